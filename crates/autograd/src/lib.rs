@@ -1,0 +1,2 @@
+//! Reverse-mode differentiation over an indexed tape.
+#![forbid(unsafe_code)]

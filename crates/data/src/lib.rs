@@ -1,0 +1,2 @@
+//! Image decoding, data sets, splits, augmentation and the loader.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Metrics, intervals, calibration, heatmaps and the report.
+#![forbid(unsafe_code)]

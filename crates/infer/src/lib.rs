@@ -1,0 +1,2 @@
+//! Folded, packed and planned inference.
+#![forbid(unsafe_code)]

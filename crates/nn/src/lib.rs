@@ -1,0 +1,2 @@
+//! Networks, initialisation, optimizers and schedules.
+#![forbid(unsafe_code)]

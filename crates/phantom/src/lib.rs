@@ -1,0 +1,2 @@
+//! Simulated lateral neck radiographs.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The fit loop: early stopping, checkpoints, resume, logs.
+#![forbid(unsafe_code)]

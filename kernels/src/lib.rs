@@ -1,1 +1,16 @@
-//! SIMD kernels: slices in, slices out.
+//! SIMD kernels: slices in, slices out. No tensor, no threads; the only crate with `unsafe`.
+//!
+//! A kernel is written once, generic over [`simd::Simd`], and entered through [`Level::dispatch`], which runs it with
+//! the instruction set of one [`Level`]. [`scalar`] is the readable specification of every kernel: the oracle of all
+//! tests. Layout is NHWC, f32; buffer parameters name their shape.
+
+pub mod buffer;
+pub mod isa;
+pub mod scalar;
+pub mod scratch;
+pub mod simd;
+pub mod view;
+
+pub use buffer::Buffer;
+pub use simd::Level;
+pub use view::{Activation, ConvShape, Deferred, Epilogue, Grad, Read};

@@ -1,0 +1,49 @@
+//! What can go wrong with data, said so that a person can mend it: which file or row, what was expected, what was found.
+
+use std::path::{Path, PathBuf};
+
+/// An error of the data pipeline.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system could not read a file or folder.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file is not an image that can be decoded.
+    #[error("{name}: {reason}")]
+    Image {
+        /// The file, as the caller named it.
+        name: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// A folder or manifest does not describe a data set.
+    #[error("{}: {reason}", path.display())]
+    Dataset {
+        /// The folder or manifest.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// The samples cannot be divided as asked.
+    #[error("cannot split the data: {0}")]
+    Split(String),
+    /// A loader thread ended without delivering its batch: a defect of this program.
+    #[error("a loader thread ended early while preparing batch {0}")]
+    Worker(usize),
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn dataset(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Dataset { path: path.to_path_buf(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,94 @@
+//! Against Pillow 13.0.0: `Image.fromarray(a.astype(float32)).resize((w, h), Image.BILINEAR)` (mode "F").
+
+use data::{Picture, pixels, resize};
+use model::{Fit, Preprocessing};
+
+/// The source that Pillow was given: `(37 x + 101 y + 7 x y) mod 256`.
+fn source(height: usize, width: usize) -> Vec<f32> {
+    let value = |i: usize| (i % width, i / width);
+    (0..height * width).map(value).map(|(x, y)| ((x * 37 + y * 101 + x * y * 7) % 256) as f32).collect()
+}
+
+#[track_caller]
+fn assert_close(got: &[f32], want: &[f32]) {
+    assert_eq!(got.len(), want.len());
+    let worst = got.iter().zip(want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 1e-4, "off by {worst}: {got:?}, expected {want:?}");
+}
+
+#[test]
+fn equals_pillow() {
+    let cases: [((usize, usize), (usize, usize), &[f32]); 4] = [
+        (
+            (5, 7),
+            (3, 4),
+            &[
+                64.238_1,
+                126.485_72,
+                121.091_42,
+                152.619_05,
+                165.052_9,
+                137.413_33,
+                120.888_885,
+                168.396_84,
+                130.224_49,
+                116.645_714,
+                122.474_29,
+                111.612_24,
+            ],
+        ),
+        (
+            (3, 2),
+            (5, 5),
+            &[
+                0.0, 3.7, 18.5, 33.3, 37.0, 40.4, 44.38, 60.3, 76.22, 80.2, 101.0, 105.4, 123.0, 140.6,
+                145.0, 161.6, 166.42, 185.7, 204.98, 209.8, 202.0, 207.1, 227.5, 247.9, 253.0,
+            ],
+        ),
+        (
+            (9, 4),
+            (9, 3),
+            &[
+                11.1, 55.5, 99.9, 114.2, 167.0, 219.8, 217.3, 150.5, 83.7, 64.4, 134.0, 203.6, 167.5, 117.5,
+                67.5, 193.8, 101.0, 187.4, 117.7, 212.5, 128.1, 144.0, 68.0, 171.2, 67.9, 179.5, 111.9,
+            ],
+        ),
+        (
+            (4, 9),
+            (2, 9),
+            &[
+                72.142_86, 114.142_86, 119.571_43, 161.571_43, 93.857_14, 135.857_15, 177.857_15, 73.571_43,
+                115.571_43, 121.142_86, 174.142_85, 117.428_57, 170.428_57, 77.142_86, 130.142_86,
+                183.142_85, 126.428_57, 179.428_57,
+            ],
+        ),
+    ];
+    for (from, to, want) in cases {
+        assert_close(&resize(&source(from.0, from.1), from, to, 1), want);
+    }
+}
+
+#[test]
+fn channels_are_independent() {
+    let planes = [source(6, 5), source(5, 6), vec![9.0; 30]];
+    let mixed: Vec<f32> = (0..30).flat_map(|i| [0, 1, 2].map(|c| planes[c][i])).collect();
+    let got = resize(&mixed, (6, 5), (4, 3), 3);
+    for c in 0..3 {
+        let plane: Vec<f32> = got.iter().skip(c).step_by(3).copied().collect();
+        assert_eq!(plane, resize(&planes[c], (6, 5), (4, 3), 1));
+    }
+}
+
+#[test]
+fn the_same_size_is_not_touched() {
+    let image = source(7, 6);
+    assert_eq!(resize(&image, (7, 6), (7, 6), 1), image);
+}
+
+#[test]
+fn pad_keeps_the_aspect_and_fills_with_black() {
+    let picture = Picture { width: 8, height: 4, channels: 1, bits: 8, samples: vec![200.0; 32] };
+    let prep = Preprocessing { fit: Fit::Pad, ..Preprocessing::new(1, [6, 6]) };
+    let want: Vec<f32> = (0..6).flat_map(|y| [if (1..4).contains(&y) { 200.0 } else { 0.0 }; 6]).collect();
+    assert_close(&pixels(&picture, &prep), &want);
+}

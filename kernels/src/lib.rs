@@ -5,7 +5,10 @@
 //! tests. Layout is NHWC, f32; buffer parameters name their shape.
 
 pub mod buffer;
+pub mod elementwise;
 pub mod isa;
+pub mod norm;
+pub mod optimizer;
 pub mod scalar;
 pub mod scratch;
 pub mod simd;

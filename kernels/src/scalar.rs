@@ -335,3 +335,35 @@ pub fn softmax_cross_entropy<T: Float>(
     }
     loss / total
 }
+
+/// One step of [`crate::optimizer::Adam`] on every element.
+pub fn adam<T: Float>(
+    adam: &crate::optimizer::Adam,
+    gradient: &[T],
+    weights: &mut [T],
+    m: &mut [T],
+    v: &mut [T],
+) {
+    let of = T::of;
+    for i in 0..weights.len() {
+        let g = gradient[i] + of(adam.l2) * weights[i];
+        m[i] = of(adam.beta1) * m[i] + of(1.0 - adam.beta1) * g;
+        v[i] = of(adam.beta2) * v[i] + of(1.0 - adam.beta2) * g * g;
+        let first = m[i].f64() / (1.0 - adam.beta1.powf(adam.step as f64));
+        let second = v[i].f64() / (1.0 - adam.beta2.powf(adam.step as f64));
+        let decayed = of(1.0 - adam.rate * adam.decay) * weights[i];
+        weights[i] = decayed - of(adam.rate * first / (second.sqrt() + adam.epsilon));
+    }
+}
+
+/// One step of [`crate::optimizer::Sgd`] on every element; `velocity` is empty without momentum.
+pub fn sgd<T: Float>(sgd: &crate::optimizer::Sgd, gradient: &[T], weights: &mut [T], velocity: &mut [T]) {
+    for i in 0..weights.len() {
+        let mut step = gradient[i] + T::of(sgd.l2) * weights[i];
+        if let Some(v) = velocity.get_mut(i) {
+            *v = T::of(sgd.momentum) * *v + step;
+            step = *v;
+        }
+        weights[i] = weights[i] - T::of(sgd.rate) * step;
+    }
+}

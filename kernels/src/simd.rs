@@ -144,6 +144,24 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `p` must be valid for writing `n` floats.
     unsafe fn store_first(self, p: *mut f32, v: Self::V, n: usize);
+    /// The first `min(n, LANES)` floats from `p`, zeros after them: one expression for whole vectors and tails.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading `min(n, LANES)` floats.
+    #[inline(always)]
+    unsafe fn load_up_to(self, p: *const f32, n: usize) -> Self::V {
+        // SAFETY: as promised by the caller.
+        unsafe { if n >= Self::LANES { self.load(p) } else { self.load_first(p, n) } }
+    }
+    /// Writes the first `min(n, LANES)` floats to `p`.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing `min(n, LANES)` floats.
+    #[inline(always)]
+    unsafe fn store_up_to(self, p: *mut f32, v: Self::V, n: usize) {
+        // SAFETY: as promised by the caller.
+        unsafe { if n >= Self::LANES { self.store(p, v) } else { self.store_first(p, v, n) } }
+    }
     /// Writes `LANES` floats to `p` past the caches, where the level can. Follow a series of these by [`Simd::fence`].
     ///
     /// # Safety

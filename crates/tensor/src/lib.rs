@@ -2,6 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod par;
+pub mod pool;
 pub mod rng;
+mod shape;
+mod tensor;
 
 pub use rng::Rng;
+pub use shape::Shape;
+pub use tensor::Tensor;

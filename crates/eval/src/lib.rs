@@ -1,2 +1,35 @@
 //! Metrics, intervals, calibration, heatmaps and the report.
+//!
+//! The statistics are plain functions over slices, in f64, without files: `scores` and `probabilities` one a sample,
+//! `positive[i]` whether sample `i` is of the positive class, `groups[i]` the number of its group ([`group_ids`]).
+//! [`Summary`] is the whole evaluation of a split. What has no value (the AUROC of one class) is `None`, `null` in JSON.
 #![forbid(unsafe_code)]
+
+pub mod binary;
+pub mod bootstrap;
+pub mod calibration;
+pub mod compare;
+pub mod confusion;
+pub mod decision;
+pub mod delong;
+pub mod groups;
+pub mod interval;
+pub mod pr;
+pub mod ranking;
+pub mod roc;
+pub mod scoring;
+mod special;
+pub mod summary;
+mod table;
+pub mod temperature;
+pub mod threshold;
+
+pub use compare::{compare_auroc, mcnemar};
+pub use confusion::{Confusion, argmax};
+pub use groups::group_ids;
+pub use interval::{Interval, Proportion};
+pub use pr::auprc;
+pub use roc::{auroc, roc_curve};
+pub use summary::{Input, InputError, Summary, default_positive};
+pub use temperature::{apply_temperature, fit_temperature};
+pub use threshold::Threshold;

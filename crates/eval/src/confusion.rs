@@ -1,0 +1,134 @@
+//! The confusion matrix and what is read off it: accuracy, precision, recall, F1; one class against the rest, macro, micro.
+//!
+//! Invariant: rows are the truth, columns the prediction. A ratio whose denominator is 0 has no value (`None`), so a
+//! class that was never predicted has no precision; it is not 0, and macro means leave it out (as scikit-learn does with
+//! `zero_division=nan`). F1 is `2tp / (2tp + fp + fn)`: 0, not undefined, when a class is present and never found.
+
+use serde::Serialize;
+
+/// Counts of (true class, predicted class).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Confusion {
+    /// `rows[truth][predicted]`.
+    pub rows: Vec<Vec<usize>>,
+}
+
+/// One class against the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OneVsRest {
+    /// Of the class, and predicted so.
+    pub true_positives: usize,
+    /// Of another class, predicted as this one.
+    pub false_positives: usize,
+    /// Of the class, predicted as another.
+    pub false_negatives: usize,
+    /// Of another class, and predicted as another.
+    pub true_negatives: usize,
+}
+
+fn ratio(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+impl OneVsRest {
+    /// Positive predictive value.
+    pub fn precision(&self) -> Option<f64> {
+        ratio(self.true_positives, self.true_positives + self.false_positives)
+    }
+
+    /// Sensitivity.
+    pub fn recall(&self) -> Option<f64> {
+        ratio(self.true_positives, self.support())
+    }
+
+    /// The share of the rest that is not called this class.
+    pub fn specificity(&self) -> Option<f64> {
+        ratio(self.true_negatives, self.true_negatives + self.false_positives)
+    }
+
+    /// Negative predictive value.
+    pub fn negative_predictive_value(&self) -> Option<f64> {
+        ratio(self.true_negatives, self.true_negatives + self.false_negatives)
+    }
+
+    /// Harmonic mean of precision and recall, from counts.
+    pub fn f1(&self) -> Option<f64> {
+        let twice = 2 * self.true_positives;
+        ratio(twice, twice + self.false_positives + self.false_negatives)
+    }
+
+    /// Samples of the class.
+    pub fn support(&self) -> usize {
+        self.true_positives + self.false_negatives
+    }
+}
+
+impl Confusion {
+    /// Counts `labels` against `predicted`, both below `classes`.
+    pub fn new(labels: &[usize], predicted: &[usize], classes: usize) -> Self {
+        let mut rows = vec![vec![0; classes]; classes];
+        for (&truth, &prediction) in labels.iter().zip(predicted) {
+            rows[truth][prediction] += 1;
+        }
+        Self { rows }
+    }
+
+    /// The number of samples.
+    pub fn total(&self) -> usize {
+        self.rows.iter().flatten().sum()
+    }
+
+    /// Samples on the diagonal.
+    pub fn right(&self) -> usize {
+        (0..self.rows.len()).map(|class| self.rows[class][class]).sum()
+    }
+
+    /// The share on the diagonal; `None` without samples.
+    pub fn accuracy(&self) -> Option<f64> {
+        ratio(self.right(), self.total())
+    }
+
+    /// `class` against the rest.
+    pub fn one_vs_rest(&self, class: usize) -> OneVsRest {
+        let true_positives = self.rows[class][class];
+        let support: usize = self.rows[class].iter().sum();
+        let called: usize = self.rows.iter().map(|row| row[class]).sum();
+        OneVsRest {
+            true_positives,
+            false_positives: called - true_positives,
+            false_negatives: support - true_positives,
+            true_negatives: self.total() + true_positives - support - called,
+        }
+    }
+
+    /// Macro average: the plain mean over the classes for which `metric` has a value.
+    pub fn macro_average(&self, metric: impl Fn(&OneVsRest) -> Option<f64>) -> Option<f64> {
+        mean((0..self.rows.len()).map(|class| metric(&self.one_vs_rest(class))))
+    }
+
+    /// Micro average: `metric` of the counts summed over the classes. Precision, recall and F1 then equal the accuracy.
+    pub fn micro_average(&self, metric: impl Fn(&OneVsRest) -> Option<f64>) -> Option<f64> {
+        let pooled = (0..self.rows.len()).map(|class| self.one_vs_rest(class)).fold(
+            OneVsRest::default(),
+            |sum, class| OneVsRest {
+                true_positives: sum.true_positives + class.true_positives,
+                false_positives: sum.false_positives + class.false_positives,
+                false_negatives: sum.false_negatives + class.false_negatives,
+                true_negatives: sum.true_negatives + class.true_negatives,
+            },
+        );
+        metric(&pooled)
+    }
+}
+
+/// The mean of the values that are there; `None` if none is.
+pub(crate) fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let (sum, count) = values.flatten().fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    (count > 0.0).then(|| sum / count)
+}
+
+/// The class of the largest of one sample's probabilities; the first of equals.
+pub fn argmax(probabilities: &[f64]) -> usize {
+    (1..probabilities.len()).fold(0, |best, i| if probabilities[i] > probabilities[best] { i } else { best })
+}

@@ -1,0 +1,59 @@
+//! The decision threshold and the rule that chose it.
+//!
+//! A threshold is chosen on the validation split and carried, with its rule in words, to every other: chosen on the
+//! split that it is judged on, it flatters. It stands midway between the last score that is called positive and the
+//! next, so the classification of the validation split does not hang on the last bit of one of its scores.
+
+use crate::ranking::{Cut, Ranking};
+use serde::{Deserialize, Serialize};
+
+/// A sample is called positive if its probability of the positive class is `value` or more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// The probability at which positive begins.
+    pub value: f64,
+    /// The rule that chose it, in words.
+    pub rule: String,
+}
+
+impl Threshold {
+    /// A threshold given by the user.
+    pub fn fixed(value: f64) -> Self {
+        Self { value, rule: "fixed".to_owned() }
+    }
+
+    /// The threshold with the largest sensitivity + specificity - 1 (Youden 1950); of equals, the one with the higher
+    /// sensitivity. `None` with one class only.
+    pub fn youden(probabilities: &[f64], positive: &[bool]) -> Option<Self> {
+        let cuts: Vec<Cut> = Ranking::new(probabilities, positive).cuts().collect();
+        let total = cuts.last()?;
+        if total.positives == 0.0 || total.negatives == 0.0 {
+            return None;
+        }
+        // Compared as whole numbers in f64, so equals are exactly equal.
+        let index = |cut: &Cut| cut.positives * total.negatives - cut.negatives * total.positives;
+        let best = (0..cuts.len()).max_by(|&a, &b| index(&cuts[a]).total_cmp(&index(&cuts[b])))?;
+        Some(Self {
+            value: below(&cuts, best),
+            rule: "largest sensitivity + specificity - 1 (Youden)".to_owned(),
+        })
+    }
+
+    /// The highest threshold whose sensitivity is `sensitivity` or more: the most specific one that finds enough.
+    /// `None` without positives.
+    pub fn at_sensitivity(probabilities: &[f64], positive: &[bool], sensitivity: f64) -> Option<Self> {
+        let cuts: Vec<Cut> = Ranking::new(probabilities, positive).cuts().collect();
+        let positives = cuts.last()?.positives;
+        let found =
+            cuts.iter().position(|cut| positives > 0.0 && cut.positives >= sensitivity * positives)?;
+        Some(Self { value: below(&cuts, found), rule: format!("sensitivity of at least {sensitivity}") })
+    }
+}
+
+/// Midway between the score of cut `index` and the next lower one (0 below the last).
+fn below(cuts: &[Cut], index: usize) -> f64 {
+    let score = cuts[index].score;
+    let next = cuts.get(index + 1).map_or(0.0, |cut| cut.score);
+    let middle = f64::midpoint(next, score);
+    if middle > next { middle } else { score }
+}

@@ -1,12 +1,21 @@
-//! Image decoding, data sets, splits, augmentation and the loader.
+//! From files to batches: decoding, data sets, splits, augmentation and the loader.
 #![forbid(unsafe_code)]
 
+mod dataset;
 mod decode;
 mod error;
+mod folder;
+mod group;
+mod manifest;
 mod preprocess;
 mod resize;
+mod split;
 
+pub use dataset::{Dataset, FRACTIONS, Sample, SplitOrigin};
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, Picture, decode, decode_bytes};
 pub use error::Error;
+pub use folder::EXTENSIONS;
+pub use group::{GroupBy, group_from_name};
 pub use preprocess::{normalise, pixels, preprocess};
 pub use resize::resize;
+pub use split::{Split, split_groups};

@@ -1,0 +1,232 @@
+//! A data set: which files, of which class, for what, and which belong together. Pixels are not read here; the only
+//! thing asked of a file is that it exists.
+//!
+//! Invariants: classes are sorted by name and at least two; every label indexes them; no file occurs twice; either every
+//! sample has a split or none has; a class that is validated or tested is also trained, if anything is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::group::{GroupBy, group_from_name};
+use crate::split::{Split, split_groups};
+use crate::{Error, folder, manifest};
+
+/// Shares of training, validation and test where none are given.
+pub const FRACTIONS: [f64; 3] = [0.8, 0.1, 0.1];
+
+/// One image and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// Its path in the data set, with `/` between folders: its name in every table.
+    pub name: String,
+    /// Index into [`Dataset::classes`].
+    pub label: usize,
+    /// What it is used for; none until it is given or [`Dataset::assign_splits`] chose.
+    pub split: Option<Split>,
+    /// What must not be divided; none: the image stands alone.
+    pub group: Option<String>,
+    /// Size of the file.
+    pub bytes: u64,
+    /// The values of [`Dataset::columns`].
+    pub extra: Vec<String>,
+}
+
+/// A classified set of images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// The folder or manifest that it was read from.
+    pub source: PathBuf,
+    /// Class names, sorted.
+    pub classes: Vec<String>,
+    /// The manifest's columns beyond path, label, split and group.
+    pub columns: Vec<String>,
+    /// The images: sorted by name (folder) or in the manifest's order.
+    pub samples: Vec<Sample>,
+    /// Files of a folder that were passed over: hidden, or without an image's extension.
+    pub skipped: usize,
+}
+
+/// Where the splits came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitOrigin {
+    /// The folders or the manifest gave them (validation at least; the test part may be empty).
+    Given,
+    /// Training and test were given; a tenth of the training groups was set aside for validation.
+    ValFromTrain,
+    /// None were given: 80, 10 and 10 % of the groups.
+    Drawn,
+}
+
+/// A sample before its class has a number.
+pub(crate) struct Row {
+    pub path: PathBuf,
+    pub name: String,
+    pub class: String,
+    pub split: Option<Split>,
+    pub group: Option<String>,
+    pub bytes: u64,
+    pub extra: Vec<String>,
+}
+
+impl Dataset {
+    /// Reads a folder (`{train,val,test}/CLASS/...` or `CLASS/...`) or a CSV manifest (`path,label[,split][,group]`).
+    pub fn open(source: &Path) -> Result<Self, Error> {
+        let found = std::fs::metadata(source).map_err(|e| Error::io(source, e))?;
+        if found.is_dir() { folder::scan(source) } else { manifest::read(source) }
+    }
+
+    pub(crate) fn build(
+        source: &Path,
+        rows: Vec<Row>,
+        columns: Vec<String>,
+        skipped: usize,
+    ) -> Result<Self, Error> {
+        let names: BTreeSet<String> = rows.iter().map(|row| row.class.clone()).collect();
+        let classes: Vec<String> = names.into_iter().collect();
+        if let [class] = &classes[..] {
+            return Err(Error::dataset(
+                source,
+                format!("expected two classes or more, found only \"{class}\""),
+            ));
+        }
+        let number: HashMap<&str, usize> = classes.iter().enumerate().map(|(i, c)| (c.as_str(), i)).collect();
+        let sample = |row: Row| Sample {
+            label: number[row.class.as_str()],
+            path: row.path,
+            name: row.name,
+            split: row.split,
+            group: row.group,
+            bytes: row.bytes,
+            extra: row.extra,
+        };
+        let samples = rows.into_iter().map(sample).collect();
+        let dataset = Self { source: source.to_path_buf(), classes, columns, samples, skipped };
+        dataset.check_classes()?;
+        Ok(dataset)
+    }
+
+    fn check_classes(&self) -> Result<(), Error> {
+        let trained = self.class_counts(Split::Train);
+        if trained.iter().all(|&n| n == 0) {
+            return Ok(());
+        }
+        let untrained = self.samples.iter().find(|sample| trained[sample.label] == 0);
+        untrained.map_or(Ok(()), |sample| {
+            let class = &self.classes[sample.label];
+            let reason = format!("class \"{class}\" of {} occurs in no training image", sample.name);
+            Err(Error::dataset(&self.source, reason))
+        })
+    }
+
+    /// The samples of a split, as indices in order.
+    pub fn part(&self, split: Split) -> Vec<usize> {
+        (0..self.samples.len()).filter(|&i| self.samples[i].split == Some(split)).collect()
+    }
+
+    /// How many samples of each class a split has.
+    pub fn class_counts(&self, split: Split) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        let inside = self.samples.iter().filter(|sample| sample.split == Some(split));
+        inside.for_each(|sample| counts[sample.label] += 1);
+        counts
+    }
+
+    /// Sets every sample's group.
+    ///
+    /// # Errors
+    /// A column that the manifest lacks, or a name that the pattern does not fit.
+    pub fn group_by(&mut self, by: &GroupBy) -> Result<(), Error> {
+        match by {
+            GroupBy::Column(name) if name == "group" && self.samples.iter().any(|s| s.group.is_some()) => {}
+            GroupBy::Column(name) => {
+                let Some(column) = self.columns.iter().position(|column| column == name) else {
+                    let found = self.columns.join(", ");
+                    let reason = format!("expected the column \"{name}\", found these to group by: {found}");
+                    return Err(Error::dataset(&self.source, reason));
+                };
+                for sample in &mut self.samples {
+                    sample.group = Some(sample.extra[column].clone()).filter(|group| !group.is_empty());
+                }
+            }
+            GroupBy::Name(pattern) => {
+                for sample in &mut self.samples {
+                    let group = group_from_name(&sample.name, pattern).ok_or_else(|| {
+                        let reason =
+                            format!("expected names of the pattern \"{pattern}\", found {}", sample.name);
+                        Error::dataset(&self.source, reason)
+                    })?;
+                    sample.group = Some(group);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes the splits for training, and tells what it did: given splits stay; with training and test but no
+    /// validation, a tenth of the training groups becomes validation; with none, or training alone, all is divided by
+    /// [`FRACTIONS`]. A missing test part stays empty.
+    pub fn assign_splits(&mut self, seed: u64) -> Result<SplitOrigin, Error> {
+        let [train, val, test] = Split::ALL.map(|split| self.part(split).len());
+        let (divided, fractions, origin) = match (train, val, test) {
+            (0, 0, 0) | (1.., 0, 0) => {
+                ((0..self.samples.len()).collect(), &FRACTIONS[..], SplitOrigin::Drawn)
+            }
+            (0, ..) => {
+                return Err(Error::Split(format!(
+                    "expected training images, found {val} val and {test} test"
+                )));
+            }
+            (_, 0, _) => (self.part(Split::Train), &[0.9, 0.1][..], SplitOrigin::ValFromTrain),
+            _ => return Ok(SplitOrigin::Given),
+        };
+        let labels: Vec<usize> = divided.iter().map(|&i| self.samples[i].label).collect();
+        let keys: Vec<_> = divided.iter().map(|&i| self.group_key(i)).collect();
+        let parts = split_groups(&labels, &keys, self.classes.len(), fractions, seed)?;
+        for (&i, part) in divided.iter().zip(parts) {
+            self.samples[i].split = Some(Split::ALL[part]);
+        }
+        self.check_classes()?;
+        Ok(origin)
+    }
+
+    /// What identifies the group of sample `i`: its group, or itself.
+    fn group_key(&self, i: usize) -> (bool, &str) {
+        let sample = &self.samples[i];
+        sample.group.as_deref().map_or((false, &sample.name), |group| (true, group))
+    }
+
+    /// The number of groups in a split; an image without a group counts as one.
+    pub fn group_count(&self, split: Split) -> usize {
+        self.part(split).into_iter().map(|i| self.group_key(i)).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Groups that lie in more than one split, with those splits: each makes the result look better than it is.
+    pub fn divided_groups(&self) -> Vec<(&str, Vec<Split>)> {
+        let mut splits: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
+        for sample in &self.samples {
+            if let (Some(group), Some(split)) = (&sample.group, sample.split) {
+                splits.entry(group).or_default().insert(split);
+            }
+        }
+        let divided = splits.into_iter().filter(|(_, splits)| splits.len() > 1);
+        divided.map(|(group, splits)| (group, splits.into_iter().collect())).collect()
+    }
+
+    /// What a run says it was trained on: SHA-256, in hexadecimal, over the sorted names, classes, splits and file sizes.
+    /// It does not depend on where the data set lies or on the order of a manifest.
+    pub fn fingerprint(&self) -> String {
+        let line = |sample: &Sample| {
+            let split = sample.split.map_or(String::new(), |split| split.to_string());
+            format!("{}\0{}\0{split}\0{}\n", sample.name, self.classes[sample.label], sample.bytes)
+        };
+        let mut lines: Vec<String> = self.samples.iter().map(line).collect();
+        lines.sort_unstable();
+        let mut hash = Sha256::new();
+        lines.iter().for_each(|line| hash.update(line));
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

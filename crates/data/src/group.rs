@@ -1,0 +1,89 @@
+//! Which samples belong together: a column of the manifest, or a part of the file name.
+//!
+//! Published sets hide the patient in the name. A pattern says where, in a language of three signs: `*` is the varying
+//! part, `|` separates alternatives (the first that fits counts), and everything else stands for itself. An alternative
+//! may begin at the file name or at any folder of the path, and `*` is the shortest text up to what follows it, never
+//! empty and never across a `/`; at the end of an alternative it reaches to the extension. The group is the fixed text
+//! before `*` with what `*` took:
+//!
+//! | pattern | name | group |
+//! |---|---|---|
+//! | `person*_\|NORMAL2-IM-*-\|IM-*-` | `train/PNEUMONIA/person7_virus_9.jpeg` | `person7` |
+//! | `person*_\|NORMAL2-IM-*-\|IM-*-` | `NORMAL/NORMAL2-IM-0326-0001.jpeg` | `NORMAL2-IM-0326` |
+//! | `patient*/` | `XR_WRIST/patient00006/study1/image1.png` | `patient00006` |
+
+use std::str::FromStr;
+
+/// Where the group of a sample is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupBy {
+    /// A column of the manifest.
+    Column(String),
+    /// A pattern of the file's path.
+    Name(String),
+}
+
+impl FromStr for GroupBy {
+    type Err = String;
+
+    /// Text with a `*` is a pattern, other text a column.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.contains('*') {
+            return Ok(GroupBy::Column(text.into()));
+        }
+        match text.split('|').find(|alternative| alternative.matches('*').count() != 1) {
+            Some(bad) => Err(format!("expected one * in each alternative of \"{text}\", found \"{bad}\"")),
+            None => Ok(GroupBy::Name(text.into())),
+        }
+    }
+}
+
+/// The group that `pattern` finds in `name`, a path with `/` between folders; none if nothing fits.
+pub fn group_from_name(name: &str, pattern: &str) -> Option<String> {
+    let folders = name.match_indices('/').map(|(at, _)| at + 1);
+    let mut starts: Vec<usize> = std::iter::once(0).chain(folders).collect();
+    starts.reverse();
+    pattern.split('|').find_map(|alternative| {
+        let (before, after) = alternative.split_once('*')?;
+        starts.iter().find_map(|&start| {
+            let rest = name[start..].strip_prefix(before)?;
+            let end = match after {
+                "" => rest.find(['.', '/']).unwrap_or(rest.len()),
+                _ => rest.find(after)?,
+            };
+            let star = &rest[..end];
+            (!star.is_empty() && !star.contains('/')).then(|| format!("{before}{star}"))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEST: &str = "person*_|NORMAL2-IM-*-|IM-*-";
+
+    #[test]
+    fn patients_are_read_from_names() {
+        let cases = [
+            ("train/PNEUMONIA/person1007_virus_1690.jpeg", CHEST, Some("person1007")),
+            ("NORMAL2-IM-0326-0001-0002.jpeg", CHEST, Some("NORMAL2-IM-0326")),
+            ("test/NORMAL/IM-0115-0001.jpeg", CHEST, Some("IM-0115")),
+            ("test/NORMAL/other.jpeg", CHEST, None),
+            ("person_1.jpeg", CHEST, None),
+            ("XR_WRIST/patient6/study1/image1.png", "patient*/", Some("patient6")),
+            ("a/scan12.v2.png", "scan*", Some("scan12")),
+            ("CSFDV1B10 (18)-rotated3.png", "CSFDV1* (", Some("CSFDV1B10")),
+        ];
+        for (name, pattern, want) in cases {
+            assert_eq!(group_from_name(name, pattern).as_deref(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_checked() {
+        assert_eq!("patient".parse(), Ok(GroupBy::Column("patient".into())));
+        assert_eq!("p*_".parse(), Ok(GroupBy::Name("p*_".into())));
+        assert!("p*_|q".parse::<GroupBy>().unwrap_err().contains("found \"q\""));
+    }
+}

@@ -1,0 +1,171 @@
+//! Folders and manifests, what is refused, and the real sets if they are there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use data::{Dataset, GroupBy, Split, SplitOrigin};
+use tempfile::TempDir;
+
+/// A folder with a one-byte file at each of `names`.
+fn tree(names: &[&str]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for name in names {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    root
+}
+
+#[track_caller]
+fn assert_refused(source: &Path, reason: &str) {
+    let error = Dataset::open(source).unwrap_err().to_string();
+    assert!(error.contains(reason), "{error}");
+    assert!(error.contains(source.to_str().unwrap()), "{error}");
+}
+
+fn manifest(root: &TempDir, text: &str) -> std::path::PathBuf {
+    let path = root.path().join("manifest.csv");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_folder_with_splits() {
+    let names = ["train/b/1.png", "train/a/deep/er/2.JPG", "validation/a/3.jpeg", "test/b/4.png"];
+    let root = tree(&[&names[..], &["train/a/.hidden.png", "train/a/notes.txt", "README.md"]].concat());
+    let data = Dataset::open(root.path()).unwrap();
+    assert_eq!((data.classes.join(" "), data.skipped), ("a b".into(), 3));
+    let found: Vec<_> = data.samples.iter().map(|s| (s.name.as_str(), s.label, s.split.unwrap())).collect();
+    let want = [
+        ("test/b/4.png", 1, Split::Test),
+        ("train/a/deep/er/2.JPG", 0, Split::Train),
+        ("train/b/1.png", 1, Split::Train),
+        ("validation/a/3.jpeg", 0, Split::Val),
+    ];
+    assert_eq!(found, want);
+    assert_eq!(data.part(Split::Train), [1, 2]);
+    assert_eq!(data.class_counts(Split::Train), [1, 1]);
+}
+
+#[test]
+fn missing_splits_are_drawn_as_documented() {
+    let origin = |names: &[String]| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut data = Dataset::open(tree(&names).path()).unwrap();
+        let origin = data.assign_splits(1).unwrap();
+        (origin, Split::ALL.map(|split| data.part(split).len()))
+    };
+    let files = |folder: &str| -> Vec<String> {
+        let class = |class| (0..10).map(move |i| format!("{folder}{class}/{i}.png"));
+        class("a").chain(class("b")).collect()
+    };
+    assert_eq!(origin(&files("")), (SplitOrigin::Drawn, [16, 2, 2]));
+    assert_eq!(origin(&files("train/")), (SplitOrigin::Drawn, [16, 2, 2]));
+    let test = [files("train/"), files("test/")].concat();
+    assert_eq!(origin(&test), (SplitOrigin::ValFromTrain, [18, 2, 20]));
+    let val = [files("train/"), files("val/")].concat();
+    assert_eq!(origin(&val), (SplitOrigin::Given, [20, 20, 0]));
+
+    let only_test = tree(&["test/a/1.png", "test/b/1.png"]);
+    let error = Dataset::open(only_test.path()).unwrap().assign_splits(0).unwrap_err();
+    assert!(error.to_string().contains("expected training images"), "{error}");
+}
+
+#[test]
+fn bad_folders_are_refused() {
+    let empty = tree(&[]);
+    assert_refused(&empty.path().join("none"), "none");
+    assert_refused(empty.path(), "expected folders CLASS/");
+    assert_refused(tree(&["1.png"]).path(), "expected folders CLASS/");
+    assert_refused(tree(&["a/1.png"]).path(), "expected two classes or more, found only \"a\"");
+    assert_refused(tree(&["a/1.png", "b/1.txt"]).path(), "in the class folder \"b\", found none");
+    assert_refused(tree(&["train/a/1.png", "extra/a/1.png"]).path(), "found \"extra\"");
+    let untrained = tree(&["train/a/1.png", "train/b/1.png", "val/c/1.png"]);
+    assert_refused(untrained.path(), "class \"c\" of val/c/1.png occurs in no training image");
+}
+
+#[test]
+fn a_manifest() {
+    let root = tree(&["x/1.png", "x/2.png", "3.bin"]);
+    let text = "\u{feff}sex,Label,path,group,split\nf,sick,x/1.png,p1,train\nm,well,x/2.png,,train\nf,well,3.bin,p1,test\n";
+    let mut data = Dataset::open(&manifest(&root, text)).unwrap();
+    assert_eq!((data.classes.join(" "), data.columns.join(" ")), ("sick well".into(), "sex".into()));
+    let last = &data.samples[2];
+    assert_eq!((last.name.as_str(), last.label, last.split, last.bytes), ("3.bin", 1, Some(Split::Test), 1));
+    assert_eq!(last.path, root.path().join("3.bin"));
+    assert_eq!((last.group.as_deref(), last.extra.join("")), (Some("p1"), "f".into()));
+    assert_eq!(data.divided_groups(), [("p1", vec![Split::Train, Split::Test])]);
+    assert_eq!(data.group_count(Split::Train), 2);
+
+    data.group_by(&GroupBy::Column("sex".into())).unwrap();
+    assert_eq!(data.samples[1].group.as_deref(), Some("m"));
+    let error = data.group_by(&GroupBy::Column("age".into())).unwrap_err().to_string();
+    assert!(error.contains("expected the column \"age\", found these to group by: sex"), "{error}");
+    let error = data.group_by(&GroupBy::Name("x/*.png".into())).unwrap_err().to_string();
+    assert!(error.contains("found 3.bin"), "{error}");
+}
+
+#[test]
+fn bad_manifests_are_refused() {
+    let root = tree(&["1.png", "2.png"]);
+    let cases = [
+        ("file,label\n1.png,a\n", "expected a column \"path\", found file, label"),
+        ("path,class\n1.png,a\n", "expected a column \"label\", found path, class"),
+        ("path,label,path\n1.png,a,b\n", "expected every column once, found \"path\" twice"),
+        ("path,label\n", "found only the header"),
+        ("path,label\n1.png,a\n9.png,b\n", "line 3: 9.png: "),
+        ("path,label\n1.png,a\n./1.png,b\n", "line 3: expected every path once, found ./1.png in line 2 too"),
+        ("path,label\n1.png,a\n2.png,\n", "line 3: expected a label, found an empty field"),
+        ("path,label,split\n1.png,a,dev\n", "line 2: expected the split train, val or test, found \"dev\""),
+        ("path,label,split\n1.png,a,train\n2.png,b,\n", "line 3: expected a split in every row or in none"),
+        ("path,label\n1.png,a\n2.png,a\n", "expected two classes or more, found only \"a\""),
+        ("path,label\n1.png,a\n2.png\n", "line: 3"),
+    ];
+    for (text, reason) in cases {
+        assert_refused(&manifest(&root, text), reason);
+    }
+}
+
+#[test]
+fn the_fingerprint_is_of_the_content() {
+    let root = tree(&["1.png", "2.png"]);
+    let print = |text: &str| Dataset::open(&manifest(&root, text)).unwrap().fingerprint();
+    let first = print("path,label\n1.png,a\n2.png,b\n");
+    assert_eq!(first, print("label,path\nb,2.png\na,1.png\n"), "order does not matter");
+    assert_ne!(first, print("path,label\n1.png,b\n2.png,a\n"));
+    assert_ne!(first, print("path,label,split\n1.png,a,train\n2.png,b,train\n"));
+    // sha256 of "1.png\0a\0\01\n2.png\0b\0\01\n", by another program.
+    assert_eq!(first, "21c8197e78f315f28e0c24dae79658d99cb922ed8cd4d0a3787570ef0116b6b3");
+    fs::write(root.path().join("2.png"), "xx").unwrap();
+    assert_ne!(first, print("path,label\n1.png,a\n2.png,b\n"));
+}
+
+#[test]
+fn the_spine_set_splits_as_its_tables_say() {
+    for (table, want) in [("seed-split.csv", [3800, 200, 200]), ("volume-split.csv", [2121, 924, 1155])] {
+        let Some(path) = crate::shared("spine-ct").map(|folder| folder.join(table)) else { return };
+        let mut data = Dataset::open(&path).unwrap();
+        assert_eq!(data.assign_splits(0).unwrap(), SplitOrigin::Given);
+        assert_eq!(Split::ALL.map(|split| data.part(split).len()), want);
+        assert_eq!(data.classes, ["fracture", "normal"]);
+        assert_eq!(data.columns, ["source"]);
+        assert_eq!(data.divided_groups().is_empty(), table == "volume-split.csv");
+    }
+}
+
+#[test]
+fn the_chest_set_is_validated_by_patient() {
+    let Some(path) = crate::shared("chest-xray") else { return };
+    let mut data = Dataset::open(&path).unwrap();
+    data.group_by(&"person*_|NORMAL2-IM-*-|IM-*-".parse().unwrap()).unwrap();
+    assert_eq!(data.assign_splits(0).unwrap(), SplitOrigin::ValFromTrain);
+    let [train, val, test] = Split::ALL.map(|split| data.class_counts(split));
+    assert_eq!(test, [234, 390]);
+    assert_eq!([train[0] + val[0], train[1] + val[1]], [1341, 1341]);
+    assert!(val.iter().all(|n| n.abs_diff(134) <= 2), "{val:?}");
+    let groups =
+        |split| -> BTreeSet<_> { data.part(split).iter().map(|&i| data.samples[i].group.clone()).collect() };
+    assert!(groups(Split::Train).is_disjoint(&groups(Split::Val)));
+}

@@ -2,15 +2,27 @@
 //!
 //! [`Architecture`] is the few choices that are stored; [`Architecture::network`] expands them into a [`Network`], a
 //! plain list of layers with the names and shapes of their tensors. A new width or variant is a change of data here and
-//! of code nowhere.
+//! of code nowhere. [`Model`] is a file: metadata and [`Weights`]. [`layout`] turns stored tensors into the engine's and
+//! back; [`import()`] reads other programs' weights.
 #![forbid(unsafe_code)]
 
 mod architecture;
+mod atomic;
 mod error;
+mod file;
+mod import;
+pub mod layout;
 mod network;
 mod preprocessing;
+mod tensor_file;
+mod weights;
 
 pub use architecture::{Architecture, NAMES};
+pub use atomic::write_atomic;
 pub use error::Error;
+pub use file::{Calibration, Metadata, Model, Provenance, TRAINING_PREFIX, Threshold, resolve};
+pub use import::{ImportOptions, import};
 pub use network::{Activation, Block, ConvKind, ConvLayer, Network, Norm, Padding, Role, TensorSpec};
 pub use preprocessing::{Fit, Preprocessing};
+pub use tensor_file::TensorFile;
+pub use weights::{Array, Weights};

@@ -201,13 +201,8 @@ pub struct TensorSpec {
 
 impl TensorSpec {
     /// Number of elements.
-    pub fn len(&self) -> usize {
+    pub fn elements(&self) -> usize {
         self.shape.iter().product()
-    }
-
-    /// Whether it has no elements (never, in a valid network).
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -277,12 +272,12 @@ impl Network {
 
     /// Number of stored values, running statistics included (Keras' "total params").
     pub fn total_parameters(&self) -> usize {
-        self.tensors().iter().map(TensorSpec::len).sum()
+        self.tensors().iter().map(TensorSpec::elements).sum()
     }
 
     /// Number of values that training changes (Keras' "trainable params", what PyTorch counts).
     pub fn trainable_parameters(&self) -> usize {
-        self.tensors().iter().filter(|tensor| tensor.role.trainable()).map(TensorSpec::len).sum()
+        self.tensors().iter().filter(|tensor| tensor.role.trainable()).map(TensorSpec::elements).sum()
     }
 
     /// Multiply-adds of one forward pass over one image: convolutions and classifier.

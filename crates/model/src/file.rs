@@ -1,0 +1,215 @@
+//! The model file: weights together with everything that is needed to use them alone.
+//!
+//! It is a safetensors file that PyTorch reads as a state dict; its metadata holds one JSON document under the key
+//! `vertebra`. Unknown fields of the document are passed over, so a later version may add some; a change that an older
+//! program must not overlook raises [`Metadata::FORMAT`]. Invariant: a [`Model`] that was read, or made by
+//! [`Model::new`], has exactly the tensors of its architecture, and metadata that agree with it.
+
+use crate::network::Network;
+use crate::preprocessing::Preprocessing;
+use crate::tensor_file::TensorFile;
+use crate::weights::Weights;
+use crate::{Architecture, Error};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Key of the JSON document in the file's metadata.
+const KEY: &str = "vertebra";
+
+/// Tensors whose names begin so belong to a training run (optimizer state in `last.safetensors`), not to the model.
+pub const TRAINING_PREFIX: &str = "training.";
+
+/// The file of a run folder that commands use when they are given the folder.
+const BEST: &str = "best.safetensors";
+
+/// What a model file says about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Version of this document, [`Metadata::FORMAT`].
+    pub format: u32,
+    /// Defines the network.
+    pub architecture: Architecture,
+    /// Class names, in the order of the classifier's outputs.
+    pub classes: Vec<String>,
+    /// From pixels to input.
+    pub preprocessing: Preprocessing,
+    /// When to call an image positive; absent with more than two classes.
+    #[serde(default)]
+    pub threshold: Option<Threshold>,
+    /// How to read scores as probabilities.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
+    /// Where the weights come from.
+    #[serde(default)]
+    pub provenance: Provenance,
+}
+
+/// The decision rule of a two-class model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// An image is positive if its probability of [`Threshold::positive`] is at least this.
+    pub value: f32,
+    /// How the value was chosen, in words.
+    pub rule: String,
+    /// Name of the positive class.
+    pub positive: String,
+}
+
+/// Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Logits are divided by it before the softmax.
+    pub temperature: f32,
+}
+
+/// What made the weights, so that they can be made again. It holds no time of day: the same run gives the same bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// Name of the program.
+    pub program: String,
+    /// Its version.
+    pub version: String,
+    /// The whole configuration of the run.
+    pub config: serde_json::Value,
+    /// Seed of the run; none for imported weights.
+    pub seed: Option<u64>,
+    /// Identifies the data of the run.
+    pub data_fingerprint: String,
+    /// What was measured at the end.
+    pub metrics: serde_json::Value,
+}
+
+impl Provenance {
+    /// This program and its version; the rest is empty.
+    pub fn of_this_program() -> Self {
+        let (program, version) = ("vertebra".into(), env!("CARGO_PKG_VERSION").into());
+        Provenance { program, version, ..Self::default() }
+    }
+}
+
+impl Metadata {
+    /// The version of the document that this program writes, and the only one that it reads.
+    pub const FORMAT: u32 = 1;
+
+    /// Metadata of a new model: no threshold, no calibration, provenance of this program.
+    pub fn new(architecture: Architecture, classes: Vec<String>, preprocessing: Preprocessing) -> Self {
+        Metadata {
+            format: Self::FORMAT,
+            architecture,
+            classes,
+            preprocessing,
+            threshold: None,
+            calibration: None,
+            provenance: Provenance::of_this_program(),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let broken = |error| Error::Format(format!("its Vertebra metadata cannot be understood: {error}"));
+        // The version first: another one may have other fields.
+        let Version { format } = serde_json::from_str(text).map_err(broken)?;
+        if format != Self::FORMAT {
+            return Err(Error::invalid("metadata format", Self::FORMAT.to_string(), format));
+        }
+        serde_json::from_str(text).map_err(broken)
+    }
+
+    /// That the parts agree with each other; the network that they define.
+    fn check(&self) -> Result<Network, Error> {
+        let network = self.architecture.network()?;
+        let distinct: BTreeSet<_> = self.classes.iter().filter(|name| !name.is_empty()).collect();
+        if self.classes.len() != network.classes || distinct.len() != network.classes {
+            let expected = format!("{} distinct names", network.classes);
+            let found = format!("{} names, {} of them distinct", self.classes.len(), distinct.len());
+            return Err(Error::invalid("classes", expected, found));
+        }
+        self.preprocessing.check(network.channels, network.image_size)?;
+        if let Some(Threshold { value, positive, .. }) = &self.threshold {
+            if !(0.0..=1.0).contains(value) {
+                return Err(Error::invalid("threshold", "a probability", value));
+            }
+            if !self.classes.contains(positive) {
+                return Err(Error::invalid("threshold.positive", self.classes.join(" or "), positive));
+            }
+        }
+        match self.calibration {
+            Some(Calibration { temperature }) if !(temperature > 0.0 && temperature.is_finite()) => {
+                Err(Error::invalid("calibration.temperature", "a finite number above 0", temperature))
+            }
+            _ => Ok(network),
+        }
+    }
+}
+
+/// A network's weights and all that is needed to use them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// What the weights are.
+    pub metadata: Metadata,
+    /// The tensors, in the stored layout.
+    pub weights: Weights,
+}
+
+impl Model {
+    /// A model; an error if the weights are not those of the metadata's architecture.
+    pub fn new(metadata: Metadata, weights: Weights) -> Result<Self, Error> {
+        weights.check(&metadata.check()?)?;
+        Ok(Model { metadata, weights })
+    }
+
+    /// The network that the metadata define.
+    pub fn network(&self) -> Result<Network, Error> {
+        self.metadata.architecture.network()
+    }
+
+    /// Reads a model file, or the best one of a run folder.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = resolve(path)?;
+        Self::from_tensor_file(TensorFile::read(&path)?).map_err(|error| error.in_file(&path))
+    }
+
+    /// The same from memory.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::from_tensor_file(TensorFile::from_bytes(bytes)?)
+    }
+
+    /// The model in a file that was read; tensors under [`TRAINING_PREFIX`] are passed over.
+    pub fn from_tensor_file(TensorFile { metadata, mut tensors }: TensorFile) -> Result<Self, Error> {
+        let metadata = Metadata::parse(metadata.get(KEY).ok_or(Error::NoMetadata)?)?;
+        tensors.retain(|name| !name.starts_with(TRAINING_PREFIX));
+        Self::new(metadata, tensors)
+    }
+
+    /// The contents of the model's file, to which a training run may add texts, and tensors under [`TRAINING_PREFIX`].
+    /// An error if the model could not be read back.
+    pub fn to_tensor_file(&self) -> Result<TensorFile, Error> {
+        self.weights.check(&self.metadata.check()?)?;
+        let document = serde_json::to_string(&self.metadata)
+            .map_err(|error| Error::Format(format!("the metadata cannot be written: {error}")))?;
+        Ok(TensorFile { metadata: [(KEY.into(), document)].into(), tensors: self.weights.clone() })
+    }
+
+    /// Writes the file whole or not at all; equal models give equal bytes.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.to_tensor_file()?.write(path)
+    }
+}
+
+/// The model file that `path` means: itself, or the best model of a run folder.
+pub fn resolve(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
+    let path = path.as_ref();
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let best = path.join(BEST);
+    if best.is_file() {
+        return Ok(best);
+    }
+    Err(Error::Format(format!("the folder holds no {BEST}, so it is not a finished run")).in_file(path))
+}

@@ -1,0 +1,175 @@
+//! Foreign weights: made ones whose conversion is known, and the real ones where they are at hand.
+
+use crate::weights;
+use model::{Activation, Architecture, Array, ImportOptions, Model, Padding, TensorFile, Weights, import};
+use std::path::{Path, PathBuf};
+
+/// A tensor as TensorFlow stores it, element by element.
+fn to_tensorflow(name: &str, array: &Array) -> (String, Array) {
+    const PARTS: [(&str, &str); 4] = [
+        ("_bn.weight", "_bn.gamma"),
+        ("_bn.bias", "_bn.beta"),
+        (".running_mean", ".moving_mean"),
+        (".running_var", ".moving_variance"),
+    ];
+    let part = PARTS.iter().find_map(|(ours, theirs)| Some(name.strip_suffix(ours)?.to_owned() + theirs));
+    let (shape, depthwise) = (array.shape(), name.contains("depthwise"));
+    let [o, i, h, w] = match *shape {
+        [o, i, h, w] => [o, i, h, w],
+        [o, i] => [o, i, 1, 1],
+        _ => return (part.unwrap_or(name.to_owned()), array.clone()),
+    };
+    let mut data = Vec::new();
+    for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+        for (input, output) in (0..i).flat_map(|input| (0..o).map(move |output| (input, output))) {
+            data.push(array.data()[((output * i + input) * h + y) * w + x]);
+        }
+    }
+    let shape = if depthwise { [h, w, o, 1] } else { [h, w, i, o] };
+    (name.to_owned(), Array::new(shape, data).unwrap())
+}
+
+fn tensorflow(weights: &Weights) -> Weights {
+    weights.iter().map(|(name, array)| to_tensorflow(name, array)).collect()
+}
+
+#[test]
+fn tensorflow_weights_become_the_stored_ones() {
+    for (width, channels, classes, folded) in [(0.25, 3, 5, false), (0.35, 1, 2, true), (1.0, 3, 2, false)] {
+        let base = Architecture::named("mobilenet-v1").unwrap();
+        let architecture = Architecture { width, channels, classes, folded, ..base };
+        let ours = weights(&architecture);
+        let model = import(tensorflow(&ours), &ImportOptions::default()).unwrap();
+        assert_eq!(model.metadata.architecture, architecture);
+        assert_eq!(model.weights, ours);
+    }
+}
+
+#[test]
+fn torchvision_weights_are_read_at_every_width() {
+    for width in [0.1, 0.35, 0.5, 0.75, 1.0, 1.3, 1.4] {
+        let base = Architecture::named("mobilenet-v2").unwrap();
+        let architecture = Architecture { width, classes: 3, channels: 3, ..base };
+        let ours = weights(&architecture);
+        let model = import(ours.clone(), &ImportOptions::default()).unwrap();
+        assert_eq!(model.metadata.architecture.width, width);
+        assert_eq!(model.weights, ours);
+    }
+}
+
+#[test]
+fn a_bias_before_a_norm_moves_its_mean() {
+    let architecture = Architecture::named("mobilenet-v1").unwrap();
+    let ours = weights(&architecture);
+    let mut theirs = tensorflow(&ours);
+    theirs.insert("conv1.bias", Array::new([32], vec![0.5; 32]).unwrap());
+    let model = import(theirs, &ImportOptions::default()).unwrap();
+    let name = "conv1_bn.running_mean";
+    let moved: Vec<f32> = ours[name].data().iter().map(|mean| mean - 0.5).collect();
+    assert_eq!(model.weights[name].data(), moved);
+    assert!(!model.weights.contains("conv1.bias"));
+}
+
+#[test]
+fn the_caller_knows_better() {
+    let theirs = tensorflow(&weights(&Architecture::named("mobilenet-v1").unwrap()));
+    let options = ImportOptions {
+        image_size: Some([160, 128]),
+        classes: Some(vec!["no".into(), "yes".into()]),
+        padding: Some(Padding::Symmetric),
+        epsilon: Some(1e-4),
+        activation: Some(Activation::Relu),
+        preprocessing: Some("unit".into()),
+    };
+    let metadata = import(theirs, &options).unwrap().metadata;
+    let architecture = &metadata.architecture;
+    assert_eq!((architecture.image_size, architecture.epsilon), ([160, 128], 1e-4));
+    assert_eq!((architecture.padding, architecture.activation), (Padding::Symmetric, Activation::Relu));
+    assert_eq!(metadata.classes, ["no", "yes"]);
+    assert_eq!((metadata.preprocessing.scale[0], metadata.preprocessing.offset[0]), (1.0 / 255.0, 0.0));
+}
+
+#[test]
+fn strange_tensors_are_listed() {
+    let mut theirs = tensorflow(&weights(&Architecture::named("mobilenet-v1").unwrap()));
+    theirs.remove("blocks.3.depthwise.weight");
+    theirs.insert("head.weight", Array::new([2], vec![0.0; 2]).unwrap());
+    let message = import(theirs, &ImportOptions::default()).unwrap_err().to_string();
+    for part in ["missing blocks.3.depthwise.weight [128, 1, 3, 3]", "unexpected head.weight [2]"] {
+        assert!(message.contains(part), "{message:?} lacks {part:?}");
+    }
+    let message = import(Weights::new(), &ImportOptions::default()).unwrap_err().to_string();
+    assert!(message.starts_with("tensor names"), "{message}");
+}
+
+#[test]
+fn gray_weights_are_the_sum_over_the_colours() {
+    let colour = Architecture { channels: 3, ..Architecture::named("mobilenet-v1").unwrap() };
+    let ours = weights(&colour);
+    let model = import(tensorflow(&ours), &ImportOptions::default()).unwrap();
+    let gray = model.to_gray().unwrap();
+    assert_eq!(gray.metadata.architecture.channels, 1);
+    let (colour, gray) = (ours["conv1.weight"].data(), gray.weights["conv1.weight"].data());
+    for (n, &value) in gray.iter().enumerate() {
+        let (filter, at) = (n / 9, n % 9);
+        let sum: f32 = (0..3).map(|c| colour[(filter * 3 + c) * 9 + at]).sum();
+        assert!((value - sum).abs() < 1e-6, "{value} {sum}");
+    }
+    let options = ImportOptions { preprocessing: Some("torch".into()), ..ImportOptions::default() };
+    let uneven = import(tensorflow(&ours), &options).unwrap();
+    assert!(uneven.to_gray().unwrap_err().to_string().contains("same scaling"));
+    let already = crate::model("mobilenet-v2");
+    assert_eq!(already.to_gray().unwrap(), already);
+}
+
+/// The real weights, if this machine has them.
+fn shared(file: &str) -> Option<TensorFile> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let folder = std::env::var_os("VERTEBRA_SHARED").map_or_else(beside, PathBuf::from);
+    let path = folder.join("weights").join(file);
+    if !path.is_file() {
+        eprintln!("skipped: {file} is not here; VERTEBRA_SHARED may name the folder that has it");
+        return None;
+    }
+    Some(TensorFile::read(path).unwrap())
+}
+
+fn imported(file: &TensorFile) -> Model {
+    import(file.tensors.clone(), &ImportOptions::default()).unwrap()
+}
+
+#[test]
+fn the_real_v1_is_imported() {
+    let Some(file) = shared("mobilenet_v1_1.0_224_tfslim.safetensors") else { return };
+    let model = imported(&file);
+    let defaults = Architecture::named("mobilenet-v1").unwrap();
+    assert_eq!(model.metadata.architecture, Architecture { channels: 3, classes: 1001, ..defaults });
+    let (ours, theirs) = (model.weights["conv1.weight"].data(), file.tensors["conv1.weight"].data());
+    let (o, i, y, x) = (17, 2, 0, 1);
+    assert_eq!(ours[((o * 3 + i) * 3 + y) * 3 + x], theirs[((y * 3 + x) * 3 + i) * 32 + o]);
+    let name = "classifier.weight";
+    assert_eq!(model.weights[name].data()[5 * 1024 + 700], file.tensors[name].data()[700 * 1001 + 5]);
+    let (ours, theirs) = ("blocks.12.pointwise_bn.running_var", "blocks.12.pointwise_bn.moving_variance");
+    assert_eq!(model.weights[ours], file.tensors[theirs]);
+    assert_eq!(Model::from_bytes(&model.to_tensor_file().unwrap().to_bytes()).unwrap(), model);
+}
+
+#[test]
+fn the_real_folded_v1_is_imported() {
+    let Some(file) = shared("mobilenet_v1_0.25_224_tflite_float.safetensors") else { return };
+    let model = imported(&file);
+    let architecture = &model.metadata.architecture;
+    assert_eq!((architecture.width, architecture.folded, architecture.classes), (0.25, true, 1001));
+    let name = "blocks.4.depthwise.weight";
+    assert_eq!(model.weights[name].data()[60 * 9 + 5], file.tensors[name].data()[5 * 64 + 60]);
+    assert_eq!(model.weights["conv1.bias"], file.tensors["conv1.bias"]);
+}
+
+#[test]
+fn the_real_v2_has_our_names_already() {
+    let Some(file) = shared("mobilenet_v2_1.0_224_torchvision.safetensors") else { return };
+    let model = imported(&file);
+    assert_eq!(model.metadata.architecture.width, 1.0);
+    assert_eq!(model.weights, file.tensors);
+    assert_eq!(model.network().unwrap().trainable_parameters(), 3_504_872);
+}

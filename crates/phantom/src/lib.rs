@@ -1,2 +1,189 @@
-//! Simulated lateral neck radiographs.
+//! Simulated lateral neck radiographs: a data set with known truth that needs no download and no patient.
+//!
+//! A patient is drawn ([`anatomy`]), perhaps injured ([`injury`]), built from solids ([`spine`], [`head`]), projected
+//! along parallel rays ([`projection`]) and exposed ([`exposure`]). Each of these has a random stream of its own, named
+//! by the seed, the patient and (pose, exposure) the view: [`render`] is a pure function of its arguments, and the
+//! label is independent of everything but the lesion itself.
 #![forbid(unsafe_code)]
+
+mod anatomy;
+mod exposure;
+mod geometry;
+mod head;
+mod injury;
+mod projection;
+mod roster;
+mod spine;
+mod write;
+
+use tensor::{Rng, par};
+
+use anatomy::{Anatomy, LEVELS};
+use exposure::{Exposure, OVERSAMPLING, Pose};
+use geometry::point;
+pub use injury::FractureKind;
+use injury::Injury;
+use projection::{Detector, Projection};
+use spine::Spine;
+pub use write::{Error, Summary, write};
+
+/// The two classes, in the order of their indices.
+pub const CLASSES: [&str; 2] = ["fracture", "normal"];
+
+/// What set to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Number of patients; half of them have a fracture.
+    pub patients: usize,
+    /// Radiographs a patient: the same anatomy in other poses and exposures.
+    pub views: usize,
+    /// Side of the square images, in pixels.
+    pub image_size: usize,
+    /// Everything follows from it.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    /// 3200 images of 128 x 128: 2400 to train, 400 to validate, 400 to test.
+    fn default() -> Self {
+        Self { patients: 1600, views: 2, image_size: 128, seed: 0 }
+    }
+}
+
+/// Which part of the set an image belongs to; all views of a patient share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// 75 % of the patients.
+    Train,
+    /// 12.5 %.
+    Val,
+    /// 12.5 %.
+    Test,
+}
+
+impl Split {
+    /// The name of its folder, and in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// A box of pixels: columns `x0..x1`, rows `y0..y1`, ends excluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundingBox {
+    /// First column.
+    pub x0: usize,
+    /// First row.
+    pub y0: usize,
+    /// Column after the last.
+    pub x1: usize,
+    /// Row after the last.
+    pub y1: usize,
+}
+
+impl BoundingBox {
+    /// Whether the pixel in column `x` and row `y` lies inside.
+    pub fn contains(&self, x: usize, y: usize) -> bool {
+        (self.x0..self.x1).contains(&x) && (self.y0..self.y1).contains(&y)
+    }
+}
+
+/// The fracture of a radiograph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What is broken.
+    pub kind: FractureKind,
+    /// The vertebra, "C2" to "C7".
+    pub level: &'static str,
+    /// Every pixel that the fracture changes.
+    pub bbox: BoundingBox,
+}
+
+/// One simulated radiograph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Radiograph {
+    /// `[size, size]` 8-bit gray, row by row; bone is bright.
+    pub pixels: Vec<u8>,
+    /// Index of the patient.
+    pub patient: usize,
+    /// Index of the view.
+    pub view: usize,
+    /// The patient's split.
+    pub split: Split,
+    /// The fracture, if there is one.
+    pub finding: Option<Finding>,
+}
+
+impl Radiograph {
+    /// The file name, such as `p0123-v1.png`; views count from 1.
+    pub fn file_name(&self) -> String {
+        format!("p{:04}-v{}.png", self.patient, self.view + 1)
+    }
+
+    /// The class: "fracture" or "normal".
+    pub fn class(&self) -> &'static str {
+        CLASSES[usize::from(self.finding.is_none())]
+    }
+}
+
+/// The random streams of a patient.
+#[derive(Clone, Copy)]
+enum Stream {
+    Anatomy,
+    Injury,
+    Pose,
+    Exposure,
+    Noise,
+}
+
+/// The radiograph of a patient in a view, both counted from 0. A pure function of its arguments.
+pub fn render(config: &Config, patient: usize, view: usize) -> Radiograph {
+    render_as(config, patient, view, roster::assign(config.seed, patient).1)
+}
+
+/// Every radiograph of the set, by patient and then by view.
+pub fn render_all(config: &Config) -> Vec<Radiograph> {
+    par::map(config.patients * config.views, |i| render(config, i / config.views, i % config.views))
+}
+
+/// [`render`] with a label of the caller's choice, so that a test can compare the two.
+fn render_as(config: &Config, patient: usize, view: usize, fractured: bool) -> Radiograph {
+    let stream = |name: Stream| Rng::derive(&[config.seed, patient as u64, name as u64]);
+    let view_stream = |name: Stream| Rng::derive(&[config.seed, patient as u64, name as u64, view as u64]);
+    let anatomy = Anatomy::draw(&mut stream(Stream::Anatomy));
+    let injury = fractured.then(|| Injury::draw(&mut stream(Stream::Injury)));
+    let pose = Pose::draw(&mut view_stream(Stream::Pose));
+    let exposure = Exposure::draw(&mut view_stream(Stream::Exposure));
+
+    let frames = anatomy.column(pose.flexion);
+    let parallax = point(pose.parallax[0], pose.parallax[1]);
+    let centre = Anatomy::centre(&frames) + point(pose.shift[0], pose.shift[1]);
+    let detector = Detector::new(config.image_size * OVERSAMPLING, centre, pose.field, pose.rotation);
+    let silhouette = head::Silhouette::new(&anatomy, &frames);
+    let mut around = Projection::new(detector, |p| silhouette.chord(p));
+    head::surroundings(&anatomy, &frames, parallax).iter().for_each(|structure| around.add(structure));
+    let spine = Spine { anatomy: &anatomy, frames: &frames, parallax };
+    let project = |injury: Option<&Injury>| {
+        let mut projection = around.clone();
+        spine.structures(injury).iter().for_each(|structure| projection.add(structure));
+        projection
+    };
+    let projection = project(injury.as_ref());
+    let finding = injury.as_ref().and_then(|injury| {
+        // What the fracture changed is what differs from the same patient without it.
+        let rays = project(None).difference(&projection)?;
+        let reach = exposure.reach(pose.field / config.image_size as f64);
+        let [x0, y0, x1, y1] = rays;
+        let low = |ray: usize| (ray / OVERSAMPLING).saturating_sub(reach);
+        let high = |ray: usize| (ray.div_ceil(OVERSAMPLING) + reach).min(config.image_size);
+        let bbox = BoundingBox { x0: low(x0), y0: low(y0), x1: high(x1), y1: high(y1) };
+        Some(Finding { kind: injury.kind, level: LEVELS[injury.level], bbox })
+    });
+    let mut noise = view_stream(Stream::Noise);
+    let pixels = exposure.develop(&projection, pose.field, anatomy.neck_width, &mut noise);
+    Radiograph { pixels, patient, view, split: roster::assign(config.seed, patient).0, finding }
+}

@@ -1,0 +1,92 @@
+//! Fractures: which kinds there are, where each occurs, and how severe one is.
+//!
+//! A fracture is drawn from its own stream and changes one vertebra of the finished anatomy, so nothing else about a
+//! patient says whether there is one. Simplification: the neck above does not follow (no kyphosis, no carried-along
+//! head), so that every changed pixel lies inside the box that names the fracture.
+
+use std::fmt;
+
+use tensor::Rng;
+
+use crate::anatomy::C2;
+
+/// The kinds of fracture. Morphology after Allen et al., Spine 7(1), 1982, and Anderson and D'Alonzo, JBJS 56(8), 1974.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FractureKind {
+    /// The front of a body has collapsed by 35 to 55 %.
+    WedgeCompression,
+    /// A triangle broken off the lower front corner of a body and displaced.
+    Teardrop,
+    /// The dens broken at its base (type II) and displaced.
+    Odontoid,
+    /// The end of a spinous process broken off and dropped (clay-shoveler's fracture).
+    SpinousProcess,
+    /// A vertebra slipped forward and tilted, its facets perched on those below.
+    FacetSubluxation,
+}
+
+impl FractureKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::WedgeCompression,
+        Self::Teardrop,
+        Self::Odontoid,
+        Self::SpinousProcess,
+        Self::FacetSubluxation,
+    ];
+
+    /// The name in truth.csv.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WedgeCompression => "wedge-compression",
+            Self::Teardrop => "teardrop",
+            Self::Odontoid => "odontoid",
+            Self::SpinousProcess => "spinous-process",
+            Self::FacetSubluxation => "facet-subluxation",
+        }
+    }
+
+    /// The levels (indices, ends included) at which the kind occurs.
+    fn levels(self) -> [usize; 2] {
+        match self {
+            Self::WedgeCompression => [2, 6],
+            Self::Teardrop => [2, 5],
+            Self::Odontoid => [C2, C2],
+            Self::SpinousProcess => [4, 6],
+            Self::FacetSubluxation => [2, 5],
+        }
+    }
+}
+
+impl fmt::Display for FractureKind {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A fracture of one vertebra.
+#[derive(Clone, Debug)]
+pub(crate) struct Injury {
+    pub kind: FractureKind,
+    /// Index of the vertebra.
+    pub level: usize,
+    /// From 0, the mildest that counts, to 1.
+    pub severity: f64,
+    /// From 0 to 1: which way the fragment went.
+    pub turn: f64,
+}
+
+impl Injury {
+    /// The fracture that `rng` draws; every kind is equally likely.
+    pub fn draw(rng: &mut Rng) -> Self {
+        let kind = FractureKind::ALL[rng.below(FractureKind::ALL.len() as u64) as usize];
+        let [first, last] = kind.levels();
+        let level = first + rng.below((last - first + 1) as u64) as usize;
+        Self { kind, level, severity: rng.uniform(), turn: rng.uniform() }
+    }
+
+    /// A measure of the injury between its mildest and its most severe value.
+    pub fn between(&self, mild: f64, severe: f64) -> f64 {
+        mild + (severe - mild) * self.severity
+    }
+}

@@ -1,0 +1,210 @@
+//! The bones of the neck as solids: a patient's measures, and perhaps an injury, become C1 to C7.
+//!
+//! All shapes are written in the frame of their vertebra as (front, up) millimetres. An injury changes what is built
+//! for its own vertebra and nothing else.
+
+use crate::anatomy::{Anatomy, C2, Vertebra};
+use crate::geometry::{Frame, Outline, Point};
+use crate::injury::{FractureKind, Injury};
+use crate::projection::{Solid, Structure, Tissue};
+
+/// Builds the structures of one patient in one pose.
+pub(crate) struct Spine<'a> {
+    pub anatomy: &'a Anatomy,
+    /// C1 to C7.
+    pub frames: &'a [Frame; 7],
+    /// Where the right-hand copy of a paired bone lies relative to the middle; the left one lies opposite.
+    pub parallax: Point,
+}
+
+impl Spine<'_> {
+    /// All bones of C1 to C7.
+    pub fn structures(&self, injury: Option<&Injury>) -> Vec<Structure> {
+        let mut out = Vec::new();
+        let broken_dens = injury.filter(|injury| injury.kind == FractureKind::Odontoid);
+        // The atlas goes where the dens goes.
+        let atlas = match broken_dens {
+            None => self.frames[0],
+            Some(injury) => {
+                let forward = if injury.turn < 0.5 { 1.0 } else { -1.0 };
+                let away = injury.between(4.0, 6.5) * self.anatomy.scale;
+                self.frames[0].moved(forward * away, 0.5, forward * injury.between(0.1, 0.3))
+            }
+        };
+        self.atlas(&atlas, &mut out);
+        self.axis(&self.frames[C2], &atlas, broken_dens.is_some(), &mut out);
+        for level in C2 + 1..7 {
+            let injury = injury.filter(|injury| injury.level == level);
+            let frame = match injury {
+                Some(injury) if injury.kind == FractureKind::FacetSubluxation => {
+                    let slip = injury.between(4.5, 6.5) * self.anatomy.scale;
+                    self.frames[level].moved(slip, 0.8, 0.08 + 0.12 * injury.turn)
+                }
+                _ => self.frames[level],
+            };
+            self.lower(level, &frame, injury, &mut out);
+        }
+        out
+    }
+
+    fn bone(&self, parts: Vec<Solid>) -> Structure {
+        let Anatomy { shell, mineral: fraction, .. } = *self.anatomy;
+        Structure { parts, tissue: Tissue::Bone { shell, fraction } }
+    }
+
+    /// C1: a ring without a body.
+    fn atlas(&self, frame: &Frame, out: &mut Vec<Structure>) {
+        let s = self.anatomy.scale;
+        let arch = Outline::Ellipse { frame: frame.moved(9.0 * s, 0.0, 0.1), semi: [3.0 * s, 5.5 * s] };
+        out.push(self.bone(vec![Solid { outline: arch, width: 22.0 * s, roll: 3.0 * s }]));
+        for frame in self.pair(frame) {
+            let mass =
+                [[6.0, 6.0], [6.0, -6.0], [-6.0, -5.0], [-6.0, 5.0]].map(|[a, u]| frame.at(a * s, u * s));
+            let mass = Outline::Polygon { points: mass.to_vec(), radius: 1.5 };
+            out.push(self.bone(vec![Solid { outline: mass, width: 9.0, roll: 4.0 }]));
+        }
+        let length = 31.0 * s + self.anatomy.vertebrae[0].spinous * 0.4;
+        out.push(self.bone(vec![
+            capsule(frame, [[-7.0 * s, 2.0], [-length * 0.7, 1.0]], [3.0, 2.2], 14.0),
+            capsule(frame, [[-length * 0.7, 1.0], [-length, -0.5]], [2.4, 4.0], 11.0),
+        ]));
+    }
+
+    /// C2: a tall body that carries the dens, which stands in the ring of the atlas.
+    fn axis(&self, frame: &Frame, atlas: &Frame, broken: bool, out: &mut Vec<Structure>) {
+        let s = self.anatomy.scale;
+        let vertebra = &self.anatomy.vertebrae[C2];
+        let (half, top) = (vertebra.depth / 2.0 - 1.2, vertebra.back_height / 2.0 - 1.2);
+        let body = [
+            [half, -top],
+            [half - 1.0, -top * 0.3],
+            [half * 0.6, top],
+            [-half * 0.7, top],
+            [-half, 2.0 - top],
+        ];
+        let body = body.iter().map(|[a, u]| frame.at(*a, *u)).collect();
+        let body = Outline::Polygon { points: body, radius: 1.2 };
+        let body = Solid { outline: body, width: vertebra.width, roll: 4.5 };
+        // The foot of a whole dens is inside the body; a break at the base leaves a gap.
+        let foot = if broken { -2.5 } else { -12.0 } * s;
+        let dens = capsule(atlas, [[0.0, foot], [-0.4, 3.0 * s]], [5.2 * s, 4.2 * s], 11.0);
+        if broken {
+            out.extend([self.bone(vec![body]), self.bone(vec![dens])]);
+        } else {
+            out.push(self.bone(vec![body, dens]));
+        }
+        self.arch(C2, frame, None, out);
+    }
+
+    /// C3 to C7.
+    fn lower(&self, level: usize, frame: &Frame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
+        let vertebra = &self.anatomy.vertebrae[level];
+        let kind = injury.map(|injury| injury.kind);
+        let loss = match injury {
+            Some(injury) if kind == Some(FractureKind::WedgeCompression) => injury.between(0.35, 0.55),
+            _ => 0.0,
+        };
+        let mut parts = Vec::new();
+        let mut corners = body_corners(vertebra, loss);
+        if let Some(injury) = injury.filter(|_| kind == Some(FractureKind::Teardrop)) {
+            let (half, height) = (vertebra.depth / 2.0, vertebra.front_height);
+            // The lower front corner and the wall above it go; two corners of the break take its place.
+            let high = [half - 0.5, -height / 2.0 + height * injury.between(0.42, 0.6)];
+            let low = [half - vertebra.depth * injury.between(0.4, 0.5), -height / 2.0];
+            corners.splice(0..3, [low, high]);
+            let away = frame.moved(injury.between(3.5, 5.0), -1.0 - 2.0 * injury.turn, 0.15);
+            let fragment = [[high[0], high[1] - 1.0], [low[0] + 1.0, low[1]], [half + 0.5, -height / 2.0]];
+            let fragment = fragment.iter().map(|[a, u]| away.at(*a, *u)).collect();
+            let fragment = Outline::Polygon { points: fragment, radius: 0.6 };
+            out.push(self.bone(vec![Solid { outline: fragment, width: vertebra.width * 0.8, roll: 2.5 }]));
+        }
+        let body = corners.iter().map(|[a, u]| frame.at(*a, *u)).collect();
+        parts.push(Solid {
+            outline: Outline::Polygon { points: body, radius: 1.0 },
+            width: vertebra.width,
+            roll: 4.5,
+        });
+        let edges =
+            [vertebra.front_height / 2.0 - loss * vertebra.front_height, -vertebra.front_height / 2.0];
+        for ((spur, edge), sign) in vertebra.spurs.iter().zip(edges).zip([1.0, -1.0]) {
+            // A spur at a broken corner would hide under the fragment: the corner is gone.
+            if *spur > 0.3 && !(sign < 0.0 && kind == Some(FractureKind::Teardrop)) {
+                let front = vertebra.depth / 2.0;
+                let ends = [[front - 2.0, edge - sign * 1.5], [front + spur, edge + sign * 0.4 * spur]];
+                parts.push(capsule(frame, ends, [1.8, 0.8], vertebra.width * 0.7));
+            }
+        }
+        out.push(self.bone(parts));
+        self.arch(level, frame, injury, out);
+    }
+
+    /// Everything behind the body: pedicles and articular pillars on both sides, lamina and spinous process.
+    fn arch(&self, level: usize, frame: &Frame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
+        let s = self.anatomy.scale;
+        let vertebra = &self.anatomy.vertebrae[level];
+        let back = -vertebra.depth / 2.0;
+        let pitch = vertebra.back_height.min(15.0 * s) + vertebra.disc.min(6.0);
+        let half = pitch / 2.0 - 1.6;
+        for frame in self.pair(frame) {
+            let pillar = [[-3.5, half + 1.5], [-12.0, half - 5.0], [-14.5, -half - 3.0], [-5.0, -half + 3.0]];
+            let pillar = pillar.iter().map(|[a, u]| frame.at(back + a * s, *u + 0.5)).collect();
+            out.push(self.bone(vec![
+                Solid { outline: Outline::Polygon { points: pillar, radius: 0.8 }, width: 11.0, roll: 3.5 },
+                capsule(&frame, [[back + 1.0, 1.5], [back - 6.0 * s, 1.0]], [3.2 * s, 3.4 * s], 6.0),
+            ]));
+        }
+        let root = back - 19.0 * s;
+        let lamina = capsule(frame, [[back - 13.0 * s, -1.0], [root, -4.0]], [3.2, 3.6], 16.0);
+        let (sin, cos) = vertebra.droop.sin_cos();
+        let along = |t: f64| [root - vertebra.spinous * cos * t, -4.0 - vertebra.spinous * sin * t];
+        let thick = if level == C2 { 5.0 } else { 3.6 } * s;
+        let process = |ends, radii| capsule(frame, ends, radii, 9.0);
+        match injury.filter(|injury| injury.kind == FractureKind::SpinousProcess) {
+            None => {
+                out.push(self.bone(vec![lamina, process([along(0.0), along(1.0)], [thick * 0.85, thick])]))
+            }
+            Some(injury) => {
+                let at = 0.3 + 0.15 * injury.turn;
+                out.push(
+                    self.bone(vec![lamina, process([along(0.0), along(at)], [thick * 0.85, thick * 0.9])]),
+                );
+                let drop = injury.between(4.0, 7.0);
+                let gap = (2.0 * thick + injury.between(2.0, 3.5)) / vertebra.spinous;
+                let far = (1.15f64).max(at + gap + 0.25);
+                let ends = [along(at + gap), along(far)].map(|[a, u]| [a, u - drop]);
+                out.push(self.bone(vec![process(ends, [thick * 0.9, thick])]));
+            }
+        }
+    }
+
+    /// The frames of the right and the left copy of a paired bone.
+    fn pair(&self, frame: &Frame) -> [Frame; 2] {
+        [frame.shifted(self.parallax), frame.shifted(self.parallax * -1.0)]
+    }
+}
+
+/// The outline of a body from its lower back corner on, over the lower front one, with hollow end plates and walls;
+/// `loss` is the part of its front height that is gone.
+fn body_corners(vertebra: &Vertebra, loss: f64) -> Vec<[f64; 2]> {
+    let half = vertebra.depth / 2.0 - 1.0;
+    let front = vertebra.front_height / 2.0 - 1.0;
+    let back = vertebra.back_height / 2.0 - 1.0;
+    let gone = loss * vertebra.front_height;
+    let middle = (front + back) / 2.0 - 0.9;
+    vec![
+        [0.0, -middle],
+        [half, -front],
+        [half - 0.8 + 1.5 * loss, -gone / 2.0],
+        [half + 2.0 * loss, front - gone],
+        [half * 0.3, middle - 0.75 * gone],
+        [-half * 0.5, middle - 0.3 * gone],
+        [-half, back],
+        [-half + 0.8, 0.0],
+        [-half, -back],
+    ]
+}
+
+fn capsule(frame: &Frame, ends: [[f64; 2]; 2], radii: [f64; 2], width: f64) -> Solid {
+    let ends = ends.map(|[a, u]| frame.at(a, u));
+    Solid { outline: Outline::Capsule { ends, radii }, width, roll: radii[0].min(radii[1]) }
+}

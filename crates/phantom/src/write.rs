@@ -1,0 +1,209 @@
+//! A phantom set on disk: `OUT/{split}/{class}/NAME.png`, `manifest.csv`, `truth.csv` and a note of what made it.
+//!
+//! The folder reads both as a folder tree and by its manifest. The note comes first and `truth.csv` last, so a folder
+//! without the note was not made here and is refused, and one without the truth is unfinished and may be made again.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+use tensor::par;
+
+use crate::{CLASSES, Config, Finding, Split, render};
+
+/// The file that says a folder was made by the phantom.
+const NOTE: &str = "PHANTOM.txt";
+const SPLITS: [Split; 3] = [Split::Train, Split::Val, Split::Test];
+
+/// Why a set was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration makes no set.
+    #[error("{name}: expected {expected}, found {found}")]
+    Config {
+        /// Which number.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: usize,
+    },
+    /// The folder holds something else.
+    #[error("{}: expected an empty folder or one made by `vertebra phantom` (with {NOTE}), found other files; nothing was changed", .0.display())]
+    Foreign(PathBuf),
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// An image could not be encoded.
+    #[error("{}: {source}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: image::ImageError,
+    },
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Number of images.
+    pub images: usize,
+    /// Images a split (train, val, test) and class ([`CLASSES`]).
+    pub counts: [[usize; 2]; 3],
+}
+
+/// Renders the set and writes it to `out`, replacing an earlier phantom set there. `progress` is called with the number
+/// of images done and in all, from any thread.
+///
+/// # Errors
+/// If the configuration is empty, if `out` holds files that are not a phantom set's, or if a file cannot be written.
+pub fn write(
+    config: &Config,
+    out: &Path,
+    progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+) -> Result<Summary, Error> {
+    validate(config)?;
+    claim(config, out)?;
+    let total = config.patients * config.views;
+    let done = AtomicUsize::new(0);
+    let rows = par::map(total, |i| {
+        let radiograph = render(config, i / config.views, i % config.views);
+        let (split, class) = (radiograph.split, radiograph.class());
+        let path = format!("{}/{class}/{}", split.name(), radiograph.file_name());
+        write_png(&out.join(&path), &radiograph.pixels, config.image_size as u32)?;
+        if let Some(progress) = progress {
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+        }
+        Ok(Row { path, patient: radiograph.patient, split, class, finding: radiograph.finding })
+    });
+    let rows = rows.into_iter().collect::<Result<Vec<Row>, Error>>()?;
+    write_tables(out, &rows)?;
+    let mut counts = [[0; 2]; 3];
+    for row in &rows {
+        counts[row.split as usize][usize::from(row.finding.is_none())] += 1;
+    }
+    Ok(Summary { images: rows.len(), counts })
+}
+
+/// One image in the tables.
+struct Row {
+    path: String,
+    patient: usize,
+    split: Split,
+    class: &'static str,
+    finding: Option<Finding>,
+}
+
+fn validate(config: &Config) -> Result<(), Error> {
+    let limits = [
+        ("patients", config.patients, 1, 1_000_000, "1 to 1000000"),
+        ("views", config.views, 1, 1000, "1 to 1000"),
+        ("image size", config.image_size, 32, 2048, "32 to 2048 pixels"),
+    ];
+    for (name, found, low, high, expected) in limits {
+        if !(low..=high).contains(&found) {
+            return Err(Error::Config { name, expected, found });
+        }
+    }
+    Ok(())
+}
+
+/// Makes `out` a phantom folder without images: refuses a foreign one, empties an earlier set of ours.
+fn claim(config: &Config, out: &Path) -> Result<(), Error> {
+    fs::create_dir_all(out).map_err(at(out))?;
+    let note = out.join(NOTE);
+    if !note.exists() && fs::read_dir(out).map_err(at(out))?.next().is_some() {
+        return Err(Error::Foreign(out.to_path_buf()));
+    }
+    let Config { patients, views, image_size, seed } = config;
+    let text = format!(
+        "Simulated lateral neck radiographs, made by `vertebra phantom`: no patient was X-rayed.\n\
+         patients {patients}, views {views}, image size {image_size}, seed {seed}\n"
+    );
+    replace(&note, text.as_bytes())?;
+    for table in ["truth.csv", "manifest.csv"] {
+        let path = out.join(table);
+        if path.exists() {
+            fs::remove_file(&path).map_err(at(&path))?;
+        }
+    }
+    for folder in SPLITS.iter().flat_map(|split| CLASSES.map(|class| out.join(split.name()).join(class))) {
+        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        for entry in fs::read_dir(&folder).map_err(at(&folder))? {
+            let path = entry.map_err(at(&folder))?.path();
+            if is_ours(&path) {
+                fs::remove_file(&path).map_err(at(&path))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the file has the name of a phantom image; a file that a user put beside them is left alone.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let parts = name
+        .strip_prefix('p')
+        .and_then(|name| name.strip_suffix(".png"))
+        .and_then(|name| name.split_once("-v"));
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    parts.is_some_and(|(patient, view)| number(patient) && number(view))
+}
+
+/// Images are not synced one by one: a set lost to a power cut lacks its `truth.csv` and is simply made again.
+fn write_png(path: &Path, pixels: &[u8], size: u32) -> Result<(), Error> {
+    let file = File::create(path).map_err(at(path))?;
+    let mut file = BufWriter::new(file);
+    PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Up)
+        .write_image(pixels, size, size, ExtendedColorType::L8)
+        .map_err(|source| Error::Image { path: path.to_path_buf(), source })?;
+    file.flush().map_err(at(path))
+}
+
+fn write_tables(out: &Path, rows: &[Row]) -> Result<(), Error> {
+    let manifest = rows.iter().map(|row| {
+        let group = format!("p{:04}", row.patient);
+        vec![row.path.clone(), row.class.to_string(), row.split.name().to_string(), group]
+    });
+    write_csv(&out.join("manifest.csv"), &["path", "label", "split", "group"], manifest)?;
+    let truth = rows.iter().filter_map(|row| {
+        let Finding { kind, level, bbox } = row.finding?;
+        let mut fields = vec![row.path.clone(), kind.to_string(), level.to_string()];
+        fields.extend([bbox.x0, bbox.y0, bbox.x1, bbox.y1].map(|edge| edge.to_string()));
+        Some(fields)
+    });
+    write_csv(&out.join("truth.csv"), &["path", "kind", "level", "x0", "y0", "x1", "y1"], truth)
+}
+
+fn write_csv(path: &Path, header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<(), Error> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let written = table.write_record(header).and_then(|()| {
+        let mut rows = rows;
+        rows.try_for_each(|row| table.write_record(row))
+    });
+    written.map_err(|error| at(path)(std::io::Error::other(error)))?;
+    let bytes = table.into_inner().map_err(|error| at(path)(std::io::Error::other(error.to_string())))?;
+    replace(path, &bytes)
+}
+
+/// Writes a whole file or leaves the old one: temporary file, sync, rename.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary).map_err(at(&temporary))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&temporary))?;
+    fs::rename(&temporary, path).map_err(at(path))
+}
+
+/// An I/O error that names its file.
+fn at(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
+    move |source| Error::Io { path: path.to_path_buf(), source }
+}

@@ -9,7 +9,7 @@ use crate::view::{Deferred, Grad, Read};
 /// # Safety
 /// `at + c + min(n, LANES)` floats must be in the view, `c + min(n, LANES)` in its channel vectors.
 #[inline(always)]
-unsafe fn read<S: Simd>(s: S, x: &Read, at: usize, c: usize, n: usize) -> S::V {
+pub(crate) unsafe fn read<S: Simd>(s: S, x: &Read, at: usize, c: usize, n: usize) -> S::V {
     // SAFETY: as promised by the caller.
     unsafe {
         match x {

@@ -5,10 +5,14 @@
 //! tests. Layout is NHWC, f32; buffer parameters name their shape.
 
 pub mod buffer;
+pub mod depthwise;
+pub mod depthwise_backward;
 pub mod elementwise;
 pub mod isa;
 pub mod norm;
 pub mod optimizer;
+pub mod pooling;
+mod rows;
 pub mod scalar;
 pub mod scratch;
 pub mod simd;

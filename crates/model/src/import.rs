@@ -1,9 +1,10 @@
 //! Other programs' MobileNet weights: names, layout and choices that a bare list of tensors does not state.
 //!
 //! MobileNetV1 may have TensorFlow's parts (`gamma`, `beta`, `moving_mean`, `moving_variance`, weights in HWIO) or ours;
-//! MobileNetV2 has torchvision's names, which are ours. Either may be folded, with a bias for each convolution and no norm. Width, classes, channels and
-//! foldedness are read from the tensors; padding, epsilon, activation and preprocessing are the architecture's published
-//! ones unless the caller knows better, because a wrong one loads without complaint and predicts wrongly.
+//! MobileNetV2 has torchvision's names, which are ours. Either may be folded: a bias for each convolution and no norm.
+//! Width, classes, channels and foldedness are read from the tensors. Padding, epsilon, activation and preprocessing are
+//! the architecture's published ones unless the caller knows better: a wrong one loads without complaint and predicts
+//! wrongly.
 
 use crate::file::{Metadata, Model};
 use crate::layout::{hwio_to_oihw, sum_inputs};

@@ -99,3 +99,35 @@ impl Preprocessing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Published pairs of pixel and input.
+    #[test]
+    fn named_scalings_are_the_published_ones() {
+        for (name, channels, c, pixel, input) in [
+            ("tf", 1, 0, 0.0, -1.0),
+            ("tf", 3, 2, 255.0, 1.0),
+            ("unit", 3, 1, 51.0, 0.2),
+            ("torch", 3, 0, 0.0, -2.117_904),
+            ("torch", 3, 1, 255.0, 2.428_571),
+            ("torch", 3, 2, 255.0, 2.64),
+            ("torch", 1, 0, 255.0 * 0.449, 0.0),
+        ] {
+            let prep = Preprocessing::named(name, channels, [64, 32]).unwrap();
+            prep.check(channels, [64, 32]).unwrap();
+            let found: f32 = pixel * prep.scale[c] + prep.offset[c];
+            assert!((found - input).abs() < 1e-5, "{name} {c}: {found} {input}");
+        }
+        let message = Preprocessing::named("caffe", 3, [32, 32]).unwrap_err().to_string();
+        assert_eq!(message, "preprocessing: expected tf, torch, unit, found caffe");
+    }
+
+    #[test]
+    fn only_like_channels_are_uniform() {
+        let uniform = |name| Preprocessing::named(name, 3, [32, 32]).unwrap().is_uniform();
+        assert_eq!(["tf", "torch", "unit"].map(uniform), [true, false, true]);
+    }
+}

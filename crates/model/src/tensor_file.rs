@@ -1,9 +1,9 @@
 //! The container: a safetensors file of f32 tensors and text metadata, read with suspicion and written deterministically.
 //!
 //! Layout: the header's length (u64, little endian), a JSON header of names, types, shapes and offsets, then the values.
-//! Reading: the header is checked against the real length of the file before anything is allocated for values, and
-//! offsets are validated by the `safetensors` crate, so a hostile file costs no more memory than its own size. Invariant:
-//! every value of a `TensorFile` that was read is finite.
+//! Reading: the header is limited, and checked against the real length of the file before anything is allocated for
+//! values; offsets are validated by the `safetensors` crate. So a hostile file costs a limited header and never more than
+//! its own size. Invariant: every value of a `TensorFile` that was read is finite.
 
 use crate::weights::{Array, Weights};
 use crate::{Error, write_atomic};
@@ -13,8 +13,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-/// Two hundred times what a large model with its training state needs.
-const MAX_HEADER: u64 = 16 << 20;
+/// Fifty times what a model with its training state needs; parsing a hostile header of this size takes some 80 MB.
+const MAX_HEADER: u64 = 4 << 20;
 /// More than the widest network with its optimizer's state.
 const MAX_FILE: u64 = 8 << 30;
 

@@ -202,6 +202,21 @@ fn metadata_that_disagree_are_refused_by_field() {
     }
 }
 
+/// Whatever a byte of the header becomes, the answer is a model or an error, never a panic.
+#[test]
+fn no_changed_byte_is_a_panic() {
+    const BYTES: &[u8] = b"0129[]{}\",:-e\0\xff a";
+    let whole = model("mobilenet-v1").to_tensor_file().unwrap().to_bytes();
+    let header = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let mut refused = 0;
+    for n in 0..400 {
+        let mut file = whole.clone();
+        file[n * 7919 % (8 + header)] = BYTES[n % BYTES.len()];
+        refused += usize::from(Model::from_bytes(&file).is_err());
+    }
+    assert!(refused > 300, "{refused}");
+}
+
 #[test]
 fn what_could_not_be_read_back_is_not_written() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,2 +1,12 @@
-//! Networks, initialisation, optimizers and schedules.
+//! Networks, initialisation, optimizers and schedules: what learns, on top of what differentiates.
 #![forbid(unsafe_code)]
+
+mod init;
+mod network;
+mod optimizer;
+mod schedule;
+
+pub use autograd::ops::Loss;
+pub use network::{Mode, Network, Parameter, Pass};
+pub use optimizer::{Algorithm, Optimizer};
+pub use schedule::{Decay, Schedule};

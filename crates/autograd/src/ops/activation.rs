@@ -1,0 +1,40 @@
+//! Activations. They never run: a deferred value is given one, and whoever reads the value applies it.
+
+use super::materialise;
+use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
+use kernels::{Activation, Level};
+use tensor::Tensor;
+
+/// Applies `act` to `x: [.., c]`; the result is deferred.
+pub fn activation(tape: &mut Tape, x: &Var, act: Activation) -> Var {
+    let x = match x.value() {
+        Value::Deferred(d) if d.act != Activation::IDENTITY => &materialise(tape, x),
+        _ => x,
+    };
+    let (value, stored) = match x.value() {
+        Value::Deferred(d) => (DeferredTensor { act, ..d.clone() }, false),
+        Value::Plain(z) => {
+            let channels = [z.shape().channels()];
+            let zeros = Tensor::zeros(channels);
+            let scale = Tensor::full(channels, 1.0);
+            (DeferredTensor { z: z.clone(), scale, shift: zeros.clone(), center: zeros, act }, true)
+        }
+    };
+    tape.record(&[x], Value::Deferred(value), || ActivationOp { stored })
+}
+
+struct ActivationOp {
+    /// Whether the input is a stored value, whose gradient is plain.
+    stored: bool,
+}
+
+impl Op for ActivationOp {
+    fn name(&self) -> &'static str {
+        "activation"
+    }
+
+    /// The reader has masked the gradient already.
+    fn backward(self: Box<Self>, level: Level, gradient: Gradient, _: &[bool]) -> Vec<Option<Gradient>> {
+        vec![Some(if self.stored { Gradient::Plain(gradient.into_plain(level)) } else { gradient })]
+    }
+}

@@ -1,0 +1,45 @@
+//! Global average pooling: what a MobileNet's head reads.
+
+use super::partials;
+use crate::{Gradient, Op, Tape, Value, Var};
+use kernels::{Level, pooling};
+use tensor::{Tensor, par};
+
+/// The mean over the pixels of each image: `x: [n, h, w, c]` to `[n, c]`.
+pub fn global_average_pool(tape: &mut Tape, x: &Var) -> Var {
+    let (level, shape) = (tape.level(), *x.shape());
+    let (images, channels) = (shape[0], shape.channels());
+    let image = shape.elements() / images;
+    let read = x.value().read();
+    let mut y = Tensor::recycled([images, channels]);
+    par::chunks_mut(y.data_mut(), channels, |i, y| {
+        pooling::global_average_pool(level, read.part(i * image..(i + 1) * image), y);
+    });
+    let kept = x.value().clone();
+    tape.record(&[x], Value::Plain(y), || GlobalAveragePool { x: kept })
+}
+
+struct GlobalAveragePool {
+    x: Value,
+}
+
+impl Op for GlobalAveragePool {
+    fn name(&self) -> &'static str {
+        "global_average_pool"
+    }
+
+    fn backward(self: Box<Self>, level: Level, gradient: Gradient, _: &[bool]) -> Vec<Option<Gradient>> {
+        let g = gradient.into_plain(level);
+        let shape = *self.x.shape();
+        let (images, channels) = (shape[0], shape.channels());
+        let image = shape.elements() / images;
+        let read = self.x.read();
+        let mut dx = Tensor::recycled(shape);
+        let mut sums = Tensor::zeros([images, 2 * channels]);
+        par::chunks_mut2((dx.data_mut(), image), (sums.data_mut(), 2 * channels), |i, dx, sums| {
+            let x = read.part(i * image..(i + 1) * image);
+            pooling::global_average_pool_backward(level, x, &g.data()[i * channels..(i + 1) * channels], dx, sums);
+        });
+        vec![Some(partials::input_gradient(&self.x, dx, &sums))]
+    }
+}

@@ -1,0 +1,47 @@
+//! Stores a deferred value, for readers that have no loop to fold it into.
+
+use super::partials;
+use crate::gradient::whole_pixels;
+use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
+use kernels::{Level, elementwise};
+use tensor::{Tensor, par};
+
+/// `x` as a stored value; itself, if it is one.
+pub fn materialise(tape: &mut Tape, x: &Var) -> Var {
+    let Value::Deferred(deferred) = x.value() else { return x.clone() };
+    let (level, channels, read) = (tape.level(), x.shape().channels(), x.value().read());
+    let chunk = whole_pixels(channels);
+    let mut y = Tensor::recycled(*x.shape());
+    par::chunks_mut(y.data_mut(), chunk, |i, y| {
+        elementwise::materialise(level, read.part(i * chunk..i * chunk + y.len()), channels, y);
+    });
+    let kept = deferred.clone();
+    tape.record(&[x], Value::Plain(y), || Materialise { x: kept })
+}
+
+struct Materialise {
+    x: DeferredTensor,
+}
+
+impl Op for Materialise {
+    fn name(&self) -> &'static str {
+        "materialise"
+    }
+
+    fn backward(self: Box<Self>, level: Level, gradient: Gradient, _: &[bool]) -> Vec<Option<Gradient>> {
+        vec![Some(mask(level, &self.x, gradient.into_plain(level)))]
+    }
+}
+
+/// Turns the gradient of what was read from `x` into that of the deferred value, in place.
+pub(super) fn mask(level: Level, x: &DeferredTensor, mut dx: Tensor) -> Gradient {
+    let channels = dx.shape().channels();
+    let chunk = whole_pixels(channels);
+    let mut sums = Tensor::zeros([dx.len().div_ceil(chunk), 2 * channels]);
+    par::chunks_mut2((dx.data_mut(), chunk), (sums.data_mut(), 2 * channels), |i, dx, sums| {
+        let view = x.view();
+        let z = &view.z[i * chunk..i * chunk + dx.len()];
+        elementwise::mask(level, kernels::Deferred { z, ..view }, dx, sums);
+    });
+    Gradient::Deferred { sums: partials::merge_sums(sums.data(), channels), du: dx }
+}

@@ -1,0 +1,104 @@
+//! Pointwise (1 x 1) convolution: a matrix product over the pixels of a batch.
+//!
+//! Forward takes the norm's moments in its epilogue. Backward computes the gradient of the input and of the weights
+//! from the same tiles, so that the deferred input and gradient are formed once.
+
+use super::partials;
+use crate::{Gradient, Op, Tape, Value, Var};
+use kernels::norm::Moments;
+use kernels::pack::Packed;
+use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
+use kernels::{Epilogue, Level, pointwise as kernel};
+use std::sync::Arc;
+use tensor::{Tensor, par};
+
+/// `x: [n, h, w, inputs]`, `weights: [inputs, outputs]`; the result is `[n, h, w, outputs]`, with its moments.
+pub fn pointwise(tape: &mut Tape, x: &Var, weights: &Var) -> Var {
+    let (level, shape) = (tape.level(), *x.shape());
+    let w = weights.tensor().clone();
+    let (inputs, outputs) = (w.shape()[0], w.shape()[1]);
+    assert_eq!(shape.channels(), inputs, "x: expected [.., {inputs}], found {shape:?}");
+    let pixels = shape.rows();
+    let mut packed = Packed::new(level, inputs, outputs);
+    packed.pack(w.data());
+
+    let rows = kernel::tile_rows(level, pixels, inputs, outputs);
+    let mut z = Tensor::recycled([shape[0], shape[1], shape[2], outputs]);
+    let mut sums = Tensor::recycled([pixels.div_ceil(rows), 3 * outputs]);
+    let read = x.value().read();
+    par::chunks_mut2((z.data_mut(), rows * outputs), (sums.data_mut(), 3 * outputs), |tile, z, sums| {
+        let (start, pixels) = (tile * rows, z.len() / outputs);
+        let x = read.part(start * inputs..(start + pixels) * inputs);
+        kernel::pointwise(x, &packed, z, Epilogue::Moments(sums));
+    });
+    let counts = (0..pixels.div_ceil(rows)).map(|tile| rows.min(pixels - tile * rows));
+    let moments = Moments::merge(sums.data(), outputs, counts);
+    let kept = x.value().clone();
+    let mut out = tape.record(&[x, weights], Value::Plain(z), || Pointwise { x: kept, weights: w });
+    out.moments = Some(Arc::new(moments));
+    out
+}
+
+struct Pointwise {
+    x: Value,
+    weights: Tensor,
+}
+
+impl Op for Pointwise {
+    fn name(&self) -> &'static str {
+        "pointwise"
+    }
+
+    fn backward(self: Box<Self>, level: Level, gradient: Gradient, wanted: &[bool]) -> Vec<Option<Gradient>> {
+        let (inputs, outputs) = (self.weights.shape()[0], self.weights.shape()[1]);
+        let (want_x, want_w) = (wanted[0], wanted[1]);
+        let pixels = self.x.shape().rows();
+        let mut transposed = Packed::new(level, outputs, inputs);
+        transposed.pack_transposed(self.weights.data());
+
+        let tiles = backward_tiles(level, pixels, inputs, outputs);
+        let count = pixels.div_ceil(tiles.rows);
+        let share = count.div_ceil(tiles.partials);
+        let parts = count.div_ceil(share);
+        let mut dx = want_x.then(|| Tensor::recycled(*self.x.shape()));
+        let mut dw = want_w.then(|| Tensor::recycled([parts, inputs * outputs]));
+        let mut sums = Tensor::zeros([count, 2 * inputs]);
+        let (x, g) = (self.x.read(), gradient.read());
+        let mut dx_parts = split(dx.as_mut(), share * tiles.rows * inputs);
+        let mut dw_parts = split(dw.as_mut(), inputs * outputs);
+        let sums_parts = sums.data_mut().chunks_mut(share * 2 * inputs);
+        let tasks: Vec<_> =
+            sums_parts.enumerate().map(|(i, sums)| (i, dx_parts.next(), dw_parts.next(), sums)).collect();
+        par::run(tasks, |(part, mut dx, mut dw, sums)| {
+            if let Some(dw) = dw.as_deref_mut() {
+                dw.fill(0.0);
+            }
+            for (i, sums) in sums.chunks_mut(2 * inputs).enumerate() {
+                let start = (part * share + i) * tiles.rows;
+                let end = (start + tiles.rows).min(pixels);
+                let own = i * tiles.rows * inputs;
+                pointwise_backward(
+                    level,
+                    x.part(start * inputs..end * inputs),
+                    g.part(start * outputs..end * outputs),
+                    outputs,
+                    want_x.then_some(&transposed),
+                    dx.as_deref_mut().map(|dx| &mut dx[own..own + (end - start) * inputs]),
+                    dw.as_deref_mut(),
+                    sums,
+                );
+            }
+        });
+        drop(dx_parts);
+        drop(dw_parts);
+        vec![
+            dx.map(|dx| partials::input_gradient(&self.x, dx, &sums)),
+            dw.map(|dw| Gradient::Plain(partials::sum(level, &dw, *self.weights.shape()))),
+        ]
+    }
+}
+
+/// Pieces of `len` elements of a tensor that may be absent.
+fn split(tensor: Option<&mut Tensor>, len: usize) -> impl Iterator<Item = &mut [f32]> {
+    tensor.into_iter().flat_map(move |tensor| tensor.data_mut().chunks_mut(len))
+}

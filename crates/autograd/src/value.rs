@@ -1,0 +1,99 @@
+//! What flows along the tape: values that may be deferred, and the variables that name them.
+
+use kernels::norm::Moments;
+use kernels::{Activation, Deferred, Read};
+use std::sync::Arc;
+use tensor::{Shape, Tensor};
+
+/// A normalised activation that is not stored: whoever reads it applies `act(scale * z + shift)` while loading.
+#[derive(Clone, Debug)]
+pub struct DeferredTensor {
+    /// The raw output, `[.., c]`.
+    pub z: Tensor,
+    /// `[c]`
+    pub scale: Tensor,
+    /// `[c]`
+    pub shift: Tensor,
+    /// `[c]`: subtracted from `z` in the sums of backward; the mean.
+    pub center: Tensor,
+    /// The activation.
+    pub act: Activation,
+}
+
+/// A tensor, stored or deferred.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// The elements themselves.
+    Plain(Tensor),
+    /// To be read as `act(scale * z + shift)`.
+    Deferred(DeferredTensor),
+}
+
+impl Value {
+    /// The dimensions.
+    pub fn shape(&self) -> &Shape {
+        match self {
+            Value::Plain(x) => x.shape(),
+            Value::Deferred(d) => d.z.shape(),
+        }
+    }
+
+    /// The view that kernels read.
+    pub fn read(&self) -> Read<'_> {
+        match self {
+            Value::Plain(x) => Read::Plain(x.data()),
+            Value::Deferred(d) => Read::Norm(d.view()),
+        }
+    }
+}
+
+impl DeferredTensor {
+    /// The view that kernels read.
+    pub fn view(&self) -> Deferred<'_> {
+        Deferred {
+            z: self.z.data(),
+            scale: self.scale.data(),
+            shift: self.shift.data(),
+            center: self.center.data(),
+            act: self.act,
+        }
+    }
+}
+
+/// A value on the tape. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Var {
+    pub(crate) value: Value,
+    /// Per-channel moments of a convolution's output, taken in its epilogue for the norm that follows.
+    pub(crate) moments: Option<Arc<Moments>>,
+    /// The node that made it; none where no gradient is wanted.
+    pub(crate) node: Option<usize>,
+}
+
+impl Var {
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The dimensions.
+    pub fn shape(&self) -> &Shape {
+        self.value.shape()
+    }
+
+    /// Whether backward computes a gradient for it.
+    pub fn wants_gradient(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// The stored tensor.
+    ///
+    /// # Panics
+    /// When the value is deferred: ask [`crate::ops::materialise`] first.
+    pub fn tensor(&self) -> &Tensor {
+        match &self.value {
+            Value::Plain(x) => x,
+            Value::Deferred(d) => panic!("{:?} is deferred, not stored", d.z),
+        }
+    }
+}

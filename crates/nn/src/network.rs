@@ -1,0 +1,255 @@
+//! The network that learns: a [`model::Network`] with values for its tensors, run on a tape.
+//!
+//! Nothing here knows MobileNet. The blocks of the description are walked: convolution, norm, activation, and the
+//! residual addition where a block has one. The values are in the engine's layout; [`Network::weights`] and
+//! [`Network::from_weights`] convert to and from the stored one.
+
+use crate::init::initial_values;
+use autograd::{Tape, Var, ops};
+use kernels::norm::Moments;
+use kernels::{Activation, ConvShape};
+use model::{Array, ConvKind, ConvLayer, Error, TensorSpec, Weights, layout};
+use std::sync::Arc;
+use tensor::{Rng, Tensor};
+
+/// One tensor of a network.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Name, stored shape and purpose.
+    pub spec: TensorSpec,
+    /// The value, in the engine's layout.
+    pub value: Tensor,
+    /// Whether training changes it. A norm whose gamma is frozen also keeps its running statistics.
+    pub frozen: bool,
+}
+
+/// How a network runs.
+pub enum Mode<'a> {
+    /// Batch statistics, running statistics updated, dropout drawn from the generator.
+    Train(&'a mut Rng),
+    /// Running statistics, no dropout, nothing recorded.
+    Evaluate,
+}
+
+/// What one forward pass leaves.
+pub struct Pass {
+    /// `[n, classes]`
+    pub logits: Var,
+    /// The leaf of each parameter that wants a gradient, in the order of the parameters.
+    pub leaves: Vec<Option<Var>>,
+}
+
+/// Positions of a convolution's tensors among the parameters.
+struct Layer {
+    weight: usize,
+    bias: Option<usize>,
+    /// gamma, beta, running mean, running variance
+    norm: Option<[usize; 4]>,
+}
+
+/// A classifier with trainable values.
+pub struct Network {
+    spec: model::Network,
+    parameters: Vec<Parameter>,
+    layers: Vec<Layer>,
+    /// Training batches that the running statistics have seen.
+    pub batches_seen: u64,
+    /// Probability of dropping a pooled feature in training.
+    pub dropout: f64,
+}
+
+impl Network {
+    /// A network with fresh weights drawn from `seed`.
+    pub fn new(spec: model::Network, seed: u64) -> Self {
+        let values = initial_values(&spec, seed);
+        Self::with_values(spec, values)
+    }
+
+    /// A network with stored weights.
+    ///
+    /// # Errors
+    /// When tensors are missing, extra or misshapen; all of them are listed.
+    pub fn from_weights(spec: model::Network, weights: &Weights) -> Result<Self, Error> {
+        weights.check(&spec)?;
+        let values = spec.tensors().iter().map(|tensor| {
+            let array = &weights[tensor.name.as_str()];
+            layout::to_engine(array.shape(), array.data())
+        });
+        let values = values.collect();
+        Ok(Self::with_values(spec, values))
+    }
+
+    fn with_values(spec: model::Network, values: Vec<Vec<f32>>) -> Self {
+        let mut at = 0;
+        let mut next = |count: usize| {
+            at += count;
+            at - count
+        };
+        let layer = |(conv, _): (&ConvLayer, _)| Layer {
+            weight: next(1),
+            bias: conv.bias.then(|| next(1)),
+            norm: conv.norm.is_some().then(|| {
+                let first = next(4);
+                [first, first + 1, first + 2, first + 3]
+            }),
+        };
+        let layers = spec.layers().map(layer).collect();
+        let parameter = |(spec, value): (TensorSpec, Vec<f32>)| {
+            let shape = engine_shape(&spec.shape);
+            Parameter { value: Tensor::from_slice(&shape[..], &value), spec, frozen: false }
+        };
+        let parameters = spec.tensors().into_iter().zip(values).map(parameter).collect();
+        let dropout = f64::from(spec.dropout);
+        Self { spec, parameters, layers, batches_seen: 0, dropout }
+    }
+
+    /// The description.
+    pub fn spec(&self) -> &model::Network {
+        &self.spec
+    }
+
+    /// All tensors, in the order of [`model::Network::tensors`].
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// All tensors, for an optimizer.
+    pub fn parameters_mut(&mut self) -> &mut [Parameter] {
+        &mut self.parameters
+    }
+
+    /// Freezes or frees everything but the classifier, running statistics included.
+    pub fn set_body_frozen(&mut self, frozen: bool) {
+        let body = self.parameters.len() - 2;
+        for parameter in &mut self.parameters[..body] {
+            parameter.frozen = frozen;
+        }
+    }
+
+    /// The values in the stored layout.
+    pub fn weights(&self) -> Weights {
+        let mut weights = Weights::new();
+        for Parameter { spec, value, .. } in &self.parameters {
+            let stored = layout::to_stored(&spec.shape, value.data());
+            let array = Array::new(spec.shape.clone(), stored).expect("a permutation keeps the number of values");
+            weights.insert(spec.name.clone(), array);
+        }
+        weights
+    }
+
+    /// Runs a batch, `images: [n, h, w, channels]`.
+    pub fn forward(&mut self, tape: &mut Tape, images: Tensor, mode: Mode) -> Pass {
+        let training = matches!(mode, Mode::Train(_));
+        let mut leaves = vec![];
+        for parameter in &self.parameters {
+            let trains = training && !parameter.frozen && parameter.spec.role.trainable();
+            leaves.push(trains.then(|| tape.leaf(parameter.value.clone())));
+        }
+        let var = |at: usize| leaves[at].clone().unwrap_or_else(|| tape.constant(self.parameters[at].value.clone()));
+        let vars: Vec<Var> = (0..self.parameters.len()).map(var).collect();
+
+        let mut seen: Vec<([usize; 2], Arc<Moments>)> = vec![];
+        let mut x = tape.constant(images);
+        let mut layers = self.layers.iter();
+        for block in &self.spec.blocks {
+            let input = x.clone();
+            for (conv, layer) in block.convs.iter().zip(&mut layers) {
+                let z = convolve(tape, &x, &vars[layer.weight], conv);
+                x = match layer.norm {
+                    Some([gamma, beta, mean, variance]) => {
+                        let epsilon = conv.norm.as_ref().map_or(0.0, |norm| f64::from(norm.epsilon));
+                        if training && !self.parameters[gamma].frozen {
+                            let (y, moments) = ops::norm(tape, &z, &vars[gamma], &vars[beta], epsilon);
+                            seen.push(([mean, variance], moments));
+                            y
+                        } else {
+                            let statistics = [mean, variance].map(|at| self.parameters[at].value.data());
+                            let statistics = (statistics[0], statistics[1]);
+                            ops::frozen_norm(tape, &z, &vars[gamma], &vars[beta], statistics, epsilon)
+                        }
+                    }
+                    None => match layer.bias {
+                        Some(bias) => ops::bias(tape, &z, &vars[bias]),
+                        None => z,
+                    },
+                };
+                x = ops::activation(tape, &x, to_kernel(conv.activation));
+            }
+            if block.residual {
+                x = ops::add(tape, &x, &input);
+            }
+        }
+        let mut pooled = ops::global_average_pool(tape, &x);
+        if let Mode::Train(rng) = mode {
+            pooled = ops::dropout(tape, &pooled, self.dropout, rng);
+        }
+        let [weight, bias] = [vars.len() - 2, vars.len() - 1];
+        let logits = ops::dense(tape, &pooled, &vars[weight], &vars[bias]);
+        if training {
+            self.update_statistics(&seen);
+        }
+        Pass { logits, leaves }
+    }
+
+    /// Moves the running statistics towards a batch's by `max(1 / t, 1 - momentum)`: a cumulative average at first, so
+    /// that validation does not measure the initial values for the first epochs.
+    fn update_statistics(&mut self, seen: &[([usize; 2], Arc<Moments>)]) {
+        self.batches_seen += 1;
+        let rate = (1.0 / self.batches_seen as f64).max(1.0 - f64::from(self.spec.momentum));
+        for ([mean, variance], moments) in seen {
+            // The unbiased variance, as both Keras and PyTorch keep it; a single pixel has none.
+            let unbiased = moments.count as f64 / (moments.count as f64 - 1.0).max(1.0);
+            for (at, batch, factor) in
+                [(*mean, &moments.mean, 1.0), (*variance, &moments.variance, unbiased)]
+            {
+                for (running, batch) in self.parameters[at].value.data_mut().iter_mut().zip(batch) {
+                    let old = f64::from(*running);
+                    *running = (old + rate * (batch * factor - old)) as f32;
+                }
+            }
+        }
+    }
+}
+
+/// One convolution of the description on the tape.
+fn convolve(tape: &mut Tape, x: &Var, weights: &Var, conv: &ConvLayer) -> Var {
+    let [h, w] = [x.shape()[1], x.shape()[2]];
+    let [out_h, out_w] = conv.output_size([h, w]);
+    let shape = ConvShape {
+        h,
+        w,
+        inputs: conv.inputs,
+        outputs: conv.outputs,
+        kernel: conv.kernel,
+        stride: conv.stride,
+        pad_top: conv.pad(h).0,
+        pad_left: conv.pad(w).0,
+        out_h,
+        out_w,
+    };
+    match conv.kind {
+        ConvKind::Pointwise => ops::pointwise(tape, x, weights),
+        ConvKind::Depthwise => ops::depthwise(tape, x, weights, shape),
+        ConvKind::Full => ops::conv(tape, x, weights, shape),
+    }
+}
+
+/// The engine's shape of a stored tensor: `[o, 1, h, w]` to `[h * w, o]`, other convolutions to `[h * w * i, o]`,
+/// `[o, i]` to `[i, o]`.
+fn engine_shape(stored: &[usize]) -> Vec<usize> {
+    match *stored {
+        [o, i, h, w] => vec![h * w * i, o],
+        [o, i] => vec![i, o],
+        _ => stored.to_vec(),
+    }
+}
+
+/// The description's activation as kernels know it.
+fn to_kernel(activation: model::Activation) -> Activation {
+    match activation {
+        model::Activation::Identity => Activation::IDENTITY,
+        model::Activation::Relu => Activation::RELU,
+        model::Activation::Relu6 => Activation::RELU6,
+        model::Activation::LeakyRelu(slope) => Activation::leaky_relu(slope),
+    }
+}

@@ -5,19 +5,27 @@
 //! tests. Layout is NHWC, f32; buffer parameters name their shape.
 
 pub mod buffer;
+pub mod conv;
+pub mod conv_backward;
 pub mod depthwise;
 pub mod depthwise_backward;
 pub mod elementwise;
+mod gemm;
 pub mod isa;
 pub mod norm;
 pub mod optimizer;
+mod pack;
+pub mod pointwise;
+pub mod pointwise_backward;
 pub mod pooling;
 mod rows;
 pub mod scalar;
 pub mod scratch;
 pub mod simd;
+mod stage;
 pub mod view;
 
 pub use buffer::Buffer;
+pub use pack::Packed;
 pub use simd::Level;
 pub use view::{Activation, ConvShape, Deferred, Epilogue, Grad, Read};

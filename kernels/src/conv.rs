@@ -1,0 +1,140 @@
+//! General convolution of some output rows of one image: the network's first layer.
+//!
+//! The input rows that the window touches are put into working memory once, with their zero padding. There a window's
+//! row is `kernel * inputs` contiguous floats, and the windows of neighbouring outputs lie `stride * inputs` apart: so
+//! the rows of the product's left matrix exist already, as overlapping segments, and nothing is copied nine times.
+
+use crate::gemm::{self, Finish, Gemm, Left};
+use crate::pack::Packed;
+use crate::rows::{Block, Rows, check_read};
+use crate::scratch;
+use crate::simd::{Kernel, Level, Simd};
+use crate::view::{ConvShape, Epilogue, Read};
+use std::ops::Range;
+
+/// The padded input rows below some output rows, in working memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Window {
+    /// Floats of a padded row.
+    pub row: usize,
+    /// Padded rows.
+    pub rows: usize,
+}
+
+impl Window {
+    /// For `rows` output rows.
+    pub fn new(shape: &ConvShape, rows: usize) -> Self {
+        let span = |outputs: usize| (outputs - 1) * shape.stride + shape.kernel;
+        Self { row: span(shape.out_w) * shape.inputs, rows: span(rows) }
+    }
+
+    /// Floats of working memory: the rows, and what the last whole vector may spill.
+    pub fn len(&self) -> usize {
+        self.row * self.rows + 16
+    }
+
+    /// Fills the window whose first output row is `first`, from `x` that [`check`] accepted.
+    pub fn fill(self, level: Level, shape: &ConvShape, x: Read, first: usize, out: &mut [f32]) {
+        assert!(out.len() >= self.len(), "working memory: expected {}, found {}", self.len(), out.len());
+        level.dispatch(Fill { window: self, shape, x, first, out });
+    }
+}
+
+struct Fill<'a> {
+    window: Window,
+    shape: &'a ConvShape,
+    x: Read<'a>,
+    first: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Fill<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Window { row, rows } = self.window;
+        let ConvShape { h, w, inputs, stride, pad_top, pad_left, .. } = *self.shape;
+        let left = (pad_left * inputs).min(row);
+        let used = (w * inputs).min(row - left);
+        // Pixels lie without gaps: a pixel's last vector spills into the next pixel, which overwrites it.
+        let block = Block { channels: inputs, start: 0, len: inputs, pitch: inputs };
+        for i in 0..rows {
+            let out = &mut self.out[i * row..];
+            match (self.first * stride + i).checked_sub(pad_top) {
+                Some(y) if y < h => {
+                    out[..left].fill(0.0);
+                    match self.x {
+                        Read::Plain(x) => {
+                            out[left..left + used].copy_from_slice(&x[y * w * inputs..][..used])
+                        }
+                        // SAFETY: the pixels are in the image; `used + 16` floats are left in `out`.
+                        Read::Norm(_) => unsafe {
+                            self.x.read(s, block, y * w, used / inputs, out[left..].as_mut_ptr());
+                        },
+                    }
+                    out[left + used..row].fill(0.0);
+                }
+                _ => out[..row].fill(0.0),
+            }
+        }
+    }
+}
+
+/// Checks what every convolution of some rows relies on.
+pub(crate) fn check(shape: &ConvShape, x: &Read, rows: &Range<usize>) {
+    check_read(x, shape.inputs, shape.input_len());
+    assert!(rows.start < rows.end && rows.end <= shape.out_h, "rows {rows:?} of {shape:?}");
+    let sizes = [shape.out_w, shape.kernel, shape.stride, shape.inputs, shape.outputs];
+    assert!(sizes.iter().all(|&size| size > 0), "a size is zero in {shape:?}");
+}
+
+/// Output rows of a tile that a caller should hand out: the window of one fits a part of L2, and there are a few in
+/// an image. Depends on the shape only.
+pub fn tile_rows(shape: &ConvShape) -> usize {
+    const WINDOW: usize = 32 * 1024;
+    let row = (shape.out_w * shape.stride + shape.kernel) * shape.inputs * shape.stride;
+    (WINDOW / row.max(1)).clamp(1, shape.out_h.div_ceil(4).max(1))
+}
+
+/// Convolution of output rows `rows` of one image: `x: [h, w, inputs]`, `weights` packed from
+/// `[kernel * kernel * inputs, outputs]`, `y: [rows, out_w, outputs]`. What the epilogue needs covers the rows too.
+pub fn conv(
+    shape: &ConvShape,
+    x: Read,
+    weights: &Packed,
+    rows: Range<usize>,
+    y: &mut [f32],
+    epilogue: Epilogue,
+) {
+    check(shape, &x, &rows);
+    let n = shape.outputs;
+    let taps = shape.kernel * shape.inputs;
+    assert_eq!((weights.k(), weights.n()), (shape.kernel * taps, n), "weights do not fit {shape:?}");
+    let pixels = rows.len() * shape.out_w;
+    assert_eq!(y.len(), pixels * n, "y: expected [{}, {}, {n}]", rows.len(), shape.out_w);
+    let finish = Finish::of(epilogue, pixels, n);
+    let window = Window::new(shape, rows.len());
+    scratch::with([window.len()], |[input]| {
+        window.fill(weights.level(), shape, x, rows.start, input);
+        for (i, y) in y.chunks_exact_mut(shape.out_w * n).enumerate() {
+            let product = Gemm {
+                m: shape.out_w,
+                n,
+                left: Left {
+                    ptr: input[i * shape.stride * window.row..].as_ptr(),
+                    row: shape.stride * shape.inputs,
+                    step: 1,
+                    len: taps,
+                    segment: window.row,
+                    segments: shape.kernel,
+                },
+                right: weights.right(),
+                out: y.as_mut_ptr(),
+                accumulate: false,
+                finish: finish.skip(i * y.len()),
+            };
+            // SAFETY: the window covers every tap of every output of these rows; all lengths were checked above.
+            unsafe { gemm::gemm(weights.level(), product) }
+        }
+    });
+}

@@ -1,0 +1,121 @@
+//! Backward of the general convolution, from the same padded rows that forward reads.
+//!
+//! The gradient of the weights is one product a row of the window. The gradient of the input, which a network's first
+//! layer never needs, is the product with the transposed weights, scattered to where the windows overlap.
+
+use crate::conv::{Window, check};
+use crate::elementwise;
+use crate::gemm::{self, Finish, Gemm, Left, Right};
+use crate::pack::Packed;
+use crate::rows::check_grad;
+use crate::scratch;
+use crate::simd::Level;
+use crate::stage::{spacing, stage};
+use crate::view::{ConvShape, Grad, Read};
+use std::ops::Range;
+
+/// Backward of output rows `rows` of one image: `x: [h, w, inputs]`, `g: [rows, out_w, outputs]`.
+///
+/// Adds to `dw: [kernel, kernel, inputs, outputs]`. If `dx` is asked for, `rows` must be the whole image and
+/// `transposed_weights` pack the weights transposed; it is written as [`crate::scalar::finish_input_gradient`] says,
+/// and its sums added to `sums: [2, inputs]` where `x` is deferred.
+pub fn conv_backward(
+    level: Level,
+    shape: &ConvShape,
+    x: Read,
+    g: Grad,
+    transposed_weights: Option<&Packed>,
+    rows: Range<usize>,
+    dx: Option<&mut [f32]>,
+    dw: &mut [f32],
+    sums: &mut [f32],
+) {
+    check(shape, &x, &rows);
+    let n = shape.outputs;
+    let taps = shape.kernel * shape.inputs;
+    let pixels = rows.len() * shape.out_w;
+    check_grad(&g, n, pixels * n);
+    assert_eq!(dw.len(), shape.kernel * taps * n, "dw does not fit {shape:?}");
+    let window = Window::new(shape, rows.len());
+    let g_spacing = spacing(n);
+    scratch::with([window.len(), pixels * g_spacing], |[input, gradient]| {
+        window.fill(level, shape, x, rows.start, input);
+        // SAFETY: `pixels` pixels of n channels, as checked above.
+        unsafe { stage(level, &g, n, 0, pixels, gradient) };
+        for (ky, dw) in dw.chunks_exact_mut(taps * n).enumerate() {
+            let product = Gemm {
+                m: taps,
+                n,
+                left: Left {
+                    ptr: input[ky * window.row..].as_ptr(),
+                    row: 1,
+                    step: shape.stride * shape.inputs,
+                    len: shape.out_w,
+                    segment: shape.stride * window.row,
+                    segments: rows.len(),
+                },
+                right: Right { ptr: gradient.as_ptr(), panel: gemm::columns(level), row: g_spacing },
+                out: dw.as_mut_ptr(),
+                accumulate: true,
+                finish: Finish::Store,
+            };
+            // SAFETY: the window covers every tap of every output of these rows; the gradient's pixels lie whole
+            // vectors apart; dw was checked above.
+            unsafe { gemm::gemm(level, product) }
+        }
+        let Some(dx) = dx else { return };
+        assert_eq!(rows.len(), shape.out_h, "dx is made of a whole image only");
+        assert_eq!(dx.len(), shape.input_len(), "dx: expected one image of {shape:?}");
+        let weights = transposed_weights.expect("dx needs the transposed weights");
+        let found = (weights.level(), weights.k(), weights.n());
+        assert_eq!(found, (level, n, shape.kernel * taps), "transposed weights do not fit {shape:?}");
+        // The input has been read; the same rows take its gradient.
+        input.fill(0.0);
+        scatter(shape, window, gradient, weights, input);
+        crop(shape, window, input, dx);
+        if let Read::Norm(deferred) = x {
+            elementwise::mask(level, deferred, dx, sums);
+        }
+    });
+}
+
+/// Adds every output's window of `gradient * weights` to the padded image `padded`.
+fn scatter(shape: &ConvShape, window: Window, gradient: &[f32], weights: &Packed, padded: &mut [f32]) {
+    let taps = shape.kernel * shape.inputs;
+    let g_spacing = spacing(shape.outputs);
+    scratch::with([shape.out_w * weights.n()], |[windows]| {
+        for (oy, gradient) in gradient.chunks_exact(shape.out_w * g_spacing).enumerate() {
+            let product = Gemm {
+                m: shape.out_w,
+                n: weights.n(),
+                left: Left::new(gradient.as_ptr(), g_spacing, 1, shape.outputs),
+                right: weights.right(),
+                out: windows.as_mut_ptr(),
+                accumulate: false,
+                finish: Finish::Store,
+            };
+            // SAFETY: a row of pixels `g_spacing` apart, whole panels, and a row of windows.
+            unsafe { gemm::gemm(weights.level(), product) }
+            for (i, from) in windows.chunks_exact(taps).enumerate() {
+                let (ox, ky) = (i / shape.kernel, i % shape.kernel);
+                let at = (oy * shape.stride + ky) * window.row + ox * shape.stride * shape.inputs;
+                for (to, from) in padded[at..at + taps].iter_mut().zip(from) {
+                    *to += from;
+                }
+            }
+        }
+    });
+}
+
+/// Copies the image out of its padding; what no window touched gets zero.
+fn crop(shape: &ConvShape, window: Window, padded: &[f32], dx: &mut [f32]) {
+    let left = (shape.pad_left * shape.inputs).min(window.row);
+    for (y, to) in dx.chunks_exact_mut(shape.w * shape.inputs).enumerate() {
+        to.fill(0.0);
+        if y + shape.pad_top < window.rows {
+            let from = &padded[(y + shape.pad_top) * window.row..][left..window.row];
+            let used = from.len().min(to.len());
+            to[..used].copy_from_slice(&from[..used]);
+        }
+    }
+}

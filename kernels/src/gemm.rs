@@ -1,0 +1,371 @@
+//! Matrix product `out = left * right`, the hot loop of the whole program: one register tile and the blocks around it.
+//!
+//! The register tile is [`rows`] x 2 vectors of accumulators. A step loads two vectors of the right matrix, broadcasts
+//! one float of each row of the left, and multiplies them all: 28 multiply-adds for 16 loads on AVX-512. Around it,
+//! from the outside: a block of `k` (so that what follows fits a cache), a block of columns (its panels fit L2), a
+//! block of rows (fits L1), and the panels of that block, which stream through. Rows are divided evenly among tiles,
+//! so there is no slow remainder. What is done with a finished tile, the [`Finish`], happens in registers.
+//!
+//! Strides make one product of all that a convolution needs. Forward: left is the input, right the packed weights.
+//! Gradient of the input: left is the gradient, right the packed transposed weights. Gradient of the weights: left is
+//! the input read by columns, right the gradient as it lies, whose panels are 2 vectors wide and not packed.
+
+use crate::rows::{Act, add_up_to};
+use crate::simd::{Kernel, Level, Simd};
+use crate::view::{Activation, Deferred, Epilogue};
+
+/// Steps of a block of `k`.
+const STEPS: usize = 512;
+/// Floats of the right matrix that a block of columns may hold: a good part of an L2 cache.
+const RIGHT_BLOCK: usize = 96 * 1024;
+
+/// Rows of a register tile: two registers hold the right side's vectors, one the broadcast, one is spare.
+const fn tile_rows(registers: usize) -> usize {
+    (registers - 4) / 2
+}
+
+/// Rows of a level's register tile.
+pub(crate) fn rows(level: Level) -> usize {
+    tile_rows(if level == Level::Avx512 { 32 } else { 16 })
+}
+
+/// Columns of a level's register tile, which is the width of a packed panel.
+pub(crate) fn columns(level: Level) -> usize {
+    2 * level.lanes()
+}
+
+/// The left matrix: element `(i, p)` is at `i * row + (p / len) * segment + (p % len) * step`, for `p` below
+/// `segments * len`. Segments are what make a window of an image a row of a matrix.
+#[derive(Clone, Copy)]
+pub(crate) struct Left {
+    pub ptr: *const f32,
+    pub row: usize,
+    pub step: usize,
+    pub len: usize,
+    pub segment: usize,
+    pub segments: usize,
+}
+
+impl Left {
+    /// A matrix of one segment.
+    pub fn new(ptr: *const f32, row: usize, step: usize, len: usize) -> Self {
+        Self { ptr, row, step, len, segment: 0, segments: 1 }
+    }
+}
+
+/// The right matrix: element `(p, j)` is at `(j / columns) * panel + p * row + j % columns`. Panels are readable in
+/// whole vectors.
+#[derive(Clone, Copy)]
+pub(crate) struct Right {
+    pub ptr: *const f32,
+    pub panel: usize,
+    pub row: usize,
+}
+
+/// What is done with a finished tile while it is in registers; the same as [`Epilogue`], and one more for backward.
+/// All matrices here lie as the output does.
+#[derive(Clone, Copy)]
+pub(crate) enum Finish {
+    /// Stores it.
+    Store,
+    /// See [`Epilogue::Moments`]; `begin` where the output's first row is the first of the caller's tile.
+    Moments { sums: *mut f32, begin: bool },
+    /// See [`Epilogue::Activate`]; `residual` may be null.
+    Activate { bias: *const f32, act: Activation, residual: *const f32 },
+    /// Multiplies by the derivative of the activation of `u = scale * z + shift`, stores, and adds to `sums: [2, n]`
+    /// the sum of that and of that times `z - center`; see [`crate::scalar::finish_input_gradient`].
+    Mask { z: *const f32, channel: [*const f32; 3], act: Activation, sums: *mut f32 },
+}
+
+impl Finish {
+    /// Of an epilogue whose output is `[rows, n]`.
+    pub fn of(epilogue: Epilogue, rows: usize, n: usize) -> Self {
+        match epilogue {
+            Epilogue::None => Self::Store,
+            Epilogue::Moments(sums) => {
+                assert_eq!(sums.len(), 3 * n, "moments: expected [3, {n}]");
+                Self::Moments { sums: sums.as_mut_ptr(), begin: true }
+            }
+            Epilogue::Activate { bias, act, residual } => {
+                assert_eq!(bias.len(), n, "bias: expected [{n}]");
+                assert!(residual.is_none_or(|r| r.len() == rows * n), "residual: expected [{rows}, {n}]");
+                let residual = residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
+                Self::Activate { bias: bias.as_ptr(), act, residual }
+            }
+        }
+    }
+
+    /// Of the gradient of a deferred input `[rows, n]`, whose `sums` are `[2, n]`.
+    pub fn mask(x: Deferred, rows: usize, n: usize, sums: &mut [f32]) -> Self {
+        assert_eq!(x.z.len(), rows * n, "z: expected [{rows}, {n}]");
+        assert_eq!([x.scale.len(), x.shift.len(), x.center.len()], [n; 3], "norms are per channel");
+        assert_eq!(sums.len(), 2 * n, "sums: expected [2, {n}]");
+        let channel = [x.scale.as_ptr(), x.shift.as_ptr(), x.center.as_ptr()];
+        Self::Mask { z: x.z.as_ptr(), channel, act: x.act, sums: sums.as_mut_ptr() }
+    }
+
+    /// For the part of the output that begins `floats` in.
+    pub fn skip(self, floats: usize) -> Self {
+        match self {
+            Self::Moments { sums, begin } => Self::Moments { sums, begin: begin && floats == 0 },
+            Self::Activate { bias, act, residual } if !residual.is_null() => {
+                Self::Activate { bias, act, residual: residual.wrapping_add(floats) }
+            }
+            Self::Mask { z, channel, act, sums } => {
+                Self::Mask { z: z.wrapping_add(floats), channel, act, sums }
+            }
+            other => other,
+        }
+    }
+}
+
+/// The product `out: [m, n]`, rows `n` apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Gemm {
+    pub m: usize,
+    pub n: usize,
+    pub left: Left,
+    pub right: Right,
+    pub out: *mut f32,
+    /// Whether the product is added to what `out` holds.
+    pub accumulate: bool,
+    pub finish: Finish,
+}
+
+/// Runs a product.
+///
+/// # Safety
+/// Every element that `left`, `right`, `out` and `finish` describe must be valid, with `right`'s rows readable up to
+/// whole vectors, and `out` and `finish`'s sums must overlap nothing else.
+pub(crate) unsafe fn gemm(level: Level, product: Gemm) {
+    level.dispatch(product);
+}
+
+impl Kernel for Gemm {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Left { len, segments, .. } = self.left;
+        // Whole segments where they are short, parts of one where it is long.
+        let (many, part) = ((STEPS / len.max(1)).clamp(1, segments.max(1)), len.min(STEPS).max(1));
+        let mut first = 0;
+        while first < segments {
+            let many = many.min(segments - first);
+            let mut at = 0;
+            while at < len {
+                let part = part.min(len - at);
+                let begins = first == 0 && at == 0;
+                let ends = first + many == segments && at + part == len;
+                let block = Gemm {
+                    left: Left {
+                        ptr: self.left.ptr.wrapping_add(first * self.left.segment + at * self.left.step),
+                        len: part,
+                        segments: many,
+                        ..self.left
+                    },
+                    right: Right {
+                        ptr: self.right.ptr.wrapping_add((first * len + at) * self.right.row),
+                        ..self.right
+                    },
+                    accumulate: self.accumulate || !begins,
+                    finish: if ends { self.finish } else { Finish::Store },
+                    ..self
+                };
+                // SAFETY: the block is part of the product, whose elements are valid.
+                unsafe { block.block(s) };
+                at += part;
+            }
+            first += many;
+        }
+    }
+}
+
+impl Gemm {
+    /// One block of `k`: blocks of columns, then of rows.
+    ///
+    /// # Safety
+    /// As [`gemm`].
+    #[inline(always)]
+    unsafe fn block<S: Simd>(&self, s: S) {
+        let width = 2 * S::LANES;
+        let steps = (self.left.len * self.left.segments).max(1);
+        let columns = (RIGHT_BLOCK / steps / width).max(1) * width;
+        let blocks = self.m.div_ceil(tile_rows(S::REGISTERS));
+        let mut from = 0;
+        while from < self.n {
+            let to = self.n.min(from + columns);
+            let mut row = 0;
+            for block in 0..blocks {
+                // The m rows divided evenly: sizes differ by one at most.
+                let rows = (self.m - row).div_ceil(blocks - block);
+                // SAFETY: row + rows <= m and to <= n.
+                unsafe {
+                    match rows {
+                        1 => self.tiles::<S, 1>(s, row, from, to),
+                        2 => self.tiles::<S, 2>(s, row, from, to),
+                        3 => self.tiles::<S, 3>(s, row, from, to),
+                        4 => self.tiles::<S, 4>(s, row, from, to),
+                        5 => self.tiles::<S, 5>(s, row, from, to),
+                        6 => self.tiles::<S, 6>(s, row, from, to),
+                        _ if S::REGISTERS < 32 => unreachable!("a tile of 16 registers has 6 rows at most"),
+                        7 => self.tiles::<S, 7>(s, row, from, to),
+                        8 => self.tiles::<S, 8>(s, row, from, to),
+                        9 => self.tiles::<S, 9>(s, row, from, to),
+                        10 => self.tiles::<S, 10>(s, row, from, to),
+                        11 => self.tiles::<S, 11>(s, row, from, to),
+                        12 => self.tiles::<S, 12>(s, row, from, to),
+                        13 => self.tiles::<S, 13>(s, row, from, to),
+                        _ => self.tiles::<S, 14>(s, row, from, to),
+                    }
+                }
+                row += rows;
+            }
+            from = to;
+        }
+    }
+
+    /// The tiles of rows `row..row + MR` and columns `from..to`.
+    ///
+    /// # Safety
+    /// As [`gemm`]; the rows and columns must be in the output, `from` at the start of a panel.
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, const MR: usize>(&self, s: S, row: usize, from: usize, to: usize) {
+        let width = 2 * S::LANES;
+        let mut column = from;
+        // SAFETY: as promised by the caller.
+        unsafe {
+            while column + width <= to {
+                self.tile::<S, MR, 2, true>(s, row, column);
+                column += width;
+            }
+            if to > column + S::LANES {
+                self.tile::<S, MR, 2, false>(s, row, column);
+            } else if to > column {
+                self.tile::<S, MR, 1, false>(s, row, column);
+            }
+        }
+    }
+
+    /// The register tile: `MR` rows by `NV` vectors, all of them whole if `FULL`.
+    ///
+    /// # Safety
+    /// As [`Gemm::tiles`].
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const FULL: bool>(
+        &self,
+        s: S,
+        row: usize,
+        column: usize,
+    ) {
+        // SAFETY: the elements are in the matrices, as promised by the caller; panels are readable in whole vectors.
+        unsafe {
+            let Left { row: left_row, step, len, segment, segments, .. } = self.left;
+            let mut acc = [[s.splat(0.0); NV]; MR];
+            let mut right = self.right.ptr.add(column / (2 * S::LANES) * self.right.panel);
+            let mut start = self.left.ptr.add(row * left_row);
+            for _ in 0..segments {
+                let mut left = start;
+                for _ in 0..len {
+                    let mut vectors = [s.splat(0.0); NV];
+                    for v in 0..NV {
+                        vectors[v] = s.load(right.add(v * S::LANES));
+                    }
+                    for r in 0..MR {
+                        let broadcast = s.splat(*left.add(r * left_row));
+                        for v in 0..NV {
+                            acc[r][v] = s.mul_add(broadcast, vectors[v], acc[r][v]);
+                        }
+                    }
+                    left = left.wrapping_add(step);
+                    right = right.wrapping_add(self.right.row);
+                }
+                start = start.wrapping_add(segment);
+            }
+            for v in 0..NV {
+                let c = column + v * S::LANES;
+                let lanes = if FULL || v + 1 < NV { S::LANES } else { self.n - c };
+                let mut values = [s.splat(0.0); MR];
+                for r in 0..MR {
+                    values[r] = acc[r][v];
+                }
+                self.finish_column(s, values, row, c, lanes);
+            }
+        }
+    }
+
+    /// One vector of columns of a finished tile, `lanes` of them real.
+    ///
+    /// # Safety
+    /// As [`Gemm::tiles`].
+    #[inline(always)]
+    unsafe fn finish_column<S: Simd, const MR: usize>(
+        &self,
+        s: S,
+        mut values: [S::V; MR],
+        row: usize,
+        c: usize,
+        lanes: usize,
+    ) {
+        let zero = s.splat(0.0);
+        // SAFETY: the column has `lanes` floats in every row of the output and of what lies as the output does, and
+        // in every per-channel vector.
+        unsafe {
+            let start = row * self.n + c;
+            let out = self.out.add(start);
+            if self.accumulate {
+                for r in 0..MR {
+                    values[r] = s.add(s.load_up_to(out.add(r * self.n), lanes), values[r]);
+                }
+            }
+            match self.finish {
+                Finish::Store => {}
+                Finish::Moments { sums, begin } => {
+                    let pivot_at = sums.add(c);
+                    let (sum_at, square_at) = (pivot_at.add(self.n), pivot_at.add(2 * self.n));
+                    let (mut pivot, mut sum, mut square) = (values[0], zero, zero);
+                    if begin && row == 0 {
+                        s.store_up_to(pivot_at, pivot, lanes);
+                    } else {
+                        pivot = s.load_up_to(pivot_at, lanes);
+                        sum = s.load_up_to(sum_at, lanes);
+                        square = s.load_up_to(square_at, lanes);
+                    }
+                    for r in 0..MR {
+                        let d = s.sub(values[r], pivot);
+                        sum = s.add(sum, d);
+                        square = s.mul_add(d, d, square);
+                    }
+                    s.store_up_to(sum_at, sum, lanes);
+                    s.store_up_to(square_at, square, lanes);
+                }
+                Finish::Activate { bias, act, residual } => {
+                    let (act, bias) = (Act::new(s, act), s.load_up_to(bias.add(c), lanes));
+                    for r in 0..MR {
+                        values[r] = act.apply(s, s.add(values[r], bias));
+                        if !residual.is_null() {
+                            let other = s.load_up_to(residual.add(start + r * self.n), lanes);
+                            values[r] = s.add(values[r], other);
+                        }
+                    }
+                }
+                Finish::Mask { z, channel: [scale, shift, center], act, sums } => {
+                    let scale = s.load_up_to(scale.add(c), lanes);
+                    let shift = s.load_up_to(shift.add(c), lanes);
+                    let center = s.load_up_to(center.add(c), lanes);
+                    let (act, mut sum, mut dot) = (Act::new(s, act), zero, zero);
+                    for r in 0..MR {
+                        let z = s.load_up_to(z.add(start + r * self.n), lanes);
+                        values[r] = act.mask(s, values[r], s.mul_add(scale, z, shift));
+                        sum = s.add(sum, values[r]);
+                        dot = s.mul_add(values[r], s.sub(z, center), dot);
+                    }
+                    add_up_to(s, sums.add(c), sum, lanes);
+                    add_up_to(s, sums.add(self.n + c), dot, lanes);
+                }
+            }
+            for r in 0..MR {
+                s.store_up_to(out.add(r * self.n), values[r], lanes);
+            }
+        }
+    }
+}

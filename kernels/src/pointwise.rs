@@ -1,0 +1,71 @@
+//! Pointwise (1x1) convolution and dense layers: a matrix product over a tile of pixels.
+//!
+//! A plain input is read where it lies. A deferred one is computed into working memory, one block of pixels that
+//! stays in L2 at a time, and every panel of weights reads it from there.
+
+use crate::gemm::{self, Finish, Gemm, Left};
+use crate::pack::Packed;
+use crate::rows::check_read;
+use crate::scratch;
+use crate::simd::Level;
+use crate::stage::{spacing, stage};
+use crate::view::{Epilogue, Read};
+
+/// Floats of a block of input pixels in working memory: a quarter of an L2 cache of 1 MiB.
+const BLOCK: usize = 64 * 1024;
+
+/// Pixels of a block whose pixels take `floats`, a multiple of the register tile's rows.
+pub(crate) fn block_rows(level: Level, floats: usize) -> usize {
+    let rows = gemm::rows(level);
+    (BLOCK / floats / rows).clamp(1, 64) * rows
+}
+
+/// Pixels of a tile that a caller should hand out, for `m` pixels in all: at least eight tiles where there are enough
+/// pixels, and large enough that weights are read from L2 rather than from beyond. Depends on shapes only, so that
+/// sums over tiles do not depend on threads.
+pub fn tile_rows(level: Level, m: usize, k: usize, n: usize) -> usize {
+    let rows = gemm::rows(level);
+    // A quarter of a million multiply-adds is some microseconds: less would be lost to handing out tiles.
+    let least = (1usize << 18).div_ceil((k * n).max(1));
+    let most = block_rows(level, spacing(k)).max(least);
+    m.div_ceil(8).clamp(least.min(most), most).next_multiple_of(rows)
+}
+
+/// `y = epilogue(x * w)` of a tile of `m` pixels: `x: [m, k]`, `weights` packed from `[k, n]`, `y: [m, n]`.
+pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
+    let (level, k, n) = (weights.level(), weights.k(), weights.n());
+    assert!(k > 0 && n > 0, "weights: expected at least [1, 1], found [{k}, {n}]");
+    let m = y.len() / n;
+    assert_eq!(y.len(), m * n, "y: expected [m, {n}]");
+    check_read(&x, k, m * k);
+    let finish = Finish::of(epilogue, m, n);
+    let product = |left: Left, pixel: usize, pixels: usize, y: &mut [f32]| Gemm {
+        m: pixels,
+        n,
+        left,
+        right: weights.right(),
+        out: y[pixel * n..][..pixels * n].as_mut_ptr(),
+        accumulate: false,
+        finish: finish.skip(pixel * n),
+    };
+    match x {
+        Read::Plain(x) => {
+            let product = product(Left::new(x.as_ptr(), k, 1, k), 0, m, y);
+            // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.
+            unsafe { gemm::gemm(level, product) }
+        }
+        Read::Norm(_) => {
+            let (spacing, block) = (spacing(k), block_rows(level, spacing(k)).min(m));
+            scratch::with([block * spacing], |[a]| {
+                for pixel in (0..m).step_by(block.max(1)) {
+                    let pixels = block.min(m - pixel);
+                    // SAFETY: m pixels of k channels, as checked above.
+                    unsafe { stage(level, &x, k, pixel, pixels, a) };
+                    let product = product(Left::new(a.as_ptr(), spacing, 1, k), pixel, pixels, y);
+                    // SAFETY: as above; the block holds `pixels` rows of `spacing >= k` floats.
+                    unsafe { gemm::gemm(level, product) }
+                }
+            });
+        }
+    }
+}

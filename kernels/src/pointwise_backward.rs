@@ -1,0 +1,117 @@
+//! Backward of the pointwise convolution, one tile of pixels: both gradients from one look at the data.
+//!
+//! A block of the output's gradient is computed into working memory once, and of the input likewise; the gradient of
+//! the input and of the weights are two products of those. The gradient of a deferred input is masked and summed while
+//! it is in registers.
+
+use crate::gemm::{self, Finish, Gemm, Left, Right};
+use crate::pack::Packed;
+use crate::rows::{check_grad, check_read};
+use crate::scratch;
+use crate::simd::Level;
+use crate::stage::{spacing, stage};
+use crate::view::{Grad, Read};
+
+/// How a caller divides the backward pass of `m` pixels. Depends on shapes only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackwardTiles {
+    /// Pixels of a tile.
+    pub rows: usize,
+    /// Buffers `[k, n]` for the gradient of the weights. Each belongs to a contiguous run of
+    /// `ceil(tiles / partials)` tiles, and the caller adds them in order.
+    pub partials: usize,
+}
+
+/// Bytes that all partial gradients of one layer may take together.
+const PARTIAL_BYTES: usize = 16 << 20;
+
+/// Pixels of a block: enough to pay for one pass over the gradient of the weights.
+fn block_rows(level: Level) -> usize {
+    (196 / gemm::rows(level)) * gemm::rows(level)
+}
+
+/// The division of `m` pixels with `k` inputs and `n` outputs.
+pub fn backward_tiles(level: Level, m: usize, k: usize, n: usize) -> BackwardTiles {
+    let tile = gemm::rows(level);
+    let rows = m.div_ceil(16).clamp(block_rows(level), 4 * block_rows(level)).next_multiple_of(tile);
+    let tiles = m.div_ceil(rows).max(1);
+    let fitting = PARTIAL_BYTES / (k * n * size_of::<f32>()).max(1);
+    BackwardTiles { rows, partials: fitting.clamp(2, 32).min(tiles) }
+}
+
+/// Backward of a tile of `m` pixels: `x: [m, k]`, `g: [m, n]`.
+///
+/// Writes `dx: [m, k]`, for which `transposed_weights` packs the weights `[k, n]` transposed, and adds to
+/// `dw: [k, n]`. Where `x` is deferred, `dx` is masked and its sums are added to `sums: [2, k]`, as
+/// [`crate::scalar::finish_input_gradient`] says; otherwise `sums` is not looked at.
+pub fn pointwise_backward(
+    level: Level,
+    x: Read,
+    g: Grad,
+    n: usize,
+    transposed_weights: Option<&Packed>,
+    mut dx: Option<&mut [f32]>,
+    mut dw: Option<&mut [f32]>,
+    sums: &mut [f32],
+) {
+    let m = g.len() / n;
+    assert!(m > 0, "g: expected [m, {n}] with at least one pixel, found {}", g.len());
+    let k = x.stored().len() / m;
+    check_grad(&g, n, m * n);
+    check_read(&x, k, m * k);
+    assert!(dw.as_ref().is_none_or(|dw| dw.len() == k * n), "dw: expected [{k}, {n}]");
+    if let Some(dx) = &dx {
+        assert_eq!(dx.len(), m * k, "dx: expected [{m}, {k}]");
+        let weights = transposed_weights.expect("dx needs the transposed weights");
+        let found = (weights.level(), weights.k(), weights.n());
+        assert_eq!(found, (level, n, k), "transposed weights: expected [{n}, {k}]");
+    }
+    let finish = match x {
+        Read::Norm(d) if dx.is_some() => Finish::mask(d, m, k, sums),
+        _ => Finish::Store,
+    };
+    let block = block_rows(level).min(m);
+    let (g_spacing, x_spacing) = (spacing(n), spacing(k));
+    let x_floats = if dw.is_some() && matches!(x, Read::Norm(_)) { block * x_spacing } else { 0 };
+    scratch::with([block * g_spacing, x_floats], |[g_block, x_block]| {
+        for pixel in (0..m).step_by(block) {
+            let pixels = block.min(m - pixel);
+            // SAFETY: m pixels of n channels, as checked above.
+            unsafe { stage(level, &g, n, pixel, pixels, g_block) };
+            if let (Some(dx), Some(weights)) = (&mut dx, transposed_weights) {
+                let product = Gemm {
+                    m: pixels,
+                    n: k,
+                    left: Left::new(g_block.as_ptr(), g_spacing, 1, n),
+                    right: weights.right(),
+                    out: dx[pixel * k..][..pixels * k].as_mut_ptr(),
+                    accumulate: false,
+                    finish: finish.skip(pixel * k),
+                };
+                // SAFETY: all lengths were checked above; the block holds `pixels` rows, panels are whole.
+                unsafe { gemm::gemm(level, product) }
+            }
+            if let Some(dw) = &mut dw {
+                let (x, x_row) = match x {
+                    Read::Plain(x) => (x[pixel * k..].as_ptr(), k),
+                    Read::Norm(_) => {
+                        // SAFETY: m pixels of k channels, as checked above.
+                        unsafe { stage(level, &x, k, pixel, pixels, x_block) };
+                        (x_block.as_ptr(), x_spacing)
+                    }
+                };
+                let product = Gemm {
+                    m: k,
+                    n,
+                    left: Left::new(x, 1, x_row, pixels),
+                    right: Right { ptr: g_block.as_ptr(), panel: gemm::columns(level), row: g_spacing },
+                    out: dw.as_mut_ptr(),
+                    accumulate: true,
+                    finish: Finish::Store,
+                };
+                // SAFETY: as above; rows of the gradient are whole vectors apart.
+                unsafe { gemm::gemm(level, product) }
+            }
+        }
+    });
+}

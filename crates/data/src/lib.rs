@@ -1,21 +1,28 @@
 //! From files to batches: decoding, data sets, splits, augmentation and the loader.
 #![forbid(unsafe_code)]
 
+mod ahead;
+mod augment;
+mod cache;
 mod dataset;
 mod decode;
 mod error;
 mod folder;
 mod group;
+mod loader;
 mod manifest;
 mod preprocess;
 mod resize;
 mod split;
 
+pub use augment::Augment;
+pub use cache::CacheUsage;
 pub use dataset::{Dataset, FRACTIONS, Sample, SplitOrigin};
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, Picture, decode, decode_bytes};
 pub use error::Error;
 pub use folder::EXTENSIONS;
 pub use group::{GroupBy, group_from_name};
+pub use loader::{Batch, Batches, Loader, LoaderOptions};
 pub use preprocess::{normalise, pixels, preprocess};
 pub use resize::resize;
 pub use split::{Split, split_groups};

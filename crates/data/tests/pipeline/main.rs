@@ -2,6 +2,7 @@
 
 mod dataset;
 mod decode;
+mod loader;
 mod resize;
 mod split;
 

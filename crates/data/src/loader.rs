@@ -1,0 +1,205 @@
+//! Batches of an epoch, decoded and augmented ahead of their reader.
+//!
+//! Invariant: batch b of epoch e is a function of (samples, preprocessing, augmentation, seed, e, b). It does not depend
+//! on the number of threads, on what is cached, or on where the epoch was entered, so a resumed run reads what the
+//! uninterrupted one would have read. The order of an epoch is the stream [seed, epoch]; what happens to a sample is the
+//! stream [seed, epoch, index of the sample in the data set].
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use model::Preprocessing;
+use tensor::Rng;
+
+use crate::ahead::{ReadAhead, read_ahead};
+use crate::cache::{Cache, Pixels};
+use crate::{Augment, CacheUsage, Dataset, Error, decode, normalise, pixels};
+
+/// How a [`Loader`] reads.
+#[derive(Clone, Debug)]
+pub struct LoaderOptions {
+    /// Images a batch; the last of an epoch has what is left.
+    pub batch_size: usize,
+    /// A new order every epoch; else the order of the samples.
+    pub shuffle: bool,
+    /// Names the random streams.
+    pub seed: u64,
+    /// None: images as they are.
+    pub augment: Option<Augment>,
+    /// Bytes of decoded images to keep for the next epoch; 0 keeps none.
+    pub cache_bytes: usize,
+    /// Threads that decode.
+    pub workers: usize,
+    /// Batches made before they are asked for; with the one in use, `ahead + 1` are in memory.
+    pub ahead: usize,
+}
+
+impl LoaderOptions {
+    /// For evaluation: in order, as they are, nothing kept.
+    pub fn in_order(batch_size: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let workers = cores.min(2);
+        Self { batch_size, shuffle: false, seed: 0, augment: None, cache_bytes: 0, workers, ahead: 4 }
+    }
+
+    /// For training: shuffled and augmented from `seed`, with up to 1 GiB of decoded images kept.
+    pub fn training(batch_size: usize, seed: u64) -> Self {
+        let augment = Some(Augment::default());
+        Self { shuffle: true, seed, augment, cache_bytes: 1 << 30, ..Self::in_order(batch_size) }
+    }
+}
+
+/// Images and labels for one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// `[n, height, width, channels]`.
+    pub images: Vec<f32>,
+    /// The class of each image.
+    pub labels: Vec<usize>,
+    /// The index of each image in the data set.
+    pub indices: Vec<usize>,
+    /// How long the reader waited for this batch: time that decoding cost the training.
+    pub waited: Duration,
+}
+
+struct Item {
+    index: usize,
+    label: usize,
+    path: PathBuf,
+}
+
+struct Source {
+    items: Vec<Item>,
+    prep: Preprocessing,
+    options: LoaderOptions,
+    cache: Cache,
+    /// Used buffers, for the next batches.
+    buffers: Mutex<Vec<Vec<f32>>>,
+}
+
+/// A part of a data set, read in batches.
+pub struct Loader {
+    source: Arc<Source>,
+}
+
+impl Loader {
+    /// Reads the samples of `dataset` at the indices `part`.
+    pub fn new(dataset: &Dataset, part: &[usize], prep: &Preprocessing, options: LoaderOptions) -> Self {
+        let item = |&index: &usize| {
+            let sample = &dataset.samples[index];
+            Item { index, label: sample.label, path: sample.path.clone() }
+        };
+        let cache = Cache::new(part.len(), options.cache_bytes);
+        let options = LoaderOptions { batch_size: options.batch_size.max(1), ..options };
+        let items = part.iter().map(item).collect();
+        let source = Source { items, prep: prep.clone(), options, cache, buffers: Mutex::default() };
+        Self { source: Arc::new(source) }
+    }
+
+    /// The number of images in an epoch.
+    pub fn images(&self) -> usize {
+        self.source.items.len()
+    }
+
+    /// The number of batches in an epoch.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.images().div_ceil(self.source.options.batch_size)
+    }
+
+    /// The batches of `epoch` from batch `first` on. Decoding begins with this call, so an epoch that is asked for early
+    /// is ready early. A file that cannot be decoded is an error that names it, and the last item.
+    pub fn batches(&self, epoch: u64, first: usize) -> Batches {
+        let source = self.source.clone();
+        let order = source.order(epoch);
+        let (workers, ahead) = (source.options.workers, source.options.ahead);
+        let make = move |number, cancelled: &dyn Fn() -> bool| source.batch(epoch, &order, number, cancelled);
+        Batches(read_ahead((first, self.batches_per_epoch()), workers, ahead, make))
+    }
+
+    /// Takes back a batch that is done with, so that the next ones need no new memory.
+    pub fn recycle(&self, batch: Batch) {
+        let mut buffers = self.source.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffers.len() <= self.source.options.ahead {
+            buffers.push(batch.images);
+        }
+    }
+
+    /// What is kept of the decoded images, and the limit.
+    pub fn cache_usage(&self) -> CacheUsage {
+        self.source.cache.usage()
+    }
+}
+
+/// The batches of an epoch, in order.
+pub struct Batches(ReadAhead<Batch>);
+
+impl Iterator for Batches {
+    type Item = Result<Batch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = Instant::now();
+        let batch = self.0.next()?;
+        Some(batch.map(|batch| Batch { waited: start.elapsed(), ..batch }))
+    }
+}
+
+impl Source {
+    fn order(&self, epoch: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.items.len()).collect();
+        if self.options.shuffle {
+            Rng::derive(&[self.options.seed, epoch]).shuffle(&mut order);
+        }
+        order
+    }
+
+    fn batch(
+        &self,
+        epoch: u64,
+        order: &[usize],
+        number: usize,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Batch, Error> {
+        let first = number * self.options.batch_size;
+        let order = &order[first..order.len().min(first + self.options.batch_size)];
+        let image = self.prep.height * self.prep.width * self.prep.channels;
+        let mut images =
+            self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        images.resize(order.len() * image, 0.0);
+        for (&i, out) in order.iter().zip(images.chunks_exact_mut(image)) {
+            if cancelled() {
+                break; // Nobody reads this batch.
+            }
+            self.image(epoch, i, out)?;
+        }
+        let (indices, labels) = order.iter().map(|&i| (self.items[i].index, self.items[i].label)).unzip();
+        Ok(Batch { images, labels, indices, waited: Duration::ZERO })
+    }
+
+    /// Writes image `i` of `epoch` to `out: [height, width, channels]`.
+    fn image(&self, epoch: u64, i: usize, out: &mut [f32]) -> Result<(), Error> {
+        if let Some(kept) = self.cache.get(i) {
+            self.finish(epoch, i, kept, out);
+            return Ok(());
+        }
+        let fresh = Pixels::new(pixels(&decode(&self.items[i].path)?, &self.prep));
+        self.finish(epoch, i, &fresh, out);
+        let _ = self.cache.put(i, fresh); // No room: it is decoded again next time.
+        Ok(())
+    }
+
+    fn finish(&self, epoch: u64, i: usize, pixels: &Pixels, out: &mut [f32]) {
+        let Some(augment) = &self.options.augment else {
+            match pixels {
+                Pixels::Bytes(values) => out.iter_mut().zip(values).for_each(|(o, &v)| *o = v.into()),
+                Pixels::Floats(values) => out.copy_from_slice(values),
+            }
+            return normalise(out, &self.prep);
+        };
+        let mut rng = Rng::derive(&[self.options.seed, epoch, self.items[i].index as u64]);
+        match pixels {
+            Pixels::Bytes(values) => augment.apply(values, &self.prep, &mut rng, out),
+            Pixels::Floats(values) => augment.apply(values, &self.prep, &mut rng, out),
+        }
+    }
+}

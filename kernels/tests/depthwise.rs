@@ -1,0 +1,237 @@
+//! Depthwise convolution at every level against the specification in f64.
+
+mod common;
+
+use common::{ACTIVATIONS, Guarded, View, assert_close, channel_counts, floats, magnitudes, shapes, wide};
+use kernels::depthwise::{depthwise, tile_rows};
+use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
+use kernels::{Activation, ConvShape, Epilogue, Grad, Level, Read, scalar};
+
+/// Every shape, channel count and activation at a level; the activation changes from case to case.
+fn for_each_case(mut f: impl FnMut(Level, ConvShape, View, &str)) {
+    for level in Level::available() {
+        let mut case = 0;
+        for shape in shapes(&[3, 5, 2]) {
+            for c in channel_counts(level) {
+                let shape = ConvShape { inputs: c, outputs: c, ..shape };
+                let act = ACTIVATIONS[case % ACTIVATIONS.len()];
+                case += 1;
+                let what = format!("{} {shape:?} {act:?}", level.name());
+                f(level, shape, View::new(shape.h * shape.w, c, act), &what);
+            }
+        }
+    }
+}
+
+/// The values that a view reads.
+fn values(x: &Read<f64>, channels: usize) -> Vec<f64> {
+    (0..x.stored().len()).map(|i| scalar::read(x, i, i % channels)).collect()
+}
+
+/// Cuts `0..rows` into tiles of 3 rows, or leaves it whole.
+fn tilings(rows: usize) -> Vec<Vec<std::ops::Range<usize>>> {
+    let tiles = (0..rows).step_by(3).map(|start| start..(start + 3).min(rows)).collect();
+    vec![std::iter::once(0..rows).collect(), tiles]
+}
+
+#[test]
+fn forward_and_its_epilogues() {
+    for_each_case(|level, shape, x, what| {
+        let c = shape.inputs;
+        let weights = floats(shape.kernel * shape.kernel * c, 5);
+        let (bias, residual) = (floats(c, 6), floats(shape.output_len(), 7));
+        let row = shape.out_w * c;
+
+        let mut z = vec![0.0; shape.output_len()];
+        scalar::depthwise_forward(&shape, &x.wide(), &wide(&weights), &mut z);
+        let mut bound = z.clone();
+        let terms = magnitudes(&values(&x.wide(), c));
+        scalar::depthwise_forward(&shape, &Read::Plain(&terms), &magnitudes(&wide(&weights)), &mut bound);
+
+        for rows in tilings(shape.out_h).into_iter().flatten() {
+            let part = rows.start * row..rows.end * row;
+            let what = format!("{what} rows {rows:?}");
+            let run = |epilogue: Epilogue| {
+                let mut y = Guarded::new(part.len());
+                depthwise(level, &shape, x.narrow(), &weights, rows.clone(), y.out(), epilogue);
+                y
+            };
+
+            let y = run(Epilogue::None);
+            assert_close(y.checked(&what), &z[part.clone()], &bound[part.clone()], &what);
+
+            let mut moments = Guarded::new(3 * c);
+            let y = run(Epilogue::Moments(moments.out()));
+            let (y, moments) = (y.checked(&what), moments.checked(&what));
+            assert_close(y, &z[part.clone()], &bound[part.clone()], &what);
+            let mut expected = vec![0.0; 3 * c];
+            scalar::moments(&wide(y), c, &mut expected);
+            let mut terms = vec![0.0; 3 * c];
+            for (i, y) in wide(y).into_iter().enumerate() {
+                let d = y.abs() + expected[i % c].abs();
+                terms[c + i % c] += d;
+                terms[2 * c + i % c] += d * d;
+            }
+            assert_close(moments, &expected, &terms, &format!("{what} moments"));
+
+            for (act, residual) in [(Activation::RELU6, None), (Activation::IDENTITY, Some(&residual))] {
+                let residual = residual.map(|residual| &residual[part.clone()]);
+                let y = run(Epilogue::Activate { bias: &bias, act, residual });
+                let expected: Vec<f64> = (0..part.len())
+                    .map(|i| {
+                        let v = z[part.start + i] + f64::from(bias[i % c]);
+                        scalar::activate(act, v) + residual.map_or(0.0, |residual| f64::from(residual[i]))
+                    })
+                    .collect();
+                let bound: Vec<f64> = bound[part.clone()].iter().map(|bound| bound + 4.0).collect();
+                assert_close(y.checked(&what), &expected, &bound, &format!("{what} {act:?}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn backward_of_tiles_adds_up_to_the_image() {
+    for_each_case(|level, shape, x, what| {
+        let (c, kernel) = (shape.inputs, shape.kernel);
+        let weights = floats(kernel * kernel * c, 5);
+        let (dy, z) = (floats(shape.output_len(), 8), floats(shape.output_len(), 9));
+        let (a, b, constant) = (floats(c, 10), floats(c, 11), floats(c, 12));
+        let (dy64, z64) = (wide(&dy), wide(&z));
+        let (a64, b64, constant64) = (wide(&a), wide(&b), wide(&constant));
+        let deferred = (
+            Grad::Norm { dy: &dy, z: &z, a: &a, b: &b, c: &constant },
+            Grad::Norm { dy: &dy64, z: &z64, a: &a64, b: &b64, c: &constant64 },
+        );
+        for (g, g64) in [(Grad::Plain(&dy), Grad::Plain(&dy64[..])), deferred] {
+            let what = format!("{what} {}", if matches!(g, Grad::Plain(_)) { "plain" } else { "norm" });
+            let (dw_before, sums_before) = (floats(weights.len(), 13), floats(2 * c, 14));
+            let mut dx64 = vec![0.0; shape.input_len()];
+            let (mut dw64, mut sums64) = (wide(&dw_before), wide(&sums_before));
+            scalar::depthwise_backward(
+                &shape,
+                &x.wide(),
+                &g64,
+                &wide(&weights),
+                &mut dx64,
+                &mut dw64,
+                &mut sums64,
+            );
+
+            let x_terms = magnitudes(&values(&x.wide(), c));
+            let g_terms: Vec<f64> = (0..dy.len())
+                .map(|i| match g64 {
+                    Grad::Plain(g) => g[i].abs(),
+                    Grad::Norm { dy, z, a, b, c: constant } => {
+                        (a[i % c] * dy[i]).abs() + (b[i % c] * z[i]).abs() + constant[i % c].abs()
+                    }
+                })
+                .collect();
+            let (mut dx_bound, mut dw_bound) = (dx64.clone(), magnitudes(&wide(&dw_before)));
+            scalar::depthwise_backward(
+                &shape,
+                &Read::Plain(&x_terms),
+                &Grad::Plain(&g_terms),
+                &magnitudes(&wide(&weights)),
+                &mut dx_bound,
+                &mut dw_bound,
+                &mut [],
+            );
+            let mut sums_bound = magnitudes(&wide(&sums_before));
+            for (i, distance) in x.distances().into_iter().enumerate() {
+                sums_bound[i % c] += dx_bound[i];
+                sums_bound[c + i % c] += dx_bound[i] * distance;
+            }
+
+            for tiles in tilings(shape.h) {
+                let (mut dw, mut sums) = (Guarded::new(dw_before.len()), Guarded::new(2 * c));
+                dw.out().copy_from_slice(&dw_before);
+                sums.out().copy_from_slice(&sums_before);
+                let mut dw_alone = dw_before.clone();
+                for rows in tiles {
+                    let part = rows.start * shape.w * c..rows.end * shape.w * c;
+                    let mut dx = Guarded::new(part.len());
+                    let out = Some(dx.out());
+                    let (x, rows) = (x.narrow(), rows.clone());
+                    depthwise_backward(
+                        level,
+                        &shape,
+                        x,
+                        g,
+                        &weights,
+                        rows.clone(),
+                        out,
+                        dw.out(),
+                        sums.out(),
+                    );
+                    assert_close(dx.checked(&what), &dx64[part.clone()], &dx_bound[part], &what);
+                    depthwise_backward(
+                        level,
+                        &shape,
+                        x,
+                        g,
+                        &weights,
+                        rows,
+                        None,
+                        &mut dw_alone,
+                        &mut vec![0.0; 2 * c],
+                    );
+                }
+                assert_close(dw.checked(&what), &dw64, &dw_bound, &format!("{what} dw"));
+                assert_eq!(dw.checked(&what), dw_alone, "{what}: dw depends on dx");
+                assert_close(sums.checked(&what), &sums64, &sums_bound, &format!("{what} sums"));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_nan_reaches_everything_that_sees_it() {
+    for level in Level::available() {
+        let c = level.lanes() + 1;
+        let shape = ConvShape {
+            h: 5,
+            w: 5,
+            inputs: c,
+            outputs: c,
+            kernel: 3,
+            stride: 1,
+            pad_top: 1,
+            pad_left: 1,
+            out_h: 5,
+            out_w: 5,
+        };
+        let mut x = floats(shape.input_len(), 1);
+        x[(2 * 5 + 2) * c + 3] = f32::NAN;
+        let (weights, bias) = (floats(9 * c, 2), floats(c, 3));
+        let mut y = vec![0.0; shape.output_len()];
+        let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
+        depthwise(level, &shape, Read::Plain(&x), &weights, 0..5, &mut y, epilogue);
+        for (i, y) in y.iter().enumerate() {
+            let (pixel, channel) = (i / c, i % c);
+            let sees = channel == 3 && (pixel / 5).abs_diff(2) <= 1 && (pixel % 5).abs_diff(2) <= 1;
+            assert_eq!(y.is_nan(), sees, "{} pixel {pixel} channel {channel}", level.name());
+        }
+    }
+}
+
+#[test]
+fn tiles_come_from_the_shape() {
+    let shape = ConvShape {
+        h: 112,
+        w: 112,
+        inputs: 64,
+        outputs: 64,
+        kernel: 3,
+        stride: 2,
+        pad_top: 0,
+        pad_left: 0,
+        out_h: 56,
+        out_w: 56,
+    };
+    assert_eq!((tile_rows(&shape, 32), backward_tile_rows(&shape, 32)), (56, 112));
+    assert_eq!((tile_rows(&shape, 1), backward_tile_rows(&shape, 1)), (4, 8));
+    assert_eq!((tile_rows(&shape, 4), backward_tile_rows(&shape, 4)), (14, 28));
+    let small = ConvShape { h: 7, w: 7, out_h: 7, out_w: 7, stride: 1, ..shape };
+    assert_eq!((tile_rows(&small, 1), backward_tile_rows(&small, 1)), (4, 4));
+}

@@ -85,8 +85,7 @@ impl Format {
 }
 
 fn is_text(bytes: &[u8]) -> bool {
-    let head = &bytes[..bytes.len().min(256)];
-    head.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e | 0x80..))
+    bytes.iter().take(256).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
 }
 
 fn limits() -> Limits {
@@ -107,9 +106,11 @@ fn explain(error: ImageError) -> String {
 
 fn read(mut decoder: impl ImageDecoder) -> Result<Picture, String> {
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if !(1..=MAX_PIXELS).contains(&(u64::from(width) * u64::from(height))) {
         let limit = MAX_PIXELS / 1_000_000;
-        return Err(format!("expected at most {limit} megapixels, found {width} x {height}"));
+        return Err(format!(
+            "expected one pixel or more and at most {limit} megapixels, found {width} x {height}"
+        ));
     }
     decoder.set_limits(limits()).map_err(explain)?;
     let orientation = decoder.orientation().map_err(explain)?;

@@ -4,6 +4,7 @@
 //! row is `kernel * inputs` contiguous floats, and the windows of neighbouring outputs lie `stride * inputs` apart: so
 //! the rows of the product's left matrix exist already, as overlapping segments, and nothing is copied nine times.
 
+use crate::depthwise::split_rows;
 use crate::gemm::{self, Finish, Gemm, Left};
 use crate::pack::Packed;
 use crate::rows::{Block, Rows, check_read};
@@ -88,12 +89,10 @@ pub(crate) fn check(shape: &ConvShape, x: &Read, rows: &Range<usize>) {
     assert!(sizes.iter().all(|&size| size > 0), "a size is zero in {shape:?}");
 }
 
-/// Output rows of a tile that a caller should hand out: the window of one fits a part of L2, and there are a few in
-/// an image. Depends on the shape only.
-pub fn tile_rows(shape: &ConvShape) -> usize {
-    const WINDOW: usize = 32 * 1024;
-    let row = (shape.out_w * shape.stride + shape.kernel) * shape.inputs * shape.stride;
-    (WINDOW / row.max(1)).clamp(1, shape.out_h.div_ceil(4).max(1))
+/// Output rows of a tile that a caller should hand out, of a batch of `images`: whole images where there are at least
+/// 16, else parts that make about 16 tiles. Depends on shapes only.
+pub fn tile_rows(shape: &ConvShape, images: usize) -> usize {
+    split_rows(shape.out_h, images)
 }
 
 /// Convolution of output rows `rows` of one image: `x: [h, w, inputs]`, `weights` packed from

@@ -14,7 +14,7 @@ mod gemm;
 pub mod isa;
 pub mod norm;
 pub mod optimizer;
-mod pack;
+pub mod pack;
 pub mod pointwise;
 pub mod pointwise_backward;
 pub mod pooling;

@@ -1,0 +1,135 @@
+//! Pointwise: channel counts around a vector and row counts around a register tile, blocks, tails and tilings.
+
+use crate::common::{ACTIVATIONS, Guarded, channel_counts, floats};
+use crate::spec::Case;
+use kernels::pointwise::{pointwise, tile_rows};
+use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
+use kernels::{Activation, ConvShape, Epilogue, Level, Packed, Read};
+
+fn shape(m: usize, k: usize, n: usize) -> ConvShape {
+    ConvShape {
+        h: m,
+        w: 1,
+        inputs: k,
+        outputs: n,
+        kernel: 1,
+        stride: 1,
+        pad_top: 0,
+        pad_left: 0,
+        out_h: m,
+        out_w: 1,
+    }
+}
+
+/// Every level's cases; the activation changes from case to case.
+fn for_each_case(mut f: impl FnMut(Level, Case)) {
+    let mut count = 0;
+    for level in Level::available() {
+        // Rows of the register tile at this level and at the others.
+        for m in [1, 2, 5, 7, 8, 13, 15, 100] {
+            for k in channel_counts(level) {
+                for n in channel_counts(level) {
+                    f(level, Case::new(level, shape(m, k, n), ACTIVATIONS[count % ACTIVATIONS.len()]));
+                    count += 1;
+                }
+            }
+        }
+        // More than one block of rows, of columns and of k; pixels a multiple of 1 KiB apart.
+        for act in [None, Some(Activation::RELU6)] {
+            f(level, Case::new(level, shape(130, 600, 224), act));
+            f(level, Case::new(level, shape(430, 256, 48), act));
+        }
+    }
+}
+
+/// Ranges of at most `size` rows.
+fn cut(rows: usize, size: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..rows).step_by(size).map(move |start| start..(start + size).min(rows))
+}
+
+#[test]
+fn forward_and_its_epilogues() {
+    for_each_case(|_, case| {
+        let (m, k) = (case.shape.h, case.shape.inputs);
+        for size in [m, m.div_ceil(2)] {
+            case.check_forward(cut(m, size), |rows, y, epilogue| {
+                let x = case.x.narrow().part(rows.start * k..rows.end * k);
+                pointwise(x, &case.packed, y, epilogue);
+            });
+        }
+    });
+}
+
+#[test]
+fn backward_of_tiles_adds_up() {
+    for_each_case(|level, case| {
+        let ConvShape { h: m, inputs: k, outputs: n, .. } = case.shape;
+        for size in [m, m.div_ceil(2)] {
+            case.check_backward(|g, mut dx, dw, sums| {
+                for rows in cut(m, size) {
+                    pointwise_backward(
+                        level,
+                        case.x.narrow().part(rows.start * k..rows.end * k),
+                        g.part(rows.start * n..rows.end * n),
+                        n,
+                        Some(&case.transposed),
+                        dx.as_deref_mut().map(|dx| &mut dx[rows.start * k..rows.end * k]),
+                        Some(&mut *dw),
+                        sums,
+                    );
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_gradient_of_the_input_needs_no_other() {
+    for level in Level::available() {
+        let case = Case::new(level, shape(20, 9, 17), Some(Activation::RELU));
+        let g = floats(20 * 17, 3);
+        let g = kernels::Grad::Plain(&g);
+        let (mut with, mut alone) = (Guarded::new(20 * 9), Guarded::new(20 * 9));
+        let (mut dw, mut sums) = (vec![0.0; 9 * 17], [vec![0.0; 18], vec![0.0; 18]]);
+        let [first, second] = &mut sums;
+        let (x, w) = (case.x.narrow(), Some(&case.transposed));
+        pointwise_backward(level, x, g, 17, w, Some(with.out()), Some(&mut dw), first);
+        pointwise_backward(level, x, g, 17, w, Some(alone.out()), None, second);
+        assert_eq!(with.checked("dx"), alone.checked("dx"));
+        assert_eq!(sums[0], sums[1]);
+    }
+}
+
+#[test]
+fn a_nan_reaches_its_row_and_no_other() {
+    for level in Level::available() {
+        let (m, k, n) = (20, level.lanes() + 1, level.lanes() + 1);
+        let mut x = floats(m * k, 1);
+        x[7 * k + 3] = f32::NAN;
+        let mut weights = Packed::new(level, k, n);
+        weights.pack(&floats(k * n, 2));
+        let (mut y, bias) = (vec![0.0; m * n], floats(n, 3));
+        let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
+        pointwise(Read::Plain(&x), &weights, &mut y, epilogue);
+        for (i, y) in y.iter().enumerate() {
+            assert_eq!(y.is_nan(), i / n == 7, "{} output {i}", level.name());
+        }
+    }
+}
+
+#[test]
+fn tiles_come_from_the_shape() {
+    for level in Level::available() {
+        for (m, k, n) in [(1, 1024, 3), (49, 1024, 1024), (1568, 1024, 1024), (401_408, 32, 64), (100, 1, 1)]
+        {
+            let rows = tile_rows(level, m, k, n);
+            assert!(rows > 0, "{m} {k} {n}");
+            if m * k * n > 1 << 24 {
+                assert!(m.div_ceil(rows) >= 2, "{m} {k} {n}: {rows}");
+            }
+            let tiles = backward_tiles(level, m, k, n);
+            assert!((1..=32).contains(&tiles.partials) && tiles.partials <= m.div_ceil(tiles.rows));
+            assert!(tiles.partials <= 2 || tiles.partials * k * n * 4 <= 32 << 20, "{m} {k} {n}: {tiles:?}");
+        }
+    }
+}

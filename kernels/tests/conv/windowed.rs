@@ -1,0 +1,81 @@
+//! Windows: every padding, stride and size of the shared table, few and many channels.
+
+use crate::common::{ACTIVATIONS, shapes};
+use crate::spec::Case;
+use kernels::conv::{conv, tile_rows};
+use kernels::conv_backward::conv_backward;
+use kernels::{ConvShape, Level};
+
+fn for_each_case(mut f: impl FnMut(Level, Case)) {
+    for level in Level::available() {
+        let l = level.lanes();
+        let mut count = 0;
+        for shape in shapes(&[3, 5, 2, 1]) {
+            // Each shape meets one pair of channels and one activation; the table is long enough for all to meet.
+            let (inputs, outputs) = [(1, l), (3, 2 * l), (l, 3), (l + 1, l + 1), (2, 3 * l + 2)][count % 5];
+            let act = ACTIVATIONS[(count / 5) % ACTIVATIONS.len()];
+            f(level, Case::new(level, ConvShape { inputs, outputs, ..shape }, act));
+            count += 1;
+        }
+    }
+}
+
+#[test]
+fn forward_and_its_epilogues() {
+    for_each_case(|_, case| {
+        let out_h = case.shape.out_h;
+        for size in [out_h, 3] {
+            let parts = (0..out_h).step_by(size).map(|start| start..(start + size).min(out_h));
+            case.check_forward(parts, |rows, y, epilogue| {
+                conv(&case.shape, case.x.narrow(), &case.packed, rows, y, epilogue);
+            });
+        }
+    });
+}
+
+#[test]
+fn backward_of_the_image() {
+    for_each_case(|level, case| {
+        let (shape, x) = (&case.shape, case.x.narrow());
+        case.check_backward(|g, dx, dw, sums| {
+            conv_backward(level, shape, x, g, Some(&case.transposed), 0..shape.out_h, dx, dw, sums);
+        });
+    });
+}
+
+#[test]
+fn the_first_layer_in_full() {
+    for level in Level::available() {
+        for inputs in [1, 3] {
+            let shape = ConvShape {
+                h: 64,
+                w: 64,
+                inputs,
+                outputs: 32,
+                kernel: 3,
+                stride: 2,
+                pad_top: 0,
+                pad_left: 0,
+                out_h: 32,
+                out_w: 32,
+            };
+            let case = Case::new(level, shape, None);
+            let rows = tile_rows(&shape, 8);
+            case.check_forward((0..32).step_by(rows).map(|y| y..(y + rows).min(32)), |rows, y, epilogue| {
+                conv(&shape, case.x.narrow(), &case.packed, rows, y, epilogue);
+            });
+            case.check_backward(|g, dx, dw, sums| {
+                let x = case.x.narrow();
+                if dx.is_some() {
+                    conv_backward(level, &shape, x, g, Some(&case.transposed), 0..32, dx, dw, sums);
+                    return;
+                }
+                for first in (0..32).step_by(rows) {
+                    let band = first..(first + rows).min(32);
+                    let g = g.part(band.start * 32 * 32..band.end * 32 * 32);
+                    conv_backward(level, &shape, x, g, None, band, None, dw, sums);
+                }
+            });
+        }
+    }
+}

@@ -14,7 +14,7 @@ pub struct Input<'a> {
     pub probabilities: &'a [f64],
     /// Class names.
     pub classes: &'a [String],
-    /// The group of each sample, `[n]`, any numbers; see [`group_ids`] for names.
+    /// The group of each sample, `[n]`, any numbers; see [`crate::group_ids`] for names.
     pub groups: Option<&'a [usize]>,
     /// The positive class of two; see [`default_positive`]. Not used with more classes.
     pub positive: usize,

@@ -53,7 +53,9 @@ impl Gradient {
             Gradient::Norm { dy, z, a, b, c } => {
                 Grad::Norm { dy: dy.data(), z: z.data(), a: a.data(), b: b.data(), c: c.data() }
             }
-            Gradient::Deferred { .. } => panic!("the gradient of a deferred value reached an op that stores its value"),
+            Gradient::Deferred { .. } => {
+                panic!("the gradient of a deferred value reached an op that stores its value")
+            }
         }
     }
 
@@ -79,10 +81,12 @@ impl Gradient {
     /// Adds another gradient of the same value.
     pub fn accumulate(self, other: Gradient, level: Level) -> Gradient {
         match (self, other) {
-            (Gradient::Deferred { du, sums }, Gradient::Deferred { du: more, sums: more_sums }) => Gradient::Deferred {
-                du: add(level, du, &more),
-                sums: sums.iter().zip(&more_sums).map(|(a, b)| a + b).collect(),
-            },
+            (Gradient::Deferred { du, sums }, Gradient::Deferred { du: more, sums: more_sums }) => {
+                Gradient::Deferred {
+                    du: add(level, du, &more),
+                    sums: sums.iter().zip(&more_sums).map(|(a, b)| a + b).collect(),
+                }
+            }
             (a, b) => Gradient::Plain(add(level, a.into_plain(level), &b.into_plain(level))),
         }
     }

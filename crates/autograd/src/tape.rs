@@ -74,7 +74,7 @@ impl Tape {
     pub fn backward_from(mut self, output: &Var, seed: Tensor) -> Gradients {
         assert_eq!(output.tensor().shape(), seed.shape(), "the seed must have the output's shape");
         let mut gradients: Vec<Option<Gradient>> = self.nodes.iter().map(|_| None).collect();
-        let Some(last) = output.node else { return Gradients(gradients) };
+        let Some(last) = output.node else { return Gradients { of: gradients, level: self.level } };
         gradients[last] = Some(Gradient::Plain(seed));
         for at in (0..=last).rev() {
             let Some(op) = self.nodes[at].op.take() else { continue };
@@ -91,7 +91,7 @@ impl Tape {
                 });
             }
         }
-        Gradients(gradients)
+        Gradients { of: gradients, level: self.level }
     }
 
     /// Gradients of a scalar `loss` with respect to every leaf.
@@ -102,14 +102,14 @@ impl Tape {
 }
 
 /// The gradients of the leaves.
-pub struct Gradients(Vec<Option<Gradient>>);
+pub struct Gradients {
+    of: Vec<Option<Gradient>>,
+    level: Level,
+}
 
 impl Gradients {
     /// The gradient of a leaf; none where nothing that was differentiated depends on it.
     pub fn take(&mut self, leaf: &Var) -> Option<Tensor> {
-        match self.0.get_mut(leaf.node?)?.take()? {
-            Gradient::Plain(gradient) => Some(gradient),
-            other => panic!("a leaf is stored, but its gradient came as {other:?}"),
-        }
+        Some(self.of.get_mut(leaf.node?)?.take()?.into_plain(self.level))
     }
 }

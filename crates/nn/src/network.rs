@@ -71,7 +71,7 @@ impl Network {
     /// When tensors are missing, extra or misshapen; all of them are listed.
     pub fn from_weights(spec: model::Network, weights: &Weights) -> Result<Self, Error> {
         weights.check(&spec)?;
-        let values = spec.tensors().iter().map(|tensor| {
+        let values = spec.tensors().into_iter().map(|tensor| {
             let array = &weights[tensor.name.as_str()];
             layout::to_engine(array.shape(), array.data())
         });
@@ -131,7 +131,8 @@ impl Network {
         let mut weights = Weights::new();
         for Parameter { spec, value, .. } in &self.parameters {
             let stored = layout::to_stored(&spec.shape, value.data());
-            let array = Array::new(spec.shape.clone(), stored).expect("a permutation keeps the number of values");
+            let array =
+                Array::new(spec.shape.clone(), stored).expect("a permutation keeps the number of values");
             weights.insert(spec.name.clone(), array);
         }
         weights
@@ -145,7 +146,9 @@ impl Network {
             let trains = training && !parameter.frozen && parameter.spec.role.trainable();
             leaves.push(trains.then(|| tape.leaf(parameter.value.clone())));
         }
-        let var = |at: usize| leaves[at].clone().unwrap_or_else(|| tape.constant(self.parameters[at].value.clone()));
+        let var = |at: usize| {
+            leaves[at].clone().unwrap_or_else(|| tape.constant(self.parameters[at].value.clone()))
+        };
         let vars: Vec<Var> = (0..self.parameters.len()).map(var).collect();
 
         let mut seen: Vec<([usize; 2], Arc<Moments>)> = vec![];
@@ -199,8 +202,7 @@ impl Network {
         for ([mean, variance], moments) in seen {
             // The unbiased variance, as both Keras and PyTorch keep it; a single pixel has none.
             let unbiased = moments.count as f64 / (moments.count as f64 - 1.0).max(1.0);
-            for (at, batch, factor) in
-                [(*mean, &moments.mean, 1.0), (*variance, &moments.variance, unbiased)]
+            for (at, batch, factor) in [(*mean, &moments.mean, 1.0), (*variance, &moments.variance, unbiased)]
             {
                 for (running, batch) in self.parameters[at].value.data_mut().iter_mut().zip(batch) {
                     let old = f64::from(*running);

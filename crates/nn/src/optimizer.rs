@@ -82,7 +82,8 @@ impl Optimizer {
             let Some(gradient) = gradient else { continue };
             // Decay pulls weights to zero; gamma, beta and biases have no reason to go there.
             let penalised = parameter.spec.role == model::Role::ConvWeight;
-            let mut state = state.iter_mut().map(|slot| slot.data_mut().chunks_mut(PIECE)).collect::<Vec<_>>();
+            let mut state =
+                state.iter_mut().map(|slot| slot.data_mut().chunks_mut(PIECE)).collect::<Vec<_>>();
             for (weights, gradient) in
                 parameter.value.data_mut().chunks_mut(PIECE).zip(gradient.data().chunks(PIECE))
             {

@@ -38,3 +38,37 @@ impl Op for ActivationOp {
         vec![Some(if self.stored { Gradient::Plain(gradient.into_plain(level)) } else { gradient })]
     }
 }
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, Source};
+    use kernels::{Activation, scalar};
+    use tensor::Rng;
+
+    pub fn cases() -> Vec<Case> {
+        let mut rng = Rng::new(2);
+        let mut cases = vec![];
+        // The second activation of a chain cannot be deferred onto the first, which is then materialised.
+        for (source, act) in [
+            (Source::Plain, Activation::leaky_relu(0.2)),
+            (Source::Deferred(Activation::IDENTITY), Activation::leaky_relu(0.2)),
+            (Source::Deferred(Activation::leaky_relu(0.1)), Activation::leaky_relu(0.2)),
+        ] {
+            cases.push(Case {
+                op: "activation",
+                name: format!("{source:?} {act:?}"),
+                inputs: source.inputs(&[2, 3, 1, 5], &mut rng),
+                forward: Box::new(move |tape, inputs| {
+                    let x = source.var(tape, inputs);
+                    super::activation(tape, &x, act)
+                }),
+                spec: Box::new(move |inputs| {
+                    let value =
+                        |x: &kernels::Read<f64>, i: usize| scalar::activate(act, scalar::read(x, i, i % 5));
+                    source.read(inputs, |x| (0..inputs[0].len()).map(|i| value(x, i)).collect())
+                }),
+            });
+        }
+        cases
+    }
+}

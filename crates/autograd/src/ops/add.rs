@@ -43,3 +43,37 @@ impl Op for Add {
             .collect()
     }
 }
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, Source};
+    use kernels::scalar;
+    use tensor::Rng;
+
+    pub fn cases() -> Vec<Case> {
+        let mut rng = Rng::new(4);
+        let pairs = Source::ALL.into_iter().flat_map(|a| Source::ALL.map(|b| (a, b)));
+        pairs
+            .map(|(a, b)| {
+                let mut inputs = a.inputs(&[2, 2, 2, 3], &mut rng);
+                inputs.extend(b.inputs(&[2, 2, 2, 3], &mut rng));
+                Case {
+                    op: "add",
+                    name: format!("{a:?} + {b:?}"),
+                    inputs,
+                    forward: Box::new(move |tape, inputs| {
+                        let (first, second) = inputs.split_at(a.count());
+                        let (first, second) = (a.var(tape, first), b.var(tape, second));
+                        super::add(tape, &first, &second)
+                    }),
+                    spec: Box::new(move |inputs| {
+                        let mut y = vec![0.0; inputs[0].len()];
+                        let (first, second) = inputs.split_at(a.count());
+                        a.read(first, |first| b.read(second, |second| scalar::add(first, second, 3, &mut y)));
+                        y
+                    }),
+                }
+            })
+            .collect()
+    }
+}

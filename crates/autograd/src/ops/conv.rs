@@ -6,8 +6,8 @@ use crate::{Gradient, Op, Tape, Value, Var};
 use kernels::conv::{conv as kernel, tile_rows};
 use kernels::conv_backward::conv_backward;
 use kernels::norm::Moments;
-use kernels::pack::Packed;
-use kernels::{ConvShape, Epilogue, Level};
+
+use kernels::{ConvShape, Epilogue, Level, Packed};
 use std::sync::Arc;
 use tensor::{Tensor, par};
 
@@ -28,7 +28,8 @@ pub fn conv(tape: &mut Tape, x: &Var, weights: &Var, shape: ConvShape) -> Var {
     let mut sums = Tensor::recycled([bands.count(), 3 * shape.outputs]);
     let read = x.value().read();
     let pieces = bands.split(z.data_mut(), shape.out_w * shape.outputs);
-    let tasks: Vec<_> = pieces.into_iter().zip(sums.data_mut().chunks_mut(3 * shape.outputs)).enumerate().collect();
+    let tasks: Vec<_> =
+        pieces.into_iter().zip(sums.data_mut().chunks_mut(3 * shape.outputs)).enumerate().collect();
     par::run(tasks, |(tile, (z, sums))| {
         let (image, rows) = bands.tile(tile);
         let x = read.part(image * shape.input_len()..(image + 1) * shape.input_len());
@@ -83,5 +84,36 @@ impl Op for Conv {
             dx.map(|dx| partials::input_gradient(&self.x, dx, &sums)),
             wanted[1].then(|| Gradient::Plain(partials::sum(level, &dw, *self.weights.shape()))),
         ]
+    }
+}
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::depthwise::check::shapes;
+    use super::super::gradient_check::{Case, convolution_cases};
+    use kernels::{ConvShape, scalar};
+
+    /// Images in a case: three, because a norm over two values is a step function without a gradient to speak of.
+    const IMAGES: usize = 3;
+
+    pub fn cases() -> Vec<Case> {
+        let narrow = shapes().into_iter().filter(|shape| shape.inputs <= 3);
+        narrow.flat_map(|shape| of(ConvShape { outputs: 5, ..shape })).collect()
+    }
+
+    fn of(shape: ConvShape) -> Vec<Case> {
+        let spec = move |x: &kernels::Read<f64>, weights: &[f64]| {
+            let mut z = vec![0.0; IMAGES * shape.output_len()];
+            for (i, z) in z.chunks_mut(shape.output_len()).enumerate() {
+                let x = x.part(i * shape.input_len()..(i + 1) * shape.input_len());
+                scalar::conv_forward(&shape, &x, weights, z);
+            }
+            z
+        };
+        let forward =
+            move |tape: &mut crate::Tape, x: &crate::Var, w: &crate::Var| super::conv(tape, x, w, shape);
+        let weights = [shape.kernel * shape.kernel * shape.inputs, shape.outputs];
+        let x = [IMAGES, shape.h, shape.w, shape.inputs];
+        convolution_cases("conv", &x, &weights, shape.outputs, forward, spec)
     }
 }

@@ -58,3 +58,55 @@ impl Op for CrossEntropy {
         vec![Some(Gradient::Plain(self.gradient))]
     }
 }
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, random};
+    use super::Loss;
+    use kernels::scalar;
+    use tensor::Rng;
+
+    pub fn cases() -> Vec<Case> {
+        let mut rng = Rng::new(10);
+        let labels = [0, 2, 1, 2];
+        let losses = [
+            Loss::plain(3),
+            Loss { class_weights: vec![0.5, 2.0, 1.0], smoothing: 0.0 },
+            Loss { class_weights: vec![0.5, 2.0, 1.0], smoothing: 0.1 },
+        ];
+        let case = |loss: Loss| {
+            let (weights, smoothing) =
+                (loss.class_weights.iter().map(|&w| f64::from(w)).collect::<Vec<_>>(), loss.smoothing);
+            Case {
+                op: "cross_entropy",
+                name: format!("{loss:?}"),
+                inputs: vec![random(&[4, 3], &mut rng)],
+                forward: Box::new(move |tape, inputs| super::cross_entropy(tape, &inputs[0], &labels, &loss)),
+                spec: Box::new(move |inputs| {
+                    let mut unused = vec![0.0; inputs[0].len()];
+                    let smoothing = f64::from(smoothing);
+                    vec![scalar::softmax_cross_entropy(&inputs[0], &labels, &weights, smoothing, &mut unused)]
+                }),
+            }
+        };
+        losses.into_iter().map(case).collect()
+    }
+
+    /// Values that PyTorch 2.15's `F.cross_entropy` gives for these logits, weights and smoothing.
+    #[test]
+    fn agrees_with_pytorch() {
+        let logits = [1.0f64, -0.5, 2.0, 0.25, 3.0, -1.0];
+        let loss = |weights: &[f64], smoothing| {
+            scalar::softmax_cross_entropy(&logits, &[2, 1], weights, smoothing, &mut [0.0; 6])
+        };
+        for (weights, smoothing, expected) in REFERENCE {
+            assert!((loss(&weights, smoothing) - expected).abs() < 1e-6, "{weights:?} {smoothing}");
+        }
+    }
+
+    const REFERENCE: [([f64; 3], f64, f64); 3] = [
+        ([1.0, 1.0, 1.0], 0.0, 0.225287617),
+        ([0.5, 2.0, 1.0], 0.0, 0.176537145),
+        ([0.5, 2.0, 1.0], 0.1, 0.297239134),
+    ];
+}

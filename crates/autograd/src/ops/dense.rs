@@ -2,9 +2,9 @@
 
 use super::materialise;
 use crate::{Gradient, Op, Tape, Value, Var};
-use kernels::pack::Packed;
+
 use kernels::pointwise_backward::pointwise_backward;
-use kernels::{Activation, Epilogue, Grad, Level, Read, pointwise as kernel};
+use kernels::{Activation, Epilogue, Grad, Level, Packed, Read, pointwise as kernel};
 use tensor::Tensor;
 
 /// `x: [n, inputs]`, `weights: [inputs, outputs]`, `bias: [outputs]`; the result is `[n, outputs]`.
@@ -60,5 +60,42 @@ impl Op for Dense {
             db
         });
         vec![dx.map(Gradient::Plain), dw.map(Gradient::Plain), db.map(Gradient::Plain)]
+    }
+}
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, Source, random};
+    use kernels::scalar;
+    use tensor::Rng;
+
+    pub fn cases() -> Vec<Case> {
+        let mut rng = Rng::new(7);
+        let (rows, inputs, outputs) = (4, 18, 3);
+        let case = |source: Source| {
+            let mut tensors = source.inputs(&[rows, inputs], &mut rng);
+            tensors.extend([random(&[inputs, outputs], &mut rng), random(&[outputs], &mut rng)]);
+            Case {
+                op: "dense",
+                name: format!("{source:?}"),
+                inputs: tensors,
+                forward: Box::new(move |tape, vars| {
+                    let x = source.var(tape, vars);
+                    super::dense(tape, &x, &vars[source.count()], &vars[source.count() + 1])
+                }),
+                spec: Box::new(move |tensors| {
+                    let (weights, bias) = (&tensors[source.count()], &tensors[source.count() + 1]);
+                    source.read(tensors, |x| {
+                        let element = |row: usize, o: usize| {
+                            let terms = (0..inputs)
+                                .map(|i| scalar::read(x, row * inputs + i, i) * weights[i * outputs + o]);
+                            bias[o] + terms.sum::<f64>()
+                        };
+                        (0..rows * outputs).map(|at| element(at / outputs, at % outputs)).collect()
+                    })
+                }),
+            }
+        };
+        [Source::ALL[0], Source::ALL[2]].into_iter().map(case).collect()
     }
 }

@@ -57,7 +57,8 @@ impl Op for Depthwise {
         let mut dw = Tensor::zeros([bands.count(), taps * c]);
         let mut sums = Tensor::zeros([bands.count(), 2 * c]);
         let (x, g) = (self.x.read(), gradient.read());
-        let mut dx_pieces = dx.as_mut().map_or(vec![], |dx| bands.split(dx.data_mut(), shape.w * c)).into_iter();
+        let mut dx_pieces =
+            dx.as_mut().map_or(vec![], |dx| bands.split(dx.data_mut(), shape.w * c)).into_iter();
         let dw_pieces = dw.data_mut().chunks_mut(taps * c);
         let tasks: Vec<_> = dw_pieces
             .zip(sums.data_mut().chunks_mut(2 * c))
@@ -104,5 +105,57 @@ impl Bands {
     pub(super) fn split<'a>(&self, data: &'a mut [f32], row: usize) -> Vec<&'a mut [f32]> {
         let images = data.chunks_mut(self.height * row);
         images.flat_map(|image| image.chunks_mut(self.rows * row)).collect()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, convolution_cases};
+    use kernels::{ConvShape, scalar};
+
+    /// Images in a case: three, because a norm over two values is a step function without a gradient to speak of.
+    const IMAGES: usize = 3;
+
+    /// Shapes with each stride, kernel, and kind of padding, one of them with a channel count no vector divides.
+    pub fn shapes() -> Vec<ConvShape> {
+        let shape = |h, w, c, kernel, stride, pad: usize, out_h, out_w| ConvShape {
+            h,
+            w,
+            inputs: c,
+            outputs: c,
+            kernel,
+            stride,
+            pad_top: pad,
+            pad_left: pad,
+            out_h,
+            out_w,
+        };
+        vec![
+            shape(4, 5, 3, 3, 1, 1, 4, 5),
+            shape(4, 6, 3, 3, 2, 0, 2, 3),
+            shape(5, 4, 17, 3, 2, 1, 3, 2),
+            shape(1, 1, 2, 3, 1, 1, 1, 1),
+            shape(5, 5, 2, 5, 2, 2, 3, 3),
+        ]
+    }
+
+    pub fn cases() -> Vec<Case> {
+        shapes().into_iter().flat_map(of).collect()
+    }
+
+    fn of(shape: ConvShape) -> Vec<Case> {
+        let c = shape.inputs;
+        let spec = move |x: &kernels::Read<f64>, weights: &[f64]| {
+            let mut z = vec![0.0; IMAGES * shape.output_len()];
+            for (i, z) in z.chunks_mut(shape.output_len()).enumerate() {
+                let x = x.part(i * shape.input_len()..(i + 1) * shape.input_len());
+                scalar::depthwise_forward(&shape, &x, weights, z);
+            }
+            z
+        };
+        let forward =
+            move |tape: &mut crate::Tape, x: &crate::Var, w: &crate::Var| super::depthwise(tape, x, w, shape);
+        let weights = [shape.kernel * shape.kernel, c];
+        convolution_cases("depthwise", &[IMAGES, shape.h, shape.w, c], &weights, c, forward, spec)
     }
 }

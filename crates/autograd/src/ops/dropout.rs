@@ -36,3 +36,34 @@ impl Op for Dropout {
         vec![Some(Gradient::Plain(g))]
     }
 }
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, random};
+    use tensor::Rng;
+
+    pub fn cases() -> Vec<Case> {
+        let p = 0.4;
+        vec![Case {
+            op: "dropout",
+            name: format!("p {p}"),
+            inputs: vec![random(&[4, 9], &mut Rng::new(8))],
+            forward: Box::new(move |tape, inputs| super::dropout(tape, &inputs[0], p, &mut Rng::new(9))),
+            spec: Box::new(move |inputs| {
+                let mut rng = Rng::new(9);
+                inputs[0].iter().map(|x| if rng.chance(p) { 0.0 } else { x / (1.0 - p) }).collect()
+            }),
+        }]
+    }
+
+    #[test]
+    fn keeps_the_mean_and_drops_the_share() {
+        let mut tape = crate::Tape::new(kernels::Level::best());
+        let x = tape.constant(tensor::Tensor::full([100, 100], 1.0));
+        let y = super::dropout(&mut tape, &x, 0.3, &mut Rng::new(1));
+        let y = y.tensor().data();
+        let dropped = y.iter().filter(|&&y| y == 0.0).count() as f64 / 1e4;
+        let mean = y.iter().map(|&y| f64::from(y)).sum::<f64>() / 1e4;
+        assert!((dropped - 0.3).abs() < 0.02 && (mean - 1.0).abs() < 0.03, "{dropped} {mean}");
+    }
+}

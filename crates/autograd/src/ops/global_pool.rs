@@ -38,8 +38,45 @@ impl Op for GlobalAveragePool {
         let mut sums = Tensor::zeros([images, 2 * channels]);
         par::chunks_mut2((dx.data_mut(), image), (sums.data_mut(), 2 * channels), |i, dx, sums| {
             let x = read.part(i * image..(i + 1) * image);
-            pooling::global_average_pool_backward(level, x, &g.data()[i * channels..(i + 1) * channels], dx, sums);
+            pooling::global_average_pool_backward(
+                level,
+                x,
+                &g.data()[i * channels..(i + 1) * channels],
+                dx,
+                sums,
+            );
         });
         vec![Some(partials::input_gradient(&self.x, dx, &sums))]
+    }
+}
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, Source};
+    use kernels::scalar;
+    use tensor::Rng;
+
+    pub fn cases() -> Vec<Case> {
+        let mut rng = Rng::new(5);
+        let (images, image, channels) = (2, 2 * 3 * 17, 17);
+        let case = |source: Source| Case {
+            op: "global_average_pool",
+            name: format!("{source:?}"),
+            inputs: source.inputs(&[images, 2, 3, channels], &mut rng),
+            forward: Box::new(move |tape, inputs| {
+                let x = source.var(tape, inputs);
+                super::global_average_pool(tape, &x)
+            }),
+            spec: Box::new(move |inputs| {
+                let mut y = vec![0.0; images * channels];
+                source.read(inputs, |x| {
+                    for (i, y) in y.chunks_mut(channels).enumerate() {
+                        scalar::global_average_pool(&x.part(i * image..(i + 1) * image), channels, y);
+                    }
+                });
+                y
+            }),
+        };
+        Source::ALL.into_iter().map(case).collect()
     }
 }

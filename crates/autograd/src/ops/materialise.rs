@@ -45,3 +45,27 @@ pub(super) fn mask(level: Level, x: &DeferredTensor, mut dx: Tensor) -> Gradient
     });
     Gradient::Deferred { sums: partials::merge_sums(sums.data(), channels), du: dx }
 }
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, Source};
+    use kernels::scalar;
+    use tensor::Rng;
+
+    pub fn cases() -> Vec<Case> {
+        let mut rng = Rng::new(3);
+        let case = |source: Source| Case {
+            op: "materialise",
+            name: format!("{source:?}"),
+            inputs: source.inputs(&[2, 3, 2, 18], &mut rng),
+            forward: Box::new(move |tape, inputs| {
+                let x = source.var(tape, inputs);
+                super::materialise(tape, &x)
+            }),
+            spec: Box::new(move |inputs| {
+                source.read(inputs, |x| (0..inputs[0].len()).map(|i| scalar::read(x, i, i % 18)).collect())
+            }),
+        };
+        Source::ALL.into_iter().map(case).collect()
+    }
+}

@@ -167,3 +167,60 @@ impl Op for Bias {
         ]
     }
 }
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, EPSILON, batch_norm, random, wide};
+    use tensor::Rng;
+
+    const SHAPE: [usize; 4] = [2, 3, 2, 17];
+    const CHANNELS: usize = 17;
+
+    fn affine(z: &[f64], scale: impl Fn(usize) -> f64, shift: impl Fn(usize) -> f64) -> Vec<f64> {
+        z.iter().enumerate().map(|(i, z)| scale(i % CHANNELS) * z + shift(i % CHANNELS)).collect()
+    }
+
+    pub fn cases() -> Vec<Case> {
+        let mut rng = Rng::new(11);
+        let mut inputs =
+            || vec![random(&SHAPE, &mut rng), random(&[CHANNELS], &mut rng), random(&[CHANNELS], &mut rng)];
+        let (batch, frozen, biased) = (inputs(), inputs(), inputs());
+        let mut statistics = Rng::new(12);
+        let mean = random(&[CHANNELS], &mut statistics);
+        let mut variance = random(&[CHANNELS], &mut statistics);
+        variance.data_mut().iter_mut().for_each(|v| *v = v.abs() + 0.1);
+        let (mean64, variance64) = (wide(&mean), wide(&variance));
+        vec![
+            Case {
+                op: "norm",
+                name: "batch statistics".into(),
+                inputs: batch,
+                forward: Box::new(|tape, x| super::norm(tape, &x[0], &x[1], &x[2], EPSILON).0),
+                spec: Box::new(|x| {
+                    let [scale, shift, _] = batch_norm(&x[0], &x[1], &x[2]);
+                    affine(&x[0], |c| scale[c], |c| shift[c])
+                }),
+            },
+            Case {
+                op: "frozen_norm",
+                name: "given statistics".into(),
+                inputs: frozen,
+                forward: Box::new(move |tape, x| {
+                    let statistics = (mean.data(), variance.data());
+                    super::frozen_norm(tape, &x[0], &x[1], &x[2], statistics, EPSILON)
+                }),
+                spec: Box::new(move |x| {
+                    let scale = |c: usize| x[1][c] / (variance64[c] + EPSILON).sqrt();
+                    affine(&x[0], scale, |c| x[2][c] - scale(c) * mean64[c])
+                }),
+            },
+            Case {
+                op: "bias",
+                name: "one value a channel".into(),
+                inputs: biased[..2].to_vec(),
+                forward: Box::new(|tape, x| super::bias(tape, &x[0], &x[1])),
+                spec: Box::new(|x| affine(&x[0], |_| 1.0, |c| x[1][c])),
+            },
+        ]
+    }
+}

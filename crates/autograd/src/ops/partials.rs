@@ -10,7 +10,8 @@ pub(super) fn sum(level: Level, partials: &Tensor, shape: Shape) -> Tensor {
     let len = shape.elements();
     let mut total = Tensor::recycled(shape);
     par::chunks_mut(total.data_mut(), CHUNK, |i, out| {
-        let mut parts = partials.data().chunks_exact(len).map(|part| &part[i * CHUNK..i * CHUNK + out.len()]);
+        let range = i * CHUNK..i * CHUNK + out.len();
+        let mut parts = partials.data().chunks_exact(len).map(|part| &part[range.clone()]);
         out.copy_from_slice(parts.next().expect("there is at least one partial result"));
         for part in parts {
             elementwise::accumulate(level, part, out);

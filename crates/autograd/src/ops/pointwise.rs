@@ -6,9 +6,9 @@
 use super::partials;
 use crate::{Gradient, Op, Tape, Value, Var};
 use kernels::norm::Moments;
-use kernels::pack::Packed;
+
 use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
-use kernels::{Epilogue, Level, pointwise as kernel};
+use kernels::{Epilogue, Level, Packed, pointwise as kernel};
 use std::sync::Arc;
 use tensor::{Tensor, par};
 
@@ -101,4 +101,35 @@ impl Op for Pointwise {
 /// Pieces of `len` elements of a tensor that may be absent.
 fn split(tensor: Option<&mut Tensor>, len: usize) -> impl Iterator<Item = &mut [f32]> {
     tensor.into_iter().flat_map(move |tensor| tensor.data_mut().chunks_mut(len))
+}
+
+#[cfg(test)]
+pub(super) mod check {
+    use super::super::gradient_check::{Case, convolution_cases};
+    use kernels::{ConvShape, scalar};
+
+    pub fn cases() -> Vec<Case> {
+        let sizes = [(1, 1), (3, 5), (17, 33), (8, 2)];
+        sizes.into_iter().flat_map(|(inputs, outputs)| of(inputs, outputs)).collect()
+    }
+
+    fn of(inputs: usize, outputs: usize) -> Vec<Case> {
+        let pixels = 12;
+        let (kernel, stride, pad_top, pad_left) = (1, 1, 0, 0);
+        let (h, w, out_h, out_w) = (pixels, 1, pixels, 1);
+        let shape = ConvShape { h, w, inputs, outputs, kernel, stride, pad_top, pad_left, out_h, out_w };
+        let spec = move |x: &kernels::Read<f64>, weights: &[f64]| {
+            let mut z = vec![0.0; pixels * outputs];
+            scalar::conv_forward(&shape, x, weights, &mut z);
+            z
+        };
+        convolution_cases(
+            "pointwise",
+            &[2, 3, 2, inputs],
+            &[inputs, outputs],
+            outputs,
+            super::pointwise,
+            spec,
+        )
+    }
 }

@@ -11,5 +11,5 @@ mod tape;
 mod value;
 
 pub use gradient::Gradient;
-pub use tape::{Gradients, Op, Tape};
+pub use tape::{Gradients, Op, Tape, Timing};
 pub use value::{DeferredTensor, Value, Var};

@@ -5,7 +5,8 @@
 
 use crate::{Gradient, Value, Var, ops};
 use kernels::Level;
-use tensor::Tensor;
+use std::time::{Duration, Instant};
+use tensor::{Shape, Tensor};
 
 /// One recorded operation: what it kept from forward, and how gradients pass through it.
 pub trait Op: Send {
@@ -21,18 +22,34 @@ struct Node {
     /// None for a leaf.
     op: Option<Box<dyn Op>>,
     inputs: Vec<Option<usize>>,
+    timing: Option<Timing>,
+}
+
+/// How long one op took, for profiles.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// The op's name.
+    pub op: &'static str,
+    /// The dimensions of its result.
+    pub shape: Shape,
+    /// From the end of the op recorded before it to its own.
+    pub forward: Duration,
+    /// Zero where backward did not reach it.
+    pub backward: Duration,
 }
 
 /// Records operations and differentiates them.
 pub struct Tape {
     nodes: Vec<Node>,
     level: Level,
+    /// When the last op was recorded.
+    recorded: Instant,
 }
 
 impl Tape {
     /// An empty tape whose kernels run at `level`.
     pub fn new(level: Level) -> Self {
-        Self { nodes: Vec::new(), level }
+        Self { nodes: Vec::new(), level, recorded: Instant::now() }
     }
 
     /// The level of this tape's kernels.
@@ -47,7 +64,7 @@ impl Tape {
 
     /// A value whose gradient [`Tape::backward`] returns.
     pub fn leaf(&mut self, tensor: Tensor) -> Var {
-        let node = self.push(None, vec![]);
+        let node = self.push(Node { op: None, inputs: vec![], timing: None });
         Var { value: Value::Plain(tensor), moments: None, node: Some(node) }
     }
 
@@ -57,13 +74,16 @@ impl Tape {
         let node = inputs.iter().any(Option::is_some).then(|| {
             let op = op();
             debug_assert!(ops::REGISTRY.contains(&op.name()), "{} is not in the registry of ops", op.name());
-            self.push(Some(Box::new(op)), inputs)
+            let now = Instant::now();
+            let forward = now.duration_since(std::mem::replace(&mut self.recorded, now));
+            let timing = Timing { op: op.name(), shape: *value.shape(), forward, backward: Duration::ZERO };
+            self.push(Node { op: Some(Box::new(op)), inputs, timing: Some(timing) })
         });
         Var { value, moments: None, node }
     }
 
-    fn push(&mut self, op: Option<Box<dyn Op>>, inputs: Vec<Option<usize>>) -> usize {
-        self.nodes.push(Node { op, inputs });
+    fn push(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
         self.nodes.len() - 1
     }
 
@@ -74,14 +94,19 @@ impl Tape {
     pub fn backward_from(mut self, output: &Var, seed: Tensor) -> Gradients {
         assert_eq!(output.tensor().shape(), seed.shape(), "the seed must have the output's shape");
         let mut gradients: Vec<Option<Gradient>> = self.nodes.iter().map(|_| None).collect();
-        let Some(last) = output.node else { return Gradients { of: gradients, level: self.level } };
-        gradients[last] = Some(Gradient::Plain(seed));
-        for at in (0..=last).rev() {
+        if let Some(last) = output.node {
+            gradients[last] = Some(Gradient::Plain(seed));
+        }
+        for at in (0..self.nodes.len()).rev() {
             let Some(op) = self.nodes[at].op.take() else { continue };
             let Some(gradient) = gradients[at].take() else { continue };
             let inputs = std::mem::take(&mut self.nodes[at].inputs);
             let wanted: Vec<bool> = inputs.iter().map(Option::is_some).collect();
+            let start = Instant::now();
             let results = op.backward(self.level, gradient, &wanted);
+            if let Some(timing) = &mut self.nodes[at].timing {
+                timing.backward = start.elapsed();
+            }
             debug_assert_eq!(results.len(), inputs.len());
             for (input, result) in inputs.into_iter().zip(results) {
                 let (Some(input), Some(new)) = (input, result) else { continue };
@@ -91,7 +116,8 @@ impl Tape {
                 });
             }
         }
-        Gradients { of: gradients, level: self.level }
+        let timings = self.nodes.into_iter().filter_map(|node| node.timing).collect();
+        Gradients { of: gradients, level: self.level, timings }
     }
 
     /// Gradients of a scalar `loss` with respect to every leaf.
@@ -105,9 +131,15 @@ impl Tape {
 pub struct Gradients {
     of: Vec<Option<Gradient>>,
     level: Level,
+    timings: Vec<Timing>,
 }
 
 impl Gradients {
+    /// How long each op took, in the order they ran.
+    pub fn timings(&self) -> &[Timing] {
+        &self.timings
+    }
+
     /// The gradient of a leaf; none where nothing that was differentiated depends on it.
     pub fn take(&mut self, leaf: &Var) -> Option<Tensor> {
         Some(self.of.get_mut(leaf.node?)?.take()?.into_plain(self.level))

@@ -281,32 +281,33 @@ impl Gemm {
                 }
                 start = start.wrapping_add(segment);
             }
-            for v in 0..NV {
-                let c = column + v * S::LANES;
-                let lanes = if FULL || v + 1 < NV { S::LANES } else { self.n - c };
-                let mut values = [s.splat(0.0); MR];
-                for r in 0..MR {
-                    values[r] = acc[r][v];
-                }
-                self.finish_column(s, values, row, c, lanes);
+            // Not a loop: the accumulators stay in registers only where every index into them is a constant.
+            self.finish_column::<S, MR, NV, 0, FULL>(s, &acc, row, column);
+            if NV == 2 {
+                self.finish_column::<S, MR, NV, 1, FULL>(s, &acc, row, column);
             }
         }
     }
 
-    /// One vector of columns of a finished tile, `lanes` of them real.
+    /// The vector `V` of columns of a finished tile; the last one may be in part beyond the output.
     ///
     /// # Safety
     /// As [`Gemm::tiles`].
     #[inline(always)]
-    unsafe fn finish_column<S: Simd, const MR: usize>(
+    unsafe fn finish_column<S: Simd, const MR: usize, const NV: usize, const V: usize, const FULL: bool>(
         &self,
         s: S,
-        mut values: [S::V; MR],
+        acc: &[[S::V; NV]; MR],
         row: usize,
-        c: usize,
-        lanes: usize,
+        column: usize,
     ) {
+        let c = column + V * S::LANES;
+        let lanes = if FULL || V + 1 < NV { S::LANES } else { self.n - c };
         let zero = s.splat(0.0);
+        let mut values = [zero; MR];
+        for r in 0..MR {
+            values[r] = acc[r][V.min(NV - 1)];
+        }
         // SAFETY: the column has `lanes` floats in every row of the output and of what lies as the output does, and
         // in every per-channel vector.
         unsafe {

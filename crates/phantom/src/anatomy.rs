@@ -79,7 +79,7 @@ impl Anatomy {
     /// The patient that `rng` draws.
     pub fn draw(rng: &mut Rng) -> Self {
         let scale = rng.range(0.9, 1.08);
-        let worn = rng.chance(0.5);
+        let worn = rng.chance(0.4);
         let stoutness = rng.range(0.0, 1.0);
         let depth = scale * rng.range(16.0, 18.5);
         let height = scale * rng.range(12.8, 14.6);
@@ -102,8 +102,8 @@ impl Anatomy {
                 disc: disc * rng.range(0.88, 1.12) * (1.0 - 0.5 * wear),
                 width: scale * rng.range(22.0, 25.0),
                 slip: rng.range(-0.5, 0.5) + wear * rng.range(-0.6, 0.6),
-                spurs: [wear * rng.range(0.0, 3.2), wear * rng.range(0.0, 3.2)],
-                spinous: spinous * [8.0, 17.0, 12.0, 13.0, 17.0, 24.0, 28.0][level] * rng.range(0.9, 1.1),
+                spurs: [wear * rng.range(0.0, 2.4), wear * rng.range(0.0, 2.4)],
+                spinous: spinous * [8.0, 16.0, 12.0, 13.0, 16.0, 20.0, 23.0][level] * rng.range(0.9, 1.1),
                 droop: rng.range(0.25, 0.6),
             }
         });
@@ -112,17 +112,17 @@ impl Anatomy {
             front: rng.range(-70.0, 45.0),
             semi: [rng.range(6.0, 16.0), rng.range(14.0, 45.0)],
             tilt: rng.range(-0.5, 0.5),
-            width: rng.range(-9.0, 11.0),
+            width: rng.range(-5.0, 6.0),
         });
         let muscles = muscles.collect();
         Self {
             vertebrae,
             scale,
-            lean: rng.range(0.12, 0.45),
-            lordosis: rng.range(0.02, 0.65),
+            lean: rng.range(0.2, 0.36),
+            lordosis: rng.range(0.2, 0.5),
             bend: rng.range(0.7, 1.5),
             head_tilt: rng.range(-0.2, 0.12),
-            mineral: rng.range(0.17, 0.32),
+            mineral: rng.range(0.22, 0.34),
             shell: rng.range(0.45, 0.8),
             neck_width: scale * (92.0 + 40.0 * stoutness + rng.range(-6.0, 6.0)),
             throat: 8.0 + 16.0 * stoutness + rng.range(-3.0, 3.0),
@@ -158,8 +158,20 @@ impl Anatomy {
         frames
     }
 
-    /// The middle of the column, which a radiographer centres on.
-    pub fn centre(frames: &[Frame; 7]) -> Point {
-        frames.iter().fold(point(0.0, 0.0), |sum, frame| sum + frame.origin) * (1.0 / 7.0)
+    /// What a radiographer collimates to: centre and side of the square from the atlas down to C7, and from the airway
+    /// back to the end of the longest spinous process.
+    pub fn region(&self, frames: &[Frame; 7]) -> (Point, f64) {
+        let bodies = frames.iter().zip(&self.vertebrae);
+        let front = bodies.clone().map(|(frame, vertebra)| frame.at(vertebra.depth / 2.0 + 20.0, 0.0).x);
+        let reach = |vertebra: &Vertebra| vertebra.depth / 2.0 + self.canal() + vertebra.spinous;
+        let end = bodies.map(|(frame, vertebra)| frame.at(-reach(vertebra), 0.0).x);
+        let (front, end) = (front.fold(f64::INFINITY, f64::min), end.fold(f64::NEG_INFINITY, f64::max));
+        let (top, bottom) = (frames[0].origin.y - 15.0 * self.scale, frames[6].origin.y + 8.0 * self.scale);
+        (point((front + end) / 2.0, (top + bottom) / 2.0), (end - front).max(bottom - top))
+    }
+
+    /// From the back of a body to the root of its spinous process.
+    pub fn canal(&self) -> f64 {
+        19.0 * self.scale
     }
 }

@@ -14,9 +14,9 @@ pub(crate) const OVERSAMPLING: usize = 2;
 /// How the patient stands and how the film lies.
 #[derive(Clone, Debug)]
 pub(crate) struct Pose {
-    /// Side of the image in the patient, in millimetres.
+    /// Side of the image relative to the region that matters.
     pub field: f64,
-    /// Image centre relative to the middle of the column, in millimetres.
+    /// Image centre relative to the middle of that region, in millimetres.
     pub shift: [f64; 2],
     /// Rotation of the film, in radians.
     pub rotation: f64,
@@ -30,11 +30,11 @@ impl Pose {
     /// The pose that `rng` draws.
     pub fn draw(rng: &mut Rng) -> Self {
         Self {
-            field: rng.range(160.0, 184.0),
-            shift: [rng.range(-9.0, 9.0), rng.range(-6.0, 6.0)],
-            rotation: rng.range(-0.14, 0.14),
-            flexion: rng.range(-0.15, 0.2),
-            parallax: [rng.range(-1.8, 1.8), rng.range(-1.5, 1.5)],
+            field: rng.range(1.06, 1.18),
+            shift: [rng.range(-3.0, 2.0), rng.range(-3.0, 2.0)],
+            rotation: rng.range(-0.06, 0.06),
+            flexion: rng.range(-0.06, 0.06),
+            parallax: [rng.range(-1.0, 1.0), rng.range(-0.8, 0.8)],
         }
     }
 }
@@ -95,12 +95,12 @@ impl Exposure {
         });
         let collimated = rng.chance(0.6);
         Self {
-            energy: 0.58 * rng.range(62.0, 82.0),
-            quanta: 10f64.powf(rng.range(4.9, 5.7)),
-            scatter: rng.range(0.05, 0.35),
-            blur: rng.range(0.3, 0.75),
-            window: [rng.range(-2.2, -1.4), rng.range(1.1, 1.9)],
-            gamma: rng.range(0.8, 1.25),
+            energy: 0.58 * rng.range(65.0, 77.0),
+            quanta: 10f64.powf(rng.range(5.1, 5.8)),
+            scatter: rng.range(0.03, 0.1),
+            blur: rng.range(0.3, 0.6),
+            window: [rng.range(-1.3, -1.1), rng.range(1.0, 1.2)],
+            gamma: rng.range(0.95, 1.05),
             margins: std::array::from_fn(|_| if collimated { rng.range(-0.03, 0.05) } else { 0.0 }),
             marker,
         }

@@ -13,7 +13,7 @@ use crate::anatomy::C2;
 /// The kinds of fracture. Morphology after Allen et al., Spine 7(1), 1982, and Anderson and D'Alonzo, JBJS 56(8), 1974.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FractureKind {
-    /// The front of a body has collapsed by 35 to 55 %.
+    /// The front of a body has collapsed by 45 to 65 %.
     WedgeCompression,
     /// A triangle broken off the lower front corner of a body and displaced.
     Teardrop,
@@ -49,11 +49,11 @@ impl FractureKind {
     /// The levels (indices, ends included) at which the kind occurs.
     fn levels(self) -> [usize; 2] {
         match self {
-            Self::WedgeCompression => [2, 6],
-            Self::Teardrop => [2, 5],
+            Self::WedgeCompression => [3, 5],
+            Self::Teardrop => [3, 5],
             Self::Odontoid => [C2, C2],
-            Self::SpinousProcess => [4, 6],
-            Self::FacetSubluxation => [2, 5],
+            Self::SpinousProcess => [4, 5],
+            Self::FacetSubluxation => [3, 5],
         }
     }
 }
@@ -77,9 +77,8 @@ pub(crate) struct Injury {
 }
 
 impl Injury {
-    /// The fracture that `rng` draws; every kind is equally likely.
-    pub fn draw(rng: &mut Rng) -> Self {
-        let kind = FractureKind::ALL[rng.below(FractureKind::ALL.len() as u64) as usize];
+    /// The fracture of this kind that `rng` draws.
+    pub fn draw(kind: FractureKind, rng: &mut Rng) -> Self {
         let [first, last] = kind.levels();
         let level = first + rng.below((last - first + 1) as u64) as usize;
         Self { kind, level, severity: rng.uniform(), turn: rng.uniform() }

@@ -25,7 +25,7 @@ pub use injury::FractureKind;
 use injury::Injury;
 use projection::{Detector, Projection};
 use spine::Spine;
-pub use write::{Error, Summary, write};
+pub use write::{Error, Summary, is_complete, write};
 
 /// The two classes, in the order of their indices.
 pub const CLASSES: [&str; 2] = ["fracture", "normal"];
@@ -151,18 +151,19 @@ pub fn render_all(config: &Config) -> Vec<Radiograph> {
 }
 
 /// [`render`] with a label of the caller's choice, so that a test can compare the two.
-fn render_as(config: &Config, patient: usize, view: usize, fractured: bool) -> Radiograph {
+fn render_as(config: &Config, patient: usize, view: usize, fracture: Option<FractureKind>) -> Radiograph {
     let stream = |name: Stream| Rng::derive(&[config.seed, patient as u64, name as u64]);
     let view_stream = |name: Stream| Rng::derive(&[config.seed, patient as u64, name as u64, view as u64]);
     let anatomy = Anatomy::draw(&mut stream(Stream::Anatomy));
-    let injury = fractured.then(|| Injury::draw(&mut stream(Stream::Injury)));
+    let injury = fracture.map(|kind| Injury::draw(kind, &mut stream(Stream::Injury)));
     let pose = Pose::draw(&mut view_stream(Stream::Pose));
     let exposure = Exposure::draw(&mut view_stream(Stream::Exposure));
 
     let frames = anatomy.column(pose.flexion);
     let parallax = point(pose.parallax[0], pose.parallax[1]);
-    let centre = Anatomy::centre(&frames) + point(pose.shift[0], pose.shift[1]);
-    let detector = Detector::new(config.image_size * OVERSAMPLING, centre, pose.field, pose.rotation);
+    let (centre, side) = anatomy.region(&frames);
+    let (centre, field) = (centre + point(pose.shift[0], pose.shift[1]), side * pose.field);
+    let detector = Detector::new(config.image_size * OVERSAMPLING, centre, field, pose.rotation);
     let silhouette = head::Silhouette::new(&anatomy, &frames);
     let mut around = Projection::new(detector, |p| silhouette.chord(p));
     head::surroundings(&anatomy, &frames, parallax).iter().for_each(|structure| around.add(structure));
@@ -176,7 +177,7 @@ fn render_as(config: &Config, patient: usize, view: usize, fractured: bool) -> R
     let finding = injury.as_ref().and_then(|injury| {
         // What the fracture changed is what differs from the same patient without it.
         let rays = project(None).difference(&projection)?;
-        let reach = exposure.reach(pose.field / config.image_size as f64);
+        let reach = exposure.reach(field / config.image_size as f64);
         let [x0, y0, x1, y1] = rays;
         let low = |ray: usize| (ray / OVERSAMPLING).saturating_sub(reach);
         let high = |ray: usize| (ray.div_ceil(OVERSAMPLING) + reach).min(config.image_size);
@@ -184,6 +185,33 @@ fn render_as(config: &Config, patient: usize, view: usize, fractured: bool) -> R
         Some(Finding { kind: injury.kind, level: LEVELS[injury.level], bbox })
     });
     let mut noise = view_stream(Stream::Noise);
-    let pixels = exposure.develop(&projection, pose.field, anatomy.neck_width, &mut noise);
+    let pixels = exposure.develop(&projection, field, anatomy.neck_width, &mut noise);
     Radiograph { pixels, patient, view, split: roster::assign(config.seed, patient).0, finding }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The box is right if the same exposure of the same patient, unhurt, differs inside it, visibly, and nowhere else.
+    #[test]
+    fn a_fracture_changes_its_box_and_nothing_else() {
+        let config = Config { patients: 200, seed: 11, ..Config::default() };
+        let size = config.image_size;
+        for patient in 0..config.patients {
+            let kind = FractureKind::ALL[patient % FractureKind::ALL.len()];
+            let hurt = render_as(&config, patient, 0, Some(kind));
+            let whole = render_as(&config, patient, 0, None);
+            let Finding { bbox, level, .. } = hurt.finding.expect("a fracture that can be seen");
+            let name = format!("patient {patient}, {kind} of {level}, {bbox:?}");
+            assert!(bbox.x0 > 0 && bbox.y0 > 0 && bbox.x1 < size && bbox.y1 < size, "cut off: {name}");
+            let mut visible = 0;
+            for (i, (a, b)) in hurt.pixels.iter().zip(&whole.pixels).enumerate() {
+                assert!(a == b || bbox.contains(i % size, i / size), "changed pixel {i} outside: {name}");
+                visible += usize::from(a.abs_diff(*b) >= 8);
+            }
+            assert!(visible >= 20, "only {visible} pixels changed visibly: {name}");
+            assert!(whole.finding.is_none());
+        }
+    }
 }

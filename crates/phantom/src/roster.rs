@@ -1,19 +1,19 @@
-//! Who is in which split, and who has a fracture.
+//! Who is in which split, and who has which fracture.
 //!
 //! Patients come in blocks of 16: a block is shuffled, its first twelve are for training, two for validation and two
-//! for testing, and every other one has a fracture. So both classes are equally frequent in every split of whole
-//! blocks, and a larger set contains every smaller one of the same seed unchanged.
+//! for testing, and every other one has a fracture; the kinds take turns. So classes and kinds are equally frequent in
+//! every split, and a larger set contains every smaller one of the same seed unchanged.
 
 use tensor::Rng;
 
-use crate::Split;
+use crate::{FractureKind, Split};
 
 const BLOCK: usize = 16;
 /// What the stream of a block is derived from, next to the seed: patients' own streams begin with the patient.
 const STREAM: u64 = 0x726f_7374_6572;
 
-/// The split of `patient`, and whether the patient has a fracture.
-pub(crate) fn assign(seed: u64, patient: usize) -> (Split, bool) {
+/// The split of `patient`, and the fracture if there is one.
+pub(crate) fn assign(seed: u64, patient: usize) -> (Split, Option<FractureKind>) {
     let mut places: [usize; BLOCK] = std::array::from_fn(|i| i);
     Rng::derive(&[seed, STREAM, (patient / BLOCK) as u64]).shuffle(&mut places);
     let place = places[patient % BLOCK];
@@ -22,5 +22,7 @@ pub(crate) fn assign(seed: u64, patient: usize) -> (Split, bool) {
         12..14 => Split::Val,
         _ => Split::Test,
     };
-    (split, place.is_multiple_of(2))
+    let kinds = FractureKind::ALL;
+    let turn = patient / BLOCK * (BLOCK / 2) + place / 2;
+    (split, place.is_multiple_of(2).then(|| kinds[turn % kinds.len()]))
 }

@@ -27,8 +27,8 @@ impl Spine<'_> {
             None => self.frames[0],
             Some(injury) => {
                 let forward = if injury.turn < 0.5 { 1.0 } else { -1.0 };
-                let away = injury.between(4.0, 6.5) * self.anatomy.scale;
-                self.frames[0].moved(forward * away, 0.5, forward * injury.between(0.1, 0.3))
+                let away = injury.between(5.0, 7.5) * self.anatomy.scale;
+                self.frames[0].moved(forward * away, 0.5, forward * injury.between(0.05, 0.2))
             }
         };
         self.atlas(&atlas, &mut out);
@@ -37,7 +37,7 @@ impl Spine<'_> {
             let injury = injury.filter(|injury| injury.level == level);
             let frame = match injury {
                 Some(injury) if injury.kind == FractureKind::FacetSubluxation => {
-                    let slip = injury.between(4.5, 6.5) * self.anatomy.scale;
+                    let slip = injury.between(5.5, 8.0) * self.anatomy.scale;
                     self.frames[level].moved(slip, 0.8, 0.08 + 0.12 * injury.turn)
                 }
                 _ => self.frames[level],
@@ -101,7 +101,7 @@ impl Spine<'_> {
         let vertebra = &self.anatomy.vertebrae[level];
         let kind = injury.map(|injury| injury.kind);
         let loss = match injury {
-            Some(injury) if kind == Some(FractureKind::WedgeCompression) => injury.between(0.35, 0.55),
+            Some(injury) if kind == Some(FractureKind::WedgeCompression) => injury.between(0.45, 0.65),
             _ => 0.0,
         };
         let mut parts = Vec::new();
@@ -112,7 +112,7 @@ impl Spine<'_> {
             let high = [half - 0.5, -height / 2.0 + height * injury.between(0.42, 0.6)];
             let low = [half - vertebra.depth * injury.between(0.4, 0.5), -height / 2.0];
             corners.splice(0..3, [low, high]);
-            let away = frame.moved(injury.between(3.5, 5.0), -1.0 - 2.0 * injury.turn, 0.15);
+            let away = frame.moved(injury.between(4.5, 6.0), -1.0 - 2.0 * injury.turn, 0.15);
             let fragment = [[high[0], high[1] - 1.0], [low[0] + 1.0, low[1]], [half + 0.5, -height / 2.0]];
             let fragment = fragment.iter().map(|[a, u]| away.at(*a, *u)).collect();
             let fragment = Outline::Polygon { points: fragment, radius: 0.6 };
@@ -153,7 +153,7 @@ impl Spine<'_> {
                 capsule(&frame, [[back + 1.0, 1.5], [back - 6.0 * s, 1.0]], [3.2 * s, 3.4 * s], 6.0),
             ]));
         }
-        let root = back - 19.0 * s;
+        let root = back - self.anatomy.canal();
         let lamina = capsule(frame, [[back - 13.0 * s, -1.0], [root, -4.0]], [3.2, 3.6], 16.0);
         let (sin, cos) = vertebra.droop.sin_cos();
         let along = |t: f64| [root - vertebra.spinous * cos * t, -4.0 - vertebra.spinous * sin * t];
@@ -164,13 +164,13 @@ impl Spine<'_> {
                 out.push(self.bone(vec![lamina, process([along(0.0), along(1.0)], [thick * 0.85, thick])]))
             }
             Some(injury) => {
-                let at = 0.3 + 0.15 * injury.turn;
+                let at = 0.22 + 0.12 * injury.turn;
                 out.push(
                     self.bone(vec![lamina, process([along(0.0), along(at)], [thick * 0.85, thick * 0.9])]),
                 );
-                let drop = injury.between(4.0, 7.0);
+                let drop = injury.between(6.0, 9.0);
                 let gap = (2.0 * thick + injury.between(2.0, 3.5)) / vertebra.spinous;
-                let far = (1.15f64).max(at + gap + 0.25);
+                let far = (at + gap + 0.25).max(1.0);
                 let ends = [along(at + gap), along(far)].map(|[a, u]| [a, u - drop]);
                 out.push(self.bone(vec![process(ends, [thick * 0.9, thick])]));
             }

@@ -94,6 +94,21 @@ pub fn write(
     Ok(Summary { images: rows.len(), counts })
 }
 
+/// Whether `out` holds the whole set that `config` describes.
+pub fn is_complete(config: &Config, out: &Path) -> bool {
+    let note = fs::read_to_string(out.join(NOTE)).unwrap_or_default();
+    note == note_text(config) && out.join("truth.csv").exists()
+}
+
+/// What the note says: everything that the set follows from.
+fn note_text(config: &Config) -> String {
+    let Config { patients, views, image_size, seed } = config;
+    format!(
+        "Simulated lateral neck radiographs, made by `vertebra phantom`: no patient was X-rayed.\n\
+         patients {patients}, views {views}, image size {image_size}, seed {seed}\n"
+    )
+}
+
 /// One image in the tables.
 struct Row {
     path: String,
@@ -124,12 +139,7 @@ fn claim(config: &Config, out: &Path) -> Result<(), Error> {
     if !note.exists() && fs::read_dir(out).map_err(at(out))?.next().is_some() {
         return Err(Error::Foreign(out.to_path_buf()));
     }
-    let Config { patients, views, image_size, seed } = config;
-    let text = format!(
-        "Simulated lateral neck radiographs, made by `vertebra phantom`: no patient was X-rayed.\n\
-         patients {patients}, views {views}, image size {image_size}, seed {seed}\n"
-    );
-    replace(&note, text.as_bytes())?;
+    replace(&note, note_text(config).as_bytes())?;
     for table in ["truth.csv", "manifest.csv"] {
         let path = out.join(table);
         if path.exists() {

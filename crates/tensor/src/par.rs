@@ -22,6 +22,20 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R 
     pool.expect("a thread pool of a given size starts").install(f)
 }
 
+/// Runs `f` on a thread of the pool, from where parallel work starts without a queue between threads; nothing is
+/// allocated for a call that is on such a thread already.
+pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    if threads() == 1 { f() } else { rayon::scope(|_| f()) }
+}
+
+/// Runs `f` once on every thread: the pool's, and this one if it is not of the pool.
+pub fn on_every_thread(f: impl Fn() + Sync) {
+    rayon::broadcast(|_| f());
+    if rayon::current_thread_index().is_none() {
+        f();
+    }
+}
+
 /// `f(i)` for `i` in `0..n`; the results in order.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
     (0..n).into_par_iter().with_max_len(1).map(f).collect()

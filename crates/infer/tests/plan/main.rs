@@ -1,0 +1,7 @@
+//! A plan against its definition, against other programs' results, and against itself.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod forward;
+mod reference;
+mod same_bits;

@@ -1,0 +1,55 @@
+//! The bits of an image's logits do not depend on the batch, its place in it, or the number of threads.
+
+use crate::common::{random_images, random_weights};
+use infer::Plan;
+use kernels::Level;
+use model::Architecture;
+use tensor::par;
+
+#[test]
+fn any_batch_and_any_number_of_threads_give_the_same_bits() {
+    for name in model::NAMES {
+        let architecture = Architecture {
+            width: 0.5,
+            image_size: [96, 75],
+            channels: 3,
+            classes: 150,
+            ..Architecture::named(name).unwrap()
+        };
+        let network = architecture.network().unwrap();
+        let weights = random_weights(&network, 5);
+        const BATCH: usize = 5;
+        let images = random_images(&network, BATCH, 6);
+        for level in Level::available() {
+            let run = |threads: usize, batch: usize| {
+                par::with_threads(threads, || {
+                    let mut plan = Plan::of(&network, &weights, level, batch).unwrap();
+                    let mut logits = vec![f32::NAN; BATCH * network.classes];
+                    let images = images.chunks(batch * plan.image_len());
+                    for (images, logits) in images.zip(logits.chunks_mut(batch * network.classes)) {
+                        plan.run(images, logits);
+                    }
+                    logits.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+                })
+            };
+            let want = run(1, 1);
+            for (threads, batch) in [(1, BATCH), (2, 1), (2, BATCH), (3, 2), (4, BATCH), (7, 1)] {
+                assert_eq!(run(threads, batch), want, "{name} {} {threads} {batch}", level.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_profiled_run_gives_the_same_bits_and_a_time_for_each_step() {
+    let network = Architecture::named("mobilenet-v2").unwrap().network().unwrap();
+    let weights = random_weights(&network, 5);
+    let image = random_images(&network, 1, 6);
+    let mut plan = Plan::of(&network, &weights, Level::best(), 1).unwrap();
+    let (mut plain, mut profiled) = ([0.0; 2], [0.0; 2]);
+    let mut times = vec![Default::default(); plan.layers().len()];
+    plan.run(&image, &mut plain);
+    plan.run_profiled(&image, &mut profiled, &mut times);
+    assert_eq!(plain, profiled);
+    assert!(times.iter().all(|time| !time.is_zero()));
+}

@@ -1,2 +1,86 @@
-//! The command line.
-fn main() {}
+//! The command line: one file a subcommand, which parses, validates into a plain configuration, calls a crate and prints.
+//!
+//! Results go to stdout, words for people and progress bars to stderr; with `--json`, stdout is one JSON document. The
+//! exit status is 0, 1 (something failed) or 2 (usage). No panic reaches a user.
+#![forbid(unsafe_code)]
+
+mod failure;
+mod phantom;
+mod progress;
+mod shell;
+mod train;
+
+use clap::{Parser, Subcommand};
+use failure::{Failure, note};
+use kernels::Level;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+/// Trains, checks and runs X-ray classifiers on a CPU.
+///
+/// Research use only, not a medical device.
+#[derive(Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "Examples:
+  vertebra train                         train on built-in simulated radiographs
+  vertebra train DATA --out runs/mine    train on {train,val,test}/CLASS/... or a CSV manifest
+  vertebra predict runs/mine IMAGE...    classify images
+
+VERTEBRA_LEVEL=portable|avx2|avx512 lowers the instruction set."
+)]
+struct Cli {
+    /// Threads; 0 is one a core
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(Box<train::Args>),
+    Phantom(phantom::Args),
+}
+
+/// More threads than any machine that this runs on has cores.
+const MAX_THREADS: usize = 1024;
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    Level::from_env().map_err(Failure::Usage)?;
+    let threads = cli.threads;
+    if let Some(found) = threads.filter(|&threads| threads > MAX_THREADS) {
+        return Err(Failure::Usage(format!("--threads: expected at most {MAX_THREADS}, found {found}")));
+    }
+    tensor::par::set_threads(threads.unwrap_or(0));
+    match cli.command {
+        Command::Train(args) => train::run(*args, threads),
+        Command::Phantom(args) => phantom::run(args),
+    }
+}
+
+/// Where the last panic was, and what it said. The hook only notes it: a decoder that panics on a damaged image is
+/// handled by whoever called it.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+fn main() -> ExitCode {
+    panic::set_hook(Box::new(|panic| {
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+    }));
+    let cli = Cli::parse();
+    let status = match panic::catch_unwind(AssertUnwindSafe(|| run(cli))) {
+        Ok(Ok(())) => 0,
+        Ok(Err(failure)) => failure.report(),
+        Err(_) => {
+            let what = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+            let version = env!("CARGO_PKG_VERSION");
+            note(format_args!(
+                "internal error in vertebra {version}: {what}\nThis is a defect; please report it."
+            ));
+            1
+        }
+    };
+    ExitCode::from(status)
+}

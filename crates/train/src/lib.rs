@@ -1,2 +1,25 @@
-//! The fit loop: early stopping, checkpoints, resume, logs.
+//! The fit loop: early stopping, checkpoints, exact resume, logs; and the evaluation that ends a run.
+//!
+//! [`fit()`] runs a [`Config`]. A run folder holds `config.toml`, `best.safetensors` (the model), `last.safetensors` (the
+//! checkpoint), `steps.csv`, `epochs.csv` and `predictions.csv`.
 #![forbid(unsafe_code)]
+
+mod checkpoint;
+mod classifier;
+mod config;
+mod error;
+mod evaluate;
+mod fit;
+mod log;
+mod start;
+mod stopper;
+mod trainer;
+
+pub use classifier::{Classifier, Predictions};
+pub use config::{ClassWeights, Config, OptimizerKind, ScheduleKind};
+pub use error::Error;
+pub use evaluate::{Report, predicted_class, summarise};
+pub use fit::{Epoch, Event, Outcome, fit};
+pub use start::open_data;
+pub use stopper::Stopper;
+pub use trainer::Trainer;

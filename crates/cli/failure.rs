@@ -1,0 +1,72 @@
+//! How a command ends when it does not end well, and the words that go to the person at the terminal.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Why a command did not do what it was asked.
+pub enum Failure {
+    /// The command line, or an environment variable, is wrong: status 2.
+    Usage(String),
+    /// Something failed: status 1.
+    Failed(String),
+    /// Something failed and was reported where it happened: status 1.
+    Reported,
+    /// Whoever read the output wants no more: status 0, as `head` expects.
+    OutputClosed,
+}
+
+impl Failure {
+    /// A wrong command line.
+    pub fn usage(error: impl Display) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    /// Prints the message, and gives the exit status.
+    pub fn report(self) -> u8 {
+        match self {
+            Self::Usage(message) => {
+                note(format_args!("error: {message}"));
+                2
+            }
+            Self::Failed(message) => {
+                note(format_args!("error: {message}"));
+                1
+            }
+            Self::Reported => 1,
+            Self::OutputClosed => 0,
+        }
+    }
+}
+
+/// Says something to people: on stderr, which may be closed.
+pub fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+impl From<io::Error> for Failure {
+    /// For errors of stdout; files have errors that name them.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::Failed(format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        io::Error::from(error).into()
+    }
+}
+
+macro_rules! failed_from {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::Failed(error.to_string())
+            }
+        }
+    )*};
+}
+
+failed_from!(train::Error, model::Error, data::Error, phantom::Error);

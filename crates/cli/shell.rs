@@ -1,0 +1,57 @@
+//! Lines that a person can paste into the shell they are in.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// `word` as one word of a POSIX shell.
+pub fn quote(word: impl AsRef<Path>) -> String {
+    let word = word.as_ref().display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// How this program was started, so that `{program} predict ...` starts it again from the same folder.
+pub fn program() -> String {
+    let typed = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if typed.components().count() == 1 && typed.parent() == Some(Path::new("")) {
+        return quote(typed); // Found on the PATH.
+    }
+    match env::current_exe().ok().as_deref().and_then(by_cargo) {
+        Some(line) => line.to_owned(),
+        None => quote(typed),
+    }
+}
+
+/// The line for a binary that `cargo run` started in the workspace of the current folder.
+fn by_cargo(executable: &Path) -> Option<&'static str> {
+    let workspace = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
+    let inside = env::current_dir().ok()?.starts_with(workspace);
+    let profile = executable.parent()?.file_name()?.to_str()?;
+    match profile {
+        "release" if inside => Some("cargo run --release --"),
+        "debug" if inside => Some("cargo run --"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+
+    #[test]
+    fn words_survive_the_shell() {
+        for (word, quoted) in [
+            ("runs/a-1/best.safetensors", "runs/a-1/best.safetensors"),
+            ("my run", "'my run'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quote(word), quoted);
+        }
+    }
+}

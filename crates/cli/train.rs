@@ -1,0 +1,345 @@
+//! `vertebra train`: from options to a [`Config`], and from the run's events to words.
+
+use crate::failure::{Failure, note};
+use crate::progress::Progress;
+use crate::shell::{program, quote};
+use clap::ValueEnum;
+use model::Fit;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
+
+/// Train a classifier, and evaluate it on the test split
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vertebra train                                        on simulated radiographs, made on the spot
+  vertebra train DATA --out runs/mine                   on a folder {train,val,test}/CLASS/... or CLASS/...
+  vertebra train manifest.csv --lr 0.001 --epochs 50    on a table with columns path,label[,split][,group]
+  vertebra train --resume --out runs/mine               go on with a run that was stopped
+  vertebra train DATA --init runs/other --freeze        train only the classifier of another model
+
+The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv and predictions.csv.
+Ctrl-C saves and says how to go on. Research use only, not a medical device.")]
+pub struct Args {
+    /// Folder or CSV manifest; without it, simulated radiographs are made and used
+    data: Option<PathBuf>,
+    /// Run folder [default: runs/NAME, a new one]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the run in --out, exactly where it stopped
+    #[arg(long, requires = "out")]
+    resume: bool,
+    /// What must not be divided between splits: a column, or a pattern of the file name such as 'person*_'
+    #[arg(long, value_name = "COLUMN|PATTERN")]
+    group_by: Option<String>,
+    /// mobilenet-v1 or mobilenet-v2 [default: mobilenet-v1]
+    #[arg(long, value_name = "NAME")]
+    arch: Option<String>,
+    /// Width multiplier [default: 1.0]
+    #[arg(long)]
+    width: Option<f32>,
+    /// Side of the square input in pixels [default: 224]
+    #[arg(long, value_name = "PIXELS")]
+    image_size: Option<usize>,
+    /// 1 (gray) or 3 (colour) [default: 1]
+    #[arg(long, value_name = "N")]
+    channels: Option<usize>,
+    /// How images of another shape are fitted [default: stretch]
+    #[arg(long)]
+    fit: Option<FitArg>,
+    /// Images a step [default: 32]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Update rule [default: adam]
+    #[arg(long)]
+    optimizer: Option<OptimizerArg>,
+    /// Adam's decay of the first moment [default: 0.9]
+    #[arg(long)]
+    beta1: Option<f64>,
+    /// Adam's decay of the second moment [default: 0.999]
+    #[arg(long)]
+    beta2: Option<f64>,
+    /// Adam's epsilon [default: 1e-7]
+    #[arg(long)]
+    epsilon: Option<f64>,
+    /// Momentum of sgd [default: 0]
+    #[arg(long)]
+    momentum: Option<f64>,
+    /// Weight decay: L2 for adam and sgd, decoupled for adamw [default: 0]
+    #[arg(long, value_name = "X")]
+    weight_decay: Option<f64>,
+    /// Learning rate [default: 0.002]
+    #[arg(long)]
+    lr: Option<f64>,
+    /// What the learning rate does after the warm-up [default: constant]
+    #[arg(long)]
+    schedule: Option<ScheduleArg>,
+    /// Epochs over which the learning rate rises [default: 0]
+    #[arg(long, value_name = "EPOCHS")]
+    warmup: Option<f64>,
+    /// Epochs at most [default: 30]
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// Epochs without a better validation loss before stopping; 0 never stops early [default: 5]
+    #[arg(long, value_name = "N")]
+    patience: Option<u64>,
+    /// Steps at most; 0 writes the initial weights
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
+    /// Everything random follows from it [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Model file or run folder whose weights are the first ones
+    #[arg(long, value_name = "MODEL")]
+    init: Option<PathBuf>,
+    /// Train only the classifier (with --init)
+    #[arg(long)]
+    freeze: bool,
+    /// Show training images as they are
+    #[arg(long)]
+    no_augment: bool,
+    /// Augmentation also exchanges left and right
+    #[arg(long, conflicts_with = "no_augment")]
+    flip: bool,
+    /// The same order in every epoch
+    #[arg(long)]
+    no_shuffle: bool,
+    /// Probability of dropping a pooled feature [default: the architecture's]
+    #[arg(long, value_name = "P")]
+    dropout: Option<f32>,
+    /// Label smoothing [default: 0]
+    #[arg(long, value_name = "P")]
+    label_smoothing: Option<f32>,
+    /// What a class counts in the loss [default: none]
+    #[arg(long)]
+    class_weights: Option<ClassWeightsArg>,
+    /// Memory for decoded images, in MiB [default: 1024]
+    #[arg(long, value_name = "MIB")]
+    cache: Option<usize>,
+    /// Print the result as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FitArg {
+    Stretch,
+    Pad,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OptimizerArg {
+    Adam,
+    Adamw,
+    Sgd,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ScheduleArg {
+    Constant,
+    Cosine,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ClassWeightsArg {
+    None,
+    Balanced,
+}
+
+pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
+    let mut config = args.base(threads)?;
+    args.apply(&mut config);
+    config.check().map_err(Failure::usage)?;
+    if args.data.is_none() && !args.resume {
+        phantom_data(&mut config)?;
+    }
+    let stop = stop_on_signal();
+    let mut progress = Progress::new(config.epochs);
+    let outcome = train::fit(&config, args.resume, &stop, &mut |event| progress.show(event))?;
+    match outcome {
+        Outcome::Finished(report) if args.json => {
+            let result = serde_json::json!({
+                "run": config.out, "best_epoch": report.best_epoch, "result": report.summary,
+            });
+            let mut out = io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, &result)?;
+            Ok(writeln!(out)?)
+        }
+        Outcome::Finished(report) => close(&config, &report),
+        Outcome::Interrupted { step } => {
+            note(format_args!("stopped after step {step}; everything is saved. To go on:"));
+            note(format_args!("  {} train --resume --out {}", program(), quote(&config.out)));
+            Err(Failure::Reported)
+        }
+    }
+}
+
+impl Args {
+    /// The settings that options are laid over: those of the run to resume, or the defaults.
+    fn base(&self, threads: Option<usize>) -> Result<Config, Failure> {
+        let mut config = match (&self.out, self.resume) {
+            (Some(out), true) => Config { out: out.clone(), ..Config::of_run(out)? },
+            _ if self.data.is_none() => Config { out: self.new_run("phantom"), ..for_phantom() },
+            _ => Config { out: self.new_run("run"), ..Config::default() },
+        };
+        if let Some(init) = self.init.as_ref().filter(|_| !self.resume) {
+            let found = model::Model::read(init)?.metadata.architecture;
+            (config.arch, config.width) = (found.name, found.width);
+        }
+        config.threads = threads.unwrap_or(config.threads);
+        Ok(config)
+    }
+
+    /// Where the run goes: as asked, or the first free `runs/NAME`, `runs/NAME-2`, ...
+    fn new_run(&self, name: &str) -> PathBuf {
+        if let Some(out) = &self.out {
+            return out.clone();
+        }
+        let stem = self.data.as_deref().and_then(Path::file_stem).and_then(|stem| stem.to_str());
+        let name = stem.unwrap_or(name);
+        let numbered =
+            |n: usize| Path::new("runs").join(if n == 1 { name.into() } else { format!("{name}-{n}") });
+        let mut candidates = (1..).map(numbered);
+        candidates.find(|path| !path.exists()).expect("some number is free")
+    }
+
+    /// Lays the given options over `config`.
+    fn apply(&self, config: &mut Config) {
+        fn set<T: Clone>(field: &mut T, option: &Option<T>) {
+            if let Some(value) = option {
+                field.clone_from(value);
+            }
+        }
+        set(&mut config.data, &self.data);
+        set(&mut config.arch, &self.arch);
+        set(&mut config.width, &self.width);
+        set(&mut config.image_size, &self.image_size);
+        set(&mut config.channels, &self.channels);
+        set(&mut config.batch_size, &self.batch_size);
+        set(&mut config.beta1, &self.beta1);
+        set(&mut config.beta2, &self.beta2);
+        set(&mut config.epsilon, &self.epsilon);
+        set(&mut config.momentum, &self.momentum);
+        set(&mut config.weight_decay, &self.weight_decay);
+        set(&mut config.lr, &self.lr);
+        set(&mut config.warmup, &self.warmup);
+        set(&mut config.epochs, &self.epochs);
+        set(&mut config.patience, &self.patience);
+        set(&mut config.seed, &self.seed);
+        set(&mut config.label_smoothing, &self.label_smoothing);
+        set(&mut config.cache_mib, &self.cache);
+        config.fit = self.fit.map_or(config.fit, |fit| match fit {
+            FitArg::Stretch => Fit::Stretch,
+            FitArg::Pad => Fit::Pad,
+        });
+        config.optimizer = self.optimizer.map_or(config.optimizer, |optimizer| match optimizer {
+            OptimizerArg::Adam => train::OptimizerKind::Adam,
+            OptimizerArg::Adamw => train::OptimizerKind::AdamW,
+            OptimizerArg::Sgd => train::OptimizerKind::Sgd,
+        });
+        config.schedule = self.schedule.map_or(config.schedule, |schedule| match schedule {
+            ScheduleArg::Constant => ScheduleKind::Constant,
+            ScheduleArg::Cosine => ScheduleKind::Cosine,
+        });
+        config.class_weights = self.class_weights.map_or(config.class_weights, |weights| match weights {
+            ClassWeightsArg::None => ClassWeights::None,
+            ClassWeightsArg::Balanced => ClassWeights::Balanced,
+        });
+        // A run that is resumed without a limit goes on to its last epoch.
+        config.max_steps = self.max_steps;
+        config.group_by = self.group_by.clone().or(config.group_by.take());
+        config.init = self.init.clone().or(config.init.take());
+        config.dropout = self.dropout.or(config.dropout);
+        config.freeze |= self.freeze;
+        config.augment &= !self.no_augment;
+        config.flip |= self.flip;
+        config.shuffle &= !self.no_shuffle;
+    }
+}
+
+/// Defaults that fit the simulated radiographs: two cores are done in under three minutes.
+fn for_phantom() -> Config {
+    Config { image_size: 128, width: 0.5, epochs: 12, schedule: ScheduleKind::Cosine, ..Config::default() }
+}
+
+/// Points `config` at the simulated radiographs, which are made once.
+fn phantom_data(config: &mut Config) -> Result<(), Failure> {
+    let set = phantom::Config { seed: config.seed, ..phantom::Config::default() };
+    let phantom::Config { patients, views, image_size, seed } = set;
+    config.data = PathBuf::from(format!("runs/phantom-data-{patients}x{views}-{image_size}px-seed{seed}"));
+    note("no DATA was given: training on simulated radiographs (`vertebra phantom` makes others)");
+    if phantom::is_complete(&set, &config.data) {
+        note(format_args!("using those in {}", config.data.display()));
+    } else {
+        crate::phantom::make(&set, &config.data)?;
+    }
+    config.data.push("manifest.csv");
+    note(format_args!(
+        "settings: --image-size {} --width {} --epochs {} --schedule {} --lr {} --batch-size {} --seed {}",
+        config.image_size,
+        config.width,
+        config.epochs,
+        match config.schedule {
+            ScheduleKind::Constant => "constant",
+            ScheduleKind::Cosine => "cosine",
+        },
+        config.lr,
+        config.batch_size,
+        config.seed
+    ));
+    Ok(())
+}
+
+/// A flag that the first Ctrl-C (or termination) sets; the second ends the program at once.
+fn stop_on_signal() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        note("stopping after this step, to save; once more ends at once (the last checkpoint stays)");
+    };
+    if ctrlc::set_handler(handler).is_err() {
+        note("warning: Ctrl-C cannot be caught here; a stopped run goes on from its last checkpoint");
+    }
+    stop
+}
+
+/// The closing table, where everything is, and the line to type next.
+fn close(config: &Config, report: &Report) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out)?;
+    if report.split == data::Split::Val {
+        writeln!(
+            out,
+            "There is no test split: this is the validation split, which chose the weights, so it flatters."
+        )?;
+    }
+    match report.best_epoch {
+        0 => writeln!(out, "No epoch was finished: these are the last weights.")?,
+        epoch => writeln!(out, "Weights of epoch {epoch}, the lowest validation loss.")?,
+    }
+    write!(out, "{}", report.summary)?;
+    if let Some(at_half) = &report.at_half {
+        let percent =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value));
+        let right = at_half.confusion.right();
+        writeln!(
+            out,
+            "\n  By the largest probability (p = 0.5) instead: accuracy {} ({right} of {}), sensitivity {}, \
+             specificity {}",
+            percent(at_half.accuracy),
+            at_half.images,
+            percent(at_half.sensitivity),
+            percent(at_half.specificity)
+        )?;
+    }
+    writeln!(out, "\nrun folder: {}", config.out.display())?;
+    let (run, example) = (quote(&config.out), quote(&report.example));
+    writeln!(out, "next: {} predict {run} {example}", program())?;
+    writeln!(out, "Research use only, not a medical device.")?;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Probabilities from a model: the one way that validation, the closing table, `evaluate` and `predict` take.
+
+use crate::Error;
+use autograd::Tape;
+use data::{Dataset, Loader, LoaderOptions};
+use kernels::Level;
+use model::{Model, Weights};
+use nn::{Mode, Network};
+use tensor::Tensor;
+
+/// Images a batch: enough to fill the threads, whatever the batch size of training was.
+const BATCH: usize = 32;
+
+/// A model that is ready to predict.
+pub struct Classifier {
+    network: Network,
+    temperature: f64,
+    level: Level,
+}
+
+/// What a model says of a part of a data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// The index of each image in the data set.
+    pub indices: Vec<usize>,
+    /// `[n, classes]`, each row with sum 1.
+    pub probabilities: Vec<f64>,
+    /// `[n, classes]`, the logarithms of the probabilities, which stay finite where a probability is 0.
+    pub log_probabilities: Vec<f64>,
+}
+
+impl Classifier {
+    /// For a model file.
+    pub fn new(model: &Model) -> Result<Self, Error> {
+        let mut classifier = Self::from_weights(model.network()?, &model.weights)?;
+        classifier.temperature = model.metadata.calibration.map_or(1.0, |c| f64::from(c.temperature));
+        Ok(classifier)
+    }
+
+    /// For the weights of a network in training.
+    pub fn from_weights(spec: model::Network, weights: &Weights) -> Result<Self, Error> {
+        let network = Network::from_weights(spec, weights)?;
+        Ok(Self { network, temperature: 1.0, level: Level::current() })
+    }
+
+    /// Log-probabilities `[n, classes]` of preprocessed `images: [n, h, w, channels]`.
+    pub fn log_probabilities(&mut self, images: &[f32]) -> Vec<f64> {
+        let spec = self.network.spec();
+        let ([h, w], channels, classes) = (spec.image_size, spec.channels, spec.classes);
+        let images = Tensor::from_slice([images.len() / (h * w * channels), h, w, channels], images);
+        let mut tape = Tape::new(self.level);
+        let logits = self.network.forward(&mut tape, images, Mode::Evaluate).logits;
+        let rows = logits.tensor().data().chunks_exact(classes);
+        rows.flat_map(|row| log_softmax(row, self.temperature)).collect()
+    }
+
+    /// Predicts the samples of `dataset` at the indices `part`, in order.
+    pub fn predict_all(
+        &mut self,
+        dataset: &Dataset,
+        part: &[usize],
+        prep: &model::Preprocessing,
+    ) -> Result<Predictions, Error> {
+        let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH));
+        self.predict_loader(&loader)
+    }
+
+    /// Predicts what `loader` reads in an epoch.
+    pub fn predict_loader(&mut self, loader: &Loader) -> Result<Predictions, Error> {
+        let mut all = Predictions { indices: vec![], probabilities: vec![], log_probabilities: vec![] };
+        for batch in loader.batches(0, 0) {
+            let batch = batch?;
+            all.log_probabilities.extend(self.log_probabilities(&batch.images));
+            all.indices.extend(&batch.indices);
+            loader.recycle(batch);
+        }
+        all.probabilities = all.log_probabilities.iter().map(|p| p.exp()).collect();
+        Ok(all)
+    }
+}
+
+impl Predictions {
+    /// The mean cross-entropy: comparable across runs, because it knows no class weights and no smoothing.
+    pub fn loss(&self, labels: &[usize]) -> f64 {
+        let rows = self.log_probabilities.chunks_exact(self.log_probabilities.len() / labels.len());
+        -rows.zip(labels).map(|(row, &label)| row[label]).sum::<f64>() / labels.len() as f64
+    }
+}
+
+/// Log-probabilities of one row of logits, in f64 and without overflow.
+fn log_softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
+    let scaled: Vec<f64> = logits.iter().map(|&x| f64::from(x) / temperature).collect();
+    let largest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = scaled.iter().map(|x| (x - largest).exp()).sum();
+    scaled.iter().map(|x| x - largest - sum.ln()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_sum_to_one_and_logarithms_stay_finite() {
+        for temperature in [1.0, 2.5] {
+            let row = log_softmax(&[2000.0, -2000.0, 1999.0], temperature);
+            assert!((row.iter().map(|p| p.exp()).sum::<f64>() - 1.0).abs() < 1e-12);
+            assert!(row.iter().all(|p| p.is_finite()));
+            assert!((row[0] - row[2] - 1.0 / temperature).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn loss_is_the_mean_surprise() {
+        let log_probabilities = vec![0.25f64.ln(), 0.75f64.ln(), 0.5f64.ln(), 0.5f64.ln()];
+        let probabilities = log_probabilities.iter().map(|p| p.exp()).collect();
+        let predictions = Predictions { indices: vec![0, 1], probabilities, log_probabilities };
+        let want = -(0.75f64.ln() + 0.5f64.ln()) / 2.0;
+        assert!((predictions.loss(&[1, 0]) - want).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,293 @@
+//! Everything that a run depends on, as one plain value: what the command line makes, what `config.toml` in the run
+//! folder holds, and what a resumed run is compared with.
+
+use crate::Error;
+use model::{Architecture, Fit};
+use nn::{Algorithm, Decay};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The update rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam; weight decay is an L2 penalty.
+    Adam,
+    /// Adam with decoupled weight decay.
+    AdamW,
+    /// Stochastic gradient descent with momentum; weight decay is an L2 penalty.
+    Sgd,
+}
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// It stays.
+    Constant,
+    /// It falls to zero along half a cosine, at the end of the last epoch.
+    Cosine,
+}
+
+/// What a class counts in the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassWeights {
+    /// Every image counts alike.
+    None,
+    /// Every class counts alike: an image weighs `images / (classes * images of its class)`.
+    Balanced,
+}
+
+/// A training run. Options of the command line have the same names, with dashes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder or manifest.
+    pub data: PathBuf,
+    /// Run folder.
+    pub out: PathBuf,
+    /// What must not be divided between splits: a column of the manifest, or a pattern of the file name.
+    pub group_by: Option<String>,
+    /// Name of the architecture.
+    pub arch: String,
+    /// Width multiplier.
+    pub width: f32,
+    /// Side of the square input.
+    pub image_size: usize,
+    /// 1 (gray) or 3 (colour).
+    pub channels: usize,
+    /// How images of another shape are brought to the input's.
+    pub fit: Fit,
+    /// Images a step.
+    pub batch_size: usize,
+    /// The update rule.
+    pub optimizer: OptimizerKind,
+    /// Adam: decay of the first moment.
+    pub beta1: f64,
+    /// Adam: decay of the second moment.
+    pub beta2: f64,
+    /// Adam: added to the root of the second moment.
+    pub epsilon: f64,
+    /// SGD: decay of the velocity.
+    pub momentum: f64,
+    /// Decay of weights (not of biases and norms).
+    pub weight_decay: f64,
+    /// Learning rate after the warm-up.
+    pub lr: f64,
+    /// What follows the warm-up.
+    pub schedule: ScheduleKind,
+    /// Epochs over which the rate rises from nearly zero.
+    pub warmup: f64,
+    /// Epochs at most.
+    pub epochs: u64,
+    /// Epochs without improvement before stopping; 0 never stops early.
+    pub patience: u64,
+    /// Steps at most, whatever the epochs say.
+    pub max_steps: Option<u64>,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// A model file whose weights are the first ones.
+    pub init: Option<PathBuf>,
+    /// Whether only the classifier is trained.
+    pub freeze: bool,
+    /// Whether training images are varied.
+    pub augment: bool,
+    /// Whether that includes exchanging left and right.
+    pub flip: bool,
+    /// Whether every epoch has an order of its own.
+    pub shuffle: bool,
+    /// Probability of dropping a pooled feature; the architecture's own if none.
+    pub dropout: Option<f32>,
+    /// Label smoothing.
+    pub label_smoothing: f32,
+    /// What a class counts.
+    pub class_weights: ClassWeights,
+    /// Threads; 0 is one a core.
+    pub threads: usize,
+    /// Memory for decoded images, in MiB.
+    pub cache_mib: usize,
+}
+
+impl Default for Config {
+    /// The defaults of `vertebra train DATA`.
+    fn default() -> Self {
+        Self {
+            data: PathBuf::new(),
+            out: PathBuf::new(),
+            group_by: None,
+            arch: "mobilenet-v1".into(),
+            width: 1.0,
+            image_size: 224,
+            channels: 1,
+            fit: Fit::Stretch,
+            batch_size: 32,
+            optimizer: OptimizerKind::Adam,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            lr: 0.002,
+            schedule: ScheduleKind::Constant,
+            warmup: 0.0,
+            epochs: 30,
+            patience: 5,
+            max_steps: None,
+            seed: 0,
+            init: None,
+            freeze: false,
+            augment: true,
+            flip: false,
+            shuffle: true,
+            dropout: None,
+            label_smoothing: 0.0,
+            class_weights: ClassWeights::None,
+            threads: 0,
+            cache_mib: 1024,
+        }
+    }
+}
+
+/// Settings that may differ from run to run without changing what is learned.
+const WITHOUT_EFFECT: [&str; 4] = ["data", "out", "threads", "cache_mib"];
+const MAX_BATCH: usize = 4096;
+/// Its name in the run folder.
+pub(crate) const CONFIG_FILE: &str = "config.toml";
+
+impl Config {
+    /// That every setting is one a run can have; the error names the option.
+    pub fn check(&self) -> Result<(), Error> {
+        let share = "in [0, 1)";
+        let positive = "a finite number above 0";
+        let not_negative = "a finite number, 0 or more";
+        let of_one = |x: f64| (0.0..1.0).contains(&x);
+        let above = |x: f64| x > 0.0 && x.is_finite();
+        let from_zero = |x: f64| x >= 0.0 && x.is_finite();
+        let rules: [(bool, &'static str, &str, &dyn std::fmt::Display); 11] = [
+            ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
+            (above(self.lr), "lr", positive, &self.lr),
+            (of_one(self.beta1), "beta1", share, &self.beta1),
+            (of_one(self.beta2), "beta2", share, &self.beta2),
+            (above(self.epsilon), "epsilon", positive, &self.epsilon),
+            (of_one(self.momentum), "momentum", share, &self.momentum),
+            (from_zero(self.weight_decay), "weight-decay", not_negative, &self.weight_decay),
+            (from_zero(self.warmup), "warmup", not_negative, &self.warmup),
+            (of_one(self.label_smoothing.into()), "label-smoothing", share, &self.label_smoothing),
+            (self.epochs >= 1, "epochs", "1 or more", &self.epochs),
+            // The largest integer that TOML holds.
+            (i64::try_from(self.seed).is_ok(), "seed", "a number below 2^63", &self.seed),
+        ];
+        if let Some((_, field, expected, found)) = rules.into_iter().find(|rule| !rule.0) {
+            return Err(Error::config(field, expected, found));
+        }
+        if self.freeze && self.init.is_none() {
+            let found = "none: a frozen network with random weights cannot learn";
+            return Err(Error::config("freeze", "a file of weights in --init", found));
+        }
+        self.architecture(2)?.network()?;
+        Ok(())
+    }
+
+    /// The architecture for `classes` classes, from its published defaults.
+    pub fn architecture(&self, classes: usize) -> Result<Architecture, Error> {
+        let named = Architecture::named(&self.arch)?;
+        Ok(Architecture {
+            width: self.width,
+            image_size: [self.image_size; 2],
+            channels: self.channels,
+            classes,
+            dropout: self.dropout.unwrap_or(named.dropout),
+            ..named
+        })
+    }
+
+    /// The update rule with its constants.
+    pub fn algorithm(&self) -> Algorithm {
+        let &Self { beta1, beta2, epsilon, momentum, weight_decay, .. } = self;
+        match self.optimizer {
+            OptimizerKind::Adam => Algorithm::Adam { beta1, beta2, epsilon, l2: weight_decay, decay: 0.0 },
+            OptimizerKind::AdamW => Algorithm::Adam { beta1, beta2, epsilon, l2: 0.0, decay: weight_decay },
+            OptimizerKind::Sgd => Algorithm::Sgd { momentum, l2: weight_decay },
+        }
+    }
+
+    /// The learning rates of a run with `batches` steps an epoch. `max_steps` only cuts it short, so that a run can be
+    /// prolonged.
+    pub fn rates(&self, batches: u64) -> nn::Schedule {
+        nn::Schedule {
+            base: self.lr,
+            decay: match self.schedule {
+                ScheduleKind::Constant => Decay::Constant,
+                ScheduleKind::Cosine => Decay::Cosine,
+            },
+            warmup_steps: (self.warmup * batches as f64).round() as u64,
+            total_steps: self.epochs * batches,
+        }
+    }
+
+    /// The settings of the run in `folder`.
+    pub fn of_run(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(CONFIG_FILE);
+        if !path.exists() {
+            let reason = "holds no run to resume; check --out, or leave --resume away to start one";
+            return Err(Error::run(folder, reason));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| Error::run(&path, error.to_string()))?;
+        toml::from_str(&text).map_err(|error| Error::run(&path, format!("not a run's settings: {error}")))
+    }
+
+    /// Writes `config.toml`.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
+        let text = toml::to_string(self).expect("plain values have a TOML form");
+        Ok(model::write_atomic(path, |file| std::io::Write::write_all(file, text.as_bytes()))?)
+    }
+
+    /// The settings that shape the result, for the model's provenance: no paths, no speed.
+    pub fn provenance(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(self).expect("plain values have a JSON form");
+        if let Some(settings) = value.as_object_mut() {
+            settings.retain(|name, _| !WITHOUT_EFFECT.contains(&name.as_str()));
+        }
+        value
+    }
+
+    /// Whether a run with these settings can go on with `wanted`: all that shapes the result must be the same, except
+    /// that a run may be prolonged.
+    pub fn check_resume(&self, wanted: &Self) -> Result<(), Error> {
+        let longer = wanted.epochs >= self.epochs
+            && (self.schedule == ScheduleKind::Constant || wanted.epochs == self.epochs);
+        if !longer {
+            let expected = match self.schedule {
+                ScheduleKind::Constant => format!("{} or more to resume this run", self.epochs),
+                ScheduleKind::Cosine => {
+                    format!("{} to resume this run, whose cosine ends there", self.epochs)
+                }
+            };
+            return Err(Error::config("epochs", expected, wanted.epochs));
+        }
+        let [mut before, mut after] = [self, wanted].map(Self::provenance);
+        for settings in [&mut before, &mut after] {
+            settings["epochs"].take();
+            settings["max_steps"].take();
+            settings["data"] = serde_json::Value::Null;
+        }
+        before["data"] = serde_json::json!(self.data);
+        after["data"] = serde_json::json!(wanted.data);
+        let settings = before.as_object().into_iter().flatten();
+        for (name, value) in settings {
+            if after[name] != *value {
+                let option = name.replace('_', "-");
+                return Err(Error::run(
+                    &self.out,
+                    format!(
+                        "this run has {option} {value}, found {}: resume without the option, or start a new run \
+                         with another --out",
+                        after[name]
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a run could not start or go on. Messages are printed as they are, so each says what to do.
+
+use std::path::{Path, PathBuf};
+
+/// An error of training or evaluation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting that no run can have.
+    #[error("--{field}: expected {expected}, found {found}")]
+    Config {
+        /// The option, without its dashes.
+        field: &'static str,
+        /// What would be accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// A run folder that cannot be used as asked.
+    #[error("{}: {reason}", path.display())]
+    Run {
+        /// The folder, or a file in it.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The loss or a weight is no longer a finite number.
+    #[error(
+        "training diverged: {what} at step {step} (learning rate {rate}). Nothing was lost: {checkpoint}. \
+         Try a lower --lr, --warmup 1, or look for odd images; the last losses are in steps.csv"
+    )]
+    Diverged {
+        /// What is not finite.
+        what: String,
+        /// The step, counted from 1.
+        step: u64,
+        /// The learning rate of the step.
+        rate: f64,
+        /// What is on disk.
+        checkpoint: String,
+    },
+    /// The data cannot be read.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    /// A model file, or its architecture, is not right; or a file could not be written.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+    /// Predictions that cannot be evaluated.
+    #[error("cannot evaluate: {0}")]
+    Evaluation(#[from] eval::InputError),
+}
+
+impl Error {
+    pub(crate) fn config(field: &'static str, expected: impl Into<String>, found: impl ToString) -> Self {
+        Self::Config { field, expected: expected.into(), found: found.to_string() }
+    }
+
+    pub(crate) fn run(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Run { path: path.to_path_buf(), reason: reason.into() }
+    }
+
+    /// The system refused to read or write `path`.
+    pub(crate) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
+        move |error| Self::run(path, format!("{error}; free space or choose another folder with --out"))
+    }
+}

@@ -1,0 +1,385 @@
+//! The fit loop. It knows no terminal: it tells an observer what happens, and asks a flag whether to stop.
+//!
+//! Invariant: a run stopped after any step, by whatever means, and resumed leaves the files that an uninterrupted run
+//! leaves, bit for bit but for columns of speed. That holds because a step depends on the checkpoint only (see
+//! [`crate::Trainer`]), batches on their number only (see [`data::Loader`]), and tables are cut back to the checkpoint.
+
+use crate::checkpoint::{self, Position, RunFolder};
+use crate::log::{Log, nine_digits};
+use crate::start::{first_model, loss, open_data};
+use crate::{Classifier, Config, Error, Report, Trainer, evaluate};
+use data::{Augment, Batch, Dataset, Loader, LoaderOptions, Split, SplitOrigin};
+use kernels::Level;
+use model::{Metadata, Model};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tensor::Tensor;
+
+/// A checkpoint is written when training has gone on for this long without one, so that a killed run loses little.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+const STEPS: &str = "step,epoch,loss,lr,images_per_second,data_wait_ms";
+const EPOCHS: &str = "epoch,train_loss,val_loss,val_accuracy,val_auroc,lr,seconds,best";
+
+/// What happens in a run, as it happens.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Everything is read and checked; training begins at step `from`.
+    Started {
+        /// The data, with its splits.
+        dataset: &'a Dataset,
+        /// Where the splits came from.
+        origin: SplitOrigin,
+        /// The network.
+        network: &'a model::Network,
+        /// Steps done before.
+        from: u64,
+        /// Steps that the run has, if it does not stop early.
+        steps: u64,
+        /// Images a full epoch.
+        images: usize,
+    },
+    /// A step was done.
+    Step {
+        /// Its number, from 1.
+        step: u64,
+        /// Its epoch, from 1.
+        epoch: u64,
+        /// Its loss.
+        loss: f64,
+        /// Images a second since the last.
+        images_per_second: f64,
+    },
+    /// An epoch was validated.
+    Epoch(&'a Epoch),
+    /// Early stopping ended the training.
+    StoppedEarly {
+        /// The epoch whose weights are used.
+        best_epoch: u64,
+    },
+    /// The result is being computed.
+    Evaluating,
+}
+
+/// A line of epochs.csv.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: u64,
+    /// Mean loss of the epoch's batches.
+    pub train_loss: f64,
+    /// Cross-entropy of the validation split.
+    pub val_loss: f64,
+    /// Accuracy of the largest probability on the validation split.
+    pub val_accuracy: f64,
+    /// AUROC of the validation split; none with one class only.
+    pub val_auroc: Option<f64>,
+    /// Learning rate of the last step.
+    pub lr: f64,
+    /// Time the epoch took (since a resume, if that is later).
+    pub seconds: f64,
+    /// Whether the validation loss is the lowest so far.
+    pub best: bool,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// To its end.
+    Finished(Box<Report>),
+    /// The flag was set; the checkpoint holds everything up to `step`.
+    Interrupted {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// Trains as `config` says, or goes on with the run in `config.out`, until the end or until `stop` is set.
+pub fn fit(
+    config: &Config,
+    resume: bool,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<Outcome, Error> {
+    config.check()?;
+    let folder = RunFolder::new(&config.out);
+    claim(&folder, config, resume)?;
+    let (dataset, origin) = open_data(&config.data, config.group_by.as_deref(), config.seed)?;
+    let (metadata, network) = first_model(config, &dataset)?;
+    let mut trainer =
+        Trainer::new(network, config.algorithm(), loss(config, &dataset), Level::current(), config.seed);
+    std::fs::create_dir_all(&folder.path).map_err(Error::io(&folder.path))?;
+    let position = if resume && folder.last().exists() {
+        check_data(&folder, &metadata)?;
+        checkpoint::load(&folder.last(), &mut trainer)?
+    } else {
+        Position::default()
+    };
+    config.write(&folder.config())?;
+    let mut run = Run::new(config, folder, &dataset, metadata, trainer, position, stop, observe)?;
+    let (steps, images) = (run.last_step(), run.training.images());
+    let network = run.trainer.network.spec();
+    (run.observe)(&Event::Started {
+        dataset: &dataset,
+        origin,
+        network,
+        from: run.position.step,
+        steps,
+        images,
+    });
+    if run.train()? {
+        Ok(Outcome::Finished(Box::new(run.finish()?)))
+    } else {
+        Ok(Outcome::Interrupted { step: run.position.step })
+    }
+}
+
+/// Refuses a folder that holds another run, or none where one is to be resumed.
+fn claim(folder: &RunFolder, config: &Config, resume: bool) -> Result<(), Error> {
+    match (resume, folder.is_taken()) {
+        (true, _) => Config::of_run(&folder.path)?.check_resume(config),
+        (false, true) => Err(Error::run(
+            &folder.path,
+            "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out",
+        )),
+        (false, false) => Ok(()),
+    }
+}
+
+/// That the data are those that the run began with.
+fn check_data(folder: &RunFolder, metadata: &Metadata) -> Result<(), Error> {
+    let before = Model::read(folder.last())?.metadata.provenance.data_fingerprint;
+    if before == metadata.provenance.data_fingerprint {
+        return Ok(());
+    }
+    let reason = "the data set has changed since this run began (files, labels, splits or sizes); start a new run \
+                  with another --out";
+    Err(Error::run(&folder.path, reason))
+}
+
+struct Run<'a> {
+    config: &'a Config,
+    folder: RunFolder,
+    dataset: &'a Dataset,
+    metadata: Metadata,
+    trainer: Trainer,
+    rates: nn::Schedule,
+    training: Loader,
+    validation: Loader,
+    position: Position,
+    steps: Log,
+    epochs: Log,
+    saved: Instant,
+    stop: &'a AtomicBool,
+    observe: &'a mut dyn FnMut(&Event),
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        config: &'a Config,
+        folder: RunFolder,
+        dataset: &'a Dataset,
+        metadata: Metadata,
+        trainer: Trainer,
+        position: Position,
+        stop: &'a AtomicBool,
+        observe: &'a mut dyn FnMut(&Event),
+    ) -> Result<Self, Error> {
+        let loader = |split: Split, options: LoaderOptions| {
+            let cache_bytes = config.cache_mib << 20;
+            let options = LoaderOptions { cache_bytes, ..options };
+            Loader::new(dataset, &dataset.part(split), &metadata.preprocessing, options)
+        };
+        let options = LoaderOptions {
+            shuffle: config.shuffle,
+            augment: config.augment.then(|| Augment { flip: config.flip, ..Augment::default() }),
+            ..LoaderOptions::training(config.batch_size, config.seed)
+        };
+        let training = loader(Split::Train, options);
+        let validation = loader(Split::Val, LoaderOptions::in_order(config.batch_size));
+        let rates = config.rates(training.batches_per_epoch() as u64);
+        let steps = Log::open(folder.file("steps.csv"), STEPS, position.step)?;
+        let epochs = Log::open(folder.file("epochs.csv"), EPOCHS, position.epoch)?;
+        let saved = Instant::now();
+        Ok(Self {
+            config,
+            folder,
+            dataset,
+            metadata,
+            trainer,
+            rates,
+            training,
+            validation,
+            position,
+            steps,
+            epochs,
+            saved,
+            stop,
+            observe,
+        })
+    }
+
+    /// The number of the last step, if training does not stop early.
+    fn last_step(&self) -> u64 {
+        let all = self.config.epochs * self.training.batches_per_epoch() as u64;
+        self.config.max_steps.map_or(all, |most| most.min(all))
+    }
+
+    /// Trains to the end; false if it was interrupted.
+    fn train(&mut self) -> Result<bool, Error> {
+        self.save()?;
+        let last_step = self.last_step();
+        while self.position.step < last_step {
+            if self.position.stopper.exhausted(self.config.patience) {
+                break;
+            }
+            if !self.epoch(last_step)? {
+                return Ok(false);
+            }
+        }
+        if self.position.stopper.exhausted(self.config.patience) {
+            (self.observe)(&Event::StoppedEarly { best_epoch: self.position.stopper.best_epoch });
+        }
+        Ok(true)
+    }
+
+    /// Trains what is left of an epoch and validates; false if it was interrupted. Steps end at `last_step`, and an
+    /// epoch that this cuts short is not validated, so that the run can be prolonged.
+    fn epoch(&mut self, last_step: u64) -> Result<bool, Error> {
+        let begun = Instant::now();
+        let batches = self.training.batches_per_epoch();
+        let mut clock = Instant::now();
+        for batch in self.training.batches(self.position.epoch, self.position.batch) {
+            self.step(batch?, &mut clock)?;
+            let stopped = self.stop.load(Ordering::Relaxed);
+            let cut = self.position.step == last_step && self.position.batch < batches;
+            if stopped || cut || self.saved.elapsed() >= SAVE_EVERY {
+                self.save()?;
+            }
+            if stopped || cut {
+                return Ok(cut && !stopped);
+            }
+        }
+        self.validate(begun)?;
+        Ok(true)
+    }
+
+    fn step(&mut self, batch: Batch, clock: &mut Instant) -> Result<(), Error> {
+        let rate = self.rates.rate(self.position.step);
+        let prep = &self.metadata.preprocessing;
+        let shape = [batch.labels.len(), prep.height, prep.width, prep.channels];
+        let images = Tensor::from_slice(shape, &batch.images);
+        let loss = f64::from(self.trainer.step(images, &batch.labels, rate));
+        let (step, epoch) = (self.position.step + 1, self.position.epoch + 1);
+        if !loss.is_finite() {
+            return Err(self.diverged(format!("the loss is {loss}"), step));
+        }
+        let speed = batch.labels.len() as f64 / clock.elapsed().as_secs_f64().max(1e-9);
+        *clock = Instant::now();
+        let wait = batch.waited.as_secs_f64() * 1e3;
+        self.steps.add(&format!("{step},{epoch},{},{rate},{speed:.2},{wait:.2}", nine_digits(loss)))?;
+        self.position.step = step;
+        self.position.batch += 1;
+        self.position.loss_sum += loss * batch.labels.len() as f64;
+        self.position.images += batch.labels.len();
+        self.position.batches_seen = self.trainer.network.batches_seen;
+        self.training.recycle(batch);
+        (self.observe)(&Event::Step { step, epoch, loss, images_per_second: speed });
+        Ok(())
+    }
+
+    /// Ends an epoch: validates, keeps the weights if they are the best so far, and saves.
+    fn validate(&mut self, begun: Instant) -> Result<(), Error> {
+        let step = self.position.step;
+        if let Some(name) = self.trainer.broken_tensor() {
+            return Err(self.diverged(format!("{name} is not finite"), step));
+        }
+        let spec = self.trainer.network.spec().clone();
+        let weights = self.trainer.network.weights();
+        let predictions = Classifier::from_weights(spec, &weights)?.predict_loader(&self.validation)?;
+        let labels: Vec<usize> = predictions.indices.iter().map(|&i| self.dataset.samples[i].label).collect();
+        let val_loss = predictions.loss(&labels);
+        if !val_loss.is_finite() {
+            return Err(self.diverged(format!("the validation loss is {val_loss}"), step));
+        }
+        let quality = evaluate::quick(&predictions.probabilities, &labels, &self.dataset.classes);
+        self.position.epoch += 1;
+        let epoch = self.position.epoch;
+        let best = self.position.stopper.observe(epoch, val_loss);
+        if best {
+            Model::new(self.metadata.clone(), weights)?.write(self.folder.best())?;
+        }
+        let row = Epoch {
+            epoch,
+            train_loss: self.position.loss_sum / self.position.images as f64,
+            val_loss,
+            val_accuracy: quality.accuracy,
+            val_auroc: quality.auroc,
+            lr: self.rates.rate(step - 1),
+            seconds: begun.elapsed().as_secs_f64(),
+            best,
+        };
+        self.epochs.add(&row.to_csv())?;
+        (self.position.batch, self.position.loss_sum, self.position.images) = (0, 0.0, 0);
+        self.save()?;
+        (self.observe)(&Event::Epoch(&row));
+        Ok(())
+    }
+
+    /// Writes the checkpoint, after the tables that belong to it.
+    fn save(&mut self) -> Result<(), Error> {
+        if let Some(name) = self.trainer.broken_tensor() {
+            return Err(self.diverged(format!("{name} is not finite"), self.position.step));
+        }
+        self.steps.sync()?;
+        self.epochs.sync()?;
+        checkpoint::save(&self.folder.last(), &self.metadata, &self.trainer, &self.position)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn diverged(&self, what: String, step: u64) -> Error {
+        let best = self.position.stopper.best_epoch;
+        let kept = match best {
+            0 => "no epoch was finished".to_owned(),
+            _ => format!("the best weights, of epoch {best}, are in {}", self.folder.best().display()),
+        };
+        let checkpoint = format!("{kept}; the last checkpoint is {}", self.folder.last().display());
+        Error::Diverged { what, step, rate: self.rates.rate(step.saturating_sub(1)), checkpoint }
+    }
+
+    /// Restores the best weights (the last ones, if no epoch was validated), chooses the threshold, evaluates, and
+    /// writes the finished model.
+    fn finish(&mut self) -> Result<Report, Error> {
+        (self.observe)(&Event::Evaluating);
+        let best_epoch = self.position.stopper.best_epoch;
+        let model = match best_epoch {
+            0 => Model::new(self.metadata.clone(), self.trainer.network.weights())?,
+            _ => {
+                let weights = Model::read(self.folder.best())?.weights;
+                Model::new(self.metadata.clone(), weights)?
+            }
+        };
+        let (report, model) = Report::new(model, self.dataset, &self.validation, best_epoch)?;
+        model.write(self.folder.best())?;
+        report.write_predictions(&self.folder.file("predictions.csv"), self.dataset)?;
+        Ok(report)
+    }
+}
+
+impl Epoch {
+    fn to_csv(&self) -> String {
+        let auroc = self.val_auroc.map_or(String::new(), |auroc| format!("{auroc:.6}"));
+        format!(
+            "{},{},{},{:.6},{auroc},{},{:.2},{}",
+            self.epoch,
+            nine_digits(self.train_loss),
+            nine_digits(self.val_loss),
+            self.val_accuracy,
+            self.lr,
+            self.seconds,
+            u8::from(self.best)
+        )
+    }
+}

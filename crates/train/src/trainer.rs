@@ -1,0 +1,57 @@
+//! One step of training: forward, loss, backward, update. The fit loop and `bench train` both run this.
+//!
+//! Invariant: what a step does depends on the weights, the optimizer's state, the seed and the number of the step only,
+//! so these are all that a checkpoint must hold.
+
+use autograd::{Tape, ops};
+use kernels::Level;
+use nn::{Loss, Mode, Network, Optimizer};
+use tensor::{Rng, Tensor};
+
+/// Names the random stream of dropout, so that it shares no numbers with what else the seed feeds.
+const DROPOUT_STREAM: u64 = u64::from_be_bytes(*b"dropout ");
+
+/// A network with what changes it.
+pub struct Trainer {
+    /// What learns.
+    pub network: Network,
+    /// The update rule and its state; its step count is the run's.
+    pub optimizer: Optimizer,
+    loss: Loss,
+    level: Level,
+    seed: u64,
+}
+
+impl Trainer {
+    /// Kernels run at `level`; dropout is drawn from `seed`.
+    pub fn new(network: Network, algorithm: nn::Algorithm, loss: Loss, level: Level, seed: u64) -> Self {
+        let optimizer = Optimizer::new(algorithm, level, network.parameters());
+        Self { network, optimizer, loss, level, seed }
+    }
+
+    /// Learns from a batch, `images: [n, h, w, channels]`, and returns its mean loss before the update. If that is not
+    /// finite, no weight was changed.
+    pub fn step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> f32 {
+        let mut rng = Rng::derive(&[self.seed, DROPOUT_STREAM, self.optimizer.step]);
+        let mut tape = Tape::new(self.level);
+        let pass = self.network.forward(&mut tape, images, Mode::Train(&mut rng));
+        let loss = ops::cross_entropy(&mut tape, &pass.logits, labels, &self.loss);
+        let value = loss.tensor().item();
+        if value.is_finite() {
+            let mut gradients = tape.backward(&loss);
+            let of_leaf = |leaf: Option<autograd::Var>| leaf.and_then(|leaf| gradients.take(&leaf));
+            let gradients: Vec<_> = pass.leaves.into_iter().map(of_leaf).collect();
+            self.optimizer.update(self.network.parameters_mut(), &gradients, rate);
+        }
+        value
+    }
+
+    /// The name of a tensor with a value that is not finite.
+    pub fn broken_tensor(&self) -> Option<&str> {
+        let broken = |tensor: &Tensor| tensor.data().iter().any(|value| !value.is_finite());
+        let mut parameters = self.network.parameters().iter().zip(&self.optimizer.state);
+        let found =
+            parameters.find(|(parameter, state)| broken(&parameter.value) || state.iter().any(broken));
+        found.map(|(parameter, _)| parameter.spec.name.as_str())
+    }
+}

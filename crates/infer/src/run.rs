@@ -18,28 +18,15 @@ impl Plan {
     pub fn run(&mut self, images: &[f32], logits: &mut [f32]) {
         let n = self.check(images, logits);
         let slots = self.arena.len() / self.slot;
-        let parallel = par::threads() > 1;
-        let whole = if parallel && slots > 1 { n / slots * slots } else { 0 };
-        let (images, last_images) = images.split_at(whole * self.image_len);
-        let (logits, last_logits) = logits.split_at_mut(whole * self.classes);
-        par::install(|| {
-            if whole > 0 {
-                let pairs = images.chunks_exact(self.image_len).zip(logits.chunks_exact_mut(self.classes));
-                let queue = Mutex::new(pairs);
-                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                par::chunks_mut(&mut self.arena, self.slot, |_, arena| {
-                    while let Some((image, logits)) = next() {
-                        self.steps.iter().for_each(|step| step.run(image, arena, logits, false));
-                    }
-                });
-            }
-            let pairs =
-                last_images.chunks_exact(self.image_len).zip(last_logits.chunks_exact_mut(self.classes));
-            for (image, logits) in pairs {
-                let arena = &mut self.arena[..self.slot];
-                self.steps.iter().for_each(|step| step.run(image, arena, logits, parallel));
-            }
-        });
+        let side_by_side = if slots > 1 { n / slots * slots } else { 0 };
+        let (images, last_images) = images.split_at(side_by_side * self.image_len);
+        let (logits, last_logits) = logits.split_at_mut(side_by_side * self.classes);
+        if side_by_side > 0 {
+            par::install(|| self.run_side_by_side(images, logits));
+        }
+        if side_by_side < n {
+            par::install_awake(|| self.run_in_turn(last_images, last_logits, |_, run| run()));
+        }
     }
 
     /// As [`Plan::run`], image after image, adding the time of each step to `times`, which has the length of
@@ -50,17 +37,42 @@ impl Plan {
     pub fn run_profiled(&mut self, images: &[f32], logits: &mut [f32], times: &mut [Duration]) {
         self.check(images, logits);
         assert_eq!(times.len(), self.steps.len(), "times: one a step");
-        let parallel = par::threads() > 1;
-        par::install(|| {
-            let pairs = images.chunks_exact(self.image_len).zip(logits.chunks_exact_mut(self.classes));
-            for (image, logits) in pairs {
-                for (step, time) in self.steps.iter().zip(&mut *times) {
-                    let begin = Instant::now();
-                    step.run(image, &mut self.arena[..self.slot], logits, parallel);
-                    *time += begin.elapsed();
-                }
+        par::install_awake(|| {
+            self.run_in_turn(images, logits, |step, run| {
+                let begin = Instant::now();
+                run();
+                times[step] += begin.elapsed();
+            });
+        });
+    }
+
+    /// Each thread takes the next image and works it alone, in the slot that is its own.
+    fn run_side_by_side(&mut self, images: &[f32], logits: &mut [f32]) {
+        let pairs = images.chunks_exact(self.image_len).zip(logits.chunks_exact_mut(self.classes));
+        let queue = Mutex::new(pairs);
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        par::chunks_mut(&mut self.arena, self.slot, |_, arena| {
+            while let Some((image, logits)) = next() {
+                self.steps.iter().for_each(|step| step.run(image, arena, logits, false));
             }
         });
+    }
+
+    /// All threads work one image after another; `around(i, run)` is to run step `i`.
+    fn run_in_turn(
+        &mut self,
+        images: &[f32],
+        logits: &mut [f32],
+        mut around: impl FnMut(usize, &mut dyn FnMut()),
+    ) {
+        let parallel = par::threads() > 1;
+        let arena = &mut self.arena[..self.slot];
+        for (image, logits) in images.chunks_exact(self.image_len).zip(logits.chunks_exact_mut(self.classes))
+        {
+            for (i, step) in self.steps.iter().enumerate() {
+                around(i, &mut || step.run(image, arena, logits, parallel));
+            }
+        }
     }
 
     /// The number of images.

@@ -4,6 +4,7 @@
 //! caller that merges them in that order gets the same bits for any number of threads.
 
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Sets the number of threads for the whole process; 0 means one a core. Call it once, before any parallel work;
 /// returns false if the pool was already running (and stays as it is).
@@ -26,6 +27,85 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R 
 /// allocated for a call that is on such a thread already.
 pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     if threads() == 1 { f() } else { rayon::scope(|_| f()) }
+}
+
+/// As [`install`], while the pool's other threads look for the parallel work of `f` without a pause. By itself the pool
+/// lets a thread sleep after some microseconds, and waking it takes longer than a small piece of work does; so this is
+/// for `f` of many short pieces that together take milliseconds. One call at a time has the effect, others just run.
+pub fn install_awake<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let helpers = threads() - 1;
+    if helpers == 0 || TAKEN.swap(true, Ordering::Acquire) {
+        return install(f);
+    }
+    let _free = OnDrop(|| TAKEN.store(false, Ordering::Release));
+    install(|| {
+        let watch = Watch {
+            owner: rayon::current_thread_index(),
+            helpers,
+            awake: AtomicUsize::new(0),
+            done: AtomicBool::new(false),
+        };
+        watch.call_with(helpers, f)
+    })
+}
+
+/// The helpers of one [`install_awake`].
+struct Watch {
+    /// The thread that runs the work.
+    owner: Option<usize>,
+    helpers: usize,
+    awake: AtomicUsize,
+    done: AtomicBool,
+}
+
+impl Watch {
+    /// Calls `f` beside `helpers` threads that stay awake. Everything is on the stack: nothing is allocated.
+    fn call_with<R: Send>(&self, helpers: usize, f: impl FnOnce() -> R + Send) -> R {
+        if helpers > 0 {
+            return rayon::join(|| self.call_with(helpers - 1, f), || self.stay_awake()).0;
+        }
+        let _done = OnDrop(|| self.done.store(true, Ordering::Release));
+        f()
+    }
+
+    /// Works for the pool until the work is done. At once over on the owner, which would wait for itself.
+    fn stay_awake(&self) {
+        const SPINS: usize = 256;
+        if rayon::current_thread_index() == self.owner {
+            return;
+        }
+        let done = || self.done.load(Ordering::Acquire);
+        // First to come leaves the others a moment to take their places, which it would otherwise take itself.
+        self.awake.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..16 * SPINS {
+            if done() || self.awake.load(Ordering::Relaxed) >= self.helpers {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let mut idle = 0;
+        while !done() {
+            if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                idle = 0;
+            } else if idle < SPINS {
+                idle += 1;
+                std::hint::spin_loop();
+            } else {
+                idle = 0;
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+/// Calls a function when it goes out of scope, also where a panic passes.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
 
 /// Runs `f` once on every thread: the pool's, and this one if it is not of the pool.

@@ -3,5 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod forward;
+mod pretrained;
 mod reference;
 mod same_bits;

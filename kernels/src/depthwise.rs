@@ -6,14 +6,11 @@
 //! weight is loaded once for all of them and the inputs they share come from L1. There is one body for all kernel sizes
 //! and strides; called with constants, the compiler unrolls it (3x3 at strides 1 and 2).
 
-use crate::rows::{Act, Block, Ring, RingShape, add_up_to, check_read};
+use crate::rows::{Act, Block, PIXELS, Ring, RingShape, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{ConvShape, Epilogue, Read};
 use std::ops::Range;
-
-/// Outputs in a row that are worked out together.
-const PIXELS: usize = 4;
 
 /// The largest kernel.
 pub const MAX_KERNEL: usize = 11;
@@ -64,11 +61,11 @@ pub fn depthwise(
         left: shape.pad_left,
         columns: shape.out_w.saturating_sub(1) * shape.stride + shape.kernel,
     };
-    let pitch = channels.next_multiple_of(level.lanes());
-    let taps = shape.kernel * shape.kernel;
-    scratch::with([ring.len(pitch), taps * pitch], |[memory, padded]| {
-        let weights = pad_channels(weights, channels, pitch, padded);
-        level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, pitch, memory });
+    let width = Block::width(channels, level.lanes());
+    let lens = [ring.len(width), shape.kernel * shape.kernel * width, 5 * width];
+    scratch::with(lens, |[memory, taps, state]| {
+        let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
+        level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, width, memory, taps, state });
     });
 }
 
@@ -81,23 +78,6 @@ pub(crate) fn check_shape(shape: &ConvShape, weights: &[f32]) {
     assert_eq!(weights.len(), shape.kernel * shape.kernel * shape.inputs, "weights: [kernel, kernel, c]");
 }
 
-/// `weights: [.., channels]`, copied to `padded: [.., pitch]` where whole vectors would not fit.
-pub(crate) fn pad_channels<'a>(
-    weights: &'a [f32],
-    channels: usize,
-    pitch: usize,
-    padded: &'a mut [f32],
-) -> &'a [f32] {
-    if pitch == channels {
-        return weights;
-    }
-    for (from, to) in weights.chunks_exact(channels).zip(padded.chunks_exact_mut(pitch)) {
-        to[..channels].copy_from_slice(from);
-        to[channels..].fill(0.0);
-    }
-    padded
-}
-
 struct Forward<'a> {
     shape: &'a ConvShape,
     x: Read<'a>,
@@ -106,8 +86,14 @@ struct Forward<'a> {
     y: &'a mut [f32],
     epilogue: Epilogue<'a>,
     ring: RingShape,
-    pitch: usize,
-    memory: &'a mut [f32],
+    /// Channels of a block.
+    width: usize,
+    /// The ring's.
+    memory: *mut f32,
+    /// `[vectors, kernel * kernel, LANES]`: the block's weights.
+    taps: *mut f32,
+    /// `[5, width]`: the block's moments.
+    state: *mut f32,
 }
 
 impl Kernel for Forward<'_> {
@@ -119,7 +105,12 @@ impl Kernel for Forward<'_> {
             Epilogue::None => self.sized(s, Store { y }),
             Epilogue::Moments(moments) => {
                 moments.fill(0.0);
-                self.sized(s, Moments { y, moments: moments.as_mut_ptr() });
+                let (pivots, row, total) = (
+                    self.state,
+                    self.state.wrapping_add(self.width),
+                    self.state.wrapping_add(3 * self.width),
+                );
+                self.sized(s, Moments { y, pivots, row, total, moments: moments.as_mut_ptr() });
             }
             Epilogue::Activate { bias, act, residual } => {
                 let residual = residual.map(<[f32]>::as_ptr);
@@ -139,83 +130,114 @@ impl Forward<'_> {
         }
     }
 
-    /// All rows of the tile.
+    /// All rows of the tile, block after block.
     #[inline(always)]
     fn tile<S: Simd, F: Finish<S>>(self, s: S, finish: F, kernel: usize, stride: usize) {
         let &ConvShape { inputs: channels, out_w, pad_top, .. } = self.shape;
-        let block = Block { channels, start: 0, len: channels, pitch: self.pitch };
-        // SAFETY: the lengths were checked: x covers the image, y and a residual the tile, the memory the ring, the
-        // weights and channel vectors all channels.
-        unsafe {
-            let first = (self.rows.start * stride).saturating_sub(pad_top);
-            let mut ring = Ring::new(self.ring, block, self.memory.as_mut_ptr(), first);
-            for oy in self.rows.clone() {
-                let (top, end) = (oy * stride, oy * stride + kernel);
-                ring.read(s, &self.x, block, top.saturating_sub(pad_top), end.saturating_sub(pad_top));
-                let mut rows = [ring.row(-1); MAX_KERNEL];
-                for ky in 0..kernel {
-                    rows[ky] = ring.row((top + ky) as isize - pad_top as isize);
+        for block in Block::split(s, channels, self.width) {
+            // SAFETY: the lengths were checked: x covers the image, y and a residual the tile, weights and channel
+            // vectors all channels; the scratch was cut for blocks of `width`.
+            unsafe {
+                block.gather(s, kernel * kernel, self.weights.as_ptr(), self.taps);
+                finish.begin(s, block);
+                let mut ring = Ring::new(s, self.ring, block, self.memory);
+                for oy in self.rows.clone() {
+                    let (top, end) = (oy * stride, oy * stride + kernel);
+                    ring.read(s, &self.x, top.saturating_sub(pad_top), end.saturating_sub(pad_top));
+                    let mut rows = [ring.row(-1); MAX_KERNEL];
+                    for (ky, row) in rows.iter_mut().enumerate().take(kernel) {
+                        *row = ring.row((top + ky) as isize - pad_top as isize);
+                    }
+                    let window = Window { rows, plane: ring.plane(), taps: self.taps, kernel, stride };
+                    let at = (oy - self.rows.start) * out_w;
+                    let mut ox = 0;
+                    while ox + PIXELS <= out_w {
+                        window.outputs::<S, F, PIXELS>(s, &finish, block, ox, at + ox);
+                        ox += PIXELS;
+                    }
+                    while ox < out_w {
+                        window.outputs::<S, F, 1>(s, &finish, block, ox, at + ox);
+                        ox += 1;
+                    }
+                    finish.end_row(s, block);
                 }
-                let at = (oy - self.rows.start) * out_w;
-                let mut ox = 0;
-                while ox + PIXELS <= out_w {
-                    self.outputs::<S, F, PIXELS>(s, &finish, &rows, block, kernel, stride, ox, at + ox);
-                    ox += PIXELS;
-                }
-                while ox < out_w {
-                    self.outputs::<S, F, 1>(s, &finish, &rows, block, kernel, stride, ox, at + ox);
-                    ox += 1;
-                }
+                finish.end(s, block);
             }
         }
     }
+}
 
-    /// `P` outputs from column `ox` on; they are pixels `at..` of the tile.
+/// What an output row sees.
+struct Window {
+    /// `[vectors, columns, LANES]` each, vectors `plane` floats apart.
+    rows: [*const f32; MAX_KERNEL],
+    plane: usize,
+    /// `[vectors, kernel, kernel, LANES]`
+    taps: *const f32,
+    kernel: usize,
+    stride: usize,
+}
+
+impl Window {
+    /// `P` outputs from column `ox` on; they are the tile's pixels `at..`.
     ///
     /// # Safety
-    /// `rows` must be valid for the columns that the outputs see, the tile must have the outputs.
+    /// The rows must have the columns that the outputs see, the tile must have the outputs.
     #[inline(always)]
     unsafe fn outputs<S: Simd, F: Finish<S>, const P: usize>(
         &self,
         s: S,
         finish: &F,
-        rows: &[*const f32; MAX_KERNEL],
         block: Block,
-        kernel: usize,
-        stride: usize,
         ox: usize,
         at: usize,
     ) {
-        let pitch = block.pitch;
-        let weights = self.weights.as_ptr();
-        let mut c = 0;
-        while c < block.len {
-            // SAFETY: column (ox + p) * stride + kx < ring columns, c < pitch, tap < kernel^2.
+        let Self { kernel, stride, .. } = *self;
+        for v in 0..block.vectors(s) {
+            // SAFETY: column (ox + p) * stride + kx is in the rows, tap ky * kernel + kx in the taps.
             unsafe {
+                let taps = self.taps.add(v * kernel * kernel * S::LANES);
                 let mut z = [s.splat(0.0); P];
-                for ky in 0..kernel {
-                    let row = rows[ky].add(ox * stride * pitch + c);
+                for (ky, row) in self.rows.iter().enumerate().take(kernel) {
+                    let row = row.add(v * self.plane + ox * stride * S::LANES);
                     for kx in 0..kernel {
-                        let w = s.load(weights.add((ky * kernel + kx) * pitch + c));
+                        let w = s.load(taps.add((ky * kernel + kx) * S::LANES));
                         for p in 0..P {
-                            z[p] = s.mul_add(s.load(row.add((p * stride + kx) * pitch)), w, z[p]);
+                            z[p] = s.mul_add(s.load(row.add((p * stride + kx) * S::LANES)), w, z[p]);
                         }
                     }
                 }
-                finish.finish(s, block, at, c, z);
+                finish.outputs(s, block, v, at, z);
             }
-            c += S::LANES;
         }
     }
 }
 
 /// What happens to outputs that are still in registers.
 trait Finish<S: Simd> {
-    /// Takes channels `c..` of the tile's pixels `at..at + P`.
+    /// Before the first output of a block.
     ///
     /// # Safety
-    /// The tile must have the pixels and the channels.
-    unsafe fn finish<const P: usize>(&self, s: S, block: Block, at: usize, c: usize, z: [S::V; P]);
+    /// The tile must have the block.
+    #[inline(always)]
+    unsafe fn begin(&self, _: S, _: Block) {}
+    /// Takes vector `v` of the block, of the tile's pixels `at..at + P`.
+    ///
+    /// # Safety
+    /// The tile must have the pixels and the block.
+    unsafe fn outputs<const P: usize>(&self, s: S, block: Block, v: usize, at: usize, z: [S::V; P]);
+    /// After each row.
+    ///
+    /// # Safety
+    /// The tile must have the block.
+    #[inline(always)]
+    unsafe fn end_row(&self, _: S, _: Block) {}
+    /// After the last output of a block.
+    ///
+    /// # Safety
+    /// The tile must have the block.
+    #[inline(always)]
+    unsafe fn end(&self, _: S, _: Block) {}
 }
 
 struct Store {
@@ -224,39 +246,69 @@ struct Store {
 
 impl<S: Simd> Finish<S> for Store {
     #[inline(always)]
-    unsafe fn finish<const P: usize>(&self, s: S, block: Block, at: usize, c: usize, z: [S::V; P]) {
+    unsafe fn outputs<const P: usize>(&self, s: S, block: Block, v: usize, at: usize, z: [S::V; P]) {
+        let (c, n) = block.vector(s, v);
         for p in 0..P {
             // SAFETY: as the caller promises.
-            unsafe { s.store_up_to(self.y.add((at + p) * block.channels + c), z[p], block.len - c) };
+            unsafe { s.store_up_to(self.y.add((at + p) * block.channels + c), z[p], n) };
         }
     }
 }
 
 struct Moments {
     y: *mut f32,
+    /// `[vectors, LANES]`: the block's pivots.
+    pivots: *mut f32,
+    /// `[vectors, 2, LANES]`: the sums of a row.
+    row: *mut f32,
+    /// `[vectors, 2, LANES]`: the sums of the rows before.
+    total: *mut f32,
+    /// `[3, c]`, zeros before.
     moments: *mut f32,
 }
 
 impl<S: Simd> Finish<S> for Moments {
     #[inline(always)]
-    unsafe fn finish<const P: usize>(&self, s: S, block: Block, at: usize, c: usize, z: [S::V; P]) {
-        let n = block.len - c;
+    unsafe fn begin(&self, s: S, block: Block) {
         // SAFETY: as the caller promises.
         unsafe {
-            Store { y: self.y }.finish(s, block, at, c, z);
-            let moments = self.moments.add(c);
+            block.clear(s, 1, self.pivots);
+            block.clear(s, 2, self.row);
+            block.clear(s, 2, self.total);
+        }
+    }
+    #[inline(always)]
+    unsafe fn outputs<const P: usize>(&self, s: S, block: Block, v: usize, at: usize, z: [S::V; P]) {
+        // SAFETY: as the caller promises; there are a pivot and two sums for each of the block's vectors.
+        unsafe {
+            Store { y: self.y }.outputs(s, block, v, at, z);
+            let pivot = self.pivots.add(v * S::LANES);
             if at == 0 {
-                s.store_up_to(moments, z[0], n);
+                s.store(pivot, z[0]);
             }
-            let pivot = s.load_up_to(moments, n);
-            let (mut sum, mut squares) = (s.splat(0.0), s.splat(0.0));
+            let pivot = s.load(pivot);
+            let sums = self.row.add(v * 2 * S::LANES);
+            let (mut sum, mut squares) = (s.load(sums), s.load(sums.add(S::LANES)));
             for p in 0..P {
                 let d = s.sub(z[p], pivot);
                 sum = s.add(sum, d);
                 squares = s.mul_add(d, d, squares);
             }
-            add_up_to(s, moments.add(block.channels), sum, n);
-            add_up_to(s, moments.add(2 * block.channels), squares, n);
+            s.store(sums, sum);
+            s.store(sums.add(S::LANES), squares);
+        }
+    }
+    #[inline(always)]
+    unsafe fn end_row(&self, s: S, block: Block) {
+        // SAFETY: as the caller promises.
+        unsafe { block.carry(s, 2, self.row, self.total) };
+    }
+    #[inline(always)]
+    unsafe fn end(&self, s: S, block: Block) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            block.scatter(s, 1, self.pivots, self.moments);
+            block.scatter(s, 2, self.total, self.moments.add(block.channels));
         }
     }
 }
@@ -270,8 +322,8 @@ struct Activate<S: Simd> {
 
 impl<S: Simd> Finish<S> for Activate<S> {
     #[inline(always)]
-    unsafe fn finish<const P: usize>(&self, s: S, block: Block, at: usize, c: usize, z: [S::V; P]) {
-        let n = block.len - c;
+    unsafe fn outputs<const P: usize>(&self, s: S, block: Block, v: usize, at: usize, z: [S::V; P]) {
+        let (c, n) = block.vector(s, v);
         // SAFETY: as the caller promises.
         unsafe {
             let bias = s.load_up_to(self.bias.add(c), n);

@@ -7,15 +7,12 @@
 //!
 //! The weight gradient of a tile is that of the output rows that begin in it, so tiles add up to the whole.
 
-use crate::depthwise::{MAX_KERNEL, check_shape, pad_channels, split_rows};
-use crate::rows::{Act, Block, Ring, RingShape, add_up_to, check_grad, check_read};
+use crate::depthwise::{MAX_KERNEL, check_shape, split_rows};
+use crate::rows::{Act, Block, PIXELS, Ring, RingShape, check_grad, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
-use crate::view::{ConvShape, Grad, Read};
+use crate::view::{ConvShape, Deferred, Grad, Read};
 use std::ops::Range;
-
-/// Input columns of one phase that are worked out together.
-const PIXELS: usize = 4;
 
 /// Taps whose sums stay in registers along a row: all of a 3x3 kernel.
 const TAPS: usize = 9;
@@ -70,10 +67,11 @@ pub fn depthwise_backward(
         left,
         columns: left + out_w.max((w + pad_left).div_ceil(stride)),
     };
-    let pitch = channels.next_multiple_of(level.lanes());
-    let lens = [inputs.len(pitch), gradients.len(pitch), kernel * kernel * pitch];
-    scratch::with(lens, |[x_memory, g_memory, padded]| {
-        let weights = pad_channels(weights, channels, pitch, padded);
+    let width = Block::width(channels, level.lanes());
+    let taps = kernel * kernel * width;
+    let lens = [inputs.len(width), gradients.len(width), taps, taps, 2 * width, 2 * width];
+    scratch::with(lens, |memory| {
+        let [x_memory, g_memory, taps, dw_taps, row_sums, total_sums] = memory.map(<[f32]>::as_mut_ptr);
         level.dispatch(Backward {
             shape,
             x,
@@ -85,9 +83,13 @@ pub fn depthwise_backward(
             sums,
             inputs,
             gradients,
-            pitch,
+            width,
             x_memory,
             g_memory,
+            taps,
+            dw_taps,
+            row_sums,
+            total_sums,
         });
     });
 }
@@ -103,9 +105,17 @@ struct Backward<'a> {
     sums: &'a mut [f32],
     inputs: RingShape,
     gradients: RingShape,
-    pitch: usize,
-    x_memory: &'a mut [f32],
-    g_memory: &'a mut [f32],
+    /// Channels of a block.
+    width: usize,
+    /// The rings'.
+    x_memory: *mut f32,
+    g_memory: *mut f32,
+    /// `[vectors, kernel * kernel, LANES]`: the block's weights, and their gradient.
+    taps: *mut f32,
+    dw_taps: *mut f32,
+    /// `[vectors, 2, LANES]`: the block's sums over a row, and over the rows before.
+    row_sums: *mut f32,
+    total_sums: *mut f32,
 }
 
 impl Kernel for Backward<'_> {
@@ -121,218 +131,213 @@ impl Kernel for Backward<'_> {
 }
 
 impl Backward<'_> {
-    /// All rows of the tile.
+    /// All rows of the tile, block after block.
     #[inline(always)]
     fn tile<S: Simd>(mut self, s: S, kernel: usize, stride: usize) {
-        let &ConvShape { h, w, inputs: channels, pad_top, out_h, .. } = self.shape;
-        let block = Block { channels, start: 0, len: channels, pitch: self.pitch };
+        let &ConvShape { h, w, inputs: channels, pad_top, pad_left, out_h, out_w, .. } = self.shape;
         let Range { start, end } = self.rows;
         // The output rows whose weight gradient is this tile's.
         let own = start.div_ceil(stride)..if end == h { out_h } else { end.div_ceil(stride) };
         let dx = self.dx.as_mut().map(|dx| dx.as_mut_ptr());
         let mask = match self.x {
             Read::Plain(_) => None,
-            Read::Norm(d) => Some(Mask {
-                z: d.z.as_ptr(),
-                scale: d.scale.as_ptr(),
-                shift: d.shift.as_ptr(),
-                center: d.center.as_ptr(),
-                act: Act::new(s, d.act),
-                sums: self.sums.as_mut_ptr(),
-            }),
+            Read::Norm(x) => Some(Mask { x, act: Act::new(s, x.act), sums: self.row_sums }),
         };
-        // SAFETY: the lengths were checked: x, g and dx cover their images, the memory the rings, and the weights and
-        // channel vectors all channels. A step looks at no more than the last `slots` rows of either ring.
-        unsafe {
-            let mut inputs = Ring::new(self.inputs, block, self.x_memory.as_mut_ptr(), 0);
-            let mut gradients = Ring::new(self.gradients, block, self.g_memory.as_mut_ptr(), 0);
-            for step in start / stride..end.div_ceil(stride).max(own.end) {
-                // What the input rows of this step see of the output: `first` up to `last`, `step` among them.
-                let top = step * stride;
-                let first = (top + pad_top + 1).saturating_sub(kernel).div_ceil(stride);
-                let last = (top + stride - 1 + pad_top) / stride;
-                gradients.read(s, &self.g, block, first, last + 1);
-                if own.contains(&step) {
-                    inputs.read(
-                        s,
-                        &self.x,
-                        block,
-                        top.saturating_sub(pad_top),
-                        (top + kernel).saturating_sub(pad_top),
-                    );
-                    let mut rows = [inputs.row(-1); MAX_KERNEL];
-                    for ky in 0..kernel {
-                        rows[ky] = inputs.row((top + ky) as isize - pad_top as isize);
-                    }
-                    let gradient = gradients.row(step as isize);
-                    self.weight_gradient(s, block, kernel, stride, &rows, gradient);
-                }
-                let Some(dx) = dx else { continue };
-                for iy in start.max(top)..end.min(top + stride) {
-                    let ky = (iy + pad_top) % stride;
-                    let mut rows = [gradients.row(-1); MAX_KERNEL];
-                    for (i, _) in (ky..kernel).step_by(stride).enumerate() {
-                        rows[i] = gradients.row(((iy + pad_top) / stride) as isize - i as isize);
-                    }
-                    let row = InputRow { rows, ky, z: iy * w, dx: dx.add((iy - start) * w * channels) };
-                    self.input_row(s, block, kernel, stride, &row, mask.as_ref());
-                }
-            }
-        }
-    }
-
-    /// Adds one output row's share to the weight gradient.
-    ///
-    /// # Safety
-    /// `rows` and `gradient` must be ring rows.
-    #[inline(always)]
-    unsafe fn weight_gradient<S: Simd>(
-        &mut self,
-        s: S,
-        block: Block,
-        kernel: usize,
-        stride: usize,
-        rows: &[*const f32; MAX_KERNEL],
-        gradient: *const f32,
-    ) {
-        let taps = kernel * kernel;
-        let dw = self.dw.as_mut_ptr();
-        let mut c = 0;
-        while c < block.len {
-            let mut tap = 0;
-            while tap < taps {
-                // SAFETY: ring rows hold columns ox * stride + kx and left + ox; tap + t < kernel^2 where stored.
-                unsafe {
-                    let mut columns = [rows[0]; TAPS];
-                    for t in 0..TAPS.min(taps - tap) {
-                        columns[t] = rows[(tap + t) / kernel].add((tap + t) % kernel * block.pitch + c);
-                    }
-                    let mut sums = [s.splat(0.0); TAPS];
-                    let gradient = gradient.add(self.gradients.left * block.pitch + c);
-                    for ox in 0..self.shape.out_w {
-                        let g = s.load(gradient.add(ox * block.pitch));
-                        for t in 0..TAPS {
-                            sums[t] =
-                                s.mul_add(s.load(columns[t].add(ox * stride * block.pitch)), g, sums[t]);
-                        }
-                    }
-                    for t in 0..TAPS.min(taps - tap) {
-                        add_up_to(s, dw.add((tap + t) * block.channels + c), sums[t], block.len - c);
-                    }
-                }
-                tap += TAPS;
-            }
-            c += S::LANES;
-        }
-    }
-
-    /// The gradient of one input row.
-    ///
-    /// # Safety
-    /// `row` must have the ring rows that the input row sees, and its place in `dx`.
-    #[inline(always)]
-    unsafe fn input_row<S: Simd>(
-        &self,
-        s: S,
-        block: Block,
-        kernel: usize,
-        stride: usize,
-        row: &InputRow,
-        mask: Option<&Mask<S>>,
-    ) {
-        let w = self.shape.w;
-        let mut column = 0;
-        // SAFETY: columns up to w, as the caller promises.
-        unsafe {
-            while column + PIXELS * stride <= w {
-                for phase in 0..stride {
-                    self.inputs::<S, PIXELS>(s, block, kernel, stride, row, mask, column + phase);
-                }
-                column += PIXELS * stride;
-            }
-            while column < w {
-                self.inputs::<S, 1>(s, block, kernel, stride, row, mask, column);
-                column += 1;
-            }
-        }
-    }
-
-    /// The gradient of `P` inputs of one phase, from column `ix` on.
-    ///
-    /// # Safety
-    /// As [`Self::input_row`], and the row must have the columns.
-    #[inline(always)]
-    unsafe fn inputs<S: Simd, const P: usize>(
-        &self,
-        s: S,
-        block: Block,
-        kernel: usize,
-        stride: usize,
-        row: &InputRow,
-        mask: Option<&Mask<S>>,
-        ix: usize,
-    ) {
-        let pitch = block.pitch;
-        let weights = self.weights.as_ptr();
-        // Tap kx0 sees gradient column `last`, the next tap of the phase the column before, ...
-        let kx0 = (ix + self.shape.pad_left) % stride;
-        let last = self.gradients.left + (ix + self.shape.pad_left) / stride;
-        let mut c = 0;
-        while c < block.len {
-            // SAFETY: last + P - 1 < ring columns, and column `last` of the first pixel minus the taps of a phase is
-            // at least 0 by the choice of `left`.
+        for block in Block::split(s, channels, self.width) {
+            // SAFETY: the lengths were checked: x, g and dx cover their images, weights and channel vectors all
+            // channels; the scratch was cut for blocks of `width`. A step looks at no more than the last `slots` rows
+            // of either ring.
             unsafe {
-                let mut dx = [s.splat(0.0); P];
-                let (mut i, mut ky) = (0, row.ky);
-                while ky < kernel {
-                    let (mut column, mut kx) = (row.rows[i].add(last * pitch + c), kx0);
-                    while kx < kernel {
-                        let w = s.load(weights.add((ky * kernel + kx) * pitch + c));
-                        for p in 0..P {
-                            dx[p] = s.mul_add(s.load(column.add(p * pitch)), w, dx[p]);
+                block.gather(s, kernel * kernel, self.weights.as_ptr(), self.taps);
+                block.clear(s, kernel * kernel, self.dw_taps);
+                block.clear(s, 2, self.row_sums);
+                block.clear(s, 2, self.total_sums);
+                let mut inputs = Ring::new(s, self.inputs, block, self.x_memory);
+                let mut gradients = Ring::new(s, self.gradients, block, self.g_memory);
+                for step in start / stride..end.div_ceil(stride).max(own.end) {
+                    // What the input rows of this step see of the output: `first` up to `last`, `step` among them.
+                    let top = step * stride;
+                    let first = (top + pad_top + 1).saturating_sub(kernel).div_ceil(stride);
+                    let last = (top + stride - 1 + pad_top) / stride;
+                    gradients.read(s, &self.g, first, last + 1);
+                    if own.contains(&step) {
+                        let end = top + kernel;
+                        inputs.read(s, &self.x, top.saturating_sub(pad_top), end.saturating_sub(pad_top));
+                        let mut rows = [inputs.row(-1); MAX_KERNEL];
+                        for (ky, row) in rows.iter_mut().enumerate().take(kernel) {
+                            *row = inputs.row((top + ky) as isize - pad_top as isize);
                         }
-                        column = column.wrapping_sub(pitch);
-                        kx += stride;
+                        let gradient = gradients.row(step as isize).add(self.gradients.left * S::LANES);
+                        for v in 0..block.vectors(s) {
+                            let columns = rows.map(|row| row.wrapping_add(v * inputs.plane()));
+                            let gradient = gradient.add(v * gradients.plane());
+                            let dw = self.dw_taps.add(v * kernel * kernel * S::LANES);
+                            add_weight_gradient(s, kernel, stride, out_w, &columns, gradient, dw);
+                        }
                     }
-                    i += 1;
-                    ky += stride;
+                    let Some(dx) = dx else { continue };
+                    for iy in start.max(top)..end.min(top + stride) {
+                        let (ky, below) = ((iy + pad_top) % stride, (iy + pad_top) / stride);
+                        let mut rows = [gradients.row(-1); MAX_KERNEL];
+                        for (i, row) in rows.iter_mut().enumerate().take((kernel - 1) / stride + 1) {
+                            *row = gradients.row(below as isize - i as isize);
+                        }
+                        let row = InputRow {
+                            rows,
+                            plane: gradients.plane(),
+                            left: self.gradients.left,
+                            taps: self.taps,
+                            kernel,
+                            stride,
+                            ky,
+                            pad_left,
+                            pixel: iy * w,
+                            dx: dx.add((iy - start) * w * channels),
+                        };
+                        row.write(s, block, w, mask.as_ref());
+                        block.carry(s, 2, self.row_sums, self.total_sums);
+                    }
                 }
-                if let Some(mask) = mask {
-                    mask.apply(s, block, row.z + ix, stride, c, &mut dx);
-                }
-                for p in 0..P {
-                    let at = (ix + p * stride) * block.channels + c;
-                    s.store_up_to(row.dx.add(at), dx[p], block.len - c);
+                block.scatter(s, kernel * kernel, self.dw_taps, self.dw.as_mut_ptr());
+                if mask.is_some() {
+                    block.scatter(s, 2, self.total_sums, self.sums.as_mut_ptr());
                 }
             }
-            c += S::LANES;
         }
+    }
+}
+
+/// Adds one output row's share to the weight gradient `dw: [kernel, kernel, LANES]` of one vector of channels. The sums
+/// of a row stay in registers, which also keeps them short: many small sums lose less than one long one.
+///
+/// # Safety
+/// `rows: [columns, LANES]` must have the columns that the row's `out_w` outputs see, `gradient: [out_w, LANES]` those.
+#[inline(always)]
+unsafe fn add_weight_gradient<S: Simd>(
+    s: S,
+    kernel: usize,
+    stride: usize,
+    out_w: usize,
+    rows: &[*const f32; MAX_KERNEL],
+    gradient: *const f32,
+    dw: *mut f32,
+) {
+    let taps = kernel * kernel;
+    let mut tap = 0;
+    while tap < taps {
+        let count = TAPS.min(taps - tap);
+        // SAFETY: column ox * stride + kx is in the rows; tap + t < kernel^2 where stored.
+        unsafe {
+            let mut columns = [rows[0]; TAPS];
+            for (t, column) in columns.iter_mut().enumerate().take(count) {
+                *column = rows[(tap + t) / kernel].add((tap + t) % kernel * S::LANES);
+            }
+            let mut sums = [s.splat(0.0); TAPS];
+            for ox in 0..out_w {
+                let g = s.load(gradient.add(ox * S::LANES));
+                for t in 0..TAPS {
+                    sums[t] = s.mul_add(s.load(columns[t].add(ox * stride * S::LANES)), g, sums[t]);
+                }
+            }
+            for t in 0..count {
+                let dw = dw.add((tap + t) * S::LANES);
+                s.store(dw, s.add(s.load(dw), sums[t]));
+            }
+        }
+        tap += TAPS;
     }
 }
 
 /// One input row whose gradient is worked out.
 struct InputRow {
-    /// The gradient rows that it sees: the first through tap row `ky`, the next through `ky + stride`, ...
+    /// The gradient rows that it sees, `[vectors, columns, LANES]` each: the first through tap row `ky`, the next through
+    /// `ky + stride`, ...
     rows: [*const f32; MAX_KERNEL],
+    /// Floats from one vector of a gradient row to the next.
+    plane: usize,
+    /// Zero columns left of the gradient.
+    left: usize,
+    /// `[vectors, kernel, kernel, LANES]`
+    taps: *const f32,
+    kernel: usize,
+    stride: usize,
     ky: usize,
+    pad_left: usize,
     /// Its first pixel in the image.
-    z: usize,
+    pixel: usize,
     /// Where its gradient goes.
     dx: *mut f32,
 }
 
+impl InputRow {
+    /// Writes the gradient of the row's `w` pixels.
+    ///
+    /// # Safety
+    /// The pointers must be valid for that, the mask for the image.
+    #[inline(always)]
+    unsafe fn write<S: Simd>(&self, s: S, block: Block, w: usize, mask: Option<&Mask<S>>) {
+        let mut column = 0;
+        // SAFETY: columns up to w, as the caller promises.
+        unsafe {
+            while column + PIXELS * self.stride <= w {
+                for phase in 0..self.stride {
+                    self.inputs::<S, PIXELS>(s, block, column + phase, mask);
+                }
+                column += PIXELS * self.stride;
+            }
+            while column < w {
+                self.inputs::<S, 1>(s, block, column, mask);
+                column += 1;
+            }
+        }
+    }
+
+    /// `P` inputs of one phase, from column `ix` on.
+    ///
+    /// # Safety
+    /// As [`Self::write`], and the row must have the columns.
+    #[inline(always)]
+    unsafe fn inputs<S: Simd, const P: usize>(&self, s: S, block: Block, ix: usize, mask: Option<&Mask<S>>) {
+        let Self { kernel, stride, .. } = *self;
+        // Tap kx sees gradient column `column`, the next tap of the phase the column before, ...
+        let (kx, column) = ((ix + self.pad_left) % stride, (ix + self.pad_left) / stride + self.left);
+        for v in 0..block.vectors(s) {
+            let (c, n) = block.vector(s, v);
+            // SAFETY: column + P - 1 is in the gradient rows, and so is `column` minus the taps of a phase, by the
+            // choice of `left`.
+            unsafe {
+                let taps = self.taps.add(v * kernel * kernel * S::LANES);
+                let mut dx = [s.splat(0.0); P];
+                for (i, ky) in (self.ky..kernel).step_by(stride).enumerate() {
+                    let row = self.rows[i].add(v * self.plane + column * S::LANES);
+                    for (j, kx) in (kx..kernel).step_by(stride).enumerate() {
+                        let w = s.load(taps.add((ky * kernel + kx) * S::LANES));
+                        for p in 0..P {
+                            dx[p] = s.mul_add(s.load(row.add(p * S::LANES).sub(j * S::LANES)), w, dx[p]);
+                        }
+                    }
+                }
+                if let Some(mask) = mask {
+                    mask.apply(s, block, v, self.pixel + ix, stride, &mut dx);
+                }
+                for p in 0..P {
+                    s.store_up_to(self.dx.add((ix + p * stride) * block.channels + c), dx[p], n);
+                }
+            }
+        }
+    }
+}
+
 /// A deferred input, as its gradient needs it: see [`crate::scalar::finish_input_gradient`].
-struct Mask<S: Simd> {
-    z: *const f32,
-    scale: *const f32,
-    shift: *const f32,
-    center: *const f32,
+struct Mask<'a, S: Simd> {
+    x: Deferred<'a>,
     act: Act<S>,
+    /// `[vectors, 2, LANES]`: the sums of a row.
     sums: *mut f32,
 }
 
-impl<S: Simd> Mask<S> {
-    /// Masks the gradient of channels `c..` of the `P` pixels `pixel`, `pixel + step`, ..., and sums it.
+impl<S: Simd> Mask<'_, S> {
+    /// Masks the gradient of vector `v` of the block, of the `P` pixels `pixel`, `pixel + step`, ..., and sums it.
     ///
     /// # Safety
     /// The image must have the pixels and the channels.
@@ -341,25 +346,27 @@ impl<S: Simd> Mask<S> {
         &self,
         s: S,
         block: Block,
+        v: usize,
         pixel: usize,
         step: usize,
-        c: usize,
         dx: &mut [S::V; P],
     ) {
-        let n = block.len - c;
-        // SAFETY: as the caller promises.
+        let (c, n) = block.vector(s, v);
+        // SAFETY: as the caller promises; there are two sums for each of the block's vectors.
         unsafe {
-            let (scale, shift) = (s.load_up_to(self.scale.add(c), n), s.load_up_to(self.shift.add(c), n));
-            let center = s.load_up_to(self.center.add(c), n);
-            let (mut sum, mut moment) = (s.splat(0.0), s.splat(0.0));
+            let scale = s.load_up_to(self.x.scale.as_ptr().add(c), n);
+            let shift = s.load_up_to(self.x.shift.as_ptr().add(c), n);
+            let center = s.load_up_to(self.x.center.as_ptr().add(c), n);
+            let sums = self.sums.add(v * 2 * S::LANES);
+            let (mut sum, mut moment) = (s.load(sums), s.load(sums.add(S::LANES)));
             for p in 0..P {
-                let z = s.load_up_to(self.z.add((pixel + p * step) * block.channels + c), n);
+                let z = s.load_up_to(self.x.z.as_ptr().add((pixel + p * step) * block.channels + c), n);
                 dx[p] = self.act.mask(s, dx[p], s.mul_add(scale, z, shift));
                 sum = s.add(sum, dx[p]);
                 moment = s.mul_add(dx[p], s.sub(z, center), moment);
             }
-            add_up_to(s, self.sums.add(c), sum, n);
-            add_up_to(s, self.sums.add(block.channels + c), moment, n);
+            s.store(sums, sum);
+            s.store(sums.add(S::LANES), moment);
         }
     }
 }

@@ -1,12 +1,16 @@
 //! What the kernels over image rows share: channel blocks, activations in registers, and a ring of transformed rows.
 //!
 //! A deferred value is worked out once, when its row enters a [`Ring`]: the last few rows of the image, each between
-//! columns of zeros and with its channels padded to whole vectors. A stencil over the ring therefore has no border to
-//! check, no channel tail to load, and reads memory that stays in the cache. Rows outside the image are one shared row
-//! of zeros.
+//! columns of zeros and with its channels filled up to whole vectors. A stencil over the ring therefore has no border
+//! to check and no tail to load. In a ring row the vectors of one channel group lie side by side, `[vectors, columns,
+//! LANES]`, so that neighbours are a constant away (an address needs no arithmetic) and no two of them compete for the
+//! same set of the cache, as the pixels of a row of 512 channels do. Rows outside the image are one row of zeros.
 
 use crate::simd::Simd;
-use crate::view::{Activation, Grad, Read};
+use crate::view::{Activation, Deferred, Grad, Read};
+
+/// Neighbouring pixels that are worked out together: what is loaded for one serves all.
+pub(crate) const PIXELS: usize = 4;
 
 /// Adds `v` to the first `n` floats at `p`, at most `LANES`.
 ///
@@ -46,6 +50,10 @@ impl<S: Simd> Act<S> {
     }
 }
 
+/// Channels of a block. The rings of 28 x 28 images and smaller then fit L1, and memory is still read in runs of four
+/// cache lines. Measured on 7x7x1024, forward: 64 channels 11 us an image, all channels at once 23 us.
+const BLOCK: usize = 64;
+
 /// A run of channels that a kernel takes through its whole tile before the next one.
 #[derive(Clone, Copy)]
 pub(crate) struct Block {
@@ -55,8 +63,180 @@ pub(crate) struct Block {
     pub(crate) start: usize,
     /// Channels in the block.
     pub(crate) len: usize,
-    /// Floats from one pixel to the next in the ring: whole vectors.
+    /// Floats from one pixel to the next where its rows are written to.
     pub(crate) pitch: usize,
+}
+
+impl Block {
+    /// The channels `0..channels`, cut into blocks for a ring.
+    #[inline(always)]
+    pub(crate) fn split<S: Simd>(_: S, channels: usize, width: usize) -> impl Iterator<Item = Block> {
+        let block = move |start| Block { channels, start, len: width.min(channels - start), pitch: S::LANES };
+        (0..channels).step_by(width).map(block)
+    }
+
+    /// The largest block's channels, filled up to whole vectors.
+    pub(crate) fn width(channels: usize, lanes: usize) -> usize {
+        channels.next_multiple_of(lanes).min(BLOCK)
+    }
+
+    /// Vectors that hold the block.
+    #[inline(always)]
+    pub(crate) fn vectors<S: Simd>(self, _: S) -> usize {
+        self.len.div_ceil(S::LANES)
+    }
+
+    /// The first channel of vector `v`, and how many channels there are from it on.
+    #[inline(always)]
+    pub(crate) fn vector<S: Simd>(self, _: S, v: usize) -> (usize, usize) {
+        (self.start + v * S::LANES, self.len - v * S::LANES)
+    }
+
+    /// Copies the block's part of `rows` channel vectors `from: [rows, channels]` to `to: [vectors, rows, LANES]`.
+    ///
+    /// # Safety
+    /// Both must be valid for that.
+    #[inline(always)]
+    pub(crate) unsafe fn gather<S: Simd>(self, s: S, rows: usize, from: *const f32, to: *mut f32) {
+        for v in 0..self.vectors(s) {
+            let (c, n) = self.vector(s, v);
+            for row in 0..rows {
+                // SAFETY: as the caller promises.
+                unsafe {
+                    let vector = s.load_up_to(from.add(row * self.channels + c), n);
+                    s.store(to.add((v * rows + row) * S::LANES), vector);
+                }
+            }
+        }
+    }
+
+    /// Adds `from: [vectors, rows, LANES]` to the block's part of `to: [rows, channels]`.
+    ///
+    /// # Safety
+    /// Both must be valid for that.
+    #[inline(always)]
+    pub(crate) unsafe fn scatter<S: Simd>(self, s: S, rows: usize, from: *const f32, to: *mut f32) {
+        for v in 0..self.vectors(s) {
+            let (c, n) = self.vector(s, v);
+            for row in 0..rows {
+                // SAFETY: as the caller promises.
+                unsafe {
+                    let vector = s.load(from.add((v * rows + row) * S::LANES));
+                    add_up_to(s, to.add(row * self.channels + c), vector, n);
+                }
+            }
+        }
+    }
+
+    /// Adds `from: [vectors, rows, LANES]` to `to`, which is the same, and zeros it: so that a sum over an image is one
+    /// of sums over rows, which loses less than one long one.
+    ///
+    /// # Safety
+    /// Both must be valid for that.
+    #[inline(always)]
+    pub(crate) unsafe fn carry<S: Simd>(self, s: S, rows: usize, from: *mut f32, to: *mut f32) {
+        for i in 0..self.vectors(s) * rows {
+            // SAFETY: as the caller promises.
+            unsafe {
+                let (from, to) = (from.add(i * S::LANES), to.add(i * S::LANES));
+                s.store(to, s.add(s.load(to), s.load(from)));
+                s.store(from, s.splat(0.0));
+            }
+        }
+    }
+
+    /// Zeros `to: [vectors, rows, LANES]`.
+    ///
+    /// # Safety
+    /// It must be valid for writing.
+    #[inline(always)]
+    pub(crate) unsafe fn clear<S: Simd>(self, s: S, rows: usize, to: *mut f32) {
+        for i in 0..self.vectors(s) * rows {
+            // SAFETY: as the caller promises.
+            unsafe { s.store(to.add(i * S::LANES), s.splat(0.0)) };
+        }
+    }
+}
+
+/// A view whose vectors can be read: first what its channels have in common, then pixel after pixel.
+pub(crate) trait View<S: Simd>: Copy {
+    /// Constants of one vector of channels.
+    type Constants: Copy;
+    /// The constants of channels `c..c + n`.
+    ///
+    /// # Safety
+    /// The view must have the channels.
+    unsafe fn constants(self, s: S, c: usize, n: usize) -> Self::Constants;
+    /// The value of the `n` floats at `at`.
+    ///
+    /// # Safety
+    /// The view must have the floats.
+    unsafe fn value(self, s: S, constants: Self::Constants, at: usize, n: usize) -> S::V;
+}
+
+#[derive(Clone, Copy)]
+struct Plain<'a>(&'a [f32]);
+
+impl<S: Simd> View<S> for Plain<'_> {
+    type Constants = ();
+    #[inline(always)]
+    unsafe fn constants(self, _: S, _: usize, _: usize) {}
+    #[inline(always)]
+    unsafe fn value(self, s: S, (): (), at: usize, n: usize) -> S::V {
+        // SAFETY: as the caller promises.
+        unsafe { s.load_up_to(self.0.as_ptr().add(at), n) }
+    }
+}
+
+impl<S: Simd> View<S> for Deferred<'_> {
+    type Constants = (S::V, S::V, Act<S>);
+    #[inline(always)]
+    unsafe fn constants(self, s: S, c: usize, n: usize) -> Self::Constants {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let scale = s.load_up_to(self.scale.as_ptr().add(c), n);
+            (scale, s.load_up_to(self.shift.as_ptr().add(c), n), Act::new(s, self.act))
+        }
+    }
+    #[inline(always)]
+    unsafe fn value(self, s: S, (scale, shift, act): Self::Constants, at: usize, n: usize) -> S::V {
+        // SAFETY: as the caller promises.
+        let z = unsafe { s.load_up_to(self.z.as_ptr().add(at), n) };
+        act.apply(s, s.mul_add(scale, z, shift))
+    }
+}
+
+/// [`Grad::Norm`]
+#[derive(Clone, Copy)]
+struct NormGrad<'a> {
+    dy: &'a [f32],
+    z: &'a [f32],
+    coefficients: [&'a [f32]; 3],
+}
+
+impl<S: Simd> View<S> for NormGrad<'_> {
+    type Constants = [S::V; 3];
+    #[inline(always)]
+    unsafe fn constants(self, s: S, c: usize, n: usize) -> [S::V; 3] {
+        let [a, b, constant] = self.coefficients;
+        // SAFETY: as the caller promises.
+        unsafe {
+            [
+                s.load_up_to(a.as_ptr().add(c), n),
+                s.load_up_to(b.as_ptr().add(c), n),
+                s.load_up_to(constant.as_ptr().add(c), n),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn value(self, s: S, [a, b, constant]: [S::V; 3], at: usize, n: usize) -> S::V {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let dy = s.load_up_to(self.dy.as_ptr().add(at), n);
+            let z = s.load_up_to(self.z.as_ptr().add(at), n);
+            s.mul_add(a, dy, s.mul_add(b, z, constant))
+        }
+    }
 }
 
 /// A view that can be read row by row, transformed.
@@ -64,46 +244,44 @@ pub(crate) trait Rows {
     /// Writes the block's channels of `count` pixels from `pixel` on to `to: [count, pitch]`.
     ///
     /// # Safety
-    /// The pixels must lie in the view, the block in its channels, and `to` must be valid for writing.
-    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32);
+    /// The view must have the pixels and channels, and `to` must be valid for writing whole vectors.
+    #[inline(always)]
+    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32) {
+        // SAFETY: as the caller promises.
+        unsafe { self.read_apart(s, block, pixel, count, to, S::LANES) }
+    }
+
+    /// As [`Rows::read`], but the vectors of a pixel are `plane` floats apart.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn read_apart<S: Simd>(
+        &self,
+        s: S,
+        block: Block,
+        pixel: usize,
+        count: usize,
+        to: *mut f32,
+        plane: usize,
+    );
 }
 
 impl Rows for Read<'_> {
     #[inline(always)]
-    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32) {
-        let Block { channels, start, len, pitch } = block;
-        // SAFETY: every access is inside what the caller promises: pixel * channels + start + c with c < len.
+    unsafe fn read_apart<S: Simd>(
+        &self,
+        s: S,
+        block: Block,
+        pixel: usize,
+        count: usize,
+        to: *mut f32,
+        plane: usize,
+    ) {
+        // SAFETY: as the caller promises.
         unsafe {
-            let from = self.stored().as_ptr().add(pixel * channels + start);
-            match self {
-                Read::Plain(_) => {
-                    for i in 0..count {
-                        let (from, to) = (from.add(i * channels), to.add(i * pitch));
-                        let mut c = 0;
-                        while c < len {
-                            let n = len - c;
-                            s.store(to.add(c), s.load_up_to(from.add(c), n));
-                            c += S::LANES;
-                        }
-                    }
-                }
-                Read::Norm(deferred) => {
-                    let act = Act::new(s, deferred.act);
-                    let (scale, shift) =
-                        (deferred.scale.as_ptr().add(start), deferred.shift.as_ptr().add(start));
-                    for i in 0..count {
-                        let (from, to) = (from.add(i * channels), to.add(i * pitch));
-                        let mut c = 0;
-                        while c < len {
-                            let n = len - c;
-                            let z = s.load_up_to(from.add(c), n);
-                            let scale = s.load_up_to(scale.add(c), n);
-                            let u = s.mul_add(scale, z, s.load_up_to(shift.add(c), n));
-                            s.store(to.add(c), act.apply(s, u));
-                            c += S::LANES;
-                        }
-                    }
-                }
+            match *self {
+                Read::Plain(x) => read_row(s, Plain(x), block, pixel, count, to, plane),
+                Read::Norm(deferred) => read_row(s, deferred, block, pixel, count, to, plane),
             }
         }
     }
@@ -111,30 +289,78 @@ impl Rows for Read<'_> {
 
 impl Rows for Grad<'_> {
     #[inline(always)]
-    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32) {
-        let Block { channels, start, len, pitch } = block;
-        match *self {
-            // SAFETY: as the caller promises.
-            Grad::Plain(g) => unsafe { Read::Plain(g).read(s, block, pixel, count, to) },
-            // SAFETY: every access is inside what the caller promises: pixel * channels + start + c with c < len.
-            Grad::Norm { dy, z, a, b, c: constant } => unsafe {
-                let at = pixel * channels + start;
-                let (dy, z) = (dy.as_ptr().add(at), z.as_ptr().add(at));
-                let (a, b) = (a.as_ptr().add(start), b.as_ptr().add(start));
-                let constant = constant.as_ptr().add(start);
-                for i in 0..count {
-                    let (dy, z, to) = (dy.add(i * channels), z.add(i * channels), to.add(i * pitch));
-                    let mut c = 0;
-                    while c < len {
-                        let n = len - c;
-                        let (a, b) = (s.load_up_to(a.add(c), n), s.load_up_to(b.add(c), n));
-                        let from_z =
-                            s.mul_add(b, s.load_up_to(z.add(c), n), s.load_up_to(constant.add(c), n));
-                        s.store(to.add(c), s.mul_add(a, s.load_up_to(dy.add(c), n), from_z));
-                        c += S::LANES;
-                    }
+    unsafe fn read_apart<S: Simd>(
+        &self,
+        s: S,
+        block: Block,
+        pixel: usize,
+        count: usize,
+        to: *mut f32,
+        plane: usize,
+    ) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match *self {
+                Grad::Plain(g) => read_row(s, Plain(g), block, pixel, count, to, plane),
+                Grad::Norm { dy, z, a, b, c } => {
+                    let view = NormGrad { dy, z, coefficients: [a, b, c] };
+                    read_row(s, view, block, pixel, count, to, plane);
                 }
-            },
+            }
+        }
+    }
+}
+
+/// [`Rows::read_apart`] of one view.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn read_row<S: Simd, R: View<S>>(
+    s: S,
+    view: R,
+    block: Block,
+    pixel: usize,
+    count: usize,
+    to: *mut f32,
+    plane: usize,
+) {
+    let mut i = 0;
+    // SAFETY: pixels below `count`, as the caller promises.
+    unsafe {
+        while i + PIXELS <= count {
+            read_pixels::<S, R, PIXELS>(s, view, block, pixel + i, to.add(i * block.pitch), plane);
+            i += PIXELS;
+        }
+        while i < count {
+            read_pixels::<S, R, 1>(s, view, block, pixel + i, to.add(i * block.pitch), plane);
+            i += 1;
+        }
+    }
+}
+
+/// `P` pixels of [`read_row`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn read_pixels<S: Simd, R: View<S>, const P: usize>(
+    s: S,
+    view: R,
+    block: Block,
+    pixel: usize,
+    to: *mut f32,
+    plane: usize,
+) {
+    for v in 0..block.vectors(s) {
+        let (c, n) = block.vector(s, v);
+        // SAFETY: as the caller promises.
+        unsafe {
+            let constants = view.constants(s, c, n);
+            for p in 0..P {
+                let value = view.value(s, constants, (pixel + p) * block.channels + c, n);
+                s.store(to.add(v * plane + p * block.pitch), value);
+            }
         }
     }
 }
@@ -155,63 +381,66 @@ pub(crate) struct RingShape {
 }
 
 impl RingShape {
-    /// Floats of memory for blocks of `pitch`.
-    pub(crate) fn len(&self, pitch: usize) -> usize {
-        (self.slots + 1) * self.columns * pitch
+    /// Floats of memory for blocks of `width` channels.
+    pub(crate) fn len(&self, width: usize) -> usize {
+        (self.slots + 1) * self.columns * width
     }
 }
 
 /// The last rows of an image, transformed.
 pub(crate) struct Ring {
     shape: RingShape,
+    block: Block,
     memory: *mut f32,
-    row_len: usize,
+    /// Floats from one vector of a row to the next.
+    plane: usize,
+    /// Floats from one row to the next.
+    row: usize,
     /// The first row that was not read yet.
     next: usize,
 }
 
 impl Ring {
-    /// An empty ring that begins with row `first`.
+    /// An empty ring.
     ///
     /// # Safety
-    /// `memory` must be valid for writing `shape.len(block.pitch)` floats as long as the ring is used.
+    /// `memory` must be valid for writing `shape.len(width)` floats, where the block fits `width`, as long as the ring
+    /// is used.
     #[inline(always)]
-    pub(crate) unsafe fn new(shape: RingShape, block: Block, memory: *mut f32, first: usize) -> Self {
-        let row_len = shape.columns * block.pitch;
-        let (left, right) = (shape.left, shape.columns.min(shape.left + shape.width));
-        // SAFETY: all inside `shape.len(pitch)`: slots + 1 rows of `columns` pixels.
-        unsafe {
-            for slot in 0..shape.slots {
-                let row = memory.add(slot * row_len);
-                row.write_bytes(0, left.min(shape.columns) * block.pitch);
-                row.add(right * block.pitch).write_bytes(0, (shape.columns - right) * block.pitch);
+    pub(crate) unsafe fn new<S: Simd>(s: S, shape: RingShape, block: Block, memory: *mut f32) -> Self {
+        let RingShape { slots, width, left, columns, .. } = shape;
+        let vectors = block.vectors(s);
+        for row in 0..=slots {
+            // The columns of the image, which reading a row will fill; the row of zeros has none.
+            let image = if row == slots { columns..columns } else { left..columns.min(left + width) };
+            for v in 0..vectors {
+                for column in (0..image.start).chain(image.end..columns) {
+                    // SAFETY: slots + 1 rows of `vectors` times `columns` vectors.
+                    unsafe {
+                        let at = (row * vectors + v) * columns + column;
+                        s.store(memory.add(at * S::LANES), s.splat(0.0));
+                    }
+                }
             }
-            memory.add(shape.slots * row_len).write_bytes(0, row_len);
         }
-        Self { shape, memory, row_len, next: first }
+        let plane = columns * S::LANES;
+        Self { shape, block, memory, plane, row: vectors * plane, next: 0 }
     }
 
-    /// Reads rows until `end` is the first that was not, but none below `start` and none below the image.
+    /// Reads rows until `end` is the first that was not, but none above `start` and none below the image.
     ///
     /// # Safety
-    /// As [`Rows::read`] for the whole image.
+    /// The source must have the image.
     #[inline(always)]
-    pub(crate) unsafe fn read<S: Simd, R: Rows>(
-        &mut self,
-        s: S,
-        source: &R,
-        block: Block,
-        start: usize,
-        end: usize,
-    ) {
+    pub(crate) unsafe fn read<S: Simd, R: Rows>(&mut self, s: S, source: &R, start: usize, end: usize) {
         let RingShape { slots, height, width, left, columns } = self.shape;
         self.next = self.next.max(start);
         while self.next < end.min(height) {
-            let count = width.min(columns.saturating_sub(left));
+            let count = width.min(columns - left);
             // SAFETY: the slot is one of `slots`, and left + count <= columns.
             unsafe {
-                let to = self.memory.add(self.next % slots * self.row_len + left.min(columns) * block.pitch);
-                source.read(s, block, self.next * width, count, to);
+                let to = self.memory.add(self.next % slots * self.row + left * S::LANES);
+                source.read_apart(s, self.block, self.next * width, count, to, self.plane);
             }
             self.next += 1;
         }
@@ -226,7 +455,13 @@ impl Ring {
         let RingShape { slots, height, .. } = self.shape;
         let slot = if y >= 0 && (y as usize) < height { y as usize % slots } else { slots };
         // SAFETY: there are slots + 1 rows.
-        unsafe { self.memory.add(slot * self.row_len) }
+        unsafe { self.memory.add(slot * self.row) }
+    }
+
+    /// Floats from one vector of a row to the next.
+    #[inline(always)]
+    pub(crate) fn plane(&self) -> usize {
+        self.plane
     }
 }
 

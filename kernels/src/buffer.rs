@@ -1,52 +1,53 @@
-//! Memory for floats, aligned to a cache line: what streamed stores and whole-line vectors want.
+//! Memory for floats, aligned to a cache line (what streamed stores and whole-line vectors want) and recycled.
 
-use bytemuck::{Pod, Zeroable};
+use crate::arena::Block;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// One cache line of floats.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; LINE]);
-
-const LINE: usize = 16;
-
-// SAFETY: sixteen floats of four bytes fill the 64 bytes exactly, so there is no padding; all zero bits are zeros.
-unsafe impl Zeroable for Line {}
-// SAFETY: as above, and every bit pattern is a float.
-unsafe impl Pod for Line {}
-
-/// `len` floats on 64-byte alignment. Fresh memory is zero, and untouched pages cost nothing.
-#[derive(Default)]
+/// `len` floats on 64-byte alignment. Dropping it leaves the memory for the next buffer.
 pub struct Buffer {
-    lines: Vec<Line>,
+    block: Block,
     len: usize,
 }
 
 impl Buffer {
+    /// `len` floats of unspecified content (what an earlier buffer left there, never uninitialised memory), for
+    /// whoever writes all of it.
+    pub fn recycled(len: usize) -> Self {
+        Self { block: Block::new(len), len }
+    }
+
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Self { lines: bytemuck::zeroed_vec(len.div_ceil(LINE)), len }
+        let mut buffer = Self::recycled(len);
+        buffer.fill(0.0);
+        buffer
     }
 
     /// A copy of `data`.
     pub fn from_slice(data: &[f32]) -> Self {
-        let mut buffer = Self::zeros(data.len());
+        let mut buffer = Self::recycled(data.len());
         buffer.copy_from_slice(data);
         buffer
     }
 
-    /// Floats that fit without a new allocation.
+    /// Floats that fit without a new block.
     pub fn capacity(&self) -> usize {
-        self.lines.len() * LINE
+        self.block.capacity()
     }
 
-    /// Makes it `len` floats long. The content after it is unspecified (stale floats, never uninitialised memory).
+    /// Makes it `len` floats long; the content after that is unspecified.
     pub fn resize(&mut self, len: usize) {
-        let lines = len.div_ceil(LINE);
-        if lines > self.lines.len() {
-            self.lines = bytemuck::zeroed_vec(lines);
+        if len > self.capacity() {
+            self.block = Block::new(len);
         }
         self.len = len;
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self::recycled(0)
     }
 }
 
@@ -59,18 +60,20 @@ impl Clone for Buffer {
 impl Deref for Buffer {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        // SAFETY: the block is ours alone, holds at least `len` initialised floats, and lives as long as the borrow.
+        unsafe { std::slice::from_raw_parts(self.block.as_ptr(), self.len) }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        // SAFETY: as for `deref`; the borrow of the buffer is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.block.as_ptr(), self.len) }
     }
 }
 
-impl std::fmt::Debug for Buffer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Buffer({} floats)", self.len)
     }
 }
@@ -84,9 +87,10 @@ mod tests {
         for len in [0, 1, 15, 16, 17, 1000] {
             let mut buffer = Buffer::zeros(len);
             assert_eq!(buffer.len(), len);
-            assert_eq!(buffer.as_ptr() as usize % 64, 0);
+            assert_eq!(buffer.as_ptr() as usize % if len == 0 { 4 } else { 64 }, 0);
             assert!(buffer.iter().all(|&x| x == 0.0));
             buffer.resize(len + 40);
+            buffer.fill(1.0);
             assert_eq!(buffer.len(), len + 40);
         }
     }

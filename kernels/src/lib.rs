@@ -4,6 +4,7 @@
 //! the instruction set of one [`Level`]. [`scalar`] is the readable specification of every kernel: the oracle of all
 //! tests. Layout is NHWC, f32; buffer parameters name their shape.
 
+pub mod arena;
 pub mod buffer;
 pub mod conv;
 pub mod conv_backward;

@@ -23,7 +23,7 @@ pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N])
     let total: usize = lens.iter().map(|len| len.next_multiple_of(16)).sum();
     if total > block.capacity() {
         let before = block.capacity();
-        block = Buffer::zeros(total);
+        block = Buffer::recycled(total);
         BYTES.fetch_add((block.capacity() - before) * size_of::<f32>(), Ordering::Relaxed);
     }
     block.resize(total);

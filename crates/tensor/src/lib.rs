@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod par;
-pub mod pool;
 pub mod rng;
 mod shape;
 mod tensor;

@@ -1,31 +1,22 @@
 //! The tensor: a shape and shared, recycled f32 memory, row-major.
 
-use crate::{Shape, pool};
+use crate::Shape;
 use kernels::Buffer;
 use std::fmt;
 use std::sync::Arc;
-
-/// Memory that goes back to the pool when the last tensor lets go of it.
-struct Recycled(Buffer);
-
-impl Drop for Recycled {
-    fn drop(&mut self) {
-        pool::give(std::mem::take(&mut self.0));
-    }
-}
 
 /// `f32` elements in row-major order. Cloning shares the memory; writing to shared memory copies it first.
 #[derive(Clone)]
 pub struct Tensor {
     shape: Shape,
-    data: Arc<Recycled>,
+    data: Arc<Buffer>,
 }
 
 impl Tensor {
     /// A tensor whose content is unspecified, for a kernel that writes all of it.
     pub fn recycled(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        Self { shape, data: Arc::new(Recycled(pool::take(shape.elements()))) }
+        Self { shape, data: Arc::new(Buffer::recycled(shape.elements())) }
     }
 
     /// All zeros.
@@ -59,7 +50,7 @@ impl Tensor {
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.data.0.len()
+        self.data.len()
     }
 
     /// Whether there are no elements.
@@ -69,17 +60,15 @@ impl Tensor {
 
     /// The elements.
     pub fn data(&self) -> &[f32] {
-        &self.data.0
+        &self.data
     }
 
     /// The elements, for writing. Copies them first if another tensor shares them.
     pub fn data_mut(&mut self) -> &mut [f32] {
         if Arc::get_mut(&mut self.data).is_none() {
-            let mut copy = pool::take(self.len());
-            copy.copy_from_slice(self.data());
-            self.data = Arc::new(Recycled(copy));
+            self.data = Arc::new(Buffer::from_slice(self.data()));
         }
-        &mut Arc::get_mut(&mut self.data).expect("just made unique").0
+        Arc::get_mut(&mut self.data).expect("just made unique")
     }
 
     /// The same elements under another shape.
@@ -120,14 +109,5 @@ mod tests {
         assert_eq!(a.data(), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(b.data(), [9.0, 2.0, 3.0, 4.0]);
         assert_eq!((b.shape().rows(), b.shape().channels()), (2, 2));
-    }
-
-    #[test]
-    fn memory_is_recycled() {
-        // A length that no other test uses, so that the buffer that comes back is the one that was given.
-        let tensor = Tensor::full([123_457], 5.0);
-        let at = tensor.data().as_ptr();
-        drop(tensor);
-        assert_eq!(Tensor::recycled([123_457]).data().as_ptr(), at);
     }
 }

@@ -1,6 +1,6 @@
 //! One convolution, folded and packed, ready to compute any of its output rows.
 
-use crate::fold::fold;
+use crate::fold::{Folded, fold};
 use kernels::{Buffer, ConvShape, Epilogue, Level, Packed, Read, conv, depthwise, pointwise};
 use model::{Activation, ConvKind, ConvLayer, Weights};
 use std::ops::Range;
@@ -39,39 +39,50 @@ impl Layer {
             out_h,
             out_w,
         };
-        let (shape, kernel) = match conv.kind {
-            ConvKind::Depthwise => (shape, Kernel::Depthwise(level, Buffer::from_slice(&folded.weights))),
+        let kernel = match conv.kind {
+            ConvKind::Depthwise => Kernel::Depthwise(level, Buffer::from_slice(&folded.weights)),
             ConvKind::Pointwise if conv.stride == 1 => {
-                let pixels = out_h * out_w;
-                let column = ConvShape { h: pixels, w: 1, out_h: pixels, out_w: 1, ..shape };
-                (column, Kernel::Pointwise(pack(level, inputs, outputs, &folded.weights)))
+                return Self::pointwise(level, &folded, out_h * out_w, conv.activation, 0..outputs);
             }
             ConvKind::Full | ConvKind::Pointwise => {
                 let taps = conv.kernel * conv.kernel * inputs;
-                (shape, Kernel::Full(pack(level, taps, outputs, &folded.weights)))
+                Kernel::Full(pack(level, taps, outputs, &folded.weights))
             }
         };
-        let activation = activation(conv.activation);
+        let activation = kernel_activation(conv.activation);
         Layer { shape, kernel, bias: Buffer::from_slice(&folded.bias), activation }
     }
 
-    /// A dense layer: `weights: [inputs, bias.len()]`.
-    pub fn dense(level: Level, weights: &[f32], bias: &[f32]) -> Self {
-        let (inputs, outputs) = (weights.len() / bias.len(), bias.len());
+    /// Output channels `outputs` of a pointwise convolution `[inputs, folded.bias.len()]` over `pixels` pixels.
+    pub fn pointwise(
+        level: Level,
+        folded: &Folded,
+        pixels: usize,
+        activation: Activation,
+        outputs: Range<usize>,
+    ) -> Self {
+        let all = folded.bias.len();
+        let inputs = folded.weights.len() / all;
+        let rows = folded.weights.chunks_exact(all);
+        let weights: Vec<f32> = rows.flat_map(|row| &row[outputs.clone()]).copied().collect();
         let shape = ConvShape {
-            h: 1,
+            h: pixels,
             w: 1,
             inputs,
-            outputs,
+            outputs: outputs.len(),
             kernel: 1,
             stride: 1,
             pad_top: 0,
             pad_left: 0,
-            out_h: 1,
+            out_h: pixels,
             out_w: 1,
         };
-        let kernel = Kernel::Pointwise(pack(level, inputs, outputs, weights));
-        Layer { shape, kernel, bias: Buffer::from_slice(bias), activation: kernels::Activation::IDENTITY }
+        Layer {
+            shape,
+            kernel: Kernel::Pointwise(pack(level, inputs, outputs.len(), &weights)),
+            bias: Buffer::from_slice(&folded.bias[outputs]),
+            activation: kernel_activation(activation),
+        }
     }
 
     /// Computes output rows `rows` of the image `x: [h, w, inputs]` into `y: [rows, out_w, outputs]`, and adds
@@ -143,7 +154,7 @@ fn pack(level: Level, k: usize, n: usize, weights: &[f32]) -> Packed {
     packed
 }
 
-fn activation(activation: Activation) -> kernels::Activation {
+fn kernel_activation(activation: Activation) -> kernels::Activation {
     match activation {
         Activation::Identity => kernels::Activation::IDENTITY,
         Activation::Relu => kernels::Activation::RELU,

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+mod compile;
 mod fold;
 mod layer;
 mod plan;

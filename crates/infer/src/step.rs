@@ -1,23 +1,25 @@
 //! One step of a plan: what is computed at a time, and over which tiles it can be divided.
 //!
-//! A depthwise convolution and the pointwise one after it are one step. They run band by band: some output rows of the
-//! depthwise go to working memory that stays in L2, and the pointwise reads them from there, so the tensor between
-//! them, often the largest of the network, is never written out. A tile is some rows of the output. What a tile
-//! computes for a pixel does not depend on where the tile begins, so tiles may follow the number of threads.
+//! Two pairs of operations run as one step, so that the tensor between them stays in the cache and has no place in the
+//! arena. A depthwise convolution and the pointwise one after it run band by band: some output rows of the depthwise go
+//! to working memory that fits L2, and the pointwise reads them from there. The last pointwise convolution and the
+//! pooling after it run some channels at a time; there the weights are larger than the image, so dividing channels
+//! among threads lets each read its own part of the weights only.
+//!
+//! A tile is some rows (pixels, parts) of the output. What a tile computes for a pixel does not depend on where the
+//! tile begins, so tiles may follow the number of threads.
 
 use crate::layer::Layer;
 use kernels::{Level, Read, pooling, scratch};
 use std::ops::Range;
 use tensor::par;
 
-/// Floats of a band between two fused layers where the weights of the second stay in L2 beside it.
-const SMALL_BAND: usize = 16 * 1024;
-/// Floats of a band where weights come from beyond L2: the larger the band, the fewer times they do.
-const LARGE_BAND: usize = 64 * 1024;
+/// Floats of a band between two fused layers: a quarter of an L2 cache of 1 MiB.
+const BAND: usize = 64 * 1024;
 /// Floats of weights that stay in L2 beside a band.
-const RESIDENT_WEIGHTS: usize = 96 * 1024;
-/// Classes that one tile of the classifier works out: whole panels of weights at every level.
-const CLASSES: usize = 128;
+const RESIDENT: usize = 96 * 1024;
+/// Channels of a part: whole panels of weights at every level.
+const PART: usize = 128;
 
 /// What a step computes.
 pub(crate) enum Op {
@@ -27,29 +29,22 @@ pub(crate) enum Op {
     Separable { depthwise: Layer, pointwise: Layer, band: usize },
     /// Mean over the pixels of `channels` channels.
     Pool { level: Level, channels: usize },
-    /// The classifier, in parts of [`CLASSES`] outputs.
-    Dense(Vec<Layer>),
+    /// A pointwise convolution in parts of [`PART`] channels, each averaged over its pixels. Of one pixel, it is the
+    /// classifier.
+    Pooled { level: Level, parts: Vec<Layer> },
 }
 
 impl Op {
     /// A depthwise layer and the pointwise layer that reads it.
     pub fn separable(depthwise: Layer, pointwise: Layer) -> Self {
-        let weights = pointwise.shape.inputs * pointwise.shape.outputs;
-        let floats = if weights <= RESIDENT_WEIGHTS { SMALL_BAND } else { LARGE_BAND };
-        let band = (floats / depthwise.row_len()).clamp(1, depthwise.shape.out_h);
+        let band = (BAND / depthwise.row_len()).clamp(1, depthwise.shape.out_h);
         Op::Separable { depthwise, pointwise, band }
     }
 
-    /// The classifier: `weights: [features, classes]`, `bias: [classes]`.
-    pub fn dense(level: Level, weights: &[f32], bias: &[f32]) -> Self {
-        let classes = bias.len();
-        let part = |first: usize| {
-            let columns = first..classes.min(first + CLASSES);
-            let part: Vec<f32> =
-                weights.chunks_exact(classes).flat_map(|row| &row[columns.clone()]).copied().collect();
-            Layer::dense(level, &part, &bias[columns])
-        };
-        Op::Dense((0..classes).step_by(CLASSES).map(part).collect())
+    /// The layers that `layer` makes of ranges of the channels `0..channels`.
+    pub fn pooled(level: Level, channels: usize, layer: impl Fn(Range<usize>) -> Layer) -> Self {
+        let ranges = (0..channels).step_by(PART).map(|first| first..channels.min(first + PART));
+        Op::Pooled { level, parts: ranges.map(layer).collect() }
     }
 
     /// The layers in it, in order of execution.
@@ -58,7 +53,7 @@ impl Op {
             Op::Conv(layer) => (Some(layer), None, &[]),
             Op::Separable { depthwise, pointwise, .. } => (Some(depthwise), Some(pointwise), &[]),
             Op::Pool { .. } => (None, None, &[]),
-            Op::Dense(parts) => (None, None, parts),
+            Op::Pooled { parts, .. } => (None, None, parts),
         };
         first.into_iter().chain(second).chain(parts)
     }
@@ -71,7 +66,7 @@ impl Op {
                 (depthwise.shape.out_h, depthwise.shape.out_w * pointwise.shape.outputs)
             }
             &Op::Pool { channels, .. } => (1, channels),
-            Op::Dense(parts) => (parts.len(), CLASSES),
+            Op::Pooled { parts, .. } => (parts.len(), PART),
         }
     }
 
@@ -93,9 +88,15 @@ impl Op {
                 });
             }
             &Op::Pool { level, .. } => pooling::global_average_pool(level, Read::Plain(x), y),
-            Op::Dense(parts) => {
-                for (part, y) in parts[first..].iter().zip(y.chunks_mut(CLASSES)) {
-                    part.rows(x, 0..1, y, None);
+            Op::Pooled { level, parts } => {
+                for (part, y) in parts[first..].iter().zip(y.chunks_mut(PART)) {
+                    match part.shape.out_h {
+                        1 => part.rows(x, 0..1, y, None),
+                        pixels => scratch::with([pixels * y.len()], |[map]| {
+                            part.rows(x, 0..pixels, map, None);
+                            pooling::global_average_pool(*level, Read::Plain(map), y);
+                        }),
+                    }
                 }
             }
         }
@@ -106,7 +107,8 @@ impl Op {
         match self {
             Op::Conv(layer) => [layer.scratch(tile), 0],
             Op::Separable { depthwise, band, .. } => [band * depthwise.row_len(), depthwise.scratch(*band)],
-            Op::Pool { .. } | Op::Dense(_) => [0, 0],
+            Op::Pooled { parts, .. } => [parts[0].shape.out_h * PART, 0],
+            Op::Pool { .. } => [0, 0],
         }
     }
 }
@@ -137,10 +139,12 @@ impl Step {
         });
     }
 
-    /// Units of a tile.
+    /// Units of a tile: one tile a thread where weights must be read anew for each, else a few, so that a thread that
+    /// was held up leaves some to the others.
     fn tile(&self) -> usize {
         let (units, _) = self.op.units();
-        units.div_ceil(par::threads())
+        let heavy = self.op.layers().any(|layer| layer.parameters() > RESIDENT);
+        units.div_ceil(par::threads() * if heavy { 1 } else { 4 })
     }
 
     /// Floats of working memory, as [`Op::scratch`].

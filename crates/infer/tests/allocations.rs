@@ -34,6 +34,7 @@ static ALLOCATOR: Counting = Counting;
 /// One test, because the counter is the process's.
 #[test]
 fn nothing_is_allocated_after_the_plan_is_made() {
+    // A new pool each time, so that its threads have no working memory yet.
     for threads in [1, 2, 3] {
         for name in model::NAMES {
             let architecture =
@@ -44,7 +45,9 @@ fn nothing_is_allocated_after_the_plan_is_made() {
             let images = random_images(&network, BATCH, 2);
             let mut logits = vec![0.0; BATCH * network.classes];
             par::with_threads(threads, || {
+                let scratch_before = kernels::scratch::bytes();
                 let mut plan = Plan::of(&network, &weights, Level::best(), BATCH).unwrap();
+                let promised = plan.scratch_bytes(threads);
                 let mut run = |n: usize| {
                     plan.run(&images[..n * plan.image_len()], &mut logits[..n * network.classes]);
                 };
@@ -55,6 +58,8 @@ fn nothing_is_allocated_after_the_plan_is_made() {
                 }
                 let after = ALLOCATIONS.load(Ordering::Relaxed);
                 assert_eq!(after - before, 0, "{name} on {threads} threads");
+                let scratch = kernels::scratch::bytes() - scratch_before;
+                assert_eq!(scratch, promised, "{name} on {threads} threads");
             });
         }
     }

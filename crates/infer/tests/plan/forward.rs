@@ -94,6 +94,34 @@ fn a_model_that_was_folded_before_gives_the_same() {
 }
 
 #[test]
+fn kept_features_are_what_the_classifier_sees() {
+    for name in model::NAMES {
+        let network = Architecture { image_size: [96, 70], ..small(name) }.network().unwrap();
+        let weights = random_weights(&network, 2);
+        let image = random_images(&network, 1, 3);
+        let mut plan = Plan::with_features(&network, &weights, Level::best()).unwrap();
+        let mut got = vec![f32::NAN; network.classes];
+        plan.run(&image, &mut got);
+        assert_eq!(got, logits(&network, &weights, Level::best(), &image, 1), "{name}");
+
+        let features = plan.features().unwrap();
+        let [h, w] = network.feature_size();
+        assert_eq!(features.len(), h * w * network.features);
+        let mean = |c: usize| {
+            let channel = features.iter().skip(c).step_by(network.features);
+            channel.map(|&x| f64::from(x)).sum::<f64>() / (h * w) as f64
+        };
+        let means: Vec<f64> = (0..network.features).map(mean).collect();
+        let weight = weights[format!("{}.weight", network.classifier).as_str()].data();
+        let bias = weights[format!("{}.bias", network.classifier).as_str()].data();
+        let want = weight.chunks_exact(network.features).zip(bias).map(|(row, &bias)| {
+            f64::from(bias) + row.iter().zip(&means).map(|(&w, mean)| f64::from(w) * mean).sum::<f64>()
+        });
+        assert!(relative_error(&got, &want.collect::<Vec<f64>>()) < TOLERANCE, "{name}");
+    }
+}
+
+#[test]
 fn what_cannot_be_planned_is_an_error() {
     let network = small("mobilenet-v1").network().unwrap();
     let weights = random_weights(&network, 1);

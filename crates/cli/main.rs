@@ -4,9 +4,14 @@
 //! exit status is 0, 1 (something failed) or 2 (usage). No panic reaches a user.
 #![forbid(unsafe_code)]
 
+mod bench;
+mod evaluate;
 mod failure;
+mod inspect;
 mod phantom;
+mod predict;
 mod progress;
+mod selftest;
 mod shell;
 mod train;
 
@@ -42,7 +47,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Args>),
+    Evaluate(evaluate::Args),
+    Predict(predict::Args),
+    Inspect(inspect::Args),
     Phantom(phantom::Args),
+    Bench(bench::Args),
+    Selftest(selftest::Args),
 }
 
 /// More threads than any machine that this runs on has cores.
@@ -57,7 +67,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
     tensor::par::set_threads(threads.unwrap_or(0));
     match cli.command {
         Command::Train(args) => train::run(*args, threads),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Predict(args) => predict::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Phantom(args) => phantom::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Selftest(args) => selftest::run(args),
     }
 }
 

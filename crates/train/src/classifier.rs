@@ -1,21 +1,18 @@
 //! Probabilities from a model: the one way that validation, the closing table, `evaluate` and `predict` take.
 
 use crate::Error;
-use autograd::Tape;
 use data::{Dataset, Loader, LoaderOptions};
+use infer::Plan;
 use kernels::Level;
-use model::{Model, Weights};
-use nn::{Mode, Network};
-use tensor::Tensor;
+use model::{Model, Network, Weights};
 
 /// Images a batch: enough to fill the threads, whatever the batch size of training was.
 const BATCH: usize = 32;
 
 /// A model that is ready to predict.
 pub struct Classifier {
-    network: Network,
+    plan: Plan,
     temperature: f64,
-    level: Level,
 }
 
 /// What a model says of a part of a data set.
@@ -32,26 +29,27 @@ pub struct Predictions {
 impl Classifier {
     /// For a model file.
     pub fn new(model: &Model) -> Result<Self, Error> {
-        let mut classifier = Self::from_weights(model.network()?, &model.weights)?;
-        classifier.temperature = model.metadata.calibration.map_or(1.0, |c| f64::from(c.temperature));
-        Ok(classifier)
+        Self::at_level(model, Level::current())
+    }
+
+    /// The same with the kernels of `level`.
+    pub fn at_level(model: &Model, level: Level) -> Result<Self, Error> {
+        let temperature = model.metadata.calibration.map_or(1.0, |c| f64::from(c.temperature));
+        Ok(Self { plan: Plan::new(model, level, BATCH)?, temperature })
     }
 
     /// For the weights of a network in training.
-    pub fn from_weights(spec: model::Network, weights: &Weights) -> Result<Self, Error> {
-        let network = Network::from_weights(spec, weights)?;
-        Ok(Self { network, temperature: 1.0, level: Level::current() })
+    pub(crate) fn of(network: &Network, weights: &Weights) -> Result<Self, Error> {
+        Ok(Self { plan: Plan::of(network, weights, Level::current(), BATCH)?, temperature: 1.0 })
     }
 
     /// Log-probabilities `[n, classes]` of preprocessed `images: [n, h, w, channels]`.
     pub fn log_probabilities(&mut self, images: &[f32]) -> Vec<f64> {
-        let spec = self.network.spec();
-        let ([h, w], channels, classes) = (spec.image_size, spec.channels, spec.classes);
-        let images = Tensor::from_slice([images.len() / (h * w * channels), h, w, channels], images);
-        let mut tape = Tape::new(self.level);
-        let logits = self.network.forward(&mut tape, images, Mode::Evaluate).logits;
-        let rows = logits.tensor().data().chunks_exact(classes);
-        rows.flat_map(|row| log_softmax(row, self.temperature)).collect()
+        let classes = self.plan.classes();
+        let mut logits = vec![0.0; images.len() / self.plan.image_len() * classes];
+        let pieces = images.chunks(BATCH * self.plan.image_len()).zip(logits.chunks_mut(BATCH * classes));
+        pieces.for_each(|(images, logits)| self.plan.run(images, logits));
+        logits.chunks_exact(classes).flat_map(|row| log_softmax(row, self.temperature)).collect()
     }
 
     /// Predicts the samples of `dataset` at the indices `part`, in order.

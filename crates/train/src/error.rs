@@ -45,6 +45,9 @@ pub enum Error {
     /// A model file, or its architecture, is not right; or a file could not be written.
     #[error(transparent)]
     Model(#[from] model::Error),
+    /// Weights that cannot be run.
+    #[error(transparent)]
+    Plan(#[from] infer::Error),
     /// Predictions that cannot be evaluated.
     #[error("cannot evaluate: {0}")]
     Evaluation(#[from] eval::InputError),

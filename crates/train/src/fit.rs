@@ -295,9 +295,9 @@ impl<'a> Run<'a> {
         if let Some(name) = self.trainer.broken_tensor() {
             return Err(self.diverged(format!("{name} is not finite"), step));
         }
-        let spec = self.trainer.network.spec().clone();
         let weights = self.trainer.network.weights();
-        let predictions = Classifier::from_weights(spec, &weights)?.predict_loader(&self.validation)?;
+        let mut classifier = Classifier::of(self.trainer.network.spec(), &weights)?;
+        let predictions = classifier.predict_loader(&self.validation)?;
         let labels: Vec<usize> = predictions.indices.iter().map(|&i| self.dataset.samples[i].label).collect();
         let val_loss = predictions.loss(&labels);
         if !val_loss.is_finite() {

@@ -1,0 +1,152 @@
+//! The same bits: for any number of threads, and however often a run is stopped.
+
+use crate::support::{Ended, command, train, train_arguments, vertebra, workspace};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// Three epochs of four batches, with everything that is random.
+const RUN: [&str; 6] = ["--epochs", "3", "--dropout", "0.2", "--flip", "--patience=0"];
+
+/// The files of a run that must be equal, tables without their columns of speed.
+fn result(run: &Path) -> Vec<(&'static str, Vec<u8>)> {
+    let read = |name: &str| fs::read(run.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let columns = |name: &str, kept: &[usize]| {
+        let text = String::from_utf8(read(name)).unwrap();
+        let keep = |line: &str| {
+            let cells: Vec<&str> = line.split(',').collect();
+            kept.iter().map(|&i| cells[i]).collect::<Vec<_>>().join(",") + "\n"
+        };
+        text.lines().map(keep).collect::<String>().into_bytes()
+    };
+    vec![
+        ("best.safetensors", read("best.safetensors")),
+        ("last.safetensors", read("last.safetensors")),
+        ("predictions.csv", read("predictions.csv")),
+        ("steps.csv", columns("steps.csv", &[0, 1, 2, 3])),
+        ("epochs.csv", columns("epochs.csv", &[0, 1, 2, 3, 4, 5, 7])),
+    ]
+}
+
+#[track_caller]
+fn assert_same(a: &Path, b: &Path) {
+    for ((name, a), (_, b)) in result(a).into_iter().zip(result(b)) {
+        assert!(a == b, "{name} differs");
+    }
+}
+
+#[test]
+fn one_thread_and_two_learn_the_same_bits() {
+    let folder = workspace();
+    for (threads, run) in [("1", "one"), ("2", "two"), ("3", "three")] {
+        let more = ["--threads", threads, "--max-steps", "20", "--epochs", "9", "--dropout", "0.2"];
+        train(folder.path(), "data", run, &more).ok();
+    }
+    let path = |run: &str| folder.path().join(run);
+    assert_eq!(fs::read_to_string(path("one/steps.csv")).unwrap().lines().count(), 21);
+    assert_same(&path("one"), &path("two"));
+    assert_same(&path("one"), &path("three"));
+}
+
+#[test]
+fn a_run_stopped_at_any_step_goes_on_as_if_it_had_not() {
+    let folder = workspace();
+    train(folder.path(), "data", "whole", &RUN).ok();
+    train(folder.path(), "data", "pieces", &[&RUN[..], &["--max-steps", "0"]].concat()).ok();
+    // Within an epoch, at its end, and one step a time.
+    for step in ["1", "2", "4", "5", "8", "11"] {
+        vertebra(folder.path(), &["train", "--resume", "--out", "pieces", "--max-steps", step]).ok();
+    }
+    vertebra(folder.path(), &["train", "--resume", "--out", "pieces"]).ok();
+    assert_same(&folder.path().join("whole"), &folder.path().join("pieces"));
+    // A finished run that is resumed only evaluates again.
+    vertebra(folder.path(), &["train", "--resume", "--out", "pieces"]).ok();
+    assert_same(&folder.path().join("whole"), &folder.path().join("pieces"));
+}
+
+#[test]
+fn a_longer_run_begins_as_the_shorter_did() {
+    let folder = workspace();
+    train(folder.path(), "data", "long", &RUN).ok();
+    train(folder.path(), "data", "short", &[&RUN[..], &["--epochs", "1"]].concat()[2..]).ok();
+    vertebra(folder.path(), &["train", "--resume", "--out", "short", "--epochs", "3"]).ok();
+    assert_same(&folder.path().join("long"), &folder.path().join("short"));
+}
+
+/// SIGKILL at moments that differ from run to run of the test: whatever the moment, the result is the same.
+#[test]
+fn a_killed_run_goes_on_as_if_it_had_not_been() {
+    let folder = workspace();
+    let start = Instant::now();
+    train(folder.path(), "data", "whole", &RUN).ok();
+    let whole = start.elapsed();
+    let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    println!("seed {seed}");
+    let mut rng = tensor::Rng::new(seed);
+    let mut kills = 0;
+    let mut arguments = train_arguments("data", "killed", &RUN);
+    for _ in 0..4 {
+        let mut child =
+            command(folder.path(), &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole.mul_f64(rng.range(0.05, 0.7)));
+        child.kill().unwrap();
+        kills += usize::from(!child.wait().unwrap().success());
+        if folder.path().join("killed/config.toml").exists() {
+            arguments = vec!["train", "--resume", "--out", "killed"];
+        }
+    }
+    println!("killed {kills} times of 4");
+    vertebra(folder.path(), &arguments).ok();
+    assert_same(&folder.path().join("whole"), &folder.path().join("killed"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_and_says_how_to_go_on() {
+    let folder = workspace();
+    train(folder.path(), "data", "whole", &[&RUN[2..], &["--epochs", "40"]].concat()).ok();
+    let more = [&RUN[2..], &["--epochs", "40"]].concat();
+    let child = command(folder.path(), &train_arguments("data", "stopped", &more))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let steps = folder.path().join("stopped/steps.csv");
+    let trained = || fs::read_to_string(&steps).is_ok_and(|text| text.lines().count() > 3);
+    while !trained() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    let ended = ended.fails(1, &["stopping after this step", "everything is saved"]);
+    let line = ended.stderr.lines().find(|line| line.contains("--resume")).expect("a line to go on with");
+    let resumed =
+        std::process::Command::new("sh").args(["-c", line]).current_dir(folder.path()).output().unwrap();
+    Ended::of(resumed).ok();
+    assert_same(&folder.path().join("whole"), &folder.path().join("stopped"));
+}
+
+#[test]
+fn early_stopping_uses_the_best_weights() {
+    let folder = workspace();
+    // At this rate the loss soon gets worse, so that the run stops long before its last epoch.
+    let ended =
+        train(folder.path(), "data", "run", &["--epochs", "60", "--patience", "2", "--lr", "0.02"]).ok();
+    assert!(ended.stderr.contains("stopped early"), "{}", ended.stderr);
+    let epochs = fs::read_to_string(folder.path().join("run/epochs.csv")).unwrap();
+    let rows: Vec<Vec<f64>> = epochs
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').map(|cell| cell.parse().unwrap_or(f64::NAN)).collect())
+        .collect();
+    assert!(rows.len() < 60);
+    let best = rows.iter().min_by(|a, b| a[2].total_cmp(&b[2])).unwrap();
+    assert_eq!(rows.len() as f64, best[0] + 2.0, "two epochs after the best");
+    let metadata = model::Model::read(folder.path().join("run")).unwrap().metadata;
+    let metrics = metadata.provenance.metrics;
+    assert_eq!(metrics["best_epoch"].as_f64(), Some(best[0]));
+    // The restored weights have the loss that the table says.
+    assert!((metrics["val_loss"].as_f64().unwrap() - best[2]).abs() < 1e-8 * best[2]);
+}

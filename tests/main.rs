@@ -1,0 +1,7 @@
+//! The program as its users meet it: the built binary, real files, real signals.
+
+mod bad_input;
+mod cli;
+mod determinism;
+mod no_native;
+mod support;

@@ -57,7 +57,6 @@ impl Kernel for Fill<'_> {
         let ConvShape { h, w, inputs, stride, pad_top, pad_left, .. } = *self.shape;
         let left = (pad_left * inputs).min(row);
         let used = (w * inputs).min(row - left);
-        // Pixels lie without gaps: a pixel's last vector spills into the next pixel, which overwrites it.
         let block = Block { channels: inputs, start: 0, len: inputs, pitch: inputs };
         for i in 0..rows {
             let out = &mut self.out[i * row..];
@@ -68,9 +67,13 @@ impl Kernel for Fill<'_> {
                         Read::Plain(x) => {
                             out[left..left + used].copy_from_slice(&x[y * w * inputs..][..used])
                         }
-                        // SAFETY: the pixels are in the image; `used + 16` floats are left in `out`.
+                        // One by one, because a pixel's last vector spills into the next pixel, which overwrites it.
+                        // SAFETY: the pixels are in the image, and 16 floats are left behind the last one.
                         Read::Norm(_) => unsafe {
-                            self.x.read(s, block, y * w, used / inputs, out[left..].as_mut_ptr());
+                            for pixel in 0..used / inputs {
+                                let to = out[left + pixel * inputs..].as_mut_ptr();
+                                self.x.read(s, block, y * w + pixel, 1, to);
+                            }
                         },
                     }
                     out[left + used..row].fill(0.0);

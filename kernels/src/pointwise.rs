@@ -1,7 +1,9 @@
 //! Pointwise (1x1) convolution and dense layers: a matrix product over a tile of pixels.
 //!
-//! A plain input is read where it lies. A deferred one is computed into working memory, one block of pixels that
-//! stays in L2 at a time, and every panel of weights reads it from there.
+//! The input is put into working memory, one block of pixels that stays in L2 at a time, where every panel of weights
+//! reads it. For a deferred input that is where it is computed; a plain one is copied because a register tile reads 14
+//! rows at once, too many streams for the hardware to fetch ahead, while a copy is one stream (measured at 64 and 128
+//! channels: 240 GFLOP/s for 200 in place). Narrow pixels lie close together and are read in place.
 
 use crate::gemm::{self, Finish, Gemm, Left};
 use crate::pack::Packed;
@@ -13,9 +15,11 @@ use crate::view::{Epilogue, Read};
 
 /// Floats of a block of input pixels in working memory: a quarter of an L2 cache of 1 MiB.
 const BLOCK: usize = 64 * 1024;
+/// Channels of the widest plain pixels that are read where they lie.
+const IN_PLACE: usize = 32;
 
 /// Pixels of a block whose pixels take `floats`, a multiple of the register tile's rows.
-pub(crate) fn block_rows(level: Level, floats: usize) -> usize {
+fn block_rows(level: Level, floats: usize) -> usize {
     let rows = gemm::rows(level);
     (BLOCK / floats / rows).clamp(1, 64) * rows
 }
@@ -48,24 +52,21 @@ pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
         accumulate: false,
         finish: finish.skip(pixel * n),
     };
-    match x {
-        Read::Plain(x) => {
-            let product = product(Left::new(x.as_ptr(), k, 1, k), 0, m, y);
-            // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.
+    if let (Read::Plain(x), true) = (x, k <= IN_PLACE) {
+        let product = product(Left::new(x.as_ptr(), k, 1, k), 0, m, y);
+        // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.
+        unsafe { gemm::gemm(level, product) }
+        return;
+    }
+    let (spacing, block) = (spacing(k), block_rows(level, spacing(k)).min(m));
+    scratch::with([block * spacing], |[a]| {
+        for pixel in (0..m).step_by(block.max(1)) {
+            let pixels = block.min(m - pixel);
+            // SAFETY: m pixels of k channels, as checked above.
+            unsafe { stage(level, &x, k, pixel, pixels, a) };
+            let product = product(Left::new(a.as_ptr(), spacing, 1, k), pixel, pixels, y);
+            // SAFETY: as above; the block holds `pixels` rows of `spacing >= k` floats.
             unsafe { gemm::gemm(level, product) }
         }
-        Read::Norm(_) => {
-            let (spacing, block) = (spacing(k), block_rows(level, spacing(k)).min(m));
-            scratch::with([block * spacing], |[a]| {
-                for pixel in (0..m).step_by(block.max(1)) {
-                    let pixels = block.min(m - pixel);
-                    // SAFETY: m pixels of k channels, as checked above.
-                    unsafe { stage(level, &x, k, pixel, pixels, a) };
-                    let product = product(Left::new(a.as_ptr(), spacing, 1, k), pixel, pixels, y);
-                    // SAFETY: as above; the block holds `pixels` rows of `spacing >= k` floats.
-                    unsafe { gemm::gemm(level, product) }
-                }
-            });
-        }
-    }
+    });
 }

@@ -25,18 +25,22 @@ pub struct BackwardTiles {
 /// Bytes that all partial gradients of one layer may take together.
 const PARTIAL_BYTES: usize = 16 << 20;
 
-/// Pixels of a block: enough to pay for one pass over the gradient of the weights.
-fn block_rows(level: Level) -> usize {
-    (196 / gemm::rows(level)) * gemm::rows(level)
+/// Floats of a block of pixels, of input and gradient together: a good part of an L2 cache of 1 MiB.
+const BLOCK: usize = 192 * 1024;
+
+/// Pixels of a block: many, to pay for the pass over the gradient of the weights, while a block stays in L2.
+fn block_rows(level: Level, k: usize, n: usize) -> usize {
+    let rows = gemm::rows(level);
+    (BLOCK / (spacing(k) + spacing(n))).clamp(2 * rows, 196) / rows * rows
 }
 
 /// The division of `m` pixels with `k` inputs and `n` outputs.
 pub fn backward_tiles(level: Level, m: usize, k: usize, n: usize) -> BackwardTiles {
-    let tile = gemm::rows(level);
-    let rows = m.div_ceil(16).clamp(block_rows(level), 4 * block_rows(level)).next_multiple_of(tile);
-    let tiles = m.div_ceil(rows).max(1);
+    let block = block_rows(level, k, n);
+    // Few blocks a tile where there are few, so that there are tiles to share out.
+    let rows = block * m.div_ceil(16 * block).clamp(1, 4);
     let fitting = PARTIAL_BYTES / (k * n * size_of::<f32>()).max(1);
-    BackwardTiles { rows, partials: fitting.clamp(2, 32).min(tiles) }
+    BackwardTiles { rows, partials: fitting.clamp(2, 32).min(m.div_ceil(rows).max(1)) }
 }
 
 /// Backward of a tile of `m` pixels: `x: [m, k]`, `g: [m, n]`.
@@ -70,7 +74,7 @@ pub fn pointwise_backward(
         Read::Norm(d) if dx.is_some() => Finish::mask(d, m, k, sums),
         _ => Finish::Store,
     };
-    let block = block_rows(level).min(m);
+    let block = block_rows(level, k, n).min(m);
     let (g_spacing, x_spacing) = (spacing(n), spacing(k));
     let x_floats = if dw.is_some() && matches!(x, Read::Norm(_)) { block * x_spacing } else { 0 };
     scratch::with([block * g_spacing, x_floats], |[g_block, x_block]| {

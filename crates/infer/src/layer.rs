@@ -133,15 +133,16 @@ impl Layer {
         weights + self.bias.capacity() * size_of::<f32>()
     }
 
-    /// Floats of working memory that its kernel takes for `rows` output rows, at most.
+    /// Floats of working memory that its kernel takes for `rows` output rows, at most: padded input rows, and for a
+    /// depthwise layer padded weights and per-channel state.
     pub fn scratch(&self, rows: usize) -> usize {
         let ConvShape { inputs, kernel, stride, out_w, .. } = self.shape;
         let span = |outputs: usize| (outputs - 1) * stride + kernel;
         match &self.kernel {
-            Kernel::Full(_) => span(out_w) * inputs * span(rows) + 16,
+            Kernel::Full(_) => span(out_w) * inputs * span(rows) + 64,
             Kernel::Depthwise(level, _) => {
                 let pitch = inputs.next_multiple_of(level.lanes());
-                ((kernel + 1) * span(out_w) + kernel * kernel) * pitch + 32
+                ((kernel + 1) * span(out_w) + kernel * kernel + 5) * pitch + 64
             }
             Kernel::Pointwise(_) => 0,
         }

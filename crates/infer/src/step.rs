@@ -140,11 +140,13 @@ impl Step {
     }
 
     /// Units of a tile: one tile a thread where weights must be read anew for each, else a few, so that a thread that
-    /// was held up leaves some to the others.
+    /// was held up leaves some to the others; as many for each thread, where the units can be divided so.
     fn tile(&self) -> usize {
-        let (units, _) = self.op.units();
+        let ((units, _), threads) = (self.op.units(), par::threads());
         let heavy = self.op.layers().any(|layer| layer.parameters() > RESIDENT);
-        units.div_ceil(par::threads() * if heavy { 1 } else { 4 })
+        let most = if heavy { 1 } else { 4 };
+        let even = (1..=most).rev().find(|each| units.is_multiple_of(threads * each));
+        units.div_ceil(threads * even.unwrap_or(most))
     }
 
     /// Floats of working memory, as [`Op::scratch`].

@@ -170,6 +170,11 @@ impl Anatomy {
         (point((front + end) / 2.0, (top + bottom) / 2.0), (end - front).max(bottom - top))
     }
 
+    /// From the middle of a body to the back wall of the airway.
+    pub fn airway_wall(&self, level: usize) -> f64 {
+        self.vertebrae[level].depth / 2.0 + self.prevertebral[usize::from(level > 3)]
+    }
+
     /// From the back of a body to the root of its spinous process.
     pub fn canal(&self) -> f64 {
         19.0 * self.scale

@@ -3,6 +3,7 @@
 
 use crate::anatomy::Anatomy;
 use crate::geometry::{Frame, Outline, Point};
+use crate::injury::Injury;
 use crate::projection::{Solid, Structure, Tissue};
 
 /// The frame of the head: its origin is where the skull rests on C1.
@@ -10,7 +11,7 @@ pub(crate) fn head_frame(anatomy: &Anatomy, frames: &[Frame; 7]) -> Frame {
     frames[0].moved(0.0, 10.0 * anatomy.scale, anatomy.head_tilt)
 }
 
-/// Bones, air and muscles around the spine. `parallax` as in the spine, where the jaw's two sides lie further out.
+/// Bones and muscles around the spine. `parallax` as in the spine, where the jaw's two sides lie further out.
 pub(crate) fn surroundings(anatomy: &Anatomy, frames: &[Frame; 7], parallax: Point) -> Vec<Structure> {
     let head = head_frame(anatomy, frames);
     let mut out: Vec<Structure> = anatomy
@@ -25,7 +26,7 @@ pub(crate) fn surroundings(anatomy: &Anatomy, frames: &[Frame; 7], parallax: Poi
         .collect();
     skull(anatomy, &head, &mut out);
     jaw(anatomy, &head, parallax * 2.0, &mut out);
-    throat(anatomy, frames, &head, &mut out);
+    throat(anatomy, frames, &mut out);
     out
 }
 
@@ -79,22 +80,39 @@ fn jaw(anatomy: &Anatomy, head: &Frame, parallax: Point, out: &mut Vec<Structure
     }
 }
 
-/// Airway with epiglottis, hyoid bone and calcified larynx.
-fn throat(anatomy: &Anatomy, frames: &[Frame; 7], head: &Frame, out: &mut Vec<Structure>) {
-    let wall =
-        |level: usize| anatomy.vertebrae[level].depth / 2.0 + anatomy.prevertebral[usize::from(level > 3)];
+/// The airway. Bleeding in front of a broken body pushes its back wall forward.
+pub(crate) fn airway(anatomy: &Anatomy, frames: &[Frame; 7], injury: Option<&Injury>) -> Structure {
     let r = anatomy.airway;
-    let centre = |level: usize| frames[level].at(wall(level) + r, 0.0);
-    let mut path = vec![head.at(26.0, 0.0), frames[0].at(16.0 + r, 0.0)];
-    path.extend((1..7).map(centre));
-    path.push(frames[6].at(wall(6) + r + 4.0, -60.0));
-    let radii = [8.0, r, r, r * 1.1, r * 0.9, r * 0.75, r, r * 1.1, r * 1.1];
-    let parts = (1..path.len()).map(|i| Solid {
-        outline: Outline::Capsule { ends: [path[i - 1], path[i]], radii: [radii[i - 1], radii[i]] },
+    let shape = [1.0, 1.0, 1.1, 0.9, 0.75, 1.0, 1.1];
+    let tube = |level: usize, swelling: f64| {
+        let open = r * shape[level];
+        let left = (open - swelling / 2.0).max(1.2);
+        (frames[level].at(anatomy.airway_wall(level) + 2.0 * open - left, 0.0), left)
+    };
+    let head = head_frame(anatomy, frames);
+    let mut path = vec![(head.at(26.0, 0.0), 8.0), (frames[0].at(16.0 + r, 0.0), r)];
+    for level in 1..7 {
+        let swelling = injury.filter(|injury| injury.level == level).map_or(0.0, Injury::swelling);
+        path.push(tube(level, swelling));
+        // Points between the levels keep a swelling to its own level.
+        if level < 6 {
+            let ((above, wide), (below, narrow)) = (tube(level, 0.0), tube(level + 1, 0.0));
+            path.push(((above + below) * 0.5, (wide + narrow) / 2.0));
+        }
+    }
+    path.push((frames[6].at(anatomy.airway_wall(6) + r + 4.0, -60.0), r * 1.1));
+    let part = |ends: &[(Point, f64)]| Solid {
+        outline: Outline::Capsule { ends: [ends[0].0, ends[1].0], radii: [ends[0].1, ends[1].1] },
         width: anatomy.airway_width,
         roll: r,
-    });
-    out.push(Structure { parts: parts.collect(), tissue: Tissue::Air });
+    };
+    Structure { parts: path.windows(2).map(part).collect(), tissue: Tissue::Air }
+}
+
+/// Epiglottis, hyoid bone and calcified larynx, in front of the airway.
+fn throat(anatomy: &Anatomy, frames: &[Frame; 7], out: &mut Vec<Structure>) {
+    let r = anatomy.airway;
+    let wall = |level: usize| anatomy.airway_wall(level);
     let fold = |ends, radius: f64, width| Solid {
         outline: Outline::Capsule { ends, radii: [radius; 2] },
         width,

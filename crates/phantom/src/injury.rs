@@ -13,7 +13,7 @@ use crate::anatomy::C2;
 /// The kinds of fracture. Morphology after Allen et al., Spine 7(1), 1982, and Anderson and D'Alonzo, JBJS 56(8), 1974.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FractureKind {
-    /// The front of a body has collapsed by 45 to 65 %.
+    /// The front of a body has collapsed by 40 to 60 %, its upper corner sheared off.
     WedgeCompression,
     /// A triangle broken off the lower front corner of a body and displaced.
     Teardrop,
@@ -49,11 +49,11 @@ impl FractureKind {
     /// The levels (indices, ends included) at which the kind occurs.
     fn levels(self) -> [usize; 2] {
         match self {
-            Self::WedgeCompression => [3, 5],
-            Self::Teardrop => [3, 5],
+            Self::WedgeCompression => [4, 5],
+            Self::Teardrop => [4, 5],
             Self::Odontoid => [C2, C2],
-            Self::SpinousProcess => [4, 5],
-            Self::FacetSubluxation => [3, 5],
+            Self::SpinousProcess => [5, 5],
+            Self::FacetSubluxation => [4, 5],
         }
     }
 }
@@ -82,6 +82,14 @@ impl Injury {
         let [first, last] = kind.levels();
         let level = first + rng.below((last - first + 1) as u64) as usize;
         Self { kind, level, severity: rng.uniform(), turn: rng.uniform() }
+    }
+
+    /// How far bleeding in front of the spine pushes the airway, in millimetres.
+    pub fn swelling(&self) -> f64 {
+        match self.kind {
+            FractureKind::SpinousProcess => 0.0,
+            _ => self.between(5.0, 9.0),
+        }
     }
 
     /// A measure of the injury between its mildest and its most severe value.

@@ -170,6 +170,7 @@ fn render_as(config: &Config, patient: usize, view: usize, fracture: Option<Frac
     let spine = Spine { anatomy: &anatomy, frames: &frames, parallax };
     let project = |injury: Option<&Injury>| {
         let mut projection = around.clone();
+        projection.add(&head::airway(&anatomy, &frames, injury));
         spine.structures(injury).iter().for_each(|structure| projection.add(structure));
         projection
     };

@@ -1,14 +1,27 @@
 //! Who is in which split, and who has which fracture.
 //!
 //! Patients come in blocks of 16: a block is shuffled, its first twelve are for training, two for validation and two
-//! for testing, and every other one has a fracture; the kinds take turns. So classes and kinds are equally frequent in
-//! every split, and a larger set contains every smaller one of the same seed unchanged.
+//! for testing, and every other one has a fracture; the kinds take turns. So every split has the same mix of
+//! classes and kinds, and a larger set contains every smaller one of the same seed unchanged.
 
 use tensor::Rng;
 
 use crate::{FractureKind, Split};
 
 const BLOCK: usize = 16;
+/// The order in which kinds take turns. Its length shares no divisor with the fractures of a
+/// block, so every place in a block, and with it every split, sees each kind in turn.
+const TURNS: [FractureKind; 9] = [
+    FractureKind::WedgeCompression,
+    FractureKind::Odontoid,
+    FractureKind::Teardrop,
+    FractureKind::SpinousProcess,
+    FractureKind::FacetSubluxation,
+    FractureKind::Odontoid,
+    FractureKind::WedgeCompression,
+    FractureKind::SpinousProcess,
+    FractureKind::Teardrop,
+];
 /// What the stream of a block is derived from, next to the seed: patients' own streams begin with the patient.
 const STREAM: u64 = 0x726f_7374_6572;
 
@@ -22,7 +35,6 @@ pub(crate) fn assign(seed: u64, patient: usize) -> (Split, Option<FractureKind>)
         12..14 => Split::Val,
         _ => Split::Test,
     };
-    let kinds = FractureKind::ALL;
     let turn = patient / BLOCK * (BLOCK / 2) + place / 2;
-    (split, place.is_multiple_of(2).then(|| kinds[turn % kinds.len()]))
+    (split, place.is_multiple_of(2).then(|| TURNS[turn % TURNS.len()]))
 }

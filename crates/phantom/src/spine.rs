@@ -27,8 +27,8 @@ impl Spine<'_> {
             None => self.frames[0],
             Some(injury) => {
                 let forward = if injury.turn < 0.5 { 1.0 } else { -1.0 };
-                let away = injury.between(5.0, 7.5) * self.anatomy.scale;
-                self.frames[0].moved(forward * away, 0.5, forward * injury.between(0.05, 0.2))
+                let away = injury.between(7.0, 9.0) * self.anatomy.scale;
+                self.frames[0].moved(forward * away, 1.0, forward * injury.between(0.05, 0.2))
             }
         };
         self.atlas(&atlas, &mut out);
@@ -86,7 +86,7 @@ impl Spine<'_> {
         let body = Outline::Polygon { points: body, radius: 1.2 };
         let body = Solid { outline: body, width: vertebra.width, roll: 4.5 };
         // The foot of a whole dens is inside the body; a break at the base leaves a gap.
-        let foot = if broken { -2.5 } else { -12.0 } * s;
+        let foot = if broken { -1.5 } else { -12.0 } * s;
         let dens = capsule(atlas, [[0.0, foot], [-0.4, 3.0 * s]], [5.2 * s, 4.2 * s], 11.0);
         if broken {
             out.extend([self.bone(vec![body]), self.bone(vec![dens])]);
@@ -99,42 +99,39 @@ impl Spine<'_> {
     /// C3 to C7.
     fn lower(&self, level: usize, frame: &Frame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
         let vertebra = &self.anatomy.vertebrae[level];
-        let kind = injury.map(|injury| injury.kind);
         let loss = match injury {
-            Some(injury) if kind == Some(FractureKind::WedgeCompression) => injury.between(0.45, 0.65),
+            Some(injury) if injury.kind == FractureKind::WedgeCompression => injury.between(0.4, 0.6),
             _ => 0.0,
         };
-        let mut parts = Vec::new();
         let mut corners = body_corners(vertebra, loss);
-        if let Some(injury) = injury.filter(|_| kind == Some(FractureKind::Teardrop)) {
-            let (half, height) = (vertebra.depth / 2.0, vertebra.front_height);
-            // The lower front corner and the wall above it go; two corners of the break take its place.
-            let high = [half - 0.5, -height / 2.0 + height * injury.between(0.42, 0.6)];
-            let low = [half - vertebra.depth * injury.between(0.4, 0.5), -height / 2.0];
-            corners.splice(0..3, [low, high]);
-            let away = frame.moved(injury.between(4.5, 6.0), -1.0 - 2.0 * injury.turn, 0.15);
-            let fragment = [[high[0], high[1] - 1.0], [low[0] + 1.0, low[1]], [half + 0.5, -height / 2.0]];
-            let fragment = fragment.iter().map(|[a, u]| away.at(*a, *u)).collect();
-            let fragment = Outline::Polygon { points: fragment, radius: 0.6 };
-            out.push(self.bone(vec![Solid { outline: fragment, width: vertebra.width * 0.8, roll: 2.5 }]));
+        let broken = injury.and_then(|injury| break_off(vertebra, loss, injury, &mut corners));
+        if let Some((fragment, shift)) = broken {
+            let away = frame.moved(shift[0], shift[1], 0.0);
+            let points = fragment.iter().map(|[a, u]| away.at(*a, *u)).collect();
+            let outline = Outline::Polygon { points, radius: 0.6 };
+            out.push(self.bone(vec![Solid { outline, width: vertebra.width * 0.8, roll: 2.5 }]));
         }
+        let mut parts = Vec::new();
         let body = corners.iter().map(|[a, u]| frame.at(*a, *u)).collect();
         parts.push(Solid {
             outline: Outline::Polygon { points: body, radius: 1.0 },
             width: vertebra.width,
             roll: 4.5,
         });
-        let edges =
-            [vertebra.front_height / 2.0 - loss * vertebra.front_height, -vertebra.front_height / 2.0];
-        for ((spur, edge), sign) in vertebra.spurs.iter().zip(edges).zip([1.0, -1.0]) {
-            // A spur at a broken corner would hide under the fragment: the corner is gone.
-            if *spur > 0.3 && !(sign < 0.0 && kind == Some(FractureKind::Teardrop)) {
-                let front = vertebra.depth / 2.0;
+        for (spur, sign) in vertebra.spurs.iter().zip([1.0, -1.0]) {
+            // A body that has lost a corner has lost its spurs.
+            if *spur > 0.3 && broken.is_none() {
+                let (front, edge) = (vertebra.depth / 2.0, sign * vertebra.front_height / 2.0);
                 let ends = [[front - 2.0, edge - sign * 1.5], [front + spur, edge + sign * 0.4 * spur]];
                 parts.push(capsule(frame, ends, [1.8, 0.8], vertebra.width * 0.7));
             }
         }
-        out.push(self.bone(parts));
+        // A crushed body keeps its mineral in less room.
+        let Anatomy { shell, mineral, .. } = *self.anatomy;
+        out.push(Structure {
+            parts,
+            tissue: Tissue::Bone { shell, fraction: mineral / (1.0 - 0.55 * loss) },
+        });
         self.arch(level, frame, injury, out);
     }
 
@@ -157,8 +154,8 @@ impl Spine<'_> {
         let lamina = capsule(frame, [[back - 13.0 * s, -1.0], [root, -4.0]], [3.2, 3.6], 16.0);
         let (sin, cos) = vertebra.droop.sin_cos();
         let along = |t: f64| [root - vertebra.spinous * cos * t, -4.0 - vertebra.spinous * sin * t];
-        let thick = if level == C2 { 5.0 } else { 3.6 } * s;
-        let process = |ends, radii| capsule(frame, ends, radii, 9.0);
+        let thick = [4.0, 5.0, 3.6, 3.6, 3.8, 4.4, 4.8][level] * s;
+        let process = |ends, radii| capsule(frame, ends, radii, 11.0);
         match injury.filter(|injury| injury.kind == FractureKind::SpinousProcess) {
             None => {
                 out.push(self.bone(vec![lamina, process([along(0.0), along(1.0)], [thick * 0.85, thick])]))
@@ -168,9 +165,9 @@ impl Spine<'_> {
                 out.push(
                     self.bone(vec![lamina, process([along(0.0), along(at)], [thick * 0.85, thick * 0.9])]),
                 );
-                let drop = injury.between(6.0, 9.0);
-                let gap = (2.0 * thick + injury.between(2.0, 3.5)) / vertebra.spinous;
-                let far = (at + gap + 0.25).max(1.0);
+                let drop = injury.between(8.0, 11.0);
+                let gap = (2.0 * thick + injury.between(2.5, 4.0)) / vertebra.spinous;
+                let far = (at + gap + 0.3).max(1.0);
                 let ends = [along(at + gap), along(far)].map(|[a, u]| [a, u - drop]);
                 out.push(self.bone(vec![process(ends, [thick * 0.9, thick])]));
             }
@@ -202,6 +199,36 @@ fn body_corners(vertebra: &Vertebra, loss: f64) -> Vec<[f64; 2]> {
         [-half + 0.8, 0.0],
         [-half, -back],
     ]
+}
+
+/// Breaks a front corner off a body: changes its `corners`, and returns the fragment (in place) and its displacement.
+/// A teardrop takes the lower corner; in a wedge the upper one shears off as the front gives way.
+fn break_off(
+    vertebra: &Vertebra,
+    loss: f64,
+    injury: &Injury,
+    corners: &mut Vec<[f64; 2]>,
+) -> Option<([[f64; 2]; 3], [f64; 2])> {
+    let (half, base) = (vertebra.depth / 2.0, vertebra.front_height / 2.0);
+    match injury.kind {
+        FractureKind::Teardrop => {
+            let wall = [half - 0.5, vertebra.front_height * injury.between(0.42, 0.6) - base];
+            let plate = [half - vertebra.depth * injury.between(0.4, 0.5), -base];
+            corners.splice(0..3, [plate, wall]);
+            let fragment = [[wall[0], wall[1] - 1.0], [plate[0] + 1.0, plate[1]], [half + 0.5, -base]];
+            Some((fragment, [injury.between(4.5, 6.0), -1.0 - 2.0 * injury.turn]))
+        }
+        FractureKind::WedgeCompression => {
+            let top = base - loss * vertebra.front_height;
+            let wall = [half - 0.5, 0.7 * top - 0.3 * base];
+            let cut = injury.between(0.35, 0.45);
+            let plate = [half - vertebra.depth * cut, top + cut * loss * vertebra.front_height - 0.5];
+            corners.splice(2..5, [wall, plate]);
+            let fragment = [[wall[0], wall[1] + 0.5], [plate[0] + 1.0, plate[1]], [half + 1.0, top]];
+            Some((fragment, [injury.between(4.0, 5.5), 1.0 + 2.0 * injury.turn]))
+        }
+        _ => None,
+    }
 }
 
 fn capsule(frame: &Frame, ends: [[f64; 2]; 2], radii: [f64; 2], width: f64) -> Solid {

@@ -25,8 +25,8 @@ fn a_larger_set_contains_the_smaller() {
 }
 
 #[test]
-fn classes_and_kinds_are_balanced_in_every_split() {
-    let config = Config { image_size: 32, views: 1, ..config(16 * 20) };
+fn every_split_has_the_same_mix_of_classes_and_kinds() {
+    let config = Config { image_size: 32, views: 1, ..config(16 * 18) };
     let mut patients: HashMap<Split, [usize; 2]> = HashMap::new();
     let mut kinds: HashMap<(Split, FractureKind), usize> = HashMap::new();
     for radiograph in render_all(&config) {
@@ -35,12 +35,12 @@ fn classes_and_kinds_are_balanced_in_every_split() {
             *kinds.entry((radiograph.split, finding.kind)).or_default() += 1;
         }
     }
-    assert_eq!(patients[&Split::Train], [120, 120]);
-    assert_eq!(patients[&Split::Val], [20, 20]);
-    assert_eq!(patients[&Split::Test], [20, 20]);
+    assert_eq!(patients[&Split::Train], [108, 108]);
+    assert_eq!(patients[&Split::Val], [18, 18]);
+    assert_eq!(patients[&Split::Test], [18, 18]);
     for kind in FractureKind::ALL {
-        let counts = [Split::Train, Split::Val, Split::Test].map(|split| kinds[&(split, kind)]);
-        assert_eq!(counts, [24, 4, 4], "{kind}");
+        let [train, val, test] = [Split::Train, Split::Val, Split::Test].map(|split| kinds[&(split, kind)]);
+        assert!(test >= 2 && val == test && train == 6 * test, "{kind}: {train}, {val}, {test}");
     }
 }
 

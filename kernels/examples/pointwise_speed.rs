@@ -149,7 +149,7 @@ fn layer(level: Level, k: usize, n: usize, m: usize) -> [f64; 7] {
     let only_dw = backward(flop, false, true);
     let both = backward(2.0 * flop, true, true);
 
-    let part = 1568;
+    let part = m.min(1568);
     let other = rate(flop, m / part, |tile| {
         // SAFETY: the matrices have these shapes, row-major.
         unsafe {

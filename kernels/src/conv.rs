@@ -98,6 +98,12 @@ pub fn tile_rows(shape: &ConvShape, images: usize) -> usize {
     split_rows(shape.out_h, images)
 }
 
+/// Output rows, of `rows`, that are worked on at once: their input and output take a part of L2.
+pub(crate) fn band_rows(shape: &ConvShape, rows: usize) -> usize {
+    const BAND: usize = 64 * 1024;
+    let row = shape.stride * Window::new(shape, 1).row + shape.out_w * shape.outputs;
+    (BAND / row).clamp(1, rows)
+}
 /// Convolution of output rows `rows` of one image: `x: [h, w, inputs]`, `weights` packed from
 /// `[kernel * kernel * inputs, outputs]`, `y: [rows, out_w, outputs]`. What the epilogue needs covers the rows too.
 pub fn conv(
@@ -115,28 +121,32 @@ pub fn conv(
     let pixels = rows.len() * shape.out_w;
     assert_eq!(y.len(), pixels * n, "y: expected [{}, {}, {n}]", rows.len(), shape.out_w);
     let finish = Finish::of(epilogue, pixels, n);
-    let window = Window::new(shape, rows.len());
-    scratch::with([window.len()], |[input]| {
-        window.fill(weights.level(), shape, x, rows.start, input);
-        for (i, y) in y.chunks_exact_mut(shape.out_w * n).enumerate() {
-            let product = Gemm {
-                m: shape.out_w,
-                n,
-                left: Left {
-                    ptr: input[i * shape.stride * window.row..].as_ptr(),
-                    row: shape.stride * shape.inputs,
-                    step: 1,
-                    len: taps,
-                    segment: window.row,
-                    segments: shape.kernel,
-                },
-                right: weights.right(),
-                out: y.as_mut_ptr(),
-                accumulate: false,
-                finish: finish.skip(i * y.len()),
-            };
-            // SAFETY: the window covers every tap of every output of these rows; all lengths were checked above.
-            unsafe { gemm::gemm(weights.level(), product) }
+    let band = band_rows(shape, rows.len());
+    let row = shape.out_w * n;
+    scratch::with([Window::new(shape, band).len()], |[input]| {
+        for (i, y) in y.chunks_mut(band * row).enumerate() {
+            let window = Window::new(shape, y.len() / row);
+            window.fill(weights.level(), shape, x, rows.start + i * band, input);
+            for (j, y) in y.chunks_exact_mut(row).enumerate() {
+                let product = Gemm {
+                    m: shape.out_w,
+                    n,
+                    left: Left {
+                        ptr: input[j * shape.stride * window.row..].as_ptr(),
+                        row: shape.stride * shape.inputs,
+                        step: 1,
+                        len: taps,
+                        segment: window.row,
+                        segments: shape.kernel,
+                    },
+                    right: weights.right(),
+                    out: y.as_mut_ptr(),
+                    accumulate: false,
+                    finish: finish.skip((i * band + j) * row),
+                };
+                // SAFETY: the window covers every tap of every output of its rows; all lengths were checked above.
+                unsafe { gemm::gemm(weights.level(), product) }
+            }
         }
     });
 }

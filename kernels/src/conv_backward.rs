@@ -3,7 +3,7 @@
 //! The gradient of the weights is one product a row of the window. The gradient of the input, which a network's first
 //! layer never needs, is the product with the transposed weights, scattered to where the windows overlap.
 
-use crate::conv::{Window, check};
+use crate::conv::{Window, band_rows, check};
 use crate::elementwise;
 use crate::gemm::{self, Finish, Gemm, Left, Right};
 use crate::pack::Packed;
@@ -36,51 +36,62 @@ pub fn conv_backward(
     let pixels = rows.len() * shape.out_w;
     check_grad(&g, n, pixels * n);
     assert_eq!(dw.len(), shape.kernel * taps * n, "dw does not fit {shape:?}");
-    let window = Window::new(shape, rows.len());
-    let g_spacing = spacing(n);
-    scratch::with([window.len(), pixels * g_spacing], |[input, gradient]| {
-        window.fill(level, shape, x, rows.start, input);
-        // SAFETY: `pixels` pixels of n channels, as checked above.
-        unsafe { stage(level, &g, n, 0, pixels, gradient) };
-        for (ky, dw) in dw.chunks_exact_mut(taps * n).enumerate() {
-            let product = Gemm {
-                m: taps,
-                n,
-                left: Left {
-                    ptr: input[ky * window.row..].as_ptr(),
-                    row: 1,
-                    step: shape.stride * shape.inputs,
-                    len: shape.out_w,
-                    segment: shape.stride * window.row,
-                    segments: rows.len(),
-                },
-                right: Right { ptr: gradient.as_ptr(), panel: gemm::columns(level), row: g_spacing },
-                out: dw.as_mut_ptr(),
-                accumulate: true,
-                finish: Finish::Store,
-            };
-            // SAFETY: the window covers every tap of every output of these rows; the gradient's pixels lie whole
-            // vectors apart; dw was checked above.
-            unsafe { gemm::gemm(level, product) }
-        }
-        let Some(dx) = dx else { return };
+    let weights = dx.as_ref().map(|dx| {
         assert_eq!(rows.len(), shape.out_h, "dx is made of a whole image only");
         assert_eq!(dx.len(), shape.input_len(), "dx: expected one image of {shape:?}");
         let weights = transposed_weights.expect("dx needs the transposed weights");
         let found = (weights.level(), weights.k(), weights.n());
         assert_eq!(found, (level, n, shape.kernel * taps), "transposed weights do not fit {shape:?}");
-        // The input has been read; the same rows take its gradient.
-        input.fill(0.0);
-        scatter(shape, window, gradient, weights, input);
-        crop(shape, window, input, dx);
+        weights
+    });
+    let band = band_rows(shape, rows.len());
+    let (g_spacing, whole) = (spacing(n), Window::new(shape, rows.len()));
+    let padded_len = if dx.is_some() { whole.len() } else { 0 };
+    let lens = [Window::new(shape, band).len(), band * shape.out_w * g_spacing, padded_len];
+    scratch::with(lens, |[input, gradient, padded]| {
+        padded.fill(0.0);
+        for first in (0..rows.len()).step_by(band) {
+            let count = band.min(rows.len() - first);
+            let window = Window::new(shape, count);
+            window.fill(level, shape, x, rows.start + first, input);
+            // SAFETY: pixels of n channels among `pixels`, as checked above.
+            unsafe { stage(level, &g, n, first * shape.out_w, count * shape.out_w, gradient) };
+            for (ky, dw) in dw.chunks_exact_mut(taps * n).enumerate() {
+                let product = Gemm {
+                    m: taps,
+                    n,
+                    left: Left {
+                        ptr: input[ky * window.row..].as_ptr(),
+                        row: 1,
+                        step: shape.stride * shape.inputs,
+                        len: shape.out_w,
+                        segment: shape.stride * window.row,
+                        segments: count,
+                    },
+                    right: Right { ptr: gradient.as_ptr(), panel: gemm::columns(level), row: g_spacing },
+                    out: dw.as_mut_ptr(),
+                    accumulate: true,
+                    finish: Finish::Store,
+                };
+                // SAFETY: the window covers every tap of every output of its rows; the gradient's pixels lie whole
+                // vectors apart; dw was checked above.
+                unsafe { gemm::gemm(level, product) }
+            }
+            if let Some(weights) = weights {
+                let gradient = &gradient[..count * shape.out_w * g_spacing];
+                scatter(shape, gradient, weights, &mut padded[first * shape.stride * whole.row..], whole.row);
+            }
+        }
+        let Some(dx) = dx else { return };
+        crop(shape, whole, padded, dx);
         if let Read::Norm(deferred) = x {
             elementwise::mask(level, deferred, dx, sums);
         }
     });
 }
 
-/// Adds every output's window of `gradient * weights` to the padded image `padded`.
-fn scatter(shape: &ConvShape, window: Window, gradient: &[f32], weights: &Packed, padded: &mut [f32]) {
+/// Adds every output's window of `gradient * weights` to padded image rows of `row` floats.
+fn scatter(shape: &ConvShape, gradient: &[f32], weights: &Packed, padded: &mut [f32], row: usize) {
     let taps = shape.kernel * shape.inputs;
     let g_spacing = spacing(shape.outputs);
     scratch::with([shape.out_w * weights.n()], |[windows]| {
@@ -98,7 +109,7 @@ fn scatter(shape: &ConvShape, window: Window, gradient: &[f32], weights: &Packed
             unsafe { gemm::gemm(weights.level(), product) }
             for (i, from) in windows.chunks_exact(taps).enumerate() {
                 let (ox, ky) = (i / shape.kernel, i % shape.kernel);
-                let at = (oy * shape.stride + ky) * window.row + ox * shape.stride * shape.inputs;
+                let at = (oy * shape.stride + ky) * row + ox * shape.stride * shape.inputs;
                 for (to, from) in padded[at..at + taps].iter_mut().zip(from) {
                     *to += from;
                 }

@@ -48,31 +48,31 @@ fn the_first_layer_in_full() {
     for level in Level::available() {
         for inputs in [1, 3] {
             let shape = ConvShape {
-                h: 64,
-                w: 64,
+                h: 128,
+                w: 128,
                 inputs,
                 outputs: 32,
                 kernel: 3,
                 stride: 2,
                 pad_top: 0,
                 pad_left: 0,
-                out_h: 32,
-                out_w: 32,
+                out_h: 64,
+                out_w: 64,
             };
             let case = Case::new(level, shape, None);
             let rows = tile_rows(&shape, 8);
-            case.check_forward((0..32).step_by(rows).map(|y| y..(y + rows).min(32)), |rows, y, epilogue| {
+            case.check_forward((0..64).step_by(rows).map(|y| y..(y + rows).min(64)), |rows, y, epilogue| {
                 conv(&shape, case.x.narrow(), &case.packed, rows, y, epilogue);
             });
             case.check_backward(|g, dx, dw, sums| {
                 let x = case.x.narrow();
                 if dx.is_some() {
-                    conv_backward(level, &shape, x, g, Some(&case.transposed), 0..32, dx, dw, sums);
+                    conv_backward(level, &shape, x, g, Some(&case.transposed), 0..64, dx, dw, sums);
                     return;
                 }
-                for first in (0..32).step_by(rows) {
-                    let band = first..(first + rows).min(32);
-                    let g = g.part(band.start * 32 * 32..band.end * 32 * 32);
+                for first in (0..64).step_by(rows) {
+                    let band = first..(first + rows).min(64);
+                    let g = g.part(band.start * 64 * 32..band.end * 64 * 32);
                     conv_backward(level, &shape, x, g, None, band, None, dw, sums);
                 }
             });

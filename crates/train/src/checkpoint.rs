@@ -59,9 +59,10 @@ impl RunFolder {
         self.file("best.safetensors")
     }
 
-    /// Whether a run lives here.
+    /// Whether a run lives here that has something to lose: a model, or a step.
     pub(crate) fn is_taken(&self) -> bool {
-        self.config().exists() || self.last().exists() || self.best().exists()
+        let steps = std::fs::read_to_string(self.file("steps.csv")).unwrap_or_default();
+        self.best().exists() || steps.lines().count() > 1
     }
 }
 

@@ -251,7 +251,13 @@ impl<'a> Run<'a> {
         let batches = self.training.batches_per_epoch();
         let mut clock = Instant::now();
         for batch in self.training.batches(self.position.epoch, self.position.batch) {
-            self.step(batch?, &mut clock)?;
+            match batch {
+                Ok(batch) => self.step(batch, &mut clock)?,
+                Err(error) => {
+                    self.save()?;
+                    return Err(error.into());
+                }
+            }
             let stopped = self.stop.load(Ordering::Relaxed);
             let cut = self.position.step == last_step && self.position.batch < batches;
             if stopped || cut || self.saved.elapsed() >= SAVE_EVERY {

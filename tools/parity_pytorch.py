@@ -1,0 +1,165 @@
+"""Trains the same network on the same images in the same order with Vertebra and with PyTorch, and compares.
+
+    python3 tools/parity_pytorch.py [--program target/release/vertebra] [--arch mobilenet-v1] [--size 224] [--batch 8]
+
+Needs torch, numpy, pillow and safetensors (and torchvision for mobilenet-v2). Both start from the weights that
+`vertebra train --max-steps 0` writes, read the same 8-bit images, and take 20 steps of plain SGD. Exits 1 unless the
+first loss agrees within 1e-5 (relative), the weights after one step within 1e-4 of the largest update, and all
+losses within 1e-3.
+"""
+
+import argparse
+import csv
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+
+STEPS = 20
+
+
+class SamePad(nn.Module):
+    """TensorFlow's SAME padding before a 3x3 convolution: stride 2 on an even size pads 0 before and 1 after."""
+
+    def __init__(self, stride):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x):
+        pads = []
+        for size in (x.shape[3], x.shape[2]):
+            total = max((-(-size // self.stride) - 1) * self.stride + 3 - size, 0)
+            pads += [total // 2, total - total // 2]
+        return F.pad(x, pads)
+
+
+class MobileNetV1(nn.Module):
+    """Howard et al. 2017 with Keras' defaults, under Vertebra's tensor names."""
+
+    BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+
+    def __init__(self, channels, classes, width):
+        super().__init__()
+        norm = lambda c: nn.BatchNorm2d(c, eps=1e-3, momentum=0.01)
+        c = int(32 * width)
+        self.conv1, self.conv1_bn = nn.Conv2d(channels, c, 3, 2, bias=False), norm(c)
+        self.blocks, self.pads = nn.ModuleList(), [SamePad(2)]
+        for outputs, stride in self.BLOCKS:
+            outputs = int(outputs * width)
+            self.blocks.append(nn.ModuleDict({
+                "depthwise": nn.Conv2d(c, c, 3, stride, groups=c, bias=False), "depthwise_bn": norm(c),
+                "pointwise": nn.Conv2d(c, outputs, 1, bias=False), "pointwise_bn": norm(outputs),
+            }))
+            self.pads.append(SamePad(stride))
+            c = outputs
+        self.classifier = nn.Linear(c, classes)
+
+    def forward(self, x):
+        x = F.relu6(self.conv1_bn(self.conv1(self.pads[0](x))))
+        for block, pad in zip(self.blocks, self.pads[1:]):
+            x = F.relu6(block["depthwise_bn"](block["depthwise"](pad(x))))
+            x = F.relu6(block["pointwise_bn"](block["pointwise"](x)))
+        return self.classifier(x.mean((2, 3)))
+
+
+def make_data(folder, size, images, source):
+    """8-bit gray images of `size` in the order of the manifest, the two classes in turn: from the class folders in
+    `source`, or smooth random fields (which, like real images and unlike noise, keep their variance through layers)."""
+    rng = np.random.default_rng(0)
+    classes = sorted(path.name for path in source.iterdir() if path.is_dir()) if source else ["coarse", "fine"]
+    files = {name: sorted(path for path in (source / name).iterdir()) for name in classes} if source else {}
+    rows = []
+    for i in range(images + 8):
+        split, label = ("train" if i < images else "val"), classes[i % 2]
+        if source:
+            picture = Image.open(files[label][i // 2]).convert("L").resize((size, size), Image.BILINEAR)
+        else:
+            fields = [rng.normal(size=(n, n)) for n in ((3, 7) if label == "coarse" else (5, 19))]
+            fields = [Image.fromarray(f.astype(np.float32)).resize((size, size), Image.BICUBIC) for f in fields]
+            picture = 110 + 45 * np.array(fields[0]) + 25 * np.array(fields[1]) + rng.normal(size=(size, size)) * 4
+            picture = Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+        picture.save(folder / f"{i:04}.png")
+        rows.append((f"{i:04}.png", label, split))
+    with open(folder / "manifest.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "split"), *rows])
+    return classes, [row for row in rows if row[2] == "train"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="target/release/vertebra")
+    parser.add_argument("--arch", default="mobilenet-v1", choices=["mobilenet-v1", "mobilenet-v2"])
+    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--lr", type=float, default=0.001)
+    parser.add_argument("--images", type=pathlib.Path, help="a folder with two class folders of images")
+    parser.add_argument("--double", action="store_true", help="let PyTorch compute in float64")
+    args = parser.parse_args()
+    work = pathlib.Path(tempfile.mkdtemp(prefix="vertebra-parity-"))
+    classes, rows = make_data(work, args.size, STEPS * args.batch, args.images)
+
+    def train(name, steps):
+        command = [args.program, "train", work / "manifest.csv", "--out", work / name, "--arch", args.arch,
+                   "--width", args.width, "--image-size", args.size, "--batch-size", args.batch, "--optimizer", "sgd",
+                   "--lr", args.lr, "--epochs", 1, "--max-steps", steps, "--no-augment", "--no-shuffle",
+                   "--dropout", 0]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+        tensors = load_file(work / name / "last.safetensors")
+        return {key: value for key, value in tensors.items() if not key.startswith("training.")}
+
+    start, after_one = train("start", 0), train("one", 1)
+    train("run", STEPS)
+    with open(work / "run" / "steps.csv") as file:
+        ours = [float(row["loss"]) for row in csv.DictReader(file)]
+
+    if args.arch == "mobilenet-v1":
+        net = MobileNetV1(1, 2, args.width)
+    else:
+        from torchvision.models import mobilenet_v2
+        net = mobilenet_v2(num_classes=2, width_mult=args.width, dropout=0.0)
+        first = net.features[0][0]
+        net.features[0][0] = nn.Conv2d(1, first.out_channels, 3, 2, 1, bias=False)
+    missing, extra = net.load_state_dict(start, strict=False)
+    assert not extra and all(name.endswith("num_batches_tracked") for name in missing), (missing, extra)
+    dtype = torch.float64 if args.double else torch.float32
+    net.to(dtype).train()
+    optimizer = torch.optim.SGD(net.parameters(), args.lr)
+    theirs, worst = [], None
+    for step in range(STEPS):
+        batch = rows[step * args.batch:(step + 1) * args.batch]
+        pixels = np.stack([np.array(Image.open(work / name), np.float32) for name, _, _ in batch])
+        labels = torch.tensor([classes.index(label) for _, label, _ in batch])
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(torch.from_numpy(pixels / 127.5 - 1)[:, None].to(dtype)), labels)
+        loss.backward()
+        optimizer.step()
+        theirs.append(loss.item())
+        if step == 0:
+            state = net.state_dict()
+            trained = [name for name, _ in net.named_parameters()]
+            largest = max((state[name] - start[name]).abs().max().item() for name in trained)
+            worst = max((state[name] - after_one[name]).abs().max().item() for name in trained) / largest
+
+    first = abs(ours[0] - theirs[0]) / theirs[0]
+    all_steps = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+    for step, (a, b) in enumerate(zip(ours, theirs)):
+        print(f"step {step:2}  vertebra {a:.7f}  pytorch {b:.7f}  difference {a - b:+.1e}")
+    print(f"torch {torch.__version__}, {args.arch} {args.width} at {args.size}x{args.size}, batch {args.batch}")
+    print(f"first loss: {first:.1e} relative (bound 1e-5)")
+    print(f"weights after one step: {worst:.1e} of the largest update (bound 1e-4)")
+    print(f"{STEPS} losses: {all_steps:.1e} (bound 1e-3)")
+    sys.exit(not (first < 1e-5 and worst < 1e-4 and all_steps < 1e-3))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 //! level, against what the machine allows.
 //!
 //! The bound of a run is the larger of two times: the bytes that must move (every tensor once) at the memory bandwidth,
-//! and the arithmetic at the multiply-add peak, both measured here first. Tensors that fit the last cache can beat it.
+//! and the arithmetic at the multiply-add peak, both measured here. Tensors that fit the last cache can beat it.
 //!
 //! A batch of 1 stays in the cache, which shows the arithmetic alone.
 //!
@@ -110,13 +110,11 @@ fn random(len: usize) -> Buffer {
     buffer
 }
 
-/// Bytes a second: the better of reading and of copying, which the levels share.
-fn memory_bandwidth() -> f64 {
-    let from = random(64 << 20);
-    let mut to = random(64 << 20);
+/// Bytes a second: the better of reading and of copying.
+fn memory_bandwidth(from: &Buffer, to: &mut Buffer) -> f64 {
     let bytes = from.len() as f64 * 4.0;
-    let read = bytes / time(|| _ = black_box(Level::best().dispatch(Sweep(&from)))).1;
-    let copied = 2.0 * bytes / time(|| Level::best().dispatch(Copy(&from, &mut to))).1;
+    let read = bytes / time(|| _ = black_box(Level::best().dispatch(Sweep(from)))).1;
+    let copied = 2.0 * bytes / time(|| Level::best().dispatch(Copy(from, to))).1;
     println!("memory: read {:.1} GB/s, copy {:.1} GB/s (both ways)", read / 1e9, copied / 1e9);
     read.max(copied)
 }
@@ -149,13 +147,15 @@ impl Row<'_> {
 fn main() {
     let wanted = std::env::args().nth(1);
     let batch = std::env::args().nth(2).map_or(32, |batch| batch.parse().expect("BATCH: a number of images"));
-    let bandwidth = memory_bandwidth();
+    let (from, mut to) = (random(64 << 20), random(64 << 20));
     for level in Level::available().filter(|level| wanted.as_deref().is_none_or(|name| name == level.name()))
     {
         let steps = (Peak::STEPS * Peak::CHAINS * level.lanes() * 2) as f64;
         let peak = steps / time(|| _ = black_box(level.dispatch(Peak))).1;
         println!("{}: peak {:.1} GFLOP/s", level.name(), peak / 1e9);
         for (size, c, stride) in SHAPES {
+            // Before every shape, since what else the machine does changes it.
+            let bandwidth = memory_bandwidth(&from, &mut to);
             measure(level, batch, (size, c, stride), peak, bandwidth);
         }
     }

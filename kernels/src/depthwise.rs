@@ -6,7 +6,9 @@
 //! weight is loaded once for all of them and the inputs they share come from L1. There is one body for all kernel sizes
 //! and strides; called with constants, the compiler unrolls it (3x3 at strides 1 and 2).
 
-use crate::rows::{Act, Block, PIXELS, Ring, RingShape, check_read};
+use crate::output::Output;
+use crate::ring::{Ring, RingShape};
+use crate::rows::{Act, Block, PIXELS, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{ConvShape, Epilogue, Read};
@@ -100,7 +102,9 @@ impl Kernel for Forward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let y = self.y.as_mut_ptr();
+        let whole =
+            self.rows.len() == self.shape.out_h && !matches!(self.epilogue, Epilogue::Activate { .. });
+        let y = Output::new(self.y, self.shape.outputs, whole);
         match std::mem::replace(&mut self.epilogue, Epilogue::None) {
             Epilogue::None => self.sized(s, Store { y }),
             Epilogue::Moments(moments) => {
@@ -117,6 +121,7 @@ impl Kernel for Forward<'_> {
                 self.sized(s, Activate { y, bias: bias.as_ptr(), act: Act::new(s, act), residual });
             }
         }
+        y.finish(s);
     }
 }
 
@@ -152,12 +157,18 @@ impl Forward<'_> {
                     let at = (oy - self.rows.start) * out_w;
                     let mut ox = 0;
                     while ox + PIXELS <= out_w {
+                        for ahead in 0..stride {
+                            ring.prefetch(s, &self.x, ahead, ox * stride, PIXELS * stride);
+                        }
                         window.outputs::<S, F, PIXELS>(s, &finish, block, ox, at + ox);
                         ox += PIXELS;
                     }
-                    while ox < out_w {
+                    if ox + 2 <= out_w {
+                        window.outputs::<S, F, 2>(s, &finish, block, ox, at + ox);
+                        ox += 2;
+                    }
+                    if ox < out_w {
                         window.outputs::<S, F, 1>(s, &finish, block, ox, at + ox);
-                        ox += 1;
                     }
                     finish.end_row(s, block);
                 }
@@ -241,7 +252,7 @@ trait Finish<S: Simd> {
 }
 
 struct Store {
-    y: *mut f32,
+    y: Output,
 }
 
 impl<S: Simd> Finish<S> for Store {
@@ -250,13 +261,13 @@ impl<S: Simd> Finish<S> for Store {
         let (c, n) = block.vector(s, v);
         for p in 0..P {
             // SAFETY: as the caller promises.
-            unsafe { s.store_up_to(self.y.add((at + p) * block.channels + c), z[p], n) };
+            unsafe { self.y.put(s, (at + p) * block.channels + c, z[p], n) };
         }
     }
 }
 
 struct Moments {
-    y: *mut f32,
+    y: Output,
     /// `[vectors, LANES]`: the block's pivots.
     pivots: *mut f32,
     /// `[vectors, 2, LANES]`: the sums of a row.
@@ -314,7 +325,7 @@ impl<S: Simd> Finish<S> for Moments {
 }
 
 struct Activate<S: Simd> {
-    y: *mut f32,
+    y: Output,
     bias: *const f32,
     act: Act<S>,
     residual: Option<*const f32>,
@@ -333,7 +344,7 @@ impl<S: Simd> Finish<S> for Activate<S> {
                 if let Some(residual) = self.residual {
                     y = s.add(y, s.load_up_to(residual.add(at), n));
                 }
-                s.store_up_to(self.y.add(at), y, n);
+                self.y.put(s, at, y, n);
             }
         }
     }

@@ -8,7 +8,9 @@
 //! The weight gradient of a tile is that of the output rows that begin in it, so tiles add up to the whole.
 
 use crate::depthwise::{MAX_KERNEL, check_shape, split_rows};
-use crate::rows::{Act, Block, PIXELS, Ring, RingShape, check_grad, check_read};
+use crate::output::Output;
+use crate::ring::{Ring, RingShape};
+use crate::rows::{Act, Block, PIXELS, check_grad, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{ConvShape, Deferred, Grad, Read};
@@ -134,11 +136,11 @@ impl Backward<'_> {
     /// All rows of the tile, block after block.
     #[inline(always)]
     fn tile<S: Simd>(mut self, s: S, kernel: usize, stride: usize) {
-        let &ConvShape { h, w, inputs: channels, pad_top, pad_left, out_h, out_w, .. } = self.shape;
+        let &ConvShape { h, inputs: channels, pad_top, out_h, .. } = self.shape;
         let Range { start, end } = self.rows;
         // The output rows whose weight gradient is this tile's.
         let own = start.div_ceil(stride)..if end == h { out_h } else { end.div_ceil(stride) };
-        let dx = self.dx.as_mut().map(|dx| dx.as_mut_ptr());
+        let dx = self.dx.take().map(|dx| Output::new(dx, channels, start == 0 && end == h));
         let mask = match self.x {
             Read::Plain(_) => None,
             Read::Norm(x) => Some(Mask { x, act: Act::new(s, x.act), sums: self.row_sums }),
@@ -161,41 +163,13 @@ impl Backward<'_> {
                     let last = (top + stride - 1 + pad_top) / stride;
                     gradients.read(s, &self.g, first, last + 1);
                     if own.contains(&step) {
-                        let end = top + kernel;
-                        inputs.read(s, &self.x, top.saturating_sub(pad_top), end.saturating_sub(pad_top));
-                        let mut rows = [inputs.row(-1); MAX_KERNEL];
-                        for (ky, row) in rows.iter_mut().enumerate().take(kernel) {
-                            *row = inputs.row((top + ky) as isize - pad_top as isize);
-                        }
-                        let gradient = gradients.row(step as isize).add(self.gradients.left * S::LANES);
-                        for v in 0..block.vectors(s) {
-                            let columns = rows.map(|row| row.wrapping_add(v * inputs.plane()));
-                            let gradient = gradient.add(v * gradients.plane());
-                            let dw = self.dw_taps.add(v * kernel * kernel * S::LANES);
-                            add_weight_gradient(s, kernel, stride, out_w, &columns, gradient, dw);
-                        }
+                        let bottom = top + kernel;
+                        inputs.read(s, &self.x, top.saturating_sub(pad_top), bottom.saturating_sub(pad_top));
+                        self.weight_row(s, block, kernel, stride, step, &inputs, &gradients);
                     }
                     let Some(dx) = dx else { continue };
                     for iy in start.max(top)..end.min(top + stride) {
-                        let (ky, below) = ((iy + pad_top) % stride, (iy + pad_top) / stride);
-                        let mut rows = [gradients.row(-1); MAX_KERNEL];
-                        for (i, row) in rows.iter_mut().enumerate().take((kernel - 1) / stride + 1) {
-                            *row = gradients.row(below as isize - i as isize);
-                        }
-                        let row = InputRow {
-                            rows,
-                            plane: gradients.plane(),
-                            left: self.gradients.left,
-                            taps: self.taps,
-                            kernel,
-                            stride,
-                            ky,
-                            pad_left,
-                            pixel: iy * w,
-                            dx: dx.add((iy - start) * w * channels),
-                        };
-                        row.write(s, block, w, mask.as_ref());
-                        block.carry(s, 2, self.row_sums, self.total_sums);
+                        self.input_row(s, block, kernel, stride, iy, &inputs, &gradients, mask.as_ref(), dx);
                     }
                 }
                 block.scatter(s, kernel * kernel, self.dw_taps, self.dw.as_mut_ptr());
@@ -203,6 +177,98 @@ impl Backward<'_> {
                     block.scatter(s, 2, self.total_sums, self.sums.as_mut_ptr());
                 }
             }
+        }
+        if let Some(dx) = dx {
+            dx.finish(s);
+        }
+    }
+
+    /// Adds the share of output row `oy` to the block's weight gradient.
+    ///
+    /// # Safety
+    /// The rings must have the rows.
+    #[inline(always)]
+    unsafe fn weight_row<S: Simd>(
+        &self,
+        s: S,
+        block: Block,
+        kernel: usize,
+        stride: usize,
+        oy: usize,
+        inputs: &Ring,
+        gradients: &Ring,
+    ) {
+        let &ConvShape { pad_top, out_w, .. } = self.shape;
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut rows = [inputs.row(-1); MAX_KERNEL];
+            for (ky, row) in rows.iter_mut().enumerate().take(kernel) {
+                *row = inputs.row((oy * stride + ky) as isize - pad_top as isize);
+            }
+            let gradient = gradients.row(oy as isize).add(self.gradients.left * S::LANES);
+            for v in 0..block.vectors(s) {
+                let rows = rows.map(|row| row.wrapping_add(v * inputs.plane()));
+                let gradient = gradient.add(v * gradients.plane());
+                let dw = self.dw_taps.add(v * kernel * kernel * S::LANES);
+                add_weight_gradient(s, kernel, stride, out_w, &rows, gradient, dw);
+            }
+        }
+    }
+
+    /// Writes the gradient of input row `iy`, while memory fetches a row that a later step will read.
+    ///
+    /// # Safety
+    /// The rings must have the rows, `dx` the tile.
+    #[inline(always)]
+    unsafe fn input_row<S: Simd>(
+        &self,
+        s: S,
+        block: Block,
+        kernel: usize,
+        stride: usize,
+        iy: usize,
+        inputs: &Ring,
+        gradients: &Ring,
+        mask: Option<&Mask<S>>,
+        dx: Output,
+    ) {
+        let &ConvShape { w, pad_top, pad_left, .. } = self.shape;
+        // SAFETY: columns up to w, as the caller promises.
+        unsafe {
+            let below = (iy + pad_top) / stride;
+            let mut rows = [gradients.row(-1); MAX_KERNEL];
+            for (i, row) in rows.iter_mut().enumerate().take((kernel - 1) / stride + 1) {
+                *row = gradients.row(below as isize - i as isize);
+            }
+            let row = InputRow {
+                rows,
+                plane: gradients.plane(),
+                left: self.gradients.left,
+                taps: self.taps,
+                kernel,
+                stride,
+                ky: (iy + pad_top) % stride,
+                pad_left,
+                pixel: iy * w,
+                tile_pixel: (iy - self.rows.start) * w,
+                dx,
+            };
+            let mut column = 0;
+            while column + PIXELS * stride <= w {
+                inputs.prefetch(s, &self.x, iy % stride, column, PIXELS * stride);
+                if iy.is_multiple_of(stride) {
+                    gradients.prefetch(s, &self.g, 0, column / stride, PIXELS);
+                }
+                for phase in 0..stride {
+                    row.inputs::<S, PIXELS>(s, block, column + phase, mask);
+                }
+                column += PIXELS * stride;
+            }
+            while column < w {
+                row.inputs::<S, 1>(s, block, column, mask);
+                column += 1;
+            }
+            block.carry(s, 2, self.row_sums, self.total_sums);
         }
     }
 }
@@ -263,39 +329,18 @@ struct InputRow {
     stride: usize,
     ky: usize,
     pad_left: usize,
-    /// Its first pixel in the image.
+    /// Its first pixel in the image, and in the tile.
     pixel: usize,
-    /// Where its gradient goes.
-    dx: *mut f32,
+    tile_pixel: usize,
+    /// The tile's gradient.
+    dx: Output,
 }
 
 impl InputRow {
-    /// Writes the gradient of the row's `w` pixels.
-    ///
-    /// # Safety
-    /// The pointers must be valid for that, the mask for the image.
-    #[inline(always)]
-    unsafe fn write<S: Simd>(&self, s: S, block: Block, w: usize, mask: Option<&Mask<S>>) {
-        let mut column = 0;
-        // SAFETY: columns up to w, as the caller promises.
-        unsafe {
-            while column + PIXELS * self.stride <= w {
-                for phase in 0..self.stride {
-                    self.inputs::<S, PIXELS>(s, block, column + phase, mask);
-                }
-                column += PIXELS * self.stride;
-            }
-            while column < w {
-                self.inputs::<S, 1>(s, block, column, mask);
-                column += 1;
-            }
-        }
-    }
-
     /// `P` inputs of one phase, from column `ix` on.
     ///
     /// # Safety
-    /// As [`Self::write`], and the row must have the columns.
+    /// The row must have the columns, `mask` the image.
     #[inline(always)]
     unsafe fn inputs<S: Simd, const P: usize>(&self, s: S, block: Block, ix: usize, mask: Option<&Mask<S>>) {
         let Self { kernel, stride, .. } = *self;
@@ -321,7 +366,8 @@ impl InputRow {
                     mask.apply(s, block, v, self.pixel + ix, stride, &mut dx);
                 }
                 for p in 0..P {
-                    s.store_up_to(self.dx.add((ix + p * stride) * block.channels + c), dx[p], n);
+                    let pixel = self.tile_pixel + ix + p * stride;
+                    self.dx.put(s, pixel * block.channels + c, dx[p], n);
                 }
             }
         }

@@ -1,13 +1,13 @@
-//! What the kernels over image rows share: channel blocks, activations in registers, and a ring of transformed rows.
+//! What the kernels over image rows share: activations in registers, channel blocks, and views that are read row by row.
 //!
-//! A deferred value is worked out once, when its row enters a [`Ring`]: the last few rows of the image, each between
-//! columns of zeros and with its channels filled up to whole vectors. A stencil over the ring therefore has no border
-//! to check and no tail to load. In a ring row the vectors of one channel group lie side by side, `[vectors, columns,
-//! LANES]`, so that neighbours are a constant away (an address needs no arithmetic) and no two of them compete for the
-//! same set of the cache, as the pixels of a row of 512 channels do. Rows outside the image are one row of zeros.
+//! A deferred value is worked out once, when its row is read into working memory, and then used by every tap or panel of
+//! weights. What a kernel finds there are whole vectors: channels beyond the last are zeros.
 
 use crate::simd::Simd;
 use crate::view::{Activation, Deferred, Grad, Read};
+
+/// Floats of a cache line.
+pub(crate) const CACHE_LINE: usize = 16;
 
 /// Neighbouring pixels that are worked out together: what is loaded for one serves all.
 pub(crate) const PIXELS: usize = 4;
@@ -50,9 +50,10 @@ impl<S: Simd> Act<S> {
     }
 }
 
-/// Channels of a block. The rings of 28 x 28 images and smaller then fit L1, and memory is still read in runs of four
-/// cache lines. Measured on 7x7x1024, forward: 64 channels 11 us an image, all channels at once 23 us.
-const BLOCK: usize = 64;
+/// Channels of a block. The rings of small images then fit L1, while images that memory must bring are read row by row:
+/// large images have few channels, and runs of eight cache lines are long enough for the rest. Measured, microseconds an
+/// image, forward: all channels of 7x7x1024 at once 20, blocks of 128 12; blocks of 64 of 56x56x128 174, of 128 116.
+const BLOCK: usize = 128;
 
 /// A run of channels that a kernel takes through its whole tile before the next one.
 #[derive(Clone, Copy)]
@@ -264,9 +265,27 @@ pub(crate) trait Rows {
         to: *mut f32,
         plane: usize,
     );
+
+    /// Asks for the block's channels of a pixel.
+    fn prefetch<S: Simd>(&self, s: S, block: Block, pixel: usize);
+}
+
+/// Asks for the block's channels of pixel `pixel` of `tensor: [.., channels]`.
+#[inline(always)]
+fn prefetch<S: Simd>(s: S, tensor: &[f32], block: Block, pixel: usize) {
+    let start = tensor.as_ptr().wrapping_add(pixel * block.channels + block.start);
+    let mut c = 0;
+    while c < block.len {
+        s.prefetch(start.wrapping_add(c));
+        c += CACHE_LINE;
+    }
 }
 
 impl Rows for Read<'_> {
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S, block: Block, pixel: usize) {
+        prefetch(s, self.stored(), block, pixel);
+    }
     #[inline(always)]
     unsafe fn read_apart<S: Simd>(
         &self,
@@ -288,6 +307,16 @@ impl Rows for Read<'_> {
 }
 
 impl Rows for Grad<'_> {
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S, block: Block, pixel: usize) {
+        match self {
+            Grad::Plain(g) => prefetch(s, g, block, pixel),
+            Grad::Norm { dy, z, .. } => {
+                prefetch(s, dy, block, pixel);
+                prefetch(s, z, block, pixel);
+            }
+        }
+    }
     #[inline(always)]
     unsafe fn read_apart<S: Simd>(
         &self,
@@ -362,106 +391,6 @@ unsafe fn read_pixels<S: Simd, R: View<S>, const P: usize>(
                 s.store(to.add(v * plane + p * block.pitch), value);
             }
         }
-    }
-}
-
-/// How a [`Ring`] lies in memory, and which rows it takes.
-#[derive(Clone, Copy)]
-pub(crate) struct RingShape {
-    /// Rows it holds at once; one more is the row of zeros.
-    pub(crate) slots: usize,
-    /// Rows of the image.
-    pub(crate) height: usize,
-    /// Columns of the image.
-    pub(crate) width: usize,
-    /// Zero columns left of the image.
-    pub(crate) left: usize,
-    /// Columns of a ring row, zeros included; what of the image is right of them is not read.
-    pub(crate) columns: usize,
-}
-
-impl RingShape {
-    /// Floats of memory for blocks of `width` channels.
-    pub(crate) fn len(&self, width: usize) -> usize {
-        (self.slots + 1) * self.columns * width
-    }
-}
-
-/// The last rows of an image, transformed.
-pub(crate) struct Ring {
-    shape: RingShape,
-    block: Block,
-    memory: *mut f32,
-    /// Floats from one vector of a row to the next.
-    plane: usize,
-    /// Floats from one row to the next.
-    row: usize,
-    /// The first row that was not read yet.
-    next: usize,
-}
-
-impl Ring {
-    /// An empty ring.
-    ///
-    /// # Safety
-    /// `memory` must be valid for writing `shape.len(width)` floats, where the block fits `width`, as long as the ring
-    /// is used.
-    #[inline(always)]
-    pub(crate) unsafe fn new<S: Simd>(s: S, shape: RingShape, block: Block, memory: *mut f32) -> Self {
-        let RingShape { slots, width, left, columns, .. } = shape;
-        let vectors = block.vectors(s);
-        for row in 0..=slots {
-            // The columns of the image, which reading a row will fill; the row of zeros has none.
-            let image = if row == slots { columns..columns } else { left..columns.min(left + width) };
-            for v in 0..vectors {
-                for column in (0..image.start).chain(image.end..columns) {
-                    // SAFETY: slots + 1 rows of `vectors` times `columns` vectors.
-                    unsafe {
-                        let at = (row * vectors + v) * columns + column;
-                        s.store(memory.add(at * S::LANES), s.splat(0.0));
-                    }
-                }
-            }
-        }
-        let plane = columns * S::LANES;
-        Self { shape, block, memory, plane, row: vectors * plane, next: 0 }
-    }
-
-    /// Reads rows until `end` is the first that was not, but none above `start` and none below the image.
-    ///
-    /// # Safety
-    /// The source must have the image.
-    #[inline(always)]
-    pub(crate) unsafe fn read<S: Simd, R: Rows>(&mut self, s: S, source: &R, start: usize, end: usize) {
-        let RingShape { slots, height, width, left, columns } = self.shape;
-        self.next = self.next.max(start);
-        while self.next < end.min(height) {
-            let count = width.min(columns - left);
-            // SAFETY: the slot is one of `slots`, and left + count <= columns.
-            unsafe {
-                let to = self.memory.add(self.next % slots * self.row + left * S::LANES);
-                source.read_apart(s, self.block, self.next * width, count, to, self.plane);
-            }
-            self.next += 1;
-        }
-    }
-
-    /// Row `y` of the image, or zeros outside it.
-    ///
-    /// # Safety
-    /// A row inside the image must be one of the last `slots` that were read.
-    #[inline(always)]
-    pub(crate) unsafe fn row(&self, y: isize) -> *const f32 {
-        let RingShape { slots, height, .. } = self.shape;
-        let slot = if y >= 0 && (y as usize) < height { y as usize % slots } else { slots };
-        // SAFETY: there are slots + 1 rows.
-        unsafe { self.memory.add(slot * self.row) }
-    }
-
-    /// Floats from one vector of a row to the next.
-    #[inline(always)]
-    pub(crate) fn plane(&self) -> usize {
-        self.plane
     }
 }
 

@@ -169,6 +169,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn stream(self, p: *mut f32, v: Self::V);
     /// Orders streamed stores before what follows.
     fn fence(self);
+    /// Asks for the cache line at `p`, where the level can; any address will do.
+    fn prefetch(self, p: *const f32);
     /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`

@@ -5,7 +5,7 @@ mod common;
 use common::{ACTIVATIONS, Guarded, View, assert_close, channel_counts, floats, magnitudes, shapes, wide};
 use kernels::depthwise::{depthwise, tile_rows};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
-use kernels::{Activation, ConvShape, Epilogue, Grad, Level, Read, scalar};
+use kernels::{Activation, Buffer, ConvShape, Epilogue, Grad, Level, Read, scalar};
 
 /// Every shape, channel count and activation at a level; the activation changes from case to case.
 fn for_each_case(mut f: impl FnMut(Level, ConvShape, View, &str)) {
@@ -211,6 +211,41 @@ fn a_nan_reaches_everything_that_sees_it() {
             let (pixel, channel) = (i / c, i % c);
             let sees = channel == 3 && (pixel / 5).abs_diff(2) <= 1 && (pixel % 5).abs_diff(2) <= 1;
             assert_eq!(y.is_nan(), sees, "{} pixel {pixel} channel {channel}", level.name());
+        }
+    }
+}
+
+/// Whole images of half a megabyte and more are written past the caches, parts of them are not.
+#[test]
+fn large_images_are_written_as_their_parts_are() {
+    let c = 128;
+    let shape = ConvShape {
+        h: 32,
+        w: 33,
+        inputs: c,
+        outputs: c,
+        kernel: 3,
+        stride: 1,
+        pad_top: 1,
+        pad_left: 1,
+        out_h: 32,
+        out_w: 33,
+    };
+    let row = shape.w * c;
+    let (x, g, weights) = (floats(32 * row, 1), floats(32 * row, 2), floats(9 * c, 3));
+    for level in Level::available() {
+        let run = |rows: std::ops::Range<usize>, y: &mut [f32], dx: &mut [f32]| {
+            depthwise(level, &shape, Read::Plain(&x), &weights, rows.clone(), y, Epilogue::None);
+            let (x, g, dw) = (Read::Plain(&x), Grad::Plain(&g), &mut vec![0.0; 9 * c]);
+            depthwise_backward(level, &shape, x, g, &weights, rows, Some(dx), dw, &mut []);
+        };
+        let (mut y, mut dx) = (Buffer::zeros(32 * row), Buffer::zeros(32 * row));
+        run(0..32, &mut y, &mut dx);
+        for rows in [0..20, 20..32] {
+            let part = rows.start * row..rows.end * row;
+            let (mut y_part, mut dx_part) = (vec![f32::NAN; part.len()], vec![f32::NAN; part.len()]);
+            run(rows, &mut y_part, &mut dx_part);
+            assert!(y[part.clone()] == y_part && dx[part.clone()] == dx_part, "{} {part:?}", level.name());
         }
     }
 }

@@ -53,6 +53,8 @@ impl Simd for Portable {
     #[inline(always)]
     fn fence(self) {}
     #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
+    #[inline(always)]
     fn add(self, a: f32x4, b: f32x4) -> f32x4 {
         a + b
     }

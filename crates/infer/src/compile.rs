@@ -1,6 +1,7 @@
-//! From a network to steps: which layers run as one, and where every value lies.
+//! From a network to steps, and a place for every value between them.
 
 use crate::arena::{Lifetime, place};
+use crate::chain::{Chain, MAX_LAYERS};
 use crate::fold::{Folded, fold};
 use crate::layer::Layer;
 use crate::plan::{Error, StepInfo};
@@ -45,12 +46,10 @@ fn is_pointwise(conv: &ConvLayer) -> bool {
     conv.kind == ConvKind::Pointwise && conv.stride == 1
 }
 
-/// A step whose values have numbers and no place yet: value `i` is what step `i` puts out.
+/// A step without a place for its output.
 struct Draft {
     op: Op,
     info: StepInfo,
-    /// The value that is added to the output.
-    residual: Option<usize>,
 }
 
 struct Builder<'a> {
@@ -62,57 +61,41 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// The convolutions of a block, and the addition of its input.
+    /// The convolutions of a block, and the addition of its input: one step, as the tensors between them are larger than
+    /// those between blocks.
     fn block(&mut self, block: &Block) -> Result<(), Error> {
-        let (begin, input) = (self.drafts.len(), self.shape);
-        let mut convs = block.convs.iter().peekable();
-        while let Some(conv) = convs.next() {
-            let output = output_shape(conv, self.shape)?;
-            let layer = self.layer(conv, self.shape);
-            match convs.next_if(|next| conv.kind == ConvKind::Depthwise && is_pointwise(next)) {
-                Some(next) => {
-                    let (second, output) = (self.layer(next, output), output_shape(next, output)?);
-                    let name = format!("{}+{}", conv.name, next.name);
-                    self.push(name, "separable", Op::separable(layer, second), output);
-                }
-                None => {
-                    let kind = match conv.kind {
-                        ConvKind::Full => "conv",
-                        ConvKind::Depthwise => "depthwise",
-                        ConvKind::Pointwise => "pointwise",
-                    };
-                    self.push(conv.name.clone(), kind, Op::Conv(layer), output);
-                }
-            }
+        let (Some(first), Some(last)) = (block.convs.first(), block.convs.last()) else { return Ok(()) };
+        let name = if first == last { first.name.clone() } else { format!("{}..{}", first.name, last.name) };
+        let (input, mut output) = (self.shape, self.shape);
+        let mut layers = Vec::with_capacity(block.convs.len());
+        for conv in &block.convs {
+            let [h, w, _] = output;
+            output = output_shape(conv, output)?;
+            layers.push(Layer::new(self.level, conv, [h, w], &fold(conv, self.weights)));
         }
-        match self.drafts.last_mut().filter(|_| block.residual) {
-            Some(last) if begin > 0 && self.shape == input => last.residual = Some(begin - 1),
-            Some(last) => {
-                let layer = last.info.name.clone();
-                let problem =
-                    format!("cannot add the block's input {input:?} to its output {:?}", self.shape);
-                return Err(Error::Layer { layer, problem });
-            }
-            None => {}
+        let error = |problem| Err(Error::Layer { layer: name.clone(), problem });
+        if block.residual && output != input {
+            return error(format!("cannot add the input {input:?} to the output {output:?}"));
         }
+        if layers.len() > MAX_LAYERS {
+            return error(format!("expected at most {MAX_LAYERS} convolutions, found {}", layers.len()));
+        }
+        self.push(name, "block", Op::Chain(Chain::new(layers, block.residual)), output);
         Ok(())
-    }
-
-    fn layer(&self, conv: &ConvLayer, [h, w, _]: [usize; 3]) -> Layer {
-        Layer::new(self.level, conv, [h, w], self.weights)
     }
 
     /// Global average pooling, with the convolution before it if there is one left.
     fn pool(&mut self, conv: Option<&ConvLayer>) -> Result<(), Error> {
         let [h, w, channels] = self.shape;
-        let Some(conv) = conv else {
-            let pool = Op::Pool { level: self.level, channels };
-            self.push("pool".to_owned(), "pool", pool, [1, 1, channels]);
-            return Ok(());
+        let (name, op, outputs) = match conv {
+            None => ("pool".to_owned(), Op::Pool { level: self.level, channels }, channels),
+            Some(conv) => {
+                output_shape(conv, self.shape)?;
+                let op = self.pooled(&fold(conv, self.weights), h * w, conv.activation);
+                (format!("{}+pool", conv.name), op, conv.outputs)
+            }
         };
-        output_shape(conv, self.shape)?;
-        let op = self.pooled(&fold(conv, self.weights), h * w, conv.activation);
-        self.push(format!("{}+pool", conv.name), "pooled", op, [1, 1, conv.outputs]);
+        self.push(name, "pool", op, [1, 1, outputs]);
         Ok(())
     }
 
@@ -125,7 +108,7 @@ impl Builder<'_> {
     }
 
     fn pooled(&self, folded: &Folded, pixels: usize, activation: Activation) -> Op {
-        let part = |outputs| Layer::pointwise(self.level, folded, pixels, activation, outputs);
+        let part = |outputs| Layer::columns(self.level, folded, pixels, activation, outputs);
         Op::pooled(self.level, folded.bias.len(), part)
     }
 
@@ -140,29 +123,22 @@ impl Builder<'_> {
             weight_bytes: op.layers().map(Layer::bytes).sum(),
         };
         self.shape = output;
-        self.drafts.push(Draft { op, info, residual: None });
+        self.drafts.push(Draft { op, info });
     }
 
-    /// Gives every value its place.
+    /// Gives every value its place; value `i` is what step `i` puts out.
     fn finish(self, features: Option<usize>) -> Compiled {
         let last = self.drafts.len() - 1;
-        // The last value is the logits, which the caller holds; the others are read by the next step at least.
-        let mut values: Vec<Lifetime> = (0..last)
-            .map(|i| {
-                let len = self.drafts[i].info.output.iter().product();
-                Lifetime { len, first: i, last: if features == Some(i) { last } else { i + 1 } }
-            })
-            .collect();
-        for (i, draft) in self.drafts.iter().enumerate() {
-            if let Some(value) = draft.residual {
-                values[value].last = values[value].last.max(i);
-            }
-        }
-        let (places, arena) = place(&values);
+        // The last value is the logits, which the caller holds; the others are read by the next step.
+        let lifetime = |i: usize| {
+            let len = self.drafts[i].info.output.iter().product();
+            Lifetime { len, first: i, last: if features == Some(i) { last } else { i + 1 } }
+        };
+        let (places, arena) = place(&(0..last).map(lifetime).collect::<Vec<_>>());
         let at = |value: usize| places.get(value).cloned();
-        let steps = self.drafts.into_iter().enumerate().map(|(i, Draft { op, info, residual })| {
+        let steps = self.drafts.into_iter().enumerate().map(|(i, Draft { op, info })| {
             let input = i.checked_sub(1).and_then(at);
-            (Step { op, input, output: at(i), residual: residual.and_then(at) }, info)
+            (Step { op, input, output: at(i) }, info)
         });
         Compiled { steps: steps.collect(), arena, features: features.and_then(at) }
     }

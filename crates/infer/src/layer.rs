@@ -1,13 +1,13 @@
-//! One convolution, folded and packed, ready to compute any of its output rows.
+//! One convolution, folded and packed, ready to compute any of its output rows from the input rows that they see.
 
-use crate::fold::{Folded, fold};
+use crate::fold::Folded;
 use kernels::{Buffer, ConvShape, Epilogue, Level, Packed, Read, conv, depthwise, pointwise};
-use model::{Activation, ConvKind, ConvLayer, Weights};
+use model::{Activation, ConvKind, ConvLayer};
 use std::ops::Range;
 
 /// A convolution with the bias and the activation that its epilogue applies.
 pub(crate) struct Layer {
-    /// Of one image. A pointwise layer has all pixels in one column, so that its rows are pixels.
+    /// Of one image.
     pub shape: ConvShape,
     kernel: Kernel,
     bias: Buffer,
@@ -21,55 +21,42 @@ enum Kernel {
 }
 
 impl Layer {
-    /// The layer `conv` of `weights` for an input of `[height, width]`.
-    pub fn new(level: Level, conv: &ConvLayer, size: [usize; 2], weights: &Weights) -> Self {
-        let folded = fold(conv, weights);
-        let [out_h, out_w] = conv.output_size(size);
-        let [(pad_top, _), (pad_left, _)] = size.map(|size| conv.pad(size));
-        let (inputs, outputs) = (conv.inputs, conv.outputs);
-        let shape = ConvShape {
-            h: size[0],
-            w: size[1],
-            inputs,
-            outputs,
-            kernel: conv.kernel,
-            stride: conv.stride,
-            pad_top,
-            pad_left,
-            out_h,
-            out_w,
-        };
+    /// The layer `conv`, whose weights are `folded`, for an input of `[height, width]`.
+    pub fn new(level: Level, conv: &ConvLayer, [h, w]: [usize; 2], folded: &Folded) -> Self {
+        let [out_h, out_w] = conv.output_size([h, w]);
+        let &ConvLayer { inputs, outputs, kernel, stride, .. } = conv;
+        let (pad_top, pad_left) = (conv.pad(h).0, conv.pad(w).0);
+        let shape = ConvShape { h, w, inputs, outputs, kernel, stride, pad_top, pad_left, out_h, out_w };
         let kernel = match conv.kind {
             ConvKind::Depthwise => Kernel::Depthwise(level, Buffer::from_slice(&folded.weights)),
-            ConvKind::Pointwise if conv.stride == 1 => {
-                return Self::pointwise(level, &folded, out_h * out_w, conv.activation, 0..outputs);
+            ConvKind::Pointwise if stride == 1 => {
+                Kernel::Pointwise(pack(level, inputs, outputs, &folded.weights))
             }
             ConvKind::Full | ConvKind::Pointwise => {
-                let taps = conv.kernel * conv.kernel * inputs;
-                Kernel::Full(pack(level, taps, outputs, &folded.weights))
+                Kernel::Full(pack(level, kernel * kernel * inputs, outputs, &folded.weights))
             }
         };
         let activation = kernel_activation(conv.activation);
         Layer { shape, kernel, bias: Buffer::from_slice(&folded.bias), activation }
     }
 
-    /// Output channels `outputs` of a pointwise convolution `[inputs, folded.bias.len()]` over `pixels` pixels.
-    pub fn pointwise(
+    /// Output channels `outputs` of a pointwise convolution over `pixels` pixels, which lie in one column.
+    pub fn columns(
         level: Level,
         folded: &Folded,
         pixels: usize,
         activation: Activation,
         outputs: Range<usize>,
     ) -> Self {
-        let all = folded.bias.len();
-        let inputs = folded.weights.len() / all;
+        let (all, n) = (folded.bias.len(), outputs.len());
+        let k = folded.weights.len() / all;
         let rows = folded.weights.chunks_exact(all);
         let weights: Vec<f32> = rows.flat_map(|row| &row[outputs.clone()]).copied().collect();
         let shape = ConvShape {
             h: pixels,
             w: 1,
-            inputs,
-            outputs: outputs.len(),
+            inputs: k,
+            outputs: n,
             kernel: 1,
             stride: 1,
             pad_top: 0,
@@ -79,26 +66,40 @@ impl Layer {
         };
         Layer {
             shape,
-            kernel: Kernel::Pointwise(pack(level, inputs, outputs.len(), &weights)),
+            kernel: Kernel::Pointwise(pack(level, k, n, &weights)),
             bias: Buffer::from_slice(&folded.bias[outputs]),
             activation: kernel_activation(activation),
         }
     }
 
-    /// Computes output rows `rows` of the image `x: [h, w, inputs]` into `y: [rows, out_w, outputs]`, and adds
-    /// `residual`, which lies as `y` does.
-    pub fn rows(&self, x: &[f32], rows: Range<usize>, y: &mut [f32], residual: Option<&[f32]>) {
+    /// The input rows that output rows `rows` see.
+    pub fn input_rows(&self, rows: Range<usize>) -> Range<usize> {
+        let ConvShape { h, kernel, stride, pad_top, .. } = self.shape;
+        let clip = |row: usize| row.saturating_sub(pad_top).min(h);
+        clip(rows.start * stride)..clip((rows.end - 1) * stride + kernel)
+    }
+
+    /// Computes output rows `rows` into `y: [rows, out_w, outputs]`, and adds `residual`, which lies as `y` does.
+    /// `x: [.., w, inputs]` holds the input rows from `first` on, at least those that `rows` see.
+    pub fn rows(&self, x: &[f32], first: usize, rows: Range<usize>, y: &mut [f32], residual: Option<&[f32]>) {
         let epilogue = Epilogue::Activate { bias: &self.bias, act: self.activation, residual };
+        // The rows are convolved as an image of their own, padded only where the whole one is.
+        let seen = self.input_rows(rows.clone());
+        let row = self.shape.w * self.shape.inputs;
+        let x = &x[(seen.start - first) * row..(seen.end - first) * row];
+        let shape = ConvShape {
+            h: seen.len(),
+            out_h: rows.len(),
+            pad_top: self.shape.pad_top.saturating_sub(rows.start * self.shape.stride),
+            ..self.shape
+        };
+        let (x, all) = (Read::Plain(x), 0..rows.len());
         match &self.kernel {
-            Kernel::Full(packed) => conv::conv(&self.shape, Read::Plain(x), packed, rows, y, epilogue),
+            Kernel::Full(packed) => conv::conv(&shape, x, packed, all, y, epilogue),
             Kernel::Depthwise(level, weights) => {
-                depthwise::depthwise(*level, &self.shape, Read::Plain(x), weights, rows, y, epilogue);
+                depthwise::depthwise(*level, &shape, x, weights, all, y, epilogue);
             }
-            Kernel::Pointwise(packed) => {
-                let inputs = self.shape.inputs;
-                let x = &x[rows.start * inputs..rows.end * inputs];
-                pointwise::pointwise(Read::Plain(x), packed, y, epilogue);
-            }
+            Kernel::Pointwise(packed) => pointwise::pointwise(x, packed, y, epilogue),
         }
     }
 
@@ -133,9 +134,11 @@ impl Layer {
         weights + self.bias.capacity() * size_of::<f32>()
     }
 
-    /// Floats of working memory that its kernel takes for `rows` output rows, at most: padded input rows, and for a
-    /// depthwise layer padded weights and per-channel state.
+    /// Floats of working memory that its kernel takes for `rows` output rows, at most: padded input, and for a depthwise
+    /// layer padded weights and per-channel state. The test of allocations holds the kernels to it.
     pub fn scratch(&self, rows: usize) -> usize {
+        /// Floats of input that a pointwise kernel lays out anew at a time.
+        const BLOCK: usize = 64 * 1024;
         let ConvShape { inputs, kernel, stride, out_w, .. } = self.shape;
         let span = |outputs: usize| (outputs - 1) * stride + kernel;
         match &self.kernel {
@@ -144,7 +147,10 @@ impl Layer {
                 let pitch = inputs.next_multiple_of(level.lanes());
                 ((kernel + 1) * span(out_w) + kernel * kernel + 5) * pitch + 64
             }
-            Kernel::Pointwise(_) => 0,
+            Kernel::Pointwise(_) => {
+                let pitch = inputs.next_multiple_of(16) + 16;
+                (rows * out_w * pitch).min(BLOCK + 16 * pitch)
+            }
         }
     }
 }

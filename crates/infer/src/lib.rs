@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+mod chain;
 mod compile;
 mod fold;
 mod layer;

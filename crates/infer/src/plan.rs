@@ -30,10 +30,9 @@ pub enum Error {
 /// What one step of a plan does, for people and for benchmarks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepInfo {
-    /// The layers' names; two that run as one are joined by `+`.
+    /// The layer's name, or the first and the last of a block.
     pub name: String,
-    /// `conv`, `depthwise`, `pointwise`, `separable` (depthwise and pointwise as one), `pooled` (pointwise and the mean
-    /// over pixels as one) or `dense`.
+    /// `block` (its convolutions, strip by strip), `pool` (with the pointwise convolution before it) or `dense`.
     pub op: &'static str,
     /// `[h, w, c]`
     pub input: [usize; 3],
@@ -162,5 +161,5 @@ impl Plan {
 
 /// The most working memory of any step.
 fn scratch(steps: &[Step]) -> [usize; 2] {
-    steps.iter().map(Step::scratch).fold([0, 0], |[a, b], [c, d]| [a.max(c), b.max(d)])
+    steps.iter().map(|step| step.op.scratch()).fold([0, 0], |[a, b], [c, d]| [a.max(c), b.max(d)])
 }

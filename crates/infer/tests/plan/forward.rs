@@ -136,5 +136,8 @@ fn what_cannot_be_planned_is_an_error() {
     assert!(message(&network, &Weights::new(), 1).contains("missing conv1.weight"));
     let mut residual = network.clone();
     residual.blocks[1].residual = true;
-    assert!(message(&residual, &weights, 1).contains("blocks.0.depthwise+blocks.0.pointwise: cannot add"));
+    assert!(
+        message(&residual, &weights, 1)
+            .contains("blocks.0.depthwise..blocks.0.pointwise: cannot add the input")
+    );
 }

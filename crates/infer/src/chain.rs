@@ -1,0 +1,139 @@
+//! Convolutions in sequence that run strip by strip, so that the tensors between them never leave the cache.
+//!
+//! For a strip of rows of the last output, each layer computes the rows that the next one needs now, into working
+//! memory of its own. Rows that the next strip needs again (3x3 windows overlap) are kept, so within a call nothing is
+//! computed twice. MobileNet's largest tensors lie between such layers: a pass over memory is saved for each.
+
+use crate::layer::Layer;
+use kernels::scratch;
+use std::array;
+use std::ops::Range;
+
+/// Floats of working memory: half of an L2 cache of 1 MiB, which leaves room for weights beside it.
+const BUDGET: usize = 128 * 1024;
+/// Weights that stay in L2 beside the working memory.
+const RESIDENT: usize = 96 * 1024;
+/// The most layers of a chain.
+pub(crate) const MAX_LAYERS: usize = 16;
+
+/// Layers, each reading what the one before puts out.
+pub(crate) struct Chain {
+    pub layers: Vec<Layer>,
+    /// Whether the input is added to the output.
+    residual: bool,
+    /// Rows of the output that are worked out at a time.
+    strip: usize,
+    /// Floats held of each value between two layers.
+    held: Vec<usize>,
+}
+
+impl Chain {
+    /// A chain of 1 to [`MAX_LAYERS`] layers, with the longest strip whose working memory fits, of one row at least.
+    pub fn new(layers: Vec<Layer>, residual: bool) -> Self {
+        assert!((1..=MAX_LAYERS).contains(&layers.len()), "a chain of {} layers", layers.len());
+        let rows = layers[layers.len() - 1].shape.out_h;
+        let longest = (1..=rows).take_while(|&strip| working_memory(&layers, strip) <= BUDGET).last();
+        let strip = longest.unwrap_or(1);
+        let held = held(&layers, strip);
+        Chain { layers, residual, strip, held }
+    }
+
+    /// Whether its weights are read from beyond the cache in every call.
+    pub fn is_heavy(&self) -> bool {
+        self.layers.iter().map(Layer::parameters).sum::<usize>() > RESIDENT
+    }
+
+    /// Rows of the output, and floats of one.
+    pub fn rows(&self) -> (usize, usize) {
+        let last = self.last();
+        (last.shape.out_h, last.row_len())
+    }
+
+    fn last(&self) -> &Layer {
+        &self.layers[self.layers.len() - 1]
+    }
+
+    /// Computes output rows `rows` of the image `x: [h, w, c]` into `y`.
+    pub fn run(&self, x: &[f32], rows: Range<usize>, y: &mut [f32]) {
+        let (_, row) = self.rows();
+        scratch::with([self.held.iter().sum()], |[memory]| {
+            let mut values = array::from_fn(|_| 0..0);
+            for (i, y) in y.chunks_mut(self.strip * row).enumerate() {
+                let start = rows.start + i * self.strip;
+                self.strip(x, start..start + y.len() / row, memory, &mut values, y);
+            }
+        });
+    }
+
+    /// One strip. `values` are the rows that `memory` holds of each value between two layers.
+    fn strip(
+        &self,
+        x: &[f32],
+        rows: Range<usize>,
+        mut memory: &mut [f32],
+        values: &mut [Range<usize>; MAX_LAYERS],
+        y: &mut [f32],
+    ) {
+        let last = self.layers.len() - 1;
+        // Backwards: which rows of each value are needed now, and which of them are missing.
+        let mut needed: [Range<usize>; MAX_LAYERS] = array::from_fn(|_| 0..0);
+        let mut missing = needed.clone();
+        missing[last] = rows.clone();
+        for i in (0..last).rev() {
+            needed[i] = match missing[i + 1].is_empty() {
+                true => values[i].clone(),
+                false => self.layers[i + 1].input_rows(missing[i + 1].clone()),
+            };
+            missing[i] = needed[i].start.max(values[i].end)..needed[i].end;
+        }
+        // Forwards: keep the rows that are needed again, compute the missing ones.
+        let (mut input, mut first) = (x, 0);
+        for (i, layer) in self.layers[..last].iter().enumerate() {
+            let (value, rest) = memory.split_at_mut(self.held[i]);
+            let (row, old) = (layer.row_len(), &values[i]);
+            if needed[i].start < old.end {
+                value.copy_within((needed[i].start - old.start) * row..old.len() * row, 0);
+            }
+            if !missing[i].is_empty() {
+                let at = (missing[i].start - needed[i].start) * row;
+                let y = &mut value[at..at + missing[i].len() * row];
+                layer.rows(input, first, missing[i].clone(), y, None);
+            }
+            values[i] = needed[i].clone();
+            (input, first, memory) = (value, needed[i].start, rest);
+        }
+        let residual = self.residual.then(|| &x[rows.start * self.rows().1..][..y.len()]);
+        self.last().rows(input, first, rows, y, residual);
+    }
+
+    /// Floats of working memory: its own, and that of the kernels it calls meanwhile.
+    pub fn scratch(&self) -> [usize; 2] {
+        let kernels = needs(&self.layers, self.strip).zip(self.layers.iter().rev());
+        [self.held.iter().sum(), kernels.map(|(rows, layer)| layer.scratch(rows)).max().unwrap_or(0)]
+    }
+}
+
+/// The most rows of each layer's output that a strip of the last one needs, from the last layer to the first.
+fn needs(layers: &[Layer], strip: usize) -> impl Iterator<Item = usize> {
+    let pairs = layers.windows(2).rev();
+    let before = pairs.scan(strip, |rows, pair| {
+        let seen = (*rows - 1) * pair[1].shape.stride + pair[1].shape.kernel;
+        *rows = seen.min(pair[0].shape.out_h);
+        Some(*rows)
+    });
+    std::iter::once(strip).chain(before)
+}
+
+/// Floats to hold of each value between two layers.
+fn held(layers: &[Layer], strip: usize) -> Vec<usize> {
+    let between = needs(layers, strip).zip(layers.iter().rev()).skip(1);
+    let mut held: Vec<usize> = between.map(|(rows, layer)| rows * layer.row_len()).collect();
+    held.reverse();
+    held
+}
+
+/// Floats that a strip works in: what is held, and what the first layer copies of the image.
+fn working_memory(layers: &[Layer], strip: usize) -> usize {
+    let rows = needs(layers, strip).last().unwrap_or(strip);
+    held(layers, strip).iter().sum::<usize>() + layers[0].scratch(rows)
+}

@@ -150,4 +150,18 @@ mod tests {
             assert_eq!(super::with_threads(threads, || super::map(1000, |i| i * i)), want);
         }
     }
+
+    #[test]
+    fn awake_threads_change_nothing_and_go_when_the_work_ends_or_panics() {
+        let squares = || super::map(100, |i| i * i);
+        for threads in [1, 2, 4] {
+            super::with_threads(threads, || {
+                let nested = || (squares(), super::install_awake(squares));
+                assert_eq!(super::install_awake(nested), (squares(), squares()));
+                let panics = || super::install_awake(|| -> usize { panic!("as it should") });
+                assert!(std::panic::catch_unwind(panics).is_err());
+                assert_eq!(super::install_awake(squares), squares());
+            });
+        }
+    }
 }

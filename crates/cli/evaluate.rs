@@ -75,11 +75,11 @@ fn open(args: &Args, model: &Model) -> Result<Dataset, Failure> {
     let trained_by = provenance.config.get("group_by").and_then(|by| by.as_str());
     let group_by = args.group_by.as_deref().or(trained_by);
     let plain = grouped(&args.data, args.group_by.as_deref())?;
-    if let Ok((drawn, _)) = open_data(&args.data, group_by, provenance.seed.unwrap_or(0)) {
-        if drawn.fingerprint() == provenance.data_fingerprint {
-            note("this is the data set that the model was trained on, with the splits of that run");
-            return Ok(drawn);
-        }
+    if let Ok((drawn, _)) = open_data(&args.data, group_by, provenance.seed.unwrap_or(0))
+        && drawn.fingerprint() == provenance.data_fingerprint
+    {
+        note("this is the data set that the model was trained on, with the splits of that run");
+        return Ok(drawn);
     }
     if plain.samples.iter().all(|sample| sample.split.is_none()) {
         note(format_args!("{} has no splits: all of it is evaluated", args.data.display()));

@@ -291,3 +291,51 @@ impl Config {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_as_they_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let odd = Config {
+            out: folder.path().into(),
+            width: 0.35,
+            lr: 1e-4 / 3.0,
+            max_steps: Some(7),
+            seed: i64::MAX as u64,
+            dropout: Some(0.1),
+            group_by: Some("person*_|IM-*-".into()),
+            optimizer: OptimizerKind::AdamW,
+            ..Config::default()
+        };
+        for config in [odd, Config { out: folder.path().into(), ..Config::default() }] {
+            config.check().unwrap();
+            config.write(&folder.path().join(CONFIG_FILE)).unwrap();
+            assert_eq!(Config::of_run(folder.path()).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn a_run_goes_on_with_its_own_settings_only() {
+        let run = Config { data: "data".into(), ..Config::default() };
+        let refused = |wanted: Config| run.check_resume(&wanted).unwrap_err().to_string();
+        assert!(refused(Config { lr: 0.1, ..run.clone() }).contains("this run has lr 0.002, found 0.1"));
+        assert!(refused(Config { data: "other".into(), ..run.clone() }).contains("data"));
+        assert!(refused(Config { batch_size: 8, ..run.clone() }).contains("batch-size 32, found 8"));
+        assert!(refused(Config { epochs: 29, ..run.clone() }).contains("30 or more"));
+        let harmless = Config { epochs: 60, max_steps: Some(3), threads: 1, cache_mib: 0, ..run.clone() };
+        run.check_resume(&harmless).unwrap();
+
+        let cosine = Config { schedule: ScheduleKind::Cosine, ..run.clone() };
+        let longer = Config { epochs: 60, ..cosine.clone() };
+        assert!(cosine.check_resume(&longer).unwrap_err().to_string().contains("whose cosine ends there"));
+    }
+
+    #[test]
+    fn provenance_has_no_paths() {
+        let config = Config { data: "/home/patient".into(), out: "/home/run".into(), ..Config::default() };
+        assert!(!config.provenance().to_string().contains("/home"));
+    }
+}

@@ -147,7 +147,7 @@ impl Kernel for Gemm {
     fn run<S: Simd>(self, s: S) {
         let Left { len, segments, .. } = self.left;
         // Whole segments where they are short, parts of one where it is long.
-        let (many, part) = ((STEPS / len.max(1)).clamp(1, segments.max(1)), len.min(STEPS).max(1));
+        let (many, part) = ((STEPS / len).clamp(1, segments), len.min(STEPS));
         let mut first = 0;
         while first < segments {
             let many = many.min(segments - first);
@@ -188,7 +188,7 @@ impl Gemm {
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, s: S) {
         let width = 2 * S::LANES;
-        let steps = (self.left.len * self.left.segments).max(1);
+        let steps = self.left.len * self.left.segments;
         let columns = (RIGHT_BLOCK / steps / width).max(1) * width;
         let blocks = self.m.div_ceil(tile_rows(S::REGISTERS));
         let mut from = 0;

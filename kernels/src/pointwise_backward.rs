@@ -17,30 +17,34 @@ use crate::view::{Grad, Read};
 pub struct BackwardTiles {
     /// Pixels of a tile.
     pub rows: usize,
-    /// Buffers `[k, n]` for the gradient of the weights. Each belongs to a contiguous run of
+    /// Buffers `[k, n]` for the gradient of the weights, at most. Each belongs to a contiguous run of
     /// `ceil(tiles / partials)` tiles, and the caller adds them in order.
     pub partials: usize,
 }
 
-/// Bytes that all partial gradients of one layer may take together.
-const PARTIAL_BYTES: usize = 16 << 20;
-
+/// Bytes that all partial gradients of one layer may take together, before their number falls to four.
+const PARTIAL_BYTES: usize = 8 << 20;
 /// Floats of a block of pixels, of input and gradient together: a good part of an L2 cache of 1 MiB.
 const BLOCK: usize = 192 * 1024;
 
-/// Pixels of a block: many, to pay for the pass over the gradient of the weights, while a block stays in L2.
+/// Pixels of the largest block: many, to pay for the pass over the gradient of the weights, while a block stays in L2.
 fn block_rows(level: Level, k: usize, n: usize) -> usize {
     let rows = gemm::rows(level);
     (BLOCK / (spacing(k) + spacing(n))).clamp(2 * rows, 196) / rows * rows
 }
 
+/// `m` pixels divided into as few equal parts of at most `most` as there can be, of whole register tiles.
+fn divide(level: Level, m: usize, most: usize) -> usize {
+    m.div_ceil(m.div_ceil(most)).next_multiple_of(gemm::rows(level))
+}
+
 /// The division of `m` pixels with `k` inputs and `n` outputs.
 pub fn backward_tiles(level: Level, m: usize, k: usize, n: usize) -> BackwardTiles {
+    let m = m.max(1);
     let block = block_rows(level, k, n);
-    // Few blocks a tile where there are few, so that there are tiles to share out.
-    let rows = block * m.div_ceil(16 * block).clamp(1, 4);
     let fitting = PARTIAL_BYTES / (k * n * size_of::<f32>()).max(1);
-    BackwardTiles { rows, partials: fitting.clamp(2, 32).min(m.div_ceil(rows).max(1)) }
+    let partials = fitting.clamp(4, 32).min(m.div_ceil(block));
+    BackwardTiles { rows: divide(level, m.div_ceil(partials), 4 * block), partials }
 }
 
 /// Backward of a tile of `m` pixels: `x: [m, k]`, `g: [m, n]`.
@@ -74,7 +78,7 @@ pub fn pointwise_backward(
         Read::Norm(d) if dx.is_some() => Finish::mask(d, m, k, sums),
         _ => Finish::Store,
     };
-    let block = block_rows(level, k, n).min(m);
+    let block = divide(level, m, block_rows(level, k, n)).min(m);
     let (g_spacing, x_spacing) = (spacing(n), spacing(k));
     let x_floats = if dw.is_some() && matches!(x, Read::Norm(_)) { block * x_spacing } else { 0 };
     scratch::with([block * g_spacing, x_floats], |[g_block, x_block]| {

@@ -128,8 +128,8 @@ fn tiles_come_from_the_shape() {
                 assert!(m.div_ceil(rows) >= 2, "{m} {k} {n}: {rows}");
             }
             let tiles = backward_tiles(level, m, k, n);
-            assert!((1..=32).contains(&tiles.partials) && tiles.partials <= m.div_ceil(tiles.rows));
-            assert!(tiles.partials <= 2 || tiles.partials * k * n * 4 <= 32 << 20, "{m} {k} {n}: {tiles:?}");
+            assert!((1..=32).contains(&tiles.partials), "{m} {k} {n}: {tiles:?}");
+            assert!(tiles.partials * k * n * 4 <= 32 << 20, "{m} {k} {n}: {tiles:?}");
         }
     }
 }

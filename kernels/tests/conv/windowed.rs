@@ -9,13 +9,11 @@ use kernels::{ConvShape, Level};
 fn for_each_case(mut f: impl FnMut(Level, Case)) {
     for level in Level::available() {
         let l = level.lanes();
-        let mut count = 0;
-        for shape in shapes(&[3, 5, 2, 1]) {
+        for (count, shape) in shapes(&[3, 5, 2, 1]).into_iter().enumerate() {
             // Each shape meets one pair of channels and one activation; the table is long enough for all to meet.
             let (inputs, outputs) = [(1, l), (3, 2 * l), (l, 3), (l + 1, l + 1), (2, 3 * l + 2)][count % 5];
             let act = ACTIVATIONS[(count / 5) % ACTIVATIONS.len()];
             f(level, Case::new(level, ConvShape { inputs, outputs, ..shape }, act));
-            count += 1;
         }
     }
 }

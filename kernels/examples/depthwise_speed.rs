@@ -132,14 +132,15 @@ impl Row<'_> {
         let (median, best) = self.seconds;
         let bound = (self.bytes / bandwidth).max(self.flops / peak);
         println!(
-            "{:<9} {:<34} {:>8.3} ms (best {:>8.3}) {:>7.1} GFLOP/s {:>6.1} GB/s {:>4.0} % of bound",
+            "{:<9} {:<31} {:>7.3} ms {:>6.1} GFLOP/s {:>5.1} GB/s {:>4.0} % of bound; best {:>7.3} ms {:>4.0} %",
             self.level.name(),
             self.what,
             median * 1e3,
-            best * 1e3,
             self.flops / median / 1e9,
             self.bytes / median / 1e9,
-            100.0 * bound / median
+            100.0 * bound / median,
+            best * 1e3,
+            100.0 * bound / best
         );
     }
 }

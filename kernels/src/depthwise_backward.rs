@@ -264,6 +264,12 @@ impl Backward<'_> {
                 }
                 column += PIXELS * stride;
             }
+            if column + 2 * stride <= w {
+                for phase in 0..stride {
+                    row.inputs::<S, 2>(s, block, column + phase, mask);
+                }
+                column += 2 * stride;
+            }
             while column < w {
                 row.inputs::<S, 1>(s, block, column, mask);
                 column += 1;

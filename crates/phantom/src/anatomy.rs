@@ -84,7 +84,8 @@ impl Anatomy {
         let depth = scale * rng.range(16.0, 18.5);
         let height = scale * rng.range(12.8, 14.6);
         let disc = rng.range(4.4, 6.2);
-        let spinous = scale * rng.range(0.85, 1.15);
+        let spinous = scale * rng.range(0.88, 1.12);
+        let droop = rng.range(0.25, 0.55);
         let vertebrae = std::array::from_fn(|level| {
             let low = level as f64 / 6.0;
             // Wear prefers C5 and C6.
@@ -103,8 +104,8 @@ impl Anatomy {
                 width: scale * rng.range(22.0, 25.0),
                 slip: rng.range(-0.5, 0.5) + wear * rng.range(-0.6, 0.6),
                 spurs: [wear * rng.range(0.0, 2.4), wear * rng.range(0.0, 2.4)],
-                spinous: spinous * [8.0, 16.0, 12.0, 13.0, 16.0, 20.0, 23.0][level] * rng.range(0.9, 1.1),
-                droop: rng.range(0.25, 0.6),
+                spinous: spinous * [8.0, 16.0, 12.0, 13.0, 16.0, 20.0, 23.0][level] * rng.range(0.95, 1.05),
+                droop: droop + rng.range(-0.05, 0.05),
             }
         });
         let muscles = (0..9).map(|_| Muscle {
@@ -121,7 +122,7 @@ impl Anatomy {
             lean: rng.range(0.2, 0.36),
             lordosis: rng.range(0.2, 0.5),
             bend: rng.range(0.7, 1.5),
-            head_tilt: rng.range(-0.2, 0.12),
+            head_tilt: rng.range(-0.12, 0.08),
             mineral: rng.range(0.22, 0.34),
             shell: rng.range(0.45, 0.8),
             neck_width: scale * (92.0 + 40.0 * stoutness + rng.range(-6.0, 6.0)),

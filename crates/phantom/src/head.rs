@@ -31,7 +31,7 @@ pub(crate) fn surroundings(anatomy: &Anatomy, frames: &[Frame; 7], parallax: Poi
 }
 
 fn vault_frame(anatomy: &Anatomy, head: &Frame) -> Frame {
-    head.moved(6.0 * anatomy.scale, 58.0 * anatomy.scale, 0.0)
+    head.moved(6.0 * anatomy.scale, 66.0 * anatomy.scale, 0.0)
 }
 
 fn skull(anatomy: &Anatomy, head: &Frame, out: &mut Vec<Structure>) {
@@ -40,7 +40,7 @@ fn skull(anatomy: &Anatomy, head: &Frame, out: &mut Vec<Structure>) {
     let vault = Solid { outline: vault, width: 138.0 * s, roll: 62.0 * s };
     out.push(Structure { parts: vec![vault], tissue: Tissue::Bone { shell: 3.2, fraction: 0.0 } });
     let base =
-        [[40.0, 14.0], [12.0, 3.0], [-6.0, 1.5], [-14.0, 6.0], [-30.0, 10.0], [-8.0, 22.0], [30.0, 26.0]];
+        [[40.0, 16.0], [12.0, 6.0], [-6.0, 3.0], [-14.0, 7.0], [-30.0, 12.0], [-8.0, 24.0], [30.0, 28.0]];
     let base = base.iter().map(|[a, u]| head.at(a * s, u * s)).collect();
     let base = Solid { outline: Outline::Polygon { points: base, radius: 1.5 }, width: 60.0, roll: 14.0 };
     out.push(Structure { parts: vec![base], tissue: Tissue::Bone { shell: 0.8, fraction: 0.18 } });

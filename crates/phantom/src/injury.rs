@@ -1,8 +1,8 @@
 //! Fractures: which kinds there are, where each occurs, and how severe one is.
 //!
-//! A fracture is drawn from its own stream and changes one vertebra of the finished anatomy, so nothing else about a
-//! patient says whether there is one. Simplification: the neck above does not follow (no kyphosis, no carried-along
-//! head), so that every changed pixel lies inside the box that names the fracture.
+//! A fracture is drawn from its own stream and changes one vertebra of the finished anatomy (with a broken dens goes the
+//! atlas) and the airway before it, so nothing else about a patient says whether there is one. Simplification: the neck
+//! above does not follow (no kyphosis, no carried-along head), so that every changed pixel lies inside a small box.
 
 use std::fmt;
 
@@ -88,6 +88,7 @@ impl Injury {
     pub fn swelling(&self) -> f64 {
         match self.kind {
             FractureKind::SpinousProcess => 0.0,
+            FractureKind::Odontoid => self.between(7.0, 11.0),
             _ => self.between(5.0, 9.0),
         }
     }

@@ -1,7 +1,7 @@
 //! Simulated lateral neck radiographs: a data set with known truth that needs no download and no patient.
 //!
-//! A patient is drawn ([`anatomy`]), perhaps injured ([`injury`]), built from solids ([`spine`], [`head`]), projected
-//! along parallel rays ([`projection`]) and exposed ([`exposure`]). Each of these has a random stream of its own, named
+//! A patient is drawn (`anatomy`), perhaps injured (`injury`), built from solids (`spine`, `head`), projected along
+//! parallel rays (`projection`) and exposed (`exposure`). Each of these has a random stream of its own, named
 //! by the seed, the patient and (pose, exposure) the view: [`render`] is a pure function of its arguments, and the
 //! label is independent of everything but the lesion itself.
 #![forbid(unsafe_code)]

@@ -11,15 +11,17 @@ use crate::{FractureKind, Split};
 const BLOCK: usize = 16;
 /// The order in which kinds take turns. Its length shares no divisor with the fractures of a
 /// block, so every place in a block, and with it every split, sees each kind in turn.
-const TURNS: [FractureKind; 9] = [
+const TURNS: [FractureKind; 11] = [
     FractureKind::WedgeCompression,
     FractureKind::Odontoid,
     FractureKind::Teardrop,
     FractureKind::SpinousProcess,
     FractureKind::FacetSubluxation,
+    FractureKind::Teardrop,
     FractureKind::Odontoid,
     FractureKind::WedgeCompression,
     FractureKind::SpinousProcess,
+    FractureKind::FacetSubluxation,
     FractureKind::Teardrop,
 ];
 /// What the stream of a block is derived from, next to the seed: patients' own streams begin with the patient.

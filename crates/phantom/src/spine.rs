@@ -1,7 +1,7 @@
 //! The bones of the neck as solids: a patient's measures, and perhaps an injury, become C1 to C7.
 //!
 //! All shapes are written in the frame of their vertebra as (front, up) millimetres. An injury changes what is built
-//! for its own vertebra and nothing else.
+//! for its own vertebra, and for the atlas if the dens is broken, and nothing else.
 
 use crate::anatomy::{Anatomy, C2, Vertebra};
 use crate::geometry::{Frame, Outline, Point};
@@ -111,13 +111,9 @@ impl Spine<'_> {
             let outline = Outline::Polygon { points, radius: 0.6 };
             out.push(self.bone(vec![Solid { outline, width: vertebra.width * 0.8, roll: 2.5 }]));
         }
-        let mut parts = Vec::new();
-        let body = corners.iter().map(|[a, u]| frame.at(*a, *u)).collect();
-        parts.push(Solid {
-            outline: Outline::Polygon { points: body, radius: 1.0 },
-            width: vertebra.width,
-            roll: 4.5,
-        });
+        let points = corners.iter().map(|[a, u]| frame.at(*a, *u)).collect();
+        let outline = Outline::Polygon { points, radius: 1.0 };
+        let mut parts = vec![Solid { outline, width: vertebra.width, roll: 4.5 }];
         for (spur, sign) in vertebra.spurs.iter().zip([1.0, -1.0]) {
             // A body that has lost a corner has lost its spurs.
             if *spur > 0.3 && broken.is_none() {
@@ -155,20 +151,17 @@ impl Spine<'_> {
         let (sin, cos) = vertebra.droop.sin_cos();
         let along = |t: f64| [root - vertebra.spinous * cos * t, -4.0 - vertebra.spinous * sin * t];
         let thick = [4.0, 5.0, 3.6, 3.6, 3.8, 4.4, 4.8][level] * s;
-        let process = |ends, radii| capsule(frame, ends, radii, 11.0);
+        let process = |ends, radii| capsule(frame, ends, radii, 13.0);
+        let whole = process([along(0.0), along(1.0)], [thick * 0.85, thick]);
         match injury.filter(|injury| injury.kind == FractureKind::SpinousProcess) {
-            None => {
-                out.push(self.bone(vec![lamina, process([along(0.0), along(1.0)], [thick * 0.85, thick])]))
-            }
+            None => out.push(self.bone(vec![lamina, whole])),
             Some(injury) => {
                 let at = 0.22 + 0.12 * injury.turn;
-                out.push(
-                    self.bone(vec![lamina, process([along(0.0), along(at)], [thick * 0.85, thick * 0.9])]),
-                );
-                let drop = injury.between(8.0, 11.0);
+                let stump = process([along(0.0), along(at)], [thick * 0.85, thick * 0.9]);
                 let gap = (2.0 * thick + injury.between(2.5, 4.0)) / vertebra.spinous;
-                let far = (at + gap + 0.3).max(1.0);
-                let ends = [along(at + gap), along(far)].map(|[a, u]| [a, u - drop]);
+                let (near, far) = (at + gap, (at + gap + 0.3).max(1.0));
+                let ends = [along(near), along(far)].map(|[a, u]| [a, u - injury.between(6.0, 8.5)]);
+                out.push(self.bone(vec![lamina, stump]));
                 out.push(self.bone(vec![process(ends, [thick * 0.9, thick])]));
             }
         }

@@ -100,12 +100,17 @@ pub fn is_complete(config: &Config, out: &Path) -> bool {
     note == note_text(config) && out.join("truth.csv").exists()
 }
 
-/// What the note says: everything that the set follows from.
+/// What the note says: everything that the set follows from. The check is a hash (FNV-1a) of the first images, so that a
+/// set made by another version of the simulator is not taken for this one's.
 fn note_text(config: &Config) -> String {
     let Config { patients, views, image_size, seed } = config;
+    let mut check = 0xcbf2_9ce4_8422_2325u64;
+    for pixel in (0..4.min(*patients)).flat_map(|patient| render(config, patient, 0).pixels) {
+        check = (check ^ u64::from(pixel)).wrapping_mul(0x0100_0000_01b3);
+    }
     format!(
         "Simulated lateral neck radiographs, made by `vertebra phantom`: no patient was X-rayed.\n\
-         patients {patients}, views {views}, image size {image_size}, seed {seed}\n"
+         patients {patients}, views {views}, image size {image_size}, seed {seed}, check {check:016x}\n"
     )
 }
 
@@ -139,13 +144,13 @@ fn claim(config: &Config, out: &Path) -> Result<(), Error> {
     if !note.exists() && fs::read_dir(out).map_err(at(out))?.next().is_some() {
         return Err(Error::Foreign(out.to_path_buf()));
     }
-    replace(&note, note_text(config).as_bytes())?;
     for table in ["truth.csv", "manifest.csv"] {
         let path = out.join(table);
         if path.exists() {
             fs::remove_file(&path).map_err(at(&path))?;
         }
     }
+    replace(&note, note_text(config).as_bytes())?;
     for folder in SPLITS.iter().flat_map(|split| CLASSES.map(|class| out.join(split.name()).join(class))) {
         fs::create_dir_all(&folder).map_err(at(&folder))?;
         for entry in fs::read_dir(&folder).map_err(at(&folder))? {

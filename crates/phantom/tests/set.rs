@@ -26,7 +26,7 @@ fn a_larger_set_contains_the_smaller() {
 
 #[test]
 fn every_split_has_the_same_mix_of_classes_and_kinds() {
-    let config = Config { image_size: 32, views: 1, ..config(16 * 18) };
+    let config = Config { image_size: 32, views: 1, ..config(16 * 22) };
     let mut patients: HashMap<Split, [usize; 2]> = HashMap::new();
     let mut kinds: HashMap<(Split, FractureKind), usize> = HashMap::new();
     for radiograph in render_all(&config) {
@@ -35,12 +35,12 @@ fn every_split_has_the_same_mix_of_classes_and_kinds() {
             *kinds.entry((radiograph.split, finding.kind)).or_default() += 1;
         }
     }
-    assert_eq!(patients[&Split::Train], [108, 108]);
-    assert_eq!(patients[&Split::Val], [18, 18]);
-    assert_eq!(patients[&Split::Test], [18, 18]);
+    assert_eq!(patients[&Split::Train], [132, 132]);
+    assert_eq!(patients[&Split::Val], [22, 22]);
+    assert_eq!(patients[&Split::Test], [22, 22]);
     for kind in FractureKind::ALL {
         let [train, val, test] = [Split::Train, Split::Val, Split::Test].map(|split| kinds[&(split, kind)]);
-        assert!(test >= 2 && val == test && train == 6 * test, "{kind}: {train}, {val}, {test}");
+        assert!(test >= 4 && val == test && train == 6 * test, "{kind}: {train}, {val}, {test}");
     }
 }
 

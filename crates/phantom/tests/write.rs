@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use phantom::{Config, Error, render_all, write};
+use phantom::{Config, Error, is_complete, render_all, write};
 
 fn small() -> Config {
     Config { patients: 16, views: 2, image_size: 64, seed: 3 }
@@ -26,9 +26,12 @@ fn images_and_tables_say_the_same() {
     };
     let summary = write(&small(), folder.path(), Some(&count)).unwrap();
     assert_eq!((summary.images, calls.into_inner()), (32, 32));
+    assert!(is_complete(&small(), folder.path()));
+    assert!(!is_complete(&Config { seed: 4, ..small() }, folder.path()));
     assert_eq!(summary.counts, [[12, 12], [2, 2], [2, 2]]);
     let manifest = table(&folder.path().join("manifest.csv"));
-    let truth = table(&folder.path().join("truth.csv"));
+    let truth_path = folder.path().join("truth.csv");
+    let truth = table(&truth_path);
     let rendered = render_all(&small());
     assert_eq!((manifest.len(), truth.len()), (32, 16));
     let mut truth = truth.iter();
@@ -48,6 +51,8 @@ fn images_and_tables_say_the_same() {
             assert_eq!(edges, [bbox.x0, bbox.y0, bbox.x1, bbox.y1]);
         }
     }
+    fs::remove_file(truth_path).unwrap();
+    assert!(!is_complete(&small(), folder.path()), "a set without its truth is unfinished");
 }
 
 #[test]

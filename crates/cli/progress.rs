@@ -46,7 +46,7 @@ impl Progress {
                 ));
                 let at = if *from > 0 { format!(", from step {from}") } else { String::new() };
                 self.say(&format!("training: {images} images an epoch, {steps} steps at most{at}"));
-                self.bar = bar(*steps, "{bar:30} {pos}/{len} steps, {eta} left at most, {msg}");
+                self.bar = bar(*steps, "{bar:20} {pos}/{len}, {eta} left, {wide_msg}");
                 self.bar.set_position(*from);
                 self.bar.reset_eta();
             }
@@ -56,10 +56,11 @@ impl Progress {
                 self.images_per_second += share * (images_per_second - self.images_per_second);
                 let best = self.best.map_or(String::new(), |best| format!(", best val loss {best:.4}"));
                 let (epochs, speed) = (self.epochs, self.images_per_second);
-                let message = format!("epoch {epoch}/{epochs}, {speed:.1} images/s, loss {loss:.4}{best}");
+                let message = format!("loss {loss:.4}, {speed:.0} images/s, epoch {epoch}/{epochs}{best}");
                 self.bar.set_message(message);
                 self.bar.set_position(*step);
             }
+            Event::Cached(usage) => self.say(&format!("kept in memory for the next epochs: {usage}")),
             Event::Epoch(epoch) => self.epoch(epoch),
             Event::StoppedEarly { best_epoch } => {
                 self.bar.finish_and_clear();
@@ -106,7 +107,7 @@ fn describe_data(dataset: &data::Dataset, origin: SplitOrigin) {
     if let [(group, splits), ..] = &divided[..] {
         let splits: Vec<String> = splits.iter().map(Split::to_string).collect();
         note(format_args!(
-            "warning: {} groups lie in more than one split ({group} in {}), so the result will look better than it is",
+            "warning: groups that lie in more than one split: {} ({group} in {}); the result will look better than it is",
             divided.len(),
             splits.join(" and ")
         ));

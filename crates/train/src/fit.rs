@@ -8,7 +8,7 @@ use crate::checkpoint::{self, Position, RunFolder};
 use crate::log::{Log, nine_digits};
 use crate::start::{first_model, loss, open_data};
 use crate::{Classifier, Config, Error, Report, Trainer, evaluate};
-use data::{Augment, Batch, Dataset, Loader, LoaderOptions, Split, SplitOrigin};
+use data::{Augment, Batch, CacheUsage, Dataset, Loader, LoaderOptions, Split, SplitOrigin};
 use kernels::Level;
 use model::{Metadata, Model};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,9 @@ use tensor::Tensor;
 
 /// A checkpoint is written when training has gone on for this long without one, so that a killed run loses little.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Batches over which the running statistics are measured before a validation.
+const STATISTICS_BATCHES: usize = 16;
 
 const STEPS: &str = "step,epoch,loss,lr,images_per_second,data_wait_ms";
 const EPOCHS: &str = "epoch,train_loss,val_loss,val_accuracy,val_auroc,lr,seconds,best";
@@ -51,6 +54,8 @@ pub enum Event<'a> {
         /// Images a second since the last.
         images_per_second: f64,
     },
+    /// An epoch has read every training image, and kept as many as there is memory for.
+    Cached(CacheUsage),
     /// An epoch was validated.
     Epoch(&'a Epoch),
     /// Early stopping ended the training.
@@ -229,13 +234,16 @@ impl<'a> Run<'a> {
     /// Trains to the end; false if it was interrupted.
     fn train(&mut self) -> Result<bool, Error> {
         self.save()?;
-        let last_step = self.last_step();
+        let (last_step, first_epoch) = (self.last_step(), self.position.epoch);
         while self.position.step < last_step {
             if self.position.stopper.exhausted(self.config.patience) {
                 break;
             }
             if !self.epoch(last_step)? {
                 return Ok(false);
+            }
+            if self.position.epoch == first_epoch + 1 {
+                (self.observe)(&Event::Cached(self.training.cache_usage()));
             }
         }
         if self.position.stopper.exhausted(self.config.patience) {
@@ -273,9 +281,7 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, batch: Batch, clock: &mut Instant) -> Result<(), Error> {
         let rate = self.rates.rate(self.position.step);
-        let prep = &self.metadata.preprocessing;
-        let shape = [batch.labels.len(), prep.height, prep.width, prep.channels];
-        let images = Tensor::from_slice(shape, &batch.images);
+        let images = self.images(&batch);
         let loss = f64::from(self.trainer.step(images, &batch.labels, rate));
         let (step, epoch) = (self.position.step + 1, self.position.epoch + 1);
         if !loss.is_finite() {
@@ -295,9 +301,34 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn images(&self, batch: &Batch) -> Tensor {
+        let prep = &self.metadata.preprocessing;
+        Tensor::from_slice([batch.labels.len(), prep.height, prep.width, prep.channels], &batch.images)
+    }
+
+    /// Measures the running statistics of the present weights over the first batches of the epoch ("precise batch
+    /// norm", Wu and Johnson 2021, section 3). The average that training keeps lags behind the weights by some hundred
+    /// steps; on a small set that is an epoch, so validation, and with it early stopping, would judge a network that
+    /// no longer exists.
+    fn measure_statistics(&mut self) -> Result<(), Error> {
+        if self.config.freeze {
+            return Ok(());
+        }
+        self.trainer.network.batches_seen = 0;
+        for batch in self.training.batches(self.position.epoch, 0).take(STATISTICS_BATCHES) {
+            let batch = batch?;
+            let images = self.images(&batch);
+            self.trainer.measure(images);
+            self.training.recycle(batch);
+        }
+        self.position.batches_seen = self.trainer.network.batches_seen;
+        Ok(())
+    }
+
     /// Ends an epoch: validates, keeps the weights if they are the best so far, and saves.
     fn validate(&mut self, begun: Instant) -> Result<(), Error> {
         let step = self.position.step;
+        self.measure_statistics()?;
         if let Some(name) = self.trainer.broken_tensor() {
             return Err(self.diverged(format!("{name} is not finite"), step));
         }

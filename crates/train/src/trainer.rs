@@ -46,6 +46,11 @@ impl Trainer {
         value
     }
 
+    /// Takes the running statistics of the present weights over a batch, `images: [n, h, w, channels]`.
+    pub fn measure(&mut self, images: Tensor) {
+        self.network.forward(&mut Tape::new(self.level), images, Mode::Measure);
+    }
+
     /// The name of a tensor with a value that is not finite.
     pub fn broken_tensor(&self) -> Option<&str> {
         let broken = |tensor: &Tensor| tensor.data().iter().any(|value| !value.is_finite());

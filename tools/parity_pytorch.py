@@ -2,10 +2,14 @@
 
     python3 tools/parity_pytorch.py [--program target/release/vertebra] [--arch mobilenet-v1] [--size 224] [--batch 8]
 
-Needs torch, numpy, pillow and safetensors (and torchvision for mobilenet-v2). Both start from the weights that
-`vertebra train --max-steps 0` writes, read the same 8-bit images, and take 20 steps of plain SGD. Exits 1 unless the
-first loss agrees within 1e-5 (relative), the weights after one step within 1e-4 of the largest update, and all
-losses within 1e-3.
+Needs torch, numpy, pillow and safetensors (and torchvision for mobilenet-v2). All start from the weights that
+`vertebra train --max-steps 0` writes, read the same 8-bit images, and take 20 steps of plain SGD.
+
+The yardstick is PyTorch in float64, and beside Vertebra's distance to it stands that of PyTorch in float32. A network
+of some hundred thousand ReLU6s always has some so close to a kink that float32 decides them by rounding, so two correct
+float32 programs have gradients that differ by a fraction of a percent, and trajectories that part. Exits 1 unless the
+first loss agrees within 1e-5 (relative), and the weights after one step and the 20 losses within 1e-4 of the largest
+update and 1e-3, or within twice PyTorch's own distance where that is more.
 """
 
 import argparse
@@ -101,7 +105,6 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=0.001)
     parser.add_argument("--images", type=pathlib.Path, help="a folder with two class folders of images")
-    parser.add_argument("--double", action="store_true", help="let PyTorch compute in float64")
     args = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="vertebra-parity-"))
     classes, rows = make_data(work, args.size, STEPS * args.batch, args.images)
@@ -122,19 +125,37 @@ def main():
     with open(work / "run" / "steps.csv") as file:
         ours = [float(row["loss"]) for row in csv.DictReader(file)]
 
+    double, after_double = pytorch(args, work, classes, rows, start, torch.float64)
+    single, after_single = pytorch(args, work, classes, rows, start, torch.float32)
+    trained = after_double.keys()
+    largest = max((after_double[name] - start[name]).abs().max().item() for name in trained)
+    weights = [max((after[name].double() - after_double[name]).abs().max().item() for name in trained) / largest
+               for after in (after_one, after_single)]
+    for step, row in enumerate(zip(ours, single, double, strict=True)):
+        print(f"step {step:2}  vertebra %.7f  pytorch float32 %.7f  float64 %.7f" % row)
+    first = abs(ours[0] - double[0]) / double[0]
+    losses = [max(abs(a - b) for a, b in zip(found, double)) for found in (ours, single)]
+    print(f"torch {torch.__version__}, {args.arch} {args.width} at {args.size}x{args.size}, batch {args.batch}, lr {args.lr}")
+    print(f"distance to PyTorch float64          vertebra   PyTorch float32")
+    print(f"first loss, relative                  {first:.1e}   {abs(single[0] - double[0]) / double[0]:.1e}")
+    print(f"weights after a step / largest update {weights[0]:.1e}   {weights[1]:.1e}")
+    print(f"largest of {STEPS} losses                 {losses[0]:.1e}   {losses[1]:.1e}")
+    sys.exit(not (first < 1e-5 and weights[0] < max(1e-4, 2 * weights[1]) and losses[0] < max(1e-3, 2 * losses[1])))
+
+
+def pytorch(args, work, classes, rows, start, dtype):
+    """The losses of all steps, and the trained weights after the first, both in `dtype`."""
     if args.arch == "mobilenet-v1":
         net = MobileNetV1(1, 2, args.width)
     else:
         from torchvision.models import mobilenet_v2
         net = mobilenet_v2(num_classes=2, width_mult=args.width, dropout=0.0)
-        first = net.features[0][0]
-        net.features[0][0] = nn.Conv2d(1, first.out_channels, 3, 2, 1, bias=False)
+        net.features[0][0] = nn.Conv2d(1, net.features[0][0].out_channels, 3, 2, 1, bias=False)
     missing, extra = net.load_state_dict(start, strict=False)
     assert not extra and all(name.endswith("num_batches_tracked") for name in missing), (missing, extra)
-    dtype = torch.float64 if args.double else torch.float32
     net.to(dtype).train()
     optimizer = torch.optim.SGD(net.parameters(), args.lr)
-    theirs, worst = [], None
+    losses, after_one = [], None
     for step in range(STEPS):
         batch = rows[step * args.batch:(step + 1) * args.batch]
         pixels = np.stack([np.array(Image.open(work / name), np.float32) for name, _, _ in batch])
@@ -143,22 +164,10 @@ def main():
         loss = F.cross_entropy(net(torch.from_numpy(pixels / 127.5 - 1)[:, None].to(dtype)), labels)
         loss.backward()
         optimizer.step()
-        theirs.append(loss.item())
+        losses.append(loss.item())
         if step == 0:
-            state = net.state_dict()
-            trained = [name for name, _ in net.named_parameters()]
-            largest = max((state[name] - start[name]).abs().max().item() for name in trained)
-            worst = max((state[name] - after_one[name]).abs().max().item() for name in trained) / largest
-
-    first = abs(ours[0] - theirs[0]) / theirs[0]
-    all_steps = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
-    for step, (a, b) in enumerate(zip(ours, theirs)):
-        print(f"step {step:2}  vertebra {a:.7f}  pytorch {b:.7f}  difference {a - b:+.1e}")
-    print(f"torch {torch.__version__}, {args.arch} {args.width} at {args.size}x{args.size}, batch {args.batch}")
-    print(f"first loss: {first:.1e} relative (bound 1e-5)")
-    print(f"weights after one step: {worst:.1e} of the largest update (bound 1e-4)")
-    print(f"{STEPS} losses: {all_steps:.1e} (bound 1e-3)")
-    sys.exit(not (first < 1e-5 and worst < 1e-4 and all_steps < 1e-3))
+            after_one = {name: value.detach().clone() for name, value in net.named_parameters()}
+    return losses, after_one
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ fn every_help_has_examples() {
 
 #[test]
 fn usage_errors_end_with_status_2() {
-    for arguments in [&["fly"][..], &["train", "--epochs", "many"], &["predict"], &["train", "--resume"], &[]]
-    {
+    for arguments in [&["fly"][..], &["predict"], &["train", "--resume"], &[]] {
         vertebra(trained(), arguments).fails(2, &["Usage"]);
     }
+    vertebra(trained(), &["train", "--epochs", "many"]).fails(2, &["'many' for '--epochs <N>'"]);
     let level = command(trained(), &["selftest"]).env("VERTEBRA_LEVEL", "sse9").output().unwrap();
     Ended::of(level).fails(2, &["VERTEBRA_LEVEL=sse9", "expected portable, avx2 or avx512"]);
     vertebra(trained(), &["evaluate", "run", "data", "--split", "exam"]).fails(2, &["found \"exam\""]);
@@ -140,10 +140,10 @@ fn predict_writes_a_line_an_input_and_goes_on_after_a_bad_one() {
     assert!((sum - 1.0).abs() < 1e-9);
 
     let arguments =
-        ["predict", run, "data/test/*/1.png", "data/test/empty/?.png", "--format", "csv", "--top", "1"];
-    let ended = vertebra(folder.path(), &arguments).fails(1, &["data/test/*/1.png"]);
+        ["predict", run, "data/test/*/no.png", "data/test/em*/?.png", "--format", "csv", "--top", "1"];
+    let ended = vertebra(folder.path(), &arguments).fails(1, &["data/test/*/no.png"]);
     let lines: Vec<&str> = ended.stdout.lines().collect();
-    assert_eq!(lines[0], "path,predicted,probability,p_disc,p_empty,error");
+    assert_eq!(lines[0], "path,label,probability,p_disc,p_empty,error");
     assert_eq!(lines.len(), 1 + 1 + 4);
     assert!(lines.iter().all(|line| line.split(',').count() == 6), "{lines:?}");
 }

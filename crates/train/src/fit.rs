@@ -109,7 +109,7 @@ pub fn fit(
 ) -> Result<Outcome, Error> {
     config.check()?;
     let folder = RunFolder::new(&config.out);
-    claim(&folder, config, resume)?;
+    check_folder(config, resume)?;
     let (dataset, origin) = open_data(&config.data, config.group_by.as_deref(), config.seed)?;
     let (metadata, network) = first_model(config, &dataset)?;
     let mut trainer =
@@ -140,8 +140,10 @@ pub fn fit(
     }
 }
 
-/// Refuses a folder that holds another run, or none where one is to be resumed.
-fn claim(folder: &RunFolder, config: &Config, resume: bool) -> Result<(), Error> {
+/// Refuses a run folder that holds another run, or none where one is to be resumed. [`fit()`] asks this first; ask it
+/// before anything that takes long.
+pub fn check_folder(config: &Config, resume: bool) -> Result<(), Error> {
+    let folder = RunFolder::new(&config.out);
     match (resume, folder.is_taken()) {
         (true, _) => Config::of_run(&folder.path)?.check_resume(config),
         (false, true) => Err(Error::run(
@@ -315,7 +317,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.trainer.network.batches_seen = 0;
-        for batch in self.training.batches(self.position.epoch, 0).take(STATISTICS_BATCHES) {
+        // Whole batches: the rest of an epoch may be a single image, whose last feature maps have no variance.
+        let whole = self.training.images() / self.config.batch_size;
+        for batch in self.training.batches(self.position.epoch, 0).take(whole.clamp(1, STATISTICS_BATCHES)) {
             let batch = batch?;
             let images = self.images(&batch);
             self.trainer.measure(images);

@@ -19,7 +19,7 @@ pub use classifier::{Classifier, Predictions};
 pub use config::{ClassWeights, Config, OptimizerKind, ScheduleKind};
 pub use error::Error;
 pub use evaluate::{Report, predicted_class, summarise};
-pub use fit::{Epoch, Event, Outcome, fit};
+pub use fit::{Epoch, Event, Outcome, check_folder, fit};
 pub use start::open_data;
 pub use stopper::Stopper;
 pub use trainer::Trainer;

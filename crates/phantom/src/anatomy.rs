@@ -134,7 +134,7 @@ impl Anatomy {
             airway_width: rng.range(16.0, 30.0),
             jaw: scale * rng.range(62.0, 76.0),
             jaw_angle: rng.range(0.2, 0.55),
-            fillings: rng.below(5) as usize,
+            fillings: rng.below(3) as usize,
             larynx: rng.range(0.0, 0.2),
             muscles,
         }

@@ -85,7 +85,7 @@ pub(crate) struct Exposure {
 impl Exposure {
     /// The exposure that `rng` draws.
     pub fn draw(rng: &mut Rng) -> Self {
-        let marker = rng.chance(0.7).then(|| {
+        let marker = rng.chance(0.5).then(|| {
             let x = if rng.chance(0.5) { rng.range(0.03, 0.08) } else { rng.range(0.86, 0.9) };
             Marker {
                 glyph: GLYPHS[rng.below(2) as usize],
@@ -93,7 +93,7 @@ impl Exposure {
                 dot: rng.range(0.013, 0.018),
             }
         });
-        let collimated = rng.chance(0.6);
+        let collimated = rng.chance(0.5);
         Self {
             energy: 0.58 * rng.range(65.0, 77.0),
             quanta: 10f64.powf(rng.range(5.1, 5.8)),
@@ -101,7 +101,7 @@ impl Exposure {
             blur: rng.range(0.3, 0.6),
             window: [rng.range(-1.3, -1.1), rng.range(1.0, 1.2)],
             gamma: rng.range(0.95, 1.05),
-            margins: std::array::from_fn(|_| if collimated { rng.range(-0.03, 0.05) } else { 0.0 }),
+            margins: std::array::from_fn(|_| if collimated { rng.range(-0.03, 0.04) } else { 0.0 }),
             marker,
         }
     }

@@ -28,7 +28,7 @@ impl Spine<'_> {
             Some(injury) => {
                 let forward = if injury.turn < 0.5 { 1.0 } else { -1.0 };
                 let away = injury.between(7.0, 9.0) * self.anatomy.scale;
-                self.frames[0].moved(forward * away, 1.0, forward * injury.between(0.05, 0.2))
+                self.frames[0].moved(forward * away, 2.0, forward * injury.between(0.05, 0.2))
             }
         };
         self.atlas(&atlas, &mut out);
@@ -86,7 +86,7 @@ impl Spine<'_> {
         let body = Outline::Polygon { points: body, radius: 1.2 };
         let body = Solid { outline: body, width: vertebra.width, roll: 4.5 };
         // The foot of a whole dens is inside the body; a break at the base leaves a gap.
-        let foot = if broken { -1.5 } else { -12.0 } * s;
+        let foot = if broken { -1.0 } else { -12.0 } * s;
         let dens = capsule(atlas, [[0.0, foot], [-0.4, 3.0 * s]], [5.2 * s, 4.2 * s], 11.0);
         if broken {
             out.extend([self.bone(vec![body]), self.bone(vec![dens])]);

@@ -6,6 +6,8 @@
 
 pub mod arena;
 pub mod buffer;
+#[cfg(feature = "comparison")]
+pub mod comparison;
 pub mod conv;
 pub mod conv_backward;
 pub mod depthwise;
@@ -13,6 +15,7 @@ pub mod depthwise_backward;
 pub mod elementwise;
 mod gemm;
 pub mod isa;
+pub mod limits;
 pub mod norm;
 pub mod optimizer;
 mod output;

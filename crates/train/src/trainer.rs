@@ -3,7 +3,7 @@
 //! Invariant: what a step does depends on the weights, the optimizer's state, the seed and the number of the step only,
 //! so these are all that a checkpoint must hold.
 
-use autograd::{Tape, ops};
+use autograd::{Tape, Timing, ops};
 use kernels::Level;
 use nn::{Loss, Mode, Network, Optimizer};
 use tensor::{Rng, Tensor};
@@ -32,18 +32,25 @@ impl Trainer {
     /// Learns from a batch, `images: [n, h, w, channels]`, and returns its mean loss before the update. If that is not
     /// finite, no weight was changed.
     pub fn step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> f32 {
+        self.timed_step(images, labels, rate).0
+    }
+
+    /// As [`Trainer::step`], with how long each op took; nothing where the loss was not finite.
+    pub fn timed_step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> (f32, Vec<Timing>) {
         let mut rng = Rng::derive(&[self.seed, DROPOUT_STREAM, self.optimizer.step]);
         let mut tape = Tape::new(self.level);
         let pass = self.network.forward(&mut tape, images, Mode::Train(&mut rng));
         let loss = ops::cross_entropy(&mut tape, &pass.logits, labels, &self.loss);
         let value = loss.tensor().item();
+        let mut timings = vec![];
         if value.is_finite() {
             let mut gradients = tape.backward(&loss);
+            timings.extend_from_slice(gradients.timings());
             let of_leaf = |leaf: Option<autograd::Var>| leaf.and_then(|leaf| gradients.take(&leaf));
             let gradients: Vec<_> = pass.leaves.into_iter().map(of_leaf).collect();
             self.optimizer.update(self.network.parameters_mut(), &gradients, rate);
         }
-        value
+        (value, timings)
     }
 
     /// Takes the running statistics of the present weights over a batch, `images: [n, h, w, channels]`.

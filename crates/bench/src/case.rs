@@ -1,0 +1,215 @@
+//! What is measured: a kernel on a layer and a batch, with the work that it cannot avoid.
+
+use crate::shapes::{Kind, Shapes};
+use kernels::{ConvShape, Level};
+
+/// What a convolution computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Training: reads a deferred activation, stores the raw output and its moments.
+    Forward,
+    /// Inference: reads a plain activation; bias and activation before the store.
+    Inference,
+    /// The gradient of the input, with the norms and the activation around it.
+    Input,
+    /// The gradient of the weights, likewise.
+    Weights,
+    /// Both gradients, as training computes them.
+    Backward,
+}
+
+/// A kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// A convolution.
+    Conv(Kind, Pass),
+    /// The mean over all pixels, of a deferred activation.
+    Pool,
+    /// Its gradient.
+    PoolBackward,
+    /// An update of all parameters.
+    Adam,
+}
+
+impl Kernel {
+    /// What names of cases begin with.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kernel::Conv(Kind::Full, Pass::Forward) => "conv",
+            Kernel::Conv(Kind::Full, Pass::Inference) => "conv_infer",
+            Kernel::Conv(Kind::Full, Pass::Input) => "conv_dx",
+            Kernel::Conv(Kind::Full, Pass::Weights) => "conv_dw",
+            Kernel::Conv(Kind::Full, Pass::Backward) => "conv_backward",
+            Kernel::Conv(Kind::Depthwise, Pass::Forward) => "depthwise",
+            Kernel::Conv(Kind::Depthwise, Pass::Inference) => "depthwise_infer",
+            Kernel::Conv(Kind::Depthwise, Pass::Input) => "depthwise_dx",
+            Kernel::Conv(Kind::Depthwise, Pass::Weights) => "depthwise_dw",
+            Kernel::Conv(Kind::Depthwise, Pass::Backward) => "depthwise_backward",
+            Kernel::Conv(Kind::Pointwise, Pass::Forward) => "pointwise",
+            Kernel::Conv(Kind::Pointwise, Pass::Inference) => "pointwise_infer",
+            Kernel::Conv(Kind::Pointwise, Pass::Input) => "pointwise_dx",
+            Kernel::Conv(Kind::Pointwise, Pass::Weights) => "pointwise_dw",
+            Kernel::Conv(Kind::Pointwise, Pass::Backward) => "pointwise_backward",
+            Kernel::Pool => "global_average_pool",
+            Kernel::PoolBackward => "global_average_pool_backward",
+            Kernel::Adam => "adam",
+        }
+    }
+}
+
+/// A kernel on one layer of a network, for a batch.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Of one image. The pool has its input as `h`, `w` and `inputs`, Adam all parameters as `inputs`.
+    pub shape: ConvShape,
+    /// Images; 1 for Adam.
+    pub batch: usize,
+    /// `v1_14x14x512_512`: input and outputs, with `_s2` for stride 2.
+    pub label: String,
+}
+
+impl Case {
+    /// Every kernel on every different layer of a network.
+    pub fn all(shapes: &Shapes, batch: usize) -> Vec<Self> {
+        let prefix = shapes.prefix;
+        let mut cases = vec![];
+        for layer in &shapes.layers {
+            let passes: &[Pass] = match layer.kind {
+                // The first layer's input wants no gradient.
+                Kind::Full => &[Pass::Forward, Pass::Inference, Pass::Weights],
+                // Its kernel makes the gradient of the weights whether or not that of the input is wanted.
+                Kind::Depthwise => &[Pass::Forward, Pass::Inference, Pass::Weights, Pass::Backward],
+                Kind::Pointwise => {
+                    &[Pass::Forward, Pass::Inference, Pass::Input, Pass::Weights, Pass::Backward]
+                }
+            };
+            let shape = layer.shape;
+            let ConvShape { h, w, inputs, outputs, stride, .. } = shape;
+            let stride = if stride == 1 { String::new() } else { format!("_s{stride}") };
+            let label = format!("{prefix}_{h}x{w}x{inputs}_{outputs}{stride}");
+            for &pass in passes {
+                let kernel = Kernel::Conv(layer.kind, pass);
+                cases.push(Case { kernel, shape, batch, label: label.clone() });
+            }
+        }
+        let Some(last) = shapes.layers.last().map(|layer| layer.shape) else { return cases };
+        let (h, w, c) = (last.out_h, last.out_w, last.outputs);
+        let shape = flat(h, w, c);
+        for kernel in [Kernel::Pool, Kernel::PoolBackward] {
+            cases.push(Case { kernel, shape, batch, label: format!("{prefix}_{h}x{w}x{c}") });
+        }
+        // Each convolution has its weights, gamma and beta.
+        let conv = |case: &Case| case.weights() + 2 * case.shape.outputs;
+        let forward = cases.iter().filter(|case| matches!(case.kernel, Kernel::Conv(_, Pass::Forward)));
+        let parameters = forward.zip(&shapes.layers).map(|(case, layer)| layer.count * conv(case)).sum();
+        let shape = flat(1, 1, parameters);
+        cases.push(Case { kernel: Kernel::Adam, shape, batch: 1, label: format!("{prefix}_{parameters}") });
+        cases
+    }
+
+    /// `pointwise/avx512/v1_14x14x512_512`; `by` is a level, or what it is compared with.
+    pub fn name(&self, by: &str) -> String {
+        format!("{}/{by}/{}", self.kernel.name(), self.label)
+    }
+
+    /// Floats of the weights of a convolution.
+    pub fn weights(&self) -> usize {
+        let ConvShape { inputs, outputs, kernel, .. } = self.shape;
+        match self.kernel {
+            Kernel::Conv(Kind::Depthwise, _) => kernel * kernel * inputs,
+            Kernel::Conv(..) => kernel * kernel * inputs * outputs,
+            _ => 0,
+        }
+    }
+
+    /// Floating-point operations, a multiply-add as two. None where memory is all that matters.
+    pub fn flops(&self) -> Option<f64> {
+        let Kernel::Conv(_, pass) = self.kernel else { return None };
+        let products = if pass == Pass::Backward { 2 } else { 1 };
+        let pixels = self.batch * self.shape.out_h * self.shape.out_w;
+        Some(2.0 * (products * pixels * self.weights()) as f64)
+    }
+
+    /// Bytes that must move at least: every tensor that is read or written, once.
+    pub fn bytes(&self) -> f64 {
+        let x = self.batch * self.shape.input_len();
+        let y = self.batch * self.shape.output_len();
+        let w = self.weights();
+        let floats = match self.kernel {
+            Kernel::Conv(_, Pass::Forward | Pass::Inference) => x + w + y,
+            // The gradient through the norm reads dy and z; the mask of the activation reads the input's z.
+            Kernel::Conv(_, Pass::Input) => 2 * y + w + 2 * x,
+            Kernel::Conv(_, Pass::Weights) => 2 * y + x + w,
+            Kernel::Conv(_, Pass::Backward) => 2 * y + 2 * x + 2 * w,
+            Kernel::Pool => x,
+            Kernel::PoolBackward => 2 * x,
+            // Reads weights, gradient and two moments, writes all but the gradient.
+            Kernel::Adam => 7 * x,
+        };
+        floats as f64 * size_of::<f32>() as f64
+    }
+
+    /// The least seconds that a machine with these limits can take: by arithmetic, and by memory.
+    pub fn least_seconds(&self, limits: &mut crate::Limits, level: Level) -> (Option<f64>, f64) {
+        let bytes = self.bytes();
+        (self.flops().map(|flops| flops / limits.peak(level)), bytes / limits.bandwidth(bytes as usize))
+    }
+}
+
+/// A shape that is only as many pixels of as many channels.
+fn flat(h: usize, w: usize, c: usize) -> ConvShape {
+    ConvShape {
+        h,
+        w,
+        inputs: c,
+        outputs: c,
+        kernel: 1,
+        stride: 1,
+        pad_top: 0,
+        pad_left: 0,
+        out_h: h,
+        out_w: w,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(name: &str) -> Case {
+        let cases = Case::all(&Shapes::named("mobilenet-v1").unwrap(), 2);
+        cases.into_iter().find(|case| case.name("avx2") == name).unwrap_or_else(|| panic!("no case {name}"))
+    }
+
+    #[test]
+    fn work_is_what_the_definitions_say() {
+        let forward = case("pointwise/avx2/v1_14x14x256_512");
+        assert_eq!(forward.flops(), Some(2.0 * 2.0 * 196.0 * 256.0 * 512.0));
+        assert_eq!(forward.bytes(), 4.0 * (2.0 * 196.0 * (256.0 + 512.0) + 256.0 * 512.0));
+        let both = case("pointwise_backward/avx2/v1_14x14x256_512");
+        assert_eq!(both.flops(), forward.flops().map(|flops| 2.0 * flops));
+        assert_eq!(both.bytes(), 2.0 * forward.bytes());
+        let depthwise = case("depthwise/avx2/v1_112x112x64_64_s2");
+        assert_eq!(depthwise.flops(), Some(2.0 * 2.0 * 56.0 * 56.0 * 9.0 * 64.0));
+    }
+
+    #[test]
+    fn adam_updates_the_parameters_of_the_convolutions() {
+        let cases = Case::all(&Shapes::named("mobilenet-v1").unwrap(), 1);
+        let adam = cases.iter().find(|case| case.kernel == Kernel::Adam).unwrap();
+        // Keras' 3,228,864 of three channels without the top have 21,888 running statistics.
+        assert_eq!(adam.shape.inputs, 3_228_864 - 21_888 - 2 * 9 * 32);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<String> =
+            Case::all(&Shapes::named("mobilenet-v2").unwrap(), 1).iter().map(|case| case.name("x")).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,98 @@
+//! The machine's limits, measured when they are first asked for, in the process that is compared with them.
+//!
+//! Invariant: a limit is the best of many short runs, because whatever else the machine does can only lower it.
+
+use kernels::{Buffer, Level, limits};
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Instant;
+use tensor::par;
+
+/// Runs that a limit is the best of.
+const RUNS: usize = 15;
+/// Seconds that a run is to take.
+const RUN: f64 = 4e-3;
+/// The largest memory that is swept: far beyond any cache.
+const MOST_BYTES: usize = 256 << 20;
+/// The smallest, for each thread.
+const LEAST_BYTES: usize = 16 << 10;
+
+/// What all threads of the pool can do together.
+#[derive(Debug, Default)]
+pub struct Limits {
+    peaks: BTreeMap<Level, f64>,
+    bandwidths: BTreeMap<usize, f64>,
+}
+
+impl Limits {
+    /// Nothing measured yet. Whoever asks does so on the same threads each time.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Floating-point operations a second at `level`.
+    pub fn peak(&mut self, level: Level) -> f64 {
+        *self.peaks.entry(level).or_insert_with(|| {
+            let threads = par::threads();
+            let work =
+                |rounds: usize| par::map(threads, |_| limits::multiply_adds(level, rounds)).iter().sum();
+            best(|rounds| work(1000 * rounds))
+        })
+    }
+
+    /// Bytes a second of a sweep over as many bytes again and again: of the memory that holds them. The best of
+    /// reading, copying, and copying past the caches (which counts both ways).
+    pub fn bandwidth(&mut self, bytes: usize) -> f64 {
+        let threads = par::threads();
+        // Powers of two, so that halves of a part begin on a cache line.
+        let most = 1 << (MOST_BYTES / threads).ilog2();
+        let part = (bytes / threads).next_power_of_two().clamp(LEAST_BYTES, most);
+        *self.bandwidths.entry(part).or_insert_with(|| {
+            let level = Level::best();
+            let floats = part / size_of::<f32>();
+            let mut parts: Vec<Buffer> = (0..threads).map(|_| Buffer::zeros(floats)).collect();
+            let mut sweep = |run: &(dyn Fn(&mut Buffer) + Sync)| {
+                best(|rounds| {
+                    par::chunks_mut(&mut parts, 1, |_, part| (0..rounds).for_each(|_| run(&mut part[0])));
+                    rounds * threads * part
+                })
+            };
+            let copy = |part: &mut Buffer, streamed| {
+                let (x, y) = part.split_at_mut(floats / 2);
+                limits::copy(level, x, y, streamed);
+                black_box(y);
+            };
+            let read = sweep(&|part| _ = black_box(limits::read(level, black_box(part))));
+            read.max(sweep(&|part| copy(part, false))).max(sweep(&|part| copy(part, true)))
+        })
+    }
+}
+
+/// The best rate of `run(rounds)`, which returns the work that it did.
+fn best(mut run: impl FnMut(usize) -> usize) -> f64 {
+    let mut timed = |rounds: usize| {
+        let start = Instant::now();
+        let work = run(rounds) as f64;
+        (work, start.elapsed().as_secs_f64())
+    };
+    timed(1);
+    let rounds = (RUN / timed(1).1.max(1e-9)).clamp(1.0, 1e6) as usize;
+    (0..RUNS).map(|_| timed(rounds)).fold(0.0, |best, (work, seconds)| (work / seconds).max(best))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_ordered_and_kept() {
+        let mut measured = Limits::new();
+        let (portable, best) = (measured.peak(Level::Portable), measured.peak(Level::best()));
+        // Four lanes for sixteen or eight: a factor that no disturbance turns around.
+        assert!(Level::best() == Level::Portable || best > 1.5 * portable, "{best:e} and {portable:e}");
+        assert_eq!(measured.peak(Level::Portable), portable);
+        let cached = measured.bandwidth(64 << 10);
+        assert!(cached > 1e9, "{cached:e} bytes a second");
+        assert_eq!(measured.bandwidth(60 << 10), cached, "sizes are rounded to powers of two");
+    }
+}

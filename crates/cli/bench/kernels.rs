@@ -1,0 +1,207 @@
+//! `vertebra bench kernels`: every kernel on every layer of a network, against the limits of this machine and against
+//! other programs.
+
+use crate::failure::Failure;
+use bench::{Case, Im2col, Kernel, Kind, Limits, Naive, Pass, Run, Seconds, Shapes, matrixmultiply, measure};
+use clap::builder::PossibleValuesParser;
+use kernels::Level;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::time::Duration;
+use tensor::par;
+
+/// Measure every kernel on every layer of a network
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vertebra bench kernels
+  vertebra bench kernels --level all --threads 1 --filter pointwise
+  vertebra bench kernels --batch 32 --filter 14x14x512 --json
+
+Names are KERNEL/LEVEL/SHAPE. A kernel without a suffix is training's forward pass (it normalises and activates what it
+reads, and takes moments of what it writes); _infer reads plain values, adds a bias and activates; _dx and _dw are the
+gradients of input and weights, _backward is both at once.
+
+peak: share of the multiply-adds a second that this machine does with this level, measured in this run. GB/s counts every
+tensor once; memory: share of the bandwidth of a sweep over as many bytes, measured in this run. bound: share of what the
+stricter of the two allows; a kernel that works in the cache on what comes from memory can be above it.
+naive and matmul: how many times faster this is than the plain loop and than the crate matrixmultiply (behind im2col where
+the kernel is no matrix product), which both compute plain values only. They take a whole batch for pointwise kernels;
+else one image on one thread, counted as if it scaled perfectly.")]
+pub struct Args {
+    /// An instruction set, or all of this machine's [default: the best]
+    #[arg(long, value_name = "LEVEL", value_parser = PossibleValuesParser::new(["portable", "avx2", "avx512", "all"]))]
+    level: Option<String>,
+    /// mobilenet-v1 or mobilenet-v2
+    #[arg(long, default_value = "mobilenet-v1", value_name = "NAME")]
+    arch: String,
+    /// Images
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    batch: u32,
+    /// Only kernels whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    filter: String,
+    /// Print the result as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// For how long each kernel, and each that it is compared with, is timed.
+const BUDGET: Duration = Duration::from_millis(100);
+
+/// What was measured of one kernel.
+struct Row {
+    case: Case,
+    level: Level,
+    seconds: Seconds,
+    /// Least seconds by arithmetic and by memory.
+    least: (Option<f64>, f64),
+    /// Seconds of the naive loop and of `matrixmultiply`.
+    others: [Option<f64>; 2],
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let levels = levels(args.level.as_deref())?;
+    let shapes = Shapes::named(&args.arch).ok_or_else(|| {
+        Failure::usage(format_args!("--arch: expected mobilenet-v1 or mobilenet-v2, found {}", args.arch))
+    })?;
+    let matches =
+        |case: &Case| levels.iter().any(|level| case.name(level.name()).contains(args.filter.as_str()));
+    let cases: Vec<Case> = Case::all(&shapes, args.batch as usize).into_iter().filter(matches).collect();
+    if cases.is_empty() {
+        return Err(Failure::usage(format_args!("--filter: no kernel's name contains {:?}", args.filter)));
+    }
+    let threads = par::threads();
+    // On a thread of a pool, from where work starts without a queue between threads.
+    par::with_threads(threads, || {
+        let mut limits = Limits::new();
+        if args.json {
+            let mut rows = vec![];
+            for case in &cases {
+                rows.extend(measured(case, &levels, args, &mut limits));
+            }
+            return print_json(&rows, &levels, args, &mut limits);
+        }
+        let mut out = io::stdout().lock();
+        write!(out, "{}, batch {}, {threads} threads; peak GFLOP/s:", args.arch, args.batch)?;
+        for &level in &levels {
+            write!(out, " {} {:.1}", level.name(), limits.peak(level) / 1e9)?;
+        }
+        writeln!(
+            out,
+            "\n{:<48} {:>9} {:>8} {:>6} {:>7} {:>6} {:>6} {:>7} {:>7}",
+            "kernel", "ms", "GFLOP/s", "peak", "GB/s", "memory", "bound", "naive", "matmul"
+        )?;
+        for case in &cases {
+            for row in measured(case, &levels, args, &mut limits) {
+                row.print(&mut out)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The levels of that name.
+fn levels(name: Option<&str>) -> Result<Vec<Level>, Failure> {
+    let Some(name) = name else { return Ok(vec![Level::current()]) };
+    let levels: Vec<Level> =
+        Level::available().filter(|level| name == "all" || name == level.name()).collect();
+    if levels.is_empty() {
+        let best = Level::best().name();
+        return Err(Failure::usage(format_args!("--level: this machine has no {name}; its best is {best}")));
+    }
+    Ok(levels)
+}
+
+/// A row for each level whose name matches.
+fn measured(case: &Case, levels: &[Level], args: &Args, limits: &mut Limits) -> Vec<Row> {
+    let others = others(case);
+    let levels = levels.iter().filter(|level| case.name(level.name()).contains(args.filter.as_str()));
+    let row = |&level: &Level| {
+        let mut run = Run::new(case.clone(), level);
+        let seconds = measure(BUDGET, || run.run());
+        Row { least: case.least_seconds(limits, level), case: case.clone(), level, seconds, others }
+    };
+    levels.map(row).collect()
+}
+
+/// Seconds that the naive loop and `matrixmultiply` take for the case.
+fn others(case: &Case) -> [Option<f64>; 2] {
+    let image = Case { batch: 1, ..case.clone() };
+    let scale = case.batch as f64 / par::threads() as f64;
+    // Where the loop can only make both gradients, it is compared with the kernel that makes both.
+    let single = matches!(case.kernel, Kernel::Conv(_, Pass::Input | Pass::Weights));
+    let naive = (!single).then(|| {
+        let mut naive = Naive::new(image.clone());
+        measure(BUDGET, || naive.run()).median() * scale
+    });
+    let whole = matches!(case.kernel, Kernel::Conv(Kind::Pointwise, _));
+    let product = Im2col::new(if whole { case } else { &image }).map(|mut product| {
+        let seconds = measure(BUDGET, || product.run(&matrixmultiply)).median();
+        if whole { seconds } else { seconds * scale }
+    });
+    [naive, product]
+}
+
+impl Row {
+    /// Shares of the least time by arithmetic, by memory, and by the stricter of the two.
+    fn shares(&self) -> (Option<f64>, f64, f64) {
+        let (arithmetic, memory) = self.least;
+        let share = |least: f64| least / self.seconds.median();
+        (arithmetic.map(share), share(memory), share(memory.max(arithmetic.unwrap_or(0.0))))
+    }
+
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        let median = self.seconds.median();
+        let (arithmetic, memory, bound) = self.shares();
+        let known = |value: Option<f64>, unit: &str| {
+            value.map_or("-".into(), |value| format!("{value:.*}{unit}", usize::from(value < 99.95)))
+        };
+        let [naive, product] = self.others.map(|other| known(other.map(|seconds| seconds / median), "x"));
+        writeln!(
+            out,
+            "{:<48} {:>9.3} {:>8} {:>6} {:>7.1} {:>5.0}% {:>5.0}% {naive:>7} {product:>7}",
+            self.case.name(self.level.name()),
+            median * 1e3,
+            known(self.case.flops().map(|flops| flops / median / 1e9), ""),
+            arithmetic.map_or("-".into(), |share| format!("{:.0}%", 100.0 * share)),
+            self.case.bytes() / median / 1e9,
+            100.0 * memory,
+            100.0 * bound
+        )
+    }
+
+    fn to_json(&self) -> Value {
+        let (arithmetic, memory, bound) = self.shares();
+        let median = self.seconds.median();
+        let [naive, product] = self.others.map(|other| other.map(|seconds| seconds / median));
+        json!({
+            "name": self.case.name(self.level.name()),
+            "kernel": self.case.kernel.name(),
+            "level": self.level.name(),
+            "shape": self.case.label,
+            "ms_median": median * 1e3,
+            "ms_min": self.seconds.min() * 1e3,
+            "gflops": self.case.flops().map(|flops| flops / median / 1e9),
+            "peak_share": arithmetic,
+            "gb_per_s": self.case.bytes() / median / 1e9,
+            "memory_share": memory,
+            "bound_share": bound,
+            "times_naive": naive,
+            "times_matrixmultiply": product,
+        })
+    }
+}
+
+fn print_json(rows: &[Row], levels: &[Level], args: &Args, limits: &mut Limits) -> Result<(), Failure> {
+    let peaks = levels.iter().map(|&level| (level.name().to_owned(), json!(limits.peak(level) / 1e9)));
+    let document = json!({
+        "arch": args.arch,
+        "batch_size": args.batch,
+        "threads": par::threads(),
+        "peak_gflops": Value::Object(peaks.collect()),
+        "kernels": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
+    });
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &document)?;
+    Ok(writeln!(out)?)
+}

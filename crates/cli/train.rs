@@ -97,6 +97,9 @@ pub struct Args {
     /// Train only the classifier (with --init)
     #[arg(long)]
     freeze: bool,
+    /// Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves [default: 0.99]
+    #[arg(long, value_name = "DECAY")]
+    average: Option<f64>,
     /// Show training images as they are
     #[arg(long)]
     no_augment: bool,
@@ -229,6 +232,7 @@ impl Args {
         set(&mut config.epochs, &self.epochs);
         set(&mut config.patience, &self.patience);
         set(&mut config.seed, &self.seed);
+        set(&mut config.average, &self.average);
         set(&mut config.label_smoothing, &self.label_smoothing);
         set(&mut config.cache_mib, &self.cache);
         config.fit = self.fit.map_or(config.fit, |fit| match fit {

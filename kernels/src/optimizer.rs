@@ -126,3 +126,35 @@ impl Kernel for SgdKernel<'_> {
         }
     }
 }
+
+/// Moves an exponential moving average of weights by `rate` towards `weights`: `average += rate * (weights - average)`
+/// (Polyak and Juditsky 1992, in the form of Tarvainen and Valpola 2017).
+pub fn average(level: Level, weights: &[f32], rate: f64, average: &mut [f32]) {
+    assert_eq!(weights.len(), average.len(), "the average follows the weights");
+    level.dispatch(AverageKernel { weights, rate: rate as f32, average });
+}
+
+struct AverageKernel<'a> {
+    weights: &'a [f32],
+    rate: f32,
+    average: &'a mut [f32],
+}
+
+impl Kernel for AverageKernel<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rate = s.splat(self.rate);
+        let mut at = 0;
+        while at < self.average.len() {
+            let n = self.average.len() - at;
+            // SAFETY: n floats are left in both (checked by the caller).
+            unsafe {
+                let p = self.average.as_mut_ptr().add(at);
+                let (weights, old) = (s.load_up_to(self.weights.as_ptr().add(at), n), s.load_up_to(p, n));
+                s.store_up_to(p, s.mul_add(rate, s.sub(weights, old), old), n);
+            }
+            at += S::LANES;
+        }
+    }
+}

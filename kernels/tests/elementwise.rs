@@ -122,6 +122,14 @@ fn optimizers_follow_their_specification() {
                 scalar::adam(&adam, &wide(&gradient), &mut weights64, &mut m64, &mut v64);
                 assert_close(&weights, &weights64, "adam");
             }
+            let mut average = floats(n, 30);
+            let expected: Vec<f64> = average
+                .iter()
+                .zip(&weights64)
+                .map(|(&old, w)| f64::from(old) + 0.1 * (w - f64::from(old)))
+                .collect();
+            kernels::optimizer::average(level, &weights, 0.1, &mut average);
+            assert_close(&average, &expected, "average");
             for momentum in [0.0, 0.9] {
                 let sgd = Sgd { rate: 0.1, momentum, l2: 0.01 };
                 let state = if momentum == 0.0 { 0 } else { n };

@@ -2,7 +2,7 @@
 
 use crate::Parameter;
 use kernels::Level;
-use kernels::optimizer::{Adam, Sgd};
+use kernels::optimizer::{Adam, Sgd, average};
 use tensor::{Tensor, par};
 
 /// An update rule with its constants.
@@ -34,11 +34,12 @@ impl Algorithm {
     /// Adam with Keras' constants.
     pub const ADAM: Self = Self::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, l2: 0.0, decay: 0.0 };
 
-    /// State tensors a parameter needs.
-    fn slots(&self) -> usize {
+    /// The names of the state tensors that a parameter needs.
+    fn slots(&self) -> &'static [&'static str] {
         match self {
-            Self::Adam { .. } => 2,
-            Self::Sgd { momentum, .. } => usize::from(*momentum != 0.0),
+            Self::Adam { .. } => &["m", "v"],
+            Self::Sgd { momentum: 0.0, .. } => &[],
+            Self::Sgd { .. } => &["velocity"],
         }
     }
 }
@@ -47,6 +48,8 @@ impl Algorithm {
 pub struct Optimizer {
     algorithm: Algorithm,
     level: Level,
+    /// Decay of the average of the weights; 0 for none.
+    average: f64,
     /// Steps taken.
     pub step: u64,
     /// For each parameter the state tensors, in its shape; empty for what does not train.
@@ -56,18 +59,41 @@ pub struct Optimizer {
 impl Optimizer {
     /// Fresh state for `parameters`.
     pub fn new(algorithm: Algorithm, level: Level, parameters: &[Parameter]) -> Self {
-        let state = |parameter: &Parameter| {
-            let slots = if parameter.spec.role.trainable() { algorithm.slots() } else { 0 };
-            (0..slots).map(|_| Tensor::zeros(*parameter.value.shape())).collect()
+        let zeros = |parameter: &Parameter| {
+            let slots = if parameter.spec.role.trainable() { algorithm.slots() } else { &[] };
+            slots.iter().map(|_| Tensor::zeros(*parameter.value.shape())).collect()
         };
-        Self { algorithm, level, step: 0, state: parameters.iter().map(state).collect() }
+        Self { algorithm, level, average: 0.0, step: 0, state: parameters.iter().map(zeros).collect() }
+    }
+
+    /// The same, and an exponential moving average of the weights is kept with this decay (less in the first steps, so
+    /// that it forgets the initial weights soon). 0 keeps none.
+    pub fn with_average(mut self, decay: f64, parameters: &[Parameter]) -> Self {
+        self.average = decay;
+        if decay > 0.0 {
+            for (parameter, state) in parameters.iter().zip(&mut self.state) {
+                if parameter.spec.role.trainable() {
+                    state.push(parameter.value.clone());
+                }
+            }
+        }
+        self
     }
 
     /// The names of the state tensors, as they are saved.
-    pub fn slot_names(&self) -> &'static [&'static str] {
-        match self.algorithm {
-            Algorithm::Adam { .. } => &["m", "v"],
-            Algorithm::Sgd { .. } => &["velocity"],
+    pub fn slot_names(&self) -> Vec<&'static str> {
+        let average = (self.average > 0.0).then_some("average");
+        self.algorithm.slots().iter().copied().chain(average).collect()
+    }
+
+    /// Exchanges the weights with their average, where one is kept; called twice, it changes nothing.
+    pub fn swap_average(&mut self, parameters: &mut [Parameter]) {
+        if self.average > 0.0 {
+            for (parameter, state) in parameters.iter_mut().zip(&mut self.state) {
+                if let Some(average) = state.last_mut() {
+                    std::mem::swap(&mut parameter.value, average);
+                }
+            }
         }
     }
 
@@ -77,6 +103,8 @@ impl Optimizer {
         const PIECE: usize = 1 << 16;
         self.step += 1;
         let (algorithm, level, step) = (self.algorithm, self.level, self.step);
+        let decay = self.average.min(step as f64 / (step as f64 + 9.0));
+        let keeps_average = self.average > 0.0;
         let mut tasks = vec![];
         for ((parameter, gradient), state) in parameters.iter_mut().zip(gradients).zip(&mut self.state) {
             let Some(gradient) = gradient else { continue };
@@ -92,6 +120,7 @@ impl Optimizer {
             }
         }
         par::run(tasks, |(weights, gradient, mut state, penalised)| {
+            let of_weights = if keeps_average { state.pop() } else { None };
             let only = |x: f64| if penalised { x } else { 0.0 };
             match algorithm {
                 Algorithm::Adam { beta1, beta2, epsilon, l2, decay } => {
@@ -104,6 +133,9 @@ impl Optimizer {
                     let velocity = state.first_mut().map_or(&mut [][..], |velocity| velocity);
                     sgd.update(level, gradient, weights, velocity);
                 }
+            }
+            if let Some(of_weights) = of_weights {
+                average(level, weights, 1.0 - decay, of_weights);
             }
         });
     }

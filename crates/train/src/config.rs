@@ -87,6 +87,8 @@ pub struct Config {
     pub max_steps: Option<u64>,
     /// Everything random follows from it.
     pub seed: u64,
+    /// Decay of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves.
+    pub average: f64,
     /// A model file whose weights are the first ones.
     pub init: Option<PathBuf>,
     /// Whether only the classifier is trained.
@@ -135,6 +137,7 @@ impl Default for Config {
             patience: 5,
             max_steps: None,
             seed: 0,
+            average: 0.99,
             init: None,
             freeze: false,
             augment: true,
@@ -164,7 +167,7 @@ impl Config {
         let of_one = |x: f64| (0.0..1.0).contains(&x);
         let above = |x: f64| x > 0.0 && x.is_finite();
         let from_zero = |x: f64| x >= 0.0 && x.is_finite();
-        let rules: [(bool, &'static str, &str, &dyn std::fmt::Display); 11] = [
+        let rules: [(bool, &'static str, &str, &dyn std::fmt::Display); 12] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
             (above(self.lr), "lr", positive, &self.lr),
             (of_one(self.beta1), "beta1", share, &self.beta1),
@@ -174,6 +177,7 @@ impl Config {
             (from_zero(self.weight_decay), "weight-decay", not_negative, &self.weight_decay),
             (from_zero(self.warmup), "warmup", not_negative, &self.warmup),
             (of_one(self.label_smoothing.into()), "label-smoothing", share, &self.label_smoothing),
+            (of_one(self.average), "average", share, &self.average),
             (self.epochs >= 1, "epochs", "1 or more", &self.epochs),
             // The largest integer that TOML holds.
             (i64::try_from(self.seed).is_ok(), "seed", "a number below 2^63", &self.seed),

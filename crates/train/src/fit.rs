@@ -10,7 +10,7 @@ use crate::start::{first_model, loss, open_data};
 use crate::{Classifier, Config, Error, Report, Trainer, evaluate};
 use data::{Augment, Batch, CacheUsage, Dataset, Loader, LoaderOptions, Split, SplitOrigin};
 use kernels::Level;
-use model::{Metadata, Model};
+use model::{Metadata, Model, Weights};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tensor::Tensor;
@@ -113,7 +113,8 @@ pub fn fit(
     let (dataset, origin) = open_data(&config.data, config.group_by.as_deref(), config.seed)?;
     let (metadata, network) = first_model(config, &dataset)?;
     let mut trainer =
-        Trainer::new(network, config.algorithm(), loss(config, &dataset), Level::current(), config.seed);
+        Trainer::new(network, config.algorithm(), loss(config, &dataset), Level::current(), config.seed)
+            .with_average(config.average);
     std::fs::create_dir_all(&folder.path).map_err(Error::io(&folder.path))?;
     let position = if resume && folder.last().exists() {
         check_data(&folder, &metadata)?;
@@ -325,18 +326,28 @@ impl<'a> Run<'a> {
             self.trainer.measure(images);
             self.training.recycle(batch);
         }
-        self.position.batches_seen = self.trainer.network.batches_seen;
         Ok(())
+    }
+
+    /// What an epoch is validated by and what is kept of it: the average of the weights, with statistics of its own.
+    /// Training goes on with the weights and statistics that it had.
+    fn kept_weights(&mut self) -> Result<Weights, Error> {
+        let training = self.trainer.statistics();
+        self.trainer.swap_average();
+        self.measure_statistics()?;
+        if let Some(name) = self.trainer.broken_tensor() {
+            return Err(self.diverged(format!("{name} is not finite"), self.position.step));
+        }
+        let weights = self.trainer.network.weights();
+        self.trainer.swap_average();
+        self.trainer.restore_statistics(training);
+        Ok(weights)
     }
 
     /// Ends an epoch: validates, keeps the weights if they are the best so far, and saves.
     fn validate(&mut self, begun: Instant) -> Result<(), Error> {
         let step = self.position.step;
-        self.measure_statistics()?;
-        if let Some(name) = self.trainer.broken_tensor() {
-            return Err(self.diverged(format!("{name} is not finite"), step));
-        }
-        let weights = self.trainer.network.weights();
+        let weights = self.kept_weights()?;
         let mut classifier = Classifier::of(self.trainer.network.spec(), &weights)?;
         let predictions = classifier.predict_loader(&self.validation)?;
         let labels: Vec<usize> = predictions.indices.iter().map(|&i| self.dataset.samples[i].label).collect();

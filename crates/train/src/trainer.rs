@@ -29,6 +29,12 @@ impl Trainer {
         Self { network, optimizer, loss, level, seed }
     }
 
+    /// The same, with a moving average of the weights of this decay; 0 keeps none.
+    pub fn with_average(mut self, decay: f64) -> Self {
+        self.optimizer = self.optimizer.with_average(decay, self.network.parameters());
+        self
+    }
+
     /// Learns from a batch, `images: [n, h, w, channels]`, and returns its mean loss before the update. If that is not
     /// finite, no weight was changed.
     pub fn step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> f32 {
@@ -56,6 +62,28 @@ impl Trainer {
     /// Takes the running statistics of the present weights over a batch, `images: [n, h, w, channels]`.
     pub fn measure(&mut self, images: Tensor) {
         self.network.forward(&mut Tape::new(self.level), images, Mode::Measure);
+    }
+
+    /// Exchanges the weights with their average, where one is kept.
+    pub fn swap_average(&mut self) {
+        self.optimizer.swap_average(self.network.parameters_mut());
+    }
+
+    /// The running statistics, and the number of batches that they have seen.
+    pub fn statistics(&self) -> (Vec<Tensor>, u64) {
+        let statistics =
+            self.network.parameters().iter().filter(|parameter| !parameter.spec.role.trainable());
+        (statistics.map(|parameter| parameter.value.clone()).collect(), self.network.batches_seen)
+    }
+
+    /// Puts back what [`Trainer::statistics`] returned.
+    pub fn restore_statistics(&mut self, (statistics, seen): (Vec<Tensor>, u64)) {
+        let parameters = self.network.parameters_mut().iter_mut();
+        let kept = parameters.filter(|parameter| !parameter.spec.role.trainable());
+        for (parameter, value) in kept.zip(statistics) {
+            parameter.value = value;
+        }
+        self.network.batches_seen = seen;
     }
 
     /// The name of a tensor with a value that is not finite.

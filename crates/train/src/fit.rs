@@ -13,13 +13,16 @@ use kernels::Level;
 use model::{Metadata, Model, Weights};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tensor::Tensor;
+use tensor::{Rng, Tensor};
 
 /// A checkpoint is written when training has gone on for this long without one, so that a killed run loses little.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Batches over which the running statistics are measured before a validation.
 const STATISTICS_BATCHES: usize = 16;
+
+/// Names the random stream that chooses their images.
+const STATISTICS_STREAM: u64 = u64::from_be_bytes(*b"statistc");
 
 const STEPS: &str = "step,epoch,loss,lr,images_per_second,data_wait_ms";
 const EPOCHS: &str = "epoch,train_loss,val_loss,val_accuracy,val_auroc,lr,seconds,best";
@@ -174,6 +177,8 @@ struct Run<'a> {
     trainer: Trainer,
     rates: nn::Schedule,
     training: Loader,
+    /// Training images as they are, for the running statistics.
+    unvaried: Loader,
     validation: Loader,
     position: Position,
     steps: Log,
@@ -194,18 +199,25 @@ impl<'a> Run<'a> {
         stop: &'a AtomicBool,
         observe: &'a mut dyn FnMut(&Event),
     ) -> Result<Self, Error> {
-        let loader = |split: Split, options: LoaderOptions| {
+        let loader = |part: &[usize], options: LoaderOptions| {
             let cache_bytes = config.cache_mib << 20;
             let options = LoaderOptions { cache_bytes, ..options };
-            Loader::new(dataset, &dataset.part(split), &metadata.preprocessing, options)
+            Loader::new(dataset, part, &metadata.preprocessing, options)
         };
         let options = LoaderOptions {
             shuffle: config.shuffle,
             augment: config.augment.then(|| Augment { flip: config.flip, ..Augment::default() }),
             ..LoaderOptions::training(config.batch_size, config.seed)
         };
-        let training = loader(Split::Train, options);
-        let validation = loader(Split::Val, LoaderOptions::in_order(config.batch_size));
+        let in_order = || LoaderOptions::in_order(config.batch_size);
+        let mut part = dataset.part(Split::Train);
+        let training = loader(&part, options);
+        let validation = loader(&dataset.part(Split::Val), in_order());
+        // Whole batches: the rest may be a single image, whose last feature maps have no variance.
+        let whole = (part.len() / config.batch_size).clamp(1, STATISTICS_BATCHES);
+        Rng::derive(&[config.seed, STATISTICS_STREAM]).shuffle(&mut part);
+        part.truncate(whole * config.batch_size);
+        let unvaried = loader(&part, in_order());
         let rates = config.rates(training.batches_per_epoch() as u64);
         let steps = Log::open(folder.file("steps.csv"), STEPS, position.step)?;
         let epochs = Log::open(folder.file("epochs.csv"), EPOCHS, position.epoch)?;
@@ -218,6 +230,7 @@ impl<'a> Run<'a> {
             trainer,
             rates,
             training,
+            unvaried,
             validation,
             position,
             steps,
@@ -309,22 +322,21 @@ impl<'a> Run<'a> {
         Tensor::from_slice([batch.labels.len(), prep.height, prep.width, prep.channels], &batch.images)
     }
 
-    /// Measures the running statistics of the present weights over the first batches of the epoch ("precise batch
+    /// Measures the running statistics of the present weights over a few batches of training images ("precise batch
     /// norm", Wu and Johnson 2021, section 3). The average that training keeps lags behind the weights by some hundred
     /// steps; on a small set that is an epoch, so validation, and with it early stopping, would judge a network that
-    /// no longer exists.
+    /// no longer exists. The images are not varied: an image that is to be classified is not varied either, and noise
+    /// that is there in training only would be counted into the variance of every early channel.
     fn measure_statistics(&mut self) -> Result<(), Error> {
         if self.config.freeze {
             return Ok(());
         }
         self.trainer.network.batches_seen = 0;
-        // Whole batches: the rest of an epoch may be a single image, whose last feature maps have no variance.
-        let whole = self.training.images() / self.config.batch_size;
-        for batch in self.training.batches(self.position.epoch, 0).take(whole.clamp(1, STATISTICS_BATCHES)) {
+        for batch in self.unvaried.batches(0, 0) {
             let batch = batch?;
             let images = self.images(&batch);
             self.trainer.measure(images);
-            self.training.recycle(batch);
+            self.unvaried.recycle(batch);
         }
         Ok(())
     }

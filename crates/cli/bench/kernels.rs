@@ -153,8 +153,10 @@ impl Row {
     fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let median = self.seconds.median();
         let (arithmetic, memory, bound) = self.shares();
-        let known = |value: Option<f64>, unit: &str| {
-            value.map_or("-".into(), |value| format!("{value:.*}{unit}", usize::from(value < 99.95)))
+        let known = |value: Option<f64>, unit: &str| match value {
+            None => "-".into(),
+            Some(value) if value >= 9999.5 => format!(">9999{unit}"),
+            Some(value) => format!("{value:.*}{unit}", usize::from(value < 99.95)),
         };
         let [naive, product] = self.others.map(|other| known(other.map(|seconds| seconds / median), "x"));
         writeln!(

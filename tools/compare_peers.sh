@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Measures whole training steps, or inference, in turn with the programs of ../shared/peers (VERTEBRA_SHARED is where
+# `shared` lies, PEERS where peers/setup.sh installed them), and prints medians and ratios. Runs during which anything
+# else took more of the machine than --limit percent do not count.
+#
+#   tools/compare_peers.sh train [--rounds 5] [--threads 2] [--size 224] [--batch 32] [--limit 3] [PEER...]
+#   tools/compare_peers.sh infer [--rounds 5] [--threads 2] [--batch 1] [--limit 3] [PEER...]
+#   VERTEBRA=path/of/vertebra measures a program that is built already.
+set -eu
+cd "$(dirname "$0")/.."
+if [ -z "${VERTEBRA:-}" ]; then
+    cargo build --release --quiet --bin vertebra
+    VERTEBRA=${CARGO_TARGET_DIR:-target}/release/vertebra
+fi
+VERTEBRA=$(realpath "$VERTEBRA") PEERS_SCRIPTS=$(realpath "${VERTEBRA_SHARED:-../shared}")/peers exec python3 - "$@" <<'PYTHON'
+import argparse, json, os, resource, statistics, subprocess, sys, time
+
+parser = argparse.ArgumentParser(prog="tools/compare_peers.sh")
+parser.add_argument("task", choices=["train", "infer"])
+parser.add_argument("peers", nargs="*", metavar="PEER")
+parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--size", type=int, default=224)
+parser.add_argument("--batch", type=int)
+parser.add_argument("--limit", type=float, default=3, help="percent of the machine that others may take in a run")
+parser.add_argument("--timeout", type=float, default=300, help="seconds of a run")
+args = parser.parse_intermixed_args()
+if args.task == "infer" and args.size != 224:
+    parser.error("--size: the peers infer at 224 only")
+scripts, vertebra = os.environ["PEERS_SCRIPTS"], os.environ["VERTEBRA"]
+batch = args.batch or (32 if args.task == "train" else 1)
+threads, size, n = str(args.threads), str(args.size), str(batch)
+
+
+def python(script, *arguments, venv="venv"):
+    return [f"{venv}/bin/python", f"{scripts}/{script}", *arguments]
+
+
+def train(mode):
+    return python("train_torch.py", mode, threads, size, n)
+
+
+OURS = "vertebra"
+ours = [vertebra, "--threads", threads, "bench", args.task, "--channels", "3", "--image-size", size, "--batch-size", n,
+        "--json"]
+if args.task == "train":
+    peers = {
+        "torch": train("nchw"),
+        "torch-channels-last": train("nhwc"),
+        "torch-compile": train("compile"),
+        "torch-compile-channels-last": train("compile_nhwc"),
+        "torch-compile-tuned": train("compile_nhwc"),
+        "tensorflow": python("train_tf.py", "graph", threads, size, n, venv="venv-tf"),
+        "burn": ["rust/target/release/burn-peer", "train", "flex", threads, size, n],
+    }
+else:
+    peers = {
+        "openvino": python("infer_ov.py", "fp32", threads, n),
+        "onnxruntime": python("infer_ort.py", "fp32", threads, n),
+        "litert": python("infer_litert.py", "fp32", threads, n),
+        "torch-compile": python("infer_torch.py", "compile", threads, n),
+        "rten": ["rust/target/release/rten-peer", "bench", f"models/v1_b{n}.onnx", threads, n],
+    }
+if unknown := [peer for peer in args.peers if peer not in peers]:
+    parser.error(f"PEER: expected any of {', '.join(peers)}, found {', '.join(unknown)}")
+programs = {OURS: ours} | {name: peers[name] for name in args.peers or peers}
+
+
+def cpu():
+    """Ticks of all CPUs so far: at work, stolen by the hypervisor, in all."""
+    ticks = list(map(int, open("/proc/stat").readline().split()[1:9]))
+    return ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6], ticks[7], sum(ticks)
+
+
+def own():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) * os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_idle(seconds=60):
+    end = time.time() + seconds
+    while time.time() < end:
+        busy, _, total = cpu()
+        time.sleep(1)
+        busy_now, _, total_now = cpu()
+        if busy_now - busy < 0.05 * (total_now - total):
+            return
+
+
+def result(text):
+    """Milliseconds, images a second and MiB from a program's output: one document (ours), or a line (peers)."""
+    if text.lstrip().startswith("{\n"):
+        found = json.loads(text)
+        return found["step_ms_median"], found["images_per_second"], found["peak_rss_mib"]
+    found = json.loads([line for line in text.splitlines() if line.startswith("{")][-1])
+    return found["median_ms"], found["img_per_s"], found["peak_rss_mib"]
+
+
+def run(name, command):
+    """The result, or nothing where it failed or the machine was disturbed."""
+    wait_until_idle()
+    environment = os.environ | {"TUNED": "1" if name.endswith("-tuned") else "0"}
+    before, own_before = cpu(), own()
+    try:
+        done = subprocess.run([f"{scripts}/one.sh", threads, *command], capture_output=True, text=True, cwd=scripts,
+                              timeout=args.timeout, env=environment)
+        found = result(done.stdout) if done.returncode == 0 else None
+        trouble = "" if found else f"failed: {(done.stderr or done.stdout).strip()[-200:]}"
+    except (subprocess.TimeoutExpired, IndexError, KeyError, ValueError) as error:
+        found, trouble = None, f"failed: {error}"
+    after, own_after = cpu(), own()
+    others = after[0] - before[0] - (own_after - own_before) + after[1] - before[1]
+    share = 100 * max(0, others) / max(1, after[2] - before[2])
+    if found and share > args.limit:
+        found, trouble = None, f"discarded: others took {share:.0f} % of the machine"
+    what = trouble or f"{found[0]:.2f} ms, {found[1]:.1f} images/s"
+    print(f"{name:<28} {what}", file=sys.stderr, flush=True)
+    return found
+
+
+kept = {name: [] for name in programs}
+for number in range(args.rounds):
+    print(f"round {number + 1} of {args.rounds}", file=sys.stderr)
+    for name, command in programs.items():
+        if found := run(name, command):
+            kept[name].append(found)
+
+print(f"{args.task}, MobileNetV1 1.0, {size}x{size}x3, batch {n}, {threads} threads: medians of undisturbed runs")
+print(f"{'program':<28} {'runs':>4} {'ms':>9} {'images/s':>9} {'MiB':>6}  vertebra is")
+medians = {name: [statistics.median(column) for column in zip(*runs)] for name, runs in kept.items() if runs}
+for name, runs in kept.items():
+    if not runs:
+        print(f"{name:<28} {0:>4}")
+        continue
+    ms, speed, mib = medians[name]
+    ratio = f"{medians[OURS][1] / speed:.2f}x as fast" if name != OURS and OURS in medians else ""
+    print(f"{name:<28} {len(runs):>4} {ms:>9.2f} {speed:>9.1f} {mib:>6.0f}  {ratio}")
+sys.exit(0 if OURS in medians else "no run of vertebra was undisturbed; try again, or raise --limit")
+PYTHON

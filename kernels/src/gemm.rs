@@ -4,7 +4,9 @@
 //! one float of each row of the left, and multiplies them all: 28 multiply-adds for 16 loads on AVX-512. Around it,
 //! from the outside: a block of `k` (so that what follows fits a cache), a block of columns (its panels fit L2), a
 //! block of rows (fits L1), and the panels of that block, which stream through. Rows are divided evenly among tiles,
-//! so there is no slow remainder. What is done with a finished tile, the [`Finish`], happens in registers.
+//! so there is no slow remainder. What is done with a finished tile, the [`Finish`], happens in registers. Meanwhile
+//! the caches are asked for what will be needed next: the rows of the output that the tiles below write, and what the
+//! caller names, the [`Ahead`].
 //!
 //! Strides make one product of all that a convolution needs. Forward: left is the input, right the packed weights.
 //! Gradient of the input: left is the gradient, right the packed transposed weights. Gradient of the weights: left is
@@ -13,6 +15,7 @@
 use crate::rows::{Act, add_up_to};
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{Activation, Deferred, Epilogue};
+use std::ops::Range;
 
 /// Steps of a block of `k`.
 const STEPS: usize = 512;
@@ -132,19 +135,70 @@ pub(crate) struct Gemm {
     pub finish: Finish,
 }
 
+/// Memory that a product asks for little by little while it computes: two runs of floats, some bytes of each at every
+/// step, since many requests at once would wait for each other. Nothing is read, so a run may reach beyond its tensor.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    runs: [*const f32; 2],
+    /// Floats of each.
+    len: usize,
+}
+
+impl Ahead {
+    /// The `len` floats that begin `start` after the tensors' first.
+    pub fn two(tensors: [&[f32]; 2], start: usize, len: usize) -> Self {
+        Self { runs: tensors.map(|tensor| tensor.as_ptr().wrapping_add(start)), len }
+    }
+
+    /// As [`Ahead::two`], of one tensor. Asked for twice, which costs less than another kind of loop.
+    pub fn one(tensor: &[f32], start: usize, len: usize) -> Self {
+        Self::two([tensor; 2], start, len)
+    }
+
+    /// Where a tile that is `part` of `whole` outputs begins to ask when `done` of them are, and the bytes a step.
+    #[inline(always)]
+    fn share(self, done: usize, part: usize, whole: usize, steps: usize) -> ([*const f32; 2], usize) {
+        let start = self.len * done / whole;
+        let bytes = (size_of::<f32>() * self.len * part).div_ceil(whole * steps);
+        (self.runs.map(|run| run.wrapping_add(start)), bytes)
+    }
+}
+
 /// Runs a product.
 ///
 /// # Safety
 /// Every element that `left`, `right`, `out` and `finish` describe must be valid, with `right`'s rows readable up to
 /// whole vectors, and `out` and `finish`'s sums must overlap nothing else.
 pub(crate) unsafe fn gemm(level: Level, product: Gemm) {
-    level.dispatch(product);
+    // What is in use already: asking for that costs less than another kind of loop.
+    let ahead = Ahead { runs: [product.left.ptr; 2], len: 0 };
+    level.dispatch(Task { product, ahead });
 }
 
-impl Kernel for Gemm {
+/// As [`gemm`], and asks for memory meanwhile.
+///
+/// # Safety
+/// As there.
+pub(crate) unsafe fn gemm_ahead(level: Level, product: Gemm, ahead: Ahead) {
+    level.dispatch(Task { product, ahead });
+}
+
+struct Task {
+    product: Gemm,
+    ahead: Ahead,
+}
+
+impl Kernel for Task {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        self.product.run(s, self.ahead);
+    }
+}
+
+impl Gemm {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S, ahead: Ahead) {
         let Left { len, segments, .. } = self.left;
         // Whole segments where they are short, parts of one where it is long.
         let (many, part) = ((STEPS / len).clamp(1, segments), len.min(STEPS));
@@ -172,21 +226,19 @@ impl Kernel for Gemm {
                     ..self
                 };
                 // SAFETY: the block is part of the product, whose elements are valid.
-                unsafe { block.block(s) };
+                unsafe { block.block(s, ahead) };
                 at += part;
             }
             first += many;
         }
     }
-}
 
-impl Gemm {
     /// One block of `k`: blocks of columns, then of rows.
     ///
     /// # Safety
     /// As [`gemm`].
     #[inline(always)]
-    unsafe fn block<S: Simd>(&self, s: S) {
+    unsafe fn block<S: Simd>(&self, s: S, ahead: Ahead) {
         let width = 2 * S::LANES;
         let steps = self.left.len * self.left.segments;
         let columns = (RIGHT_BLOCK / steps / width).max(1) * width;
@@ -201,21 +253,21 @@ impl Gemm {
                 // SAFETY: row + rows <= m and to <= n.
                 unsafe {
                     match rows {
-                        1 => self.tiles::<S, 1>(s, row, from, to),
-                        2 => self.tiles::<S, 2>(s, row, from, to),
-                        3 => self.tiles::<S, 3>(s, row, from, to),
-                        4 => self.tiles::<S, 4>(s, row, from, to),
-                        5 => self.tiles::<S, 5>(s, row, from, to),
-                        6 => self.tiles::<S, 6>(s, row, from, to),
+                        1 => self.tiles::<S, 1>(s, row, from..to, ahead),
+                        2 => self.tiles::<S, 2>(s, row, from..to, ahead),
+                        3 => self.tiles::<S, 3>(s, row, from..to, ahead),
+                        4 => self.tiles::<S, 4>(s, row, from..to, ahead),
+                        5 => self.tiles::<S, 5>(s, row, from..to, ahead),
+                        6 => self.tiles::<S, 6>(s, row, from..to, ahead),
                         _ if S::REGISTERS < 32 => unreachable!("a tile of 16 registers has 6 rows at most"),
-                        7 => self.tiles::<S, 7>(s, row, from, to),
-                        8 => self.tiles::<S, 8>(s, row, from, to),
-                        9 => self.tiles::<S, 9>(s, row, from, to),
-                        10 => self.tiles::<S, 10>(s, row, from, to),
-                        11 => self.tiles::<S, 11>(s, row, from, to),
-                        12 => self.tiles::<S, 12>(s, row, from, to),
-                        13 => self.tiles::<S, 13>(s, row, from, to),
-                        _ => self.tiles::<S, 14>(s, row, from, to),
+                        7 => self.tiles::<S, 7>(s, row, from..to, ahead),
+                        8 => self.tiles::<S, 8>(s, row, from..to, ahead),
+                        9 => self.tiles::<S, 9>(s, row, from..to, ahead),
+                        10 => self.tiles::<S, 10>(s, row, from..to, ahead),
+                        11 => self.tiles::<S, 11>(s, row, from..to, ahead),
+                        12 => self.tiles::<S, 12>(s, row, from..to, ahead),
+                        13 => self.tiles::<S, 13>(s, row, from..to, ahead),
+                        _ => self.tiles::<S, 14>(s, row, from..to, ahead),
                     }
                 }
                 row += rows;
@@ -229,19 +281,25 @@ impl Gemm {
     /// # Safety
     /// As [`gemm`]; the rows and columns must be in the output, `from` at the start of a panel.
     #[inline(always)]
-    unsafe fn tiles<S: Simd, const MR: usize>(&self, s: S, row: usize, from: usize, to: usize) {
+    unsafe fn tiles<S: Simd, const MR: usize>(&self, s: S, row: usize, columns: Range<usize>, ahead: Ahead) {
+        let Range { start: from, end: to } = columns;
         let width = 2 * S::LANES;
+        let steps = self.left.len * self.left.segments;
+        let ahead = |column: usize| {
+            let done = from * self.m + row * (to - from) + (column - from) * MR;
+            ahead.share(done, MR * width, self.m * self.n, steps)
+        };
         let mut column = from;
         // SAFETY: as promised by the caller.
         unsafe {
             while column + width <= to {
-                self.tile::<S, MR, 2, true>(s, row, column);
+                self.tile::<S, MR, 2, true>(s, row, column, ahead(column));
                 column += width;
             }
             if to > column + S::LANES {
-                self.tile::<S, MR, 2, false>(s, row, column);
+                self.tile::<S, MR, 2, false>(s, row, column, ahead(column));
             } else if to > column {
-                self.tile::<S, MR, 1, false>(s, row, column);
+                self.tile::<S, MR, 1, false>(s, row, column, ahead(column));
             }
         }
     }
@@ -256,7 +314,16 @@ impl Gemm {
         s: S,
         row: usize,
         column: usize,
+        (mut ahead, bytes): ([*const f32; 2], usize),
     ) {
+        if !self.accumulate {
+            let below = self.out.wrapping_add((row + MR) * self.n + column);
+            for r in 0..MR {
+                for v in 0..NV {
+                    s.prefetch(below.wrapping_add(r * self.n + v * S::LANES));
+                }
+            }
+        }
         // SAFETY: the elements are in the matrices, as promised by the caller; panels are readable in whole vectors.
         unsafe {
             let Left { row: left_row, step, len, segment, segments, .. } = self.left;
@@ -266,6 +333,10 @@ impl Gemm {
             for _ in 0..segments {
                 let mut left = start;
                 for _ in 0..len {
+                    for ahead in &mut ahead {
+                        s.prefetch(*ahead);
+                        *ahead = ahead.wrapping_byte_add(bytes);
+                    }
                     let mut vectors = [s.splat(0.0); NV];
                     for v in 0..NV {
                         vectors[v] = s.load(right.add(v * S::LANES));

@@ -3,9 +3,10 @@
 //! The input is put into working memory, one block of pixels that stays in L2 at a time, where every panel of weights
 //! reads it. For a deferred input that is where it is computed; a plain one is copied because a register tile reads 14
 //! rows at once, too many streams for the hardware to fetch ahead, while a copy is one stream (measured at 64 and 128
-//! channels: 240 GFLOP/s for 200 in place). Narrow pixels lie close together and are read in place.
+//! channels: 240 GFLOP/s for 200 in place). Narrow pixels lie close together and are read in place. Either way the pixels
+//! that come next, be it in the next tile, are fetched while these are multiplied.
 
-use crate::gemm::{self, Finish, Gemm, Left};
+use crate::gemm::{self, Ahead, Finish, Gemm, Left};
 use crate::pack::Packed;
 use crate::rows::check_read;
 use crate::scratch;
@@ -17,6 +18,8 @@ use crate::view::{Epilogue, Read};
 const BLOCK: usize = 64 * 1024;
 /// Channels of the widest plain pixels that are read where they lie.
 const IN_PLACE: usize = 32;
+/// Register tiles by which pixels that are read in place are fetched ahead: what memory takes to answer.
+const AHEAD: usize = 2;
 
 /// Pixels of a block whose pixels take `floats`, a multiple of the register tile's rows.
 fn block_rows(level: Level, floats: usize) -> usize {
@@ -54,8 +57,9 @@ pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
     };
     if let (Read::Plain(x), true) = (x, k <= IN_PLACE) {
         let product = product(Left::new(x.as_ptr(), k, 1, k), 0, m, y);
+        let ahead = Ahead::one(x, AHEAD * gemm::rows(level) * k, m * k);
         // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.
-        unsafe { gemm::gemm(level, product) }
+        unsafe { gemm::gemm_ahead(level, product, ahead) }
         return;
     }
     let (spacing, block) = (spacing(k), block_rows(level, spacing(k)).min(m));
@@ -65,8 +69,9 @@ pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
             // SAFETY: m pixels of k channels, as checked above.
             unsafe { stage(level, &x, k, pixel, pixels, a) };
             let product = product(Left::new(a.as_ptr(), spacing, 1, k), pixel, pixels, y);
+            let ahead = Ahead::one(x.stored(), (pixel + pixels) * k, pixels * k);
             // SAFETY: as above; the block holds `pixels` rows of `spacing >= k` floats.
-            unsafe { gemm::gemm(level, product) }
+            unsafe { gemm::gemm_ahead(level, product, ahead) }
         }
     });
 }

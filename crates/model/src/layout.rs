@@ -46,16 +46,6 @@ fn reverse([a, b, c]: [usize; 3], source: &[f32]) -> Vec<f32> {
     result
 }
 
-/// The weight `[o, 1, h, w]` that does to a gray image what `[o, i, h, w]` does to `i` equal channels: their sum.
-pub fn sum_inputs([o, i, h, w]: [usize; 4], source: &[f32]) -> Vec<f32> {
-    let area = h * w;
-    let sum = |n: usize| {
-        let (output, at) = (n / area, n % area);
-        (0..i).map(|input| f64::from(source[(output * i + input) * area + at])).sum::<f64>() as f32
-    };
-    (0..o * area).map(sum).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,7 +74,6 @@ mod tests {
         // Classifier: 2 classes of 3 features become 3 rows of 2.
         assert_eq!(to_engine(&[2, 3], &counting(6)), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         assert_eq!(to_engine(&[3], &counting(3)), counting(3));
-        assert_eq!(sum_inputs([1, 3, 1, 2], &counting(6)), [6.0, 9.0]);
     }
 
     #[test]

@@ -53,17 +53,13 @@ impl TensorFile {
         result.metadata.extend(header.metadata().clone().into_iter().flatten());
         for name in header.offset_keys() {
             let info = header.info(&name).expect("the header lists its own keys");
-            let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
-            read_exact(&mut reader, &mut bytes)?;
+            let len = info.data_offsets.1 - info.data_offsets.0;
             if is_counter(&name, info.dtype) {
+                read_pieces(&mut reader, len, |_| ())?;
                 continue;
             }
-            let data = floats(info.dtype, &bytes)
-                .ok_or_else(|| Error::invalid(&name, "floating-point values", format!("{:?}", info.dtype)))?;
-            if let Some(at) = data.iter().position(|value| !value.is_finite()) {
-                return Err(Error::invalid(&name, "finite values", format!("{} at element {at}", data[at])));
-            }
-            result.tensors.insert(name, Array::new(info.shape.clone(), data)?);
+            let array = read_array(&mut reader, len, &name, info.dtype, &info.shape)?;
+            result.tensors.insert(name, array);
         }
         Ok(result)
     }
@@ -150,22 +146,63 @@ fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), Error> {
     reader.read_exact(bytes).map_err(|error| Error::Format(format!("cannot be read to its end: {error}")))
 }
 
+/// A tensor from its bytes, little endian. An error, under `name`, if they are no floating-point numbers, or not finite.
+pub(crate) fn array(name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<Array, Error> {
+    read_array(&mut &*bytes, bytes.len(), name, dtype, shape)
+}
+
+/// The same from the next `len` bytes of `reader`.
+fn read_array(
+    reader: &mut impl Read,
+    len: usize,
+    name: &str,
+    dtype: Dtype,
+    shape: &[usize],
+) -> Result<Array, Error> {
+    let convert = converter(dtype)
+        .ok_or_else(|| Error::invalid(name, "floating-point values", format!("{dtype:?}")))?;
+    let mut data = Vec::with_capacity(len / dtype.bitsize().div_ceil(8));
+    read_pieces(reader, len, |piece| convert(piece, &mut data))?;
+    if let Some(at) = data.iter().position(|value| !value.is_finite()) {
+        return Err(Error::invalid(name, "finite values", format!("{} at element {at}", data[at])));
+    }
+    Array::new(shape, data)
+}
+
+/// Reads `len` bytes piece by piece, so that the bytes of a tensor are never held beside its values.
+fn read_pieces(reader: &mut impl Read, len: usize, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
+    /// A multiple of every size of a value.
+    const PIECE: usize = 64 * 1024;
+    let mut bytes = vec![0; len.min(PIECE)];
+    for start in (0..len).step_by(PIECE) {
+        let piece = &mut bytes[..PIECE.min(len - start)];
+        read_exact(reader, piece)?;
+        each(piece);
+    }
+    Ok(())
+}
+
 /// PyTorch's batch norm counts its batches in an integer that nothing needs.
-fn is_counter(name: &str, dtype: Dtype) -> bool {
+pub(crate) fn is_counter(name: &str, dtype: Dtype) -> bool {
     name.ends_with("num_batches_tracked") && matches!(dtype, Dtype::I64 | Dtype::I32)
 }
 
-/// Values as f32; `None` for a type whose numbers would mean something else.
-fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        bytes.as_chunks::<N>().0.iter().map(|bytes| value(*bytes)).collect()
+/// Appends the values of some bytes.
+type Convert = fn(&[u8], &mut Vec<f32>);
+
+/// What makes values of bytes as f32; `None` for a type whose numbers would mean something else.
+fn converter(dtype: Dtype) -> Option<Convert> {
+    fn each<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, value: impl Fn([u8; N]) -> f32) {
+        values.extend(bytes.as_chunks::<N>().0.iter().map(|bytes| value(*bytes)));
     }
     Some(match dtype {
-        Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F64 => each(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
-        Dtype::F16 => each(bytes, |bytes| half_to_f32(u16::from_le_bytes(bytes))),
-        Dtype::BF16 => each(bytes, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)),
-        Dtype::U8 => bytes.iter().map(|&byte| f32::from(byte)).collect(),
+        Dtype::F32 => |bytes, values| each(bytes, values, f32::from_le_bytes),
+        Dtype::F64 => |bytes, values| each(bytes, values, |bytes| f64::from_le_bytes(bytes) as f32),
+        Dtype::F16 => |bytes, values| each(bytes, values, |bytes| half_to_f32(u16::from_le_bytes(bytes))),
+        Dtype::BF16 => |bytes, values| {
+            each(bytes, values, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16));
+        },
+        Dtype::U8 => |bytes, values| each(bytes, values, |[byte]| f32::from(byte)),
         _ => return None,
     })
 }

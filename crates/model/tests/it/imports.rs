@@ -1,7 +1,9 @@
 //! Foreign weights: made ones whose conversion is known, and the real ones where they are at hand.
 
 use crate::weights;
-use model::{Activation, Architecture, Array, ImportOptions, Model, Padding, TensorFile, Weights, import};
+use model::{
+    Activation, Architecture, Array, ImportOptions, Model, Naming, Padding, TensorFile, Weights, import,
+};
 use std::path::{Path, PathBuf};
 
 /// A tensor as TensorFlow stores it, element by element.
@@ -80,6 +82,7 @@ fn the_caller_knows_better() {
         epsilon: Some(1e-4),
         activation: Some(Activation::Relu),
         preprocessing: Some("unit".into()),
+        ..ImportOptions::default()
     };
     let metadata = import(theirs, &options).unwrap().metadata;
     let architecture = &metadata.architecture;
@@ -115,11 +118,174 @@ fn gray_weights_are_the_sum_over_the_colours() {
         let sum: f32 = (0..3).map(|c| colour[(filter * 3 + c) * 9 + at]).sum();
         assert!((value - sum).abs() < 1e-6, "{value} {sum}");
     }
-    let options = ImportOptions { preprocessing: Some("torch".into()), ..ImportOptions::default() };
-    let uneven = import(tensorflow(&ours), &options).unwrap();
-    assert!(uneven.to_gray().unwrap_err().to_string().contains("same scaling"));
     let already = crate::model("mobilenet-v2");
     assert_eq!(already.to_gray().unwrap(), already);
+}
+
+/// What the first convolution and its norm make of a gray pixel in the middle of an even image, as `to_gray` promises to
+/// keep it where each colour is scaled differently.
+#[test]
+fn gray_weights_take_uneven_scaling_into_account() {
+    let colour = Architecture { channels: 3, ..Architecture::named("mobilenet-v2").unwrap() };
+    let model = import(weights(&colour), &ImportOptions::default()).unwrap();
+    let gray = model.to_gray().unwrap();
+    let response = |model: &Model, filter: usize, pixel: f64| {
+        let prep = &model.metadata.preprocessing;
+        let weights = model.weights["features.0.0.weight"].data();
+        let filter_weights = weights.chunks_exact(9 * prep.channels).nth(filter).unwrap();
+        let z: f64 = filter_weights.iter().enumerate().fold(0.0, |z, (at, &weight)| {
+            let [scale, offset] = [&prep.scale, &prep.offset].map(|values| f64::from(values[at / 9]));
+            z + f64::from(weight) * (pixel * scale + offset)
+        });
+        let mean = model.weights["features.0.1.running_mean"].data()[filter];
+        z - f64::from(mean)
+    };
+    for (filter, pixel) in [(0, 0.0), (3, 255.0), (31, 17.0)] {
+        let [want, got] = [&model, &gray].map(|model| response(model, filter, pixel));
+        assert!((want - got).abs() < 1e-4, "{want} {got}");
+    }
+}
+
+/// Our name as `path, part`; the block's number counts from 1, as TensorFlow counts.
+fn parts(name: &str) -> (Option<usize>, &str, &str) {
+    let (path, part) = name.rsplit_once('.').unwrap();
+    match path.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')) {
+        Some((block, layer)) => (Some(block.parse::<usize>().unwrap() + 1), layer, part),
+        None => (None, path, part),
+    }
+}
+
+/// TensorFlow-slim's variable of ours; without scales, which slim leaves out.
+fn slim(name: &str) -> Option<String> {
+    let (block, layer, part) = parts(name);
+    let (layer, is_norm) = (layer.trim_end_matches("_bn"), layer.ends_with("_bn"));
+    let place = match (block, layer) {
+        (Some(block), layer) => format!("Conv2d_{block}_{layer}"),
+        (None, "conv1") => "Conv2d_0".into(),
+        (None, _) => "Logits/Conv2d_1c_1x1".into(),
+    };
+    let part = match (part, is_norm, layer) {
+        ("weight", true, _) => return None,
+        ("bias", true, _) => "BatchNorm/beta",
+        ("running_mean", ..) => "BatchNorm/moving_mean",
+        ("running_var", ..) => "BatchNorm/moving_variance",
+        ("weight", false, "depthwise") => "depthwise_weights",
+        ("weight", ..) => "weights",
+        _ => "biases",
+    };
+    Some(format!("MobilenetV1/{place}/{part}"))
+}
+
+/// Keras' variable of ours, as its .h5 files repeat it; the classifier is a dense layer of the user's.
+fn keras(name: &str) -> Option<String> {
+    let (block, layer, part) = parts(name);
+    let is_norm = layer.ends_with("_bn");
+    let layer = match (block, layer) {
+        (Some(block), layer) => {
+            let short = if layer.starts_with("depthwise") { "conv_dw" } else { "conv_pw" };
+            format!("{short}_{block}{}", if is_norm { "_bn" } else { "" })
+        }
+        (None, "classifier") => "dense_1".into(),
+        (None, layer) => layer.into(),
+    };
+    let part = match (part, is_norm) {
+        ("weight", true) => "gamma",
+        ("bias", true) => "beta",
+        ("weight", false) if layer.starts_with("conv_dw") => "depthwise_kernel",
+        ("weight", false) => "kernel",
+        ("running_mean", _) => "moving_mean",
+        ("running_var", _) => "moving_variance",
+        (part, _) => part,
+    };
+    let prefix = if layer == "dense_1" { "" } else { "mobilenet_0.50_224/" };
+    Some(format!("{prefix}{layer}/{layer}/{part}:0"))
+}
+
+#[test]
+fn names_of_slim_and_keras_are_known() {
+    let base = Architecture::named("mobilenet-v1").unwrap();
+    let architecture = Architecture { width: 0.5, channels: 3, classes: 4, ..base };
+    let ours = weights(&architecture);
+    let spoken = |speak: fn(&str) -> Option<String>| {
+        let rename = |(name, array): (&String, &Array)| Some((speak(name)?, to_tensorflow(name, array).1));
+        import(ours.iter().filter_map(rename), &ImportOptions::default()).unwrap()
+    };
+    let model = spoken(keras);
+    assert_eq!((&model.metadata.architecture, &model.weights), (&architecture, &ours));
+    assert!(model.metadata.provenance.config["notes"][0].as_str().unwrap().contains("dense_1"));
+
+    let model = spoken(slim);
+    assert_eq!(model.metadata.architecture, architecture);
+    let gammas = |name: &str| name.ends_with("_bn.weight");
+    for (name, array) in ours.iter() {
+        let found = model.weights[name.as_str()].data();
+        if gammas(name) {
+            assert!(found.iter().all(|&gamma| gamma == 1.0), "{name}");
+        } else {
+            assert_eq!(found, array.data(), "{name}");
+        }
+    }
+}
+
+/// A re-implementation in PyTorch: numbered layers, a bias before every norm, LeakyReLU.
+#[test]
+fn layers_in_order_need_no_names() {
+    let base = Architecture::named("mobilenet-v1").unwrap();
+    let architecture = Architecture { width: 0.25, channels: 3, classes: 4, ..base };
+    let ours = weights(&architecture);
+    let theirs = ours.iter().flat_map(|(name, array)| {
+        let (block, layer, part) = parts(name);
+        let path = match (block.unwrap_or(0), layer) {
+            (_, "classifier") => "module.fc".to_owned(),
+            (block, "depthwise" | "conv1") => format!("module.stage.{block}.0"),
+            (block, "depthwise_bn" | "conv1_bn") => format!("module.stage.{block}.1"),
+            (block, "pointwise") => format!("module.stage.{block}.3"),
+            (block, _) => format!("module.stage.{block}.4"),
+        };
+        let is_conv = array.shape().len() == 4;
+        let bias = is_conv.then(|| {
+            let outputs = array.shape()[0];
+            (format!("{path}.bias"), Array::new([outputs], vec![0.25; outputs]).unwrap())
+        });
+        [Some((format!("{path}.{part}"), array.clone())), bias].into_iter().flatten()
+    });
+    let theirs: Weights = theirs.collect();
+    let options = ImportOptions { activation: Some(Activation::LeakyRelu(0.1)), ..ImportOptions::default() };
+    let model = import(theirs.clone(), &options).unwrap();
+    let found = &model.metadata.architecture;
+    assert_eq!((found.padding, found.epsilon, found.width), (Padding::Symmetric, 1e-5, 0.25));
+    assert_eq!(found.activation, Activation::LeakyRelu(0.1));
+    assert!(model.metadata.provenance.config["notes"][0].as_str().unwrap().contains("in order"));
+    for (name, array) in ours.iter() {
+        let shift = if name.ends_with(".running_mean") { 0.25 } else { 0.0 };
+        let want: Vec<f32> = array.data().iter().map(|value| value - shift).collect();
+        assert_eq!(model.weights[name.as_str()].data(), want, "{name}");
+    }
+    let options = ImportOptions { naming: Some(Naming::Tf), ..options };
+    assert_eq!(import(theirs.clone(), &options).unwrap().metadata.architecture.padding, Padding::Same);
+
+    let mut cut = theirs.clone();
+    cut.remove("module.stage.13.3.weight");
+    let message = import(cut, &options).unwrap_err().to_string();
+    assert!(
+        message.contains("expected 27 as mobilenet-v1 or 52 as mobilenet-v2 convolutions, found 26"),
+        "{message}"
+    );
+    let mut odd = theirs;
+    odd.insert("module.stage.4.0.weight", Array::new([64, 1, 3, 3], vec![0.0; 576]).unwrap());
+    let message = import(odd, &options).unwrap_err().to_string();
+    assert!(
+        message.contains("module.stage.4.0 (1 to 64 channels, 3x3) is no blocks.3.depthwise after 32"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_norm_that_lacks_its_scale_alone_is_listed() {
+    let mut theirs = tensorflow(&weights(&Architecture::named("mobilenet-v1").unwrap()));
+    theirs.remove("blocks.3.depthwise_bn.gamma");
+    let message = import(theirs, &ImportOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("missing blocks.3.depthwise_bn.weight"), "{message}");
 }
 
 /// The real weights, if this machine has them.

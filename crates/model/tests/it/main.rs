@@ -4,6 +4,7 @@
 mod files;
 mod imports;
 mod shapes;
+mod torch_files;
 
 use model::{Architecture, Array, Metadata, Model, Preprocessing, Role, Weights};
 

@@ -1,0 +1,271 @@
+//! What other programs call a MobileNet's layers.
+//!
+//! Names are made from our description of the network, never taken apart: a dialect is one function from a layer's place
+//! to its name, which serves import and export alike. A file speaks the dialect that names most of its layers.
+
+use super::Naming;
+use crate::Architecture;
+use crate::network::{ConvKind, Network};
+use std::collections::BTreeMap;
+
+/// Where a layer stands. Blocks count from 0, after the stem.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// The first convolution.
+    Stem,
+    /// The 1x1 convolution that begins a bottleneck.
+    Expand(usize),
+    /// The depthwise convolution of a block.
+    Depthwise(usize),
+    /// The 1x1 convolution that ends a block.
+    Project(usize),
+    /// The last convolution of MobileNetV2.
+    Head,
+    /// The dense layer.
+    Classifier,
+}
+
+/// A layer with tensors of its own: a convolution, the norm after it, or the classifier.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Module {
+    /// Its name in our files.
+    pub ours: String,
+    pub place: Place,
+    pub is_norm: bool,
+}
+
+/// The modules of a network, in order of execution.
+pub(crate) fn modules(network: &Network) -> Vec<Module> {
+    let mut modules = Vec::new();
+    let mut add = |name: &str, place, is_norm| modules.push(Module { ours: name.to_owned(), place, is_norm });
+    for (number, block) in network.blocks.iter().enumerate() {
+        for (at, conv) in block.convs.iter().enumerate() {
+            let place = match (conv.kind, at) {
+                (ConvKind::Full, _) => Place::Stem,
+                (ConvKind::Depthwise, _) => Place::Depthwise(number - 1),
+                (ConvKind::Pointwise, 0) if block.convs.len() == 1 => Place::Head,
+                (ConvKind::Pointwise, 0) => Place::Expand(number - 1),
+                (ConvKind::Pointwise, _) => Place::Project(number - 1),
+            };
+            add(&conv.name, place, false);
+            if let Some(norm) = &conv.norm {
+                add(&norm.name, place, true);
+            }
+        }
+    }
+    add(&network.classifier, Place::Classifier, false);
+    modules
+}
+
+/// One program's names for one architecture.
+pub(crate) struct Dialect {
+    pub name: &'static str,
+    pub arch: &'static str,
+    /// Whose padding, epsilon and preprocessing go with it; our own names go with both.
+    pub naming: Option<Naming>,
+    module: fn(&Module) -> String,
+}
+
+pub(crate) const KERAS_V1: Dialect =
+    Dialect { name: "Keras", arch: "mobilenet-v1", naming: Some(Naming::Keras), module: keras_v1 };
+
+const DIALECTS: [Dialect; 7] = [
+    Dialect { name: "Vertebra", arch: "mobilenet-v1", naming: None, module: ours },
+    Dialect { name: "torchvision", arch: "mobilenet-v2", naming: Some(Naming::Torchvision), module: ours },
+    Dialect { name: "TensorFlow-slim", arch: "mobilenet-v1", naming: Some(Naming::Tf), module: slim_v1 },
+    KERAS_V1,
+    Dialect { name: "Keras", arch: "mobilenet-v2", naming: Some(Naming::Keras), module: keras_v2 },
+    Dialect { name: "timm", arch: "mobilenet-v1", naming: Some(Naming::Torchvision), module: timm_v1 },
+    Dialect { name: "timm", arch: "mobilenet-v2", naming: Some(Naming::Torchvision), module: timm_v2 },
+];
+
+fn ours(module: &Module) -> String {
+    module.ours.clone()
+}
+
+/// tensorflow/models, `research/slim/nets/mobilenet_v1.py`.
+fn slim_v1(module: &Module) -> String {
+    let conv = match module.place {
+        Place::Stem => "Conv2d_0".into(),
+        Place::Depthwise(block) => format!("Conv2d_{}_depthwise", block + 1),
+        Place::Classifier => "Logits.Conv2d_1c_1x1".into(),
+        Place::Expand(block) | Place::Project(block) => format!("Conv2d_{}_pointwise", block + 1),
+        Place::Head => "Conv2d_14".into(),
+    };
+    if module.is_norm { conv + ".BatchNorm" } else { conv }
+}
+
+/// keras-team/keras, `keras/src/applications/mobilenet.py`.
+fn keras_v1(module: &Module) -> String {
+    let conv = match module.place {
+        Place::Stem => "conv1".into(),
+        Place::Depthwise(block) => format!("conv_dw_{}", block + 1),
+        Place::Classifier => "conv_preds".into(),
+        Place::Expand(block) | Place::Project(block) => format!("conv_pw_{}", block + 1),
+        Place::Head => "conv_pw_14".into(),
+    };
+    if module.is_norm { conv + "_bn" } else { conv }
+}
+
+/// keras-team/keras, `keras/src/applications/mobilenet_v2.py`.
+fn keras_v2(module: &Module) -> String {
+    let block = |number: usize, step: &str| match number {
+        0 => format!("expanded_conv_{step}"),
+        _ => format!("block_{number}_{step}"),
+    };
+    let conv = match module.place {
+        Place::Stem if module.is_norm => return "bn_Conv1".into(),
+        Place::Head if module.is_norm => return "Conv_1_bn".into(),
+        Place::Stem => "Conv1".into(),
+        Place::Expand(number) => block(number, "expand"),
+        Place::Depthwise(number) => block(number, "depthwise"),
+        Place::Project(number) => block(number, "project"),
+        Place::Head => "Conv_1".into(),
+        Place::Classifier => "predictions".into(),
+    };
+    if module.is_norm { conv + "_BN" } else { conv }
+}
+
+/// huggingface/pytorch-image-models, `mobilenetv1_100`: blocks in stages.
+fn timm_v1(module: &Module) -> String {
+    timm(module, &[1, 2, 2, 6, 2], ["", "conv_dw", "conv_pw"], ["", "bn1", "bn2"])
+}
+
+/// huggingface/pytorch-image-models, `mobilenetv2_100`. The first block does not expand, and is named as V1's.
+fn timm_v2(module: &Module) -> String {
+    match module.place {
+        Place::Depthwise(0) | Place::Project(0) => timm_v1(module),
+        _ => timm(module, &[1, 2, 3, 4, 3, 3, 1], ["conv_pw", "conv_dw", "conv_pwl"], ["bn1", "bn2", "bn3"]),
+    }
+}
+
+fn timm(module: &Module, stages: &[usize], convs: [&str; 3], norms: [&str; 3]) -> String {
+    let inside = |block: usize, step: usize| {
+        let (mut stage, mut at) = (0, block);
+        while stage + 1 < stages.len() && at >= stages[stage] {
+            at -= stages[stage];
+            stage += 1;
+        }
+        let step = if module.is_norm { norms[step] } else { convs[step] };
+        format!("blocks.{stage}.{at}.{step}")
+    };
+    match module.place {
+        Place::Stem => if module.is_norm { "bn1" } else { "conv_stem" }.into(),
+        Place::Expand(block) => inside(block, 0),
+        Place::Depthwise(block) => inside(block, 1),
+        Place::Project(block) => inside(block, 2),
+        Place::Head => if module.is_norm { "bn2" } else { "conv_head" }.into(),
+        Place::Classifier => "classifier".into(),
+    }
+}
+
+impl Dialect {
+    /// The dialect's name of each module, in order of execution.
+    pub(crate) fn names<'a>(&self, modules: &'a [Module]) -> impl Iterator<Item = (String, &'a Module)> {
+        let name = self.module;
+        modules.iter().map(move |module| (name(module), module))
+    }
+
+    /// Our name for every path that the dialect knows, under whatever prefix the stem has.
+    fn translate(&self, paths: &[&str]) -> BTreeMap<String, String> {
+        let architecture = Architecture::named(self.arch).and_then(|named| named.network());
+        let modules = modules(&architecture.expect("published choices make a network"));
+        let mut names = self.names(&modules);
+        let stem = names.next().map_or_else(String::new, |(name, _)| name);
+        let prefix = paths.iter().find_map(|path| {
+            let prefix = path.strip_suffix(&*stem)?;
+            (prefix.is_empty() || prefix.ends_with('.')).then_some(prefix)
+        });
+        let Some(prefix) = prefix else { return BTreeMap::new() };
+        let all = self.names(&modules).map(|(name, module)| (format!("{prefix}{name}"), module.ours.clone()));
+        all.filter(|(name, _)| paths.contains(&&**name)).collect()
+    }
+}
+
+/// The dialect that knows the most of `paths`, with our name for each that it knows; none if it is fewer than a third
+/// of them.
+pub(super) fn dialect_of(paths: &[&str]) -> Option<(&'static Dialect, BTreeMap<String, String>)> {
+    const ALL: &[Dialect] = &DIALECTS;
+    let known = ALL.iter().map(|dialect| (dialect, dialect.translate(paths)));
+    let best = known.max_by_key(|(_, names)| names.len())?;
+    (3 * best.1.len() > paths.len()).then_some(best)
+}
+
+/// Other programs' words for the parts of a layer, and ours.
+const PARTS: [(&str, &str); 13] = [
+    ("weight", "weight"),
+    ("weights", "weight"),
+    ("kernel", "weight"),
+    ("depthwise_kernel", "weight"),
+    ("depthwise_weights", "weight"),
+    ("gamma", "weight"),
+    ("bias", "bias"),
+    ("biases", "bias"),
+    ("beta", "bias"),
+    ("running_mean", "running_mean"),
+    ("moving_mean", "running_mean"),
+    ("running_var", "running_var"),
+    ("moving_variance", "running_var"),
+];
+
+/// Splits the name of a tensor into the path of its layer and our word for the part; none for an unknown part.
+///
+/// TensorFlow's `/` become dots, `:0` goes, and a word that Keras says twice (`conv1/conv1/kernel:0`) is said once.
+pub(super) fn split(name: &str) -> Option<(String, &'static str)> {
+    let name = name.replace('/', ".");
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(':').unwrap_or(&name);
+    let (path, part) = name.rsplit_once('.')?;
+    let (_, part) = PARTS.iter().find(|(theirs, _)| *theirs == part)?;
+    let mut words: Vec<&str> = path.split('.').collect();
+    words.dedup_by(|next, word| next == word && word.starts_with(|c: char| c.is_alphabetic()));
+    Some((words.join("."), part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_split_as_programs_write_them() {
+        for (name, path, part) in [
+            ("conv1/conv1/kernel:0", "conv1", "weight"),
+            (
+                "MobilenetV1/Conv2d_3_depthwise/BatchNorm/moving_variance",
+                "MobilenetV1.Conv2d_3_depthwise.BatchNorm",
+                "running_var",
+            ),
+            ("features.0.0.weight", "features.0.0", "weight"),
+            ("module.module.model.0.0.running_mean", "module.model.0.0", "running_mean"),
+        ] {
+            assert_eq!(split(name), Some((path.to_owned(), part)), "{name}");
+        }
+        for name in ["global_step", "conv1/Adam", ""] {
+            assert_eq!(split(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn dialects_name_blocks_as_published() {
+        let all = |dialect: &Dialect| -> Vec<String> {
+            let network = Architecture::named(dialect.arch).unwrap().network().unwrap();
+            let modules = modules(&network);
+            dialect.names(&modules).map(|(name, _)| name).collect()
+        };
+        for (at, expected) in [
+            (2, "Conv2d_13_pointwise.BatchNorm"),
+            (3, "conv_dw_13_bn"),
+            (4, "expanded_conv_project_BN"),
+            (4, "block_16_depthwise"),
+            (5, "blocks.3.5.conv_pw"),
+            (5, "blocks.4.1.bn2"),
+            (6, "blocks.0.0.conv_dw"),
+            (6, "blocks.5.2.conv_pwl"),
+            (6, "blocks.6.0.bn3"),
+        ] {
+            let names = all(&DIALECTS[at]);
+            assert!(names.iter().any(|name| name == expected), "{expected} is not among {names:?}");
+            let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+            assert_eq!(distinct.len(), names.len(), "{}", DIALECTS[at].name);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! State dicts as `torch.save` writes them, and hostile ones: refused by name, in little time and memory.
+
+use crate::{model, weights};
+use model::{Architecture, Array, ImportOptions, Weights, import, read_tensors};
+use std::io::{Cursor, Write};
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// A pickle, operation by operation.
+#[derive(Clone, Default)]
+struct Pickle(Vec<u8>);
+
+impl Pickle {
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend(bytes);
+        self
+    }
+
+    fn text(self, text: &str) -> Self {
+        let len = (text.len() as u32).to_le_bytes();
+        self.raw(b"X").raw(&len).raw(text.as_bytes())
+    }
+
+    fn int(self, value: i32) -> Self {
+        self.raw(b"J").raw(&value.to_le_bytes())
+    }
+
+    fn ints(self, values: &[usize]) -> Self {
+        values.iter().fold(self.raw(b"("), |pickle, &value| pickle.int(value as i32)).raw(b"t")
+    }
+
+    fn name(self, name: &str) -> Self {
+        let (module, name) = name.rsplit_once('.').unwrap();
+        self.raw(format!("c{module}\n{name}\n").as_bytes())
+    }
+
+    fn ordered_dict(self) -> Self {
+        self.name("collections.OrderedDict").raw(b")R")
+    }
+
+    fn tensor(self, storage: &str, (key, len): (&str, usize), shape: &[usize], stride: &[usize]) -> Self {
+        let storage = self.name("torch._utils._rebuild_tensor_v2").raw(b"((").text("storage").name(storage);
+        let view = storage.text(key).text("cpu").int(len as i32).raw(b"tQ").int(0).ints(shape).ints(stride);
+        view.raw(b"\x89").ordered_dict().raw(b"tR")
+    }
+
+    /// The entries of a state dict, storage `k` for the k-th.
+    fn entries(self, tensors: &[(String, Array)]) -> Self {
+        let each = |pickle: Self, (key, (name, array)): (usize, &(String, Array))| {
+            let stride = |at: usize| array.shape()[at + 1..].iter().product();
+            let stride: Vec<usize> = (0..array.shape().len()).map(stride).collect();
+            let storage = (&*key.to_string(), array.data().len());
+            pickle.text(name).tensor("torch.FloatStorage", storage, array.shape(), &stride)
+        };
+        let counter = |pickle: Self| {
+            pickle.text("bn.num_batches_tracked").tensor("torch.LongStorage", ("n", 1), &[], &[])
+        };
+        // What PyTorch sets on its dicts, `_metadata`, is there too.
+        let dict = counter(tensors.iter().enumerate().fold(self.ordered_dict().raw(b"("), each)).raw(b"u");
+        dict.raw(b"}").text("_metadata").ordered_dict().raw(b"sb")
+    }
+}
+
+fn start() -> Pickle {
+    Pickle::default().raw(b"\x80\x02")
+}
+
+fn zipped(pickle: Pickle, storages: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(vec![]));
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut add = |name: &str, data: &[u8]| {
+        zip.start_file(name, options).unwrap();
+        zip.write_all(data).unwrap();
+    };
+    add("archive/data.pkl", &pickle.raw(b".").0);
+    add("archive/byteorder", b"little");
+    for (key, data) in storages {
+        add(&format!("archive/data/{key}"), data);
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn bytes_of(array: &Array) -> Vec<u8> {
+    array.data().iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn storages(tensors: &[(String, Array)]) -> Vec<(String, Vec<u8>)> {
+    let each = tensors.iter().enumerate().map(|(key, (_, array))| (key.to_string(), bytes_of(array)));
+    each.chain([("n".to_owned(), vec![0; 8])]).collect()
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.pth");
+    std::fs::write(&path, bytes).unwrap();
+    read_tensors(&path).map_err(|error| error.to_string())
+}
+
+fn refused(pickle: Pickle, reason: &str) {
+    let message = read(&zipped(pickle, &[("0".into(), vec![0; 24])])).unwrap_err();
+    assert!(message.contains("weights.pth") && message.contains(reason), "{message:?} lacks {reason:?}");
+}
+
+fn tensors(weights: &Weights) -> Vec<(String, Array)> {
+    weights.iter().map(|(name, array)| (name.clone(), array.clone())).collect()
+}
+
+#[test]
+fn a_state_dict_is_read_as_it_was_saved() {
+    let ours =
+        tensors(&weights(&Architecture { width: 0.25, ..Architecture::named("mobilenet-v2").unwrap() }));
+    let file = zipped(start().entries(&ours), &storages(&ours));
+    assert_eq!(read(&file).unwrap(), ours);
+    let nested = start().raw(b"}(").text("epoch").int(3).text("state_dict").entries(&ours).raw(b"u");
+    assert_eq!(read(&zipped(nested, &storages(&ours))).unwrap(), ours);
+}
+
+#[test]
+fn data_parallel_adds_a_prefix() {
+    let model = model("mobilenet-v2");
+    let theirs: Vec<_> = tensors(&model.weights)
+        .into_iter()
+        .map(|(name, array)| ("module.".to_owned() + &name, array))
+        .collect();
+    let read = read(&zipped(start().entries(&theirs), &storages(&theirs))).unwrap();
+    assert_eq!(import(read, &ImportOptions::default()).unwrap().weights, model.weights);
+}
+
+#[test]
+fn files_from_before_pytorch_1_6_are_read() {
+    let ours = tensors(&model("mobilenet-v1").weights);
+    let magic = start().raw(b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.");
+    let head = magic
+        .raw(b"\x80\x02M\xe9\x03.")
+        .raw(b"\x80\x02}.")
+        .raw(b"\x80\x02")
+        .entries(&ours)
+        .raw(b".\x80\x02](");
+    let storages = storages(&ours);
+    let keys = storages.iter().fold(head, |pickle, (key, _)| pickle.text(key)).raw(b"e.");
+    let file = storages.iter().fold(keys, |file, (key, data)| {
+        let width = if key == "n" { 8 } else { 4 };
+        file.raw(&((data.len() / width) as u64).to_le_bytes()).raw(data)
+    });
+    assert_eq!(read(&file.0).unwrap(), ours);
+    for len in (0..file.0.len()).step_by(7919) {
+        assert!(read(&file.0[..len]).is_err(), "cut at {len}");
+    }
+}
+
+#[test]
+fn objects_are_refused_by_name_and_nothing_runs() {
+    for name in [
+        "os.system",
+        "builtins.eval",
+        "torchvision.models.mobilenetv2.MobileNetV2",
+        "numpy.core.multiarray.scalar",
+    ] {
+        refused(start().name(name).raw(b"(").text("touch /tmp/pwned").raw(b"tR"), name);
+    }
+    let stacked = start().text("posix").text("system").raw(b"\x93");
+    refused(stacked, "posix.system");
+    for operation in [b"i".as_slice(), b"o", b"\x81", b"\x82\x01", b"I1\n"] {
+        refused(start().raw(b"(").raw(operation), "the operation");
+    }
+}
+
+#[test]
+fn broken_pickles_are_refused() {
+    refused(start(), "an empty stack");
+    refused(start().raw(b"t"), "no mark");
+    refused(start().raw(b"\x86"), "a short stack");
+    refused(start().raw(b"h\x05"), "a memo that was not written");
+    refused(start().raw(b"X\xff\xff\xff\xff"), "its end");
+    refused(start().raw(b"X\x01\0\0\0\xff"), "not UTF-8");
+    refused(start().raw(b"]K\x01K\x02s"), "no dict");
+    refused(start().raw(b"}K\x01a"), "no list");
+    refused(start().int(1).raw(b"Q"), "no tuple");
+    refused(start().int(1), "a dict of tensors");
+    refused(start().raw(b"}").text("epoch").int(7).raw(b"s"), "epoch: expected a tensor, found a number");
+    refused(start().raw(&vec![b'('; 2 << 20]), "more than 1 MiB");
+}
+
+fn one(tensor: impl Fn(Pickle) -> Pickle) -> Pickle {
+    tensor(start().raw(b"}").text("w")).raw(b"s")
+}
+
+#[test]
+fn views_beyond_their_storage_are_refused() {
+    let float = "torch.FloatStorage";
+    assert!(
+        read(&zipped(one(|p| p.tensor(float, ("0", 6), &[2, 3], &[3, 1])), &[("0".into(), vec![0; 24])]))
+            .is_ok()
+    );
+    refused(one(|p| p.tensor(float, ("0", 6), &[7], &[1])), "a view of the 6 values");
+    refused(one(|p| p.tensor(float, ("0", 7), &[7], &[1])), "a view of the 7 values");
+    refused(one(|p| p.tensor(float, ("0", 6), &[2], &[i32::MAX as usize])), "a view of the 6 values");
+    refused(
+        one(|p| p.tensor(float, ("0", 6), &[i32::MAX as usize; 4], &[0; 4])),
+        "as many values as the file",
+    );
+    refused(one(|p| p.tensor(float, ("0", 6), &[100_000], &[0])), "as many values as the file");
+    refused(one(|p| p.tensor(float, ("0", 6), &[1; 9], &[0; 9])), "without storage, shape or stride");
+    refused(one(|p| p.tensor(float, ("0", 6), &[2], &[1, 1])), "without storage, shape or stride");
+    refused(one(|p| p.tensor(float, ("1", 6), &[2], &[1])), "archive/data/1");
+    refused(one(|p| p.tensor("torch.IntStorage", ("0", 6), &[2], &[1])), "w: expected floating-point values");
+    let nan: Vec<u8> = f32::NAN.to_le_bytes().repeat(6);
+    let file = zipped(one(|p| p.tensor(float, ("0", 6), &[6], &[1])), &[("0".into(), nan)]);
+    assert!(read(&file).unwrap_err().contains("w: expected finite values"));
+}
+
+#[test]
+fn many_views_of_one_storage_are_refused() {
+    let data = vec![0; 400_000];
+    let mut pickle = start().raw(b"}(");
+    for n in 0..1000 {
+        pickle = pickle.text(&n.to_string()).tensor("torch.FloatStorage", ("0", 100_000), &[100_000], &[1]);
+    }
+    let message = read(&zipped(pickle.raw(b"u"), &[("0".into(), data)])).unwrap_err();
+    assert!(message.contains("as many values as the file has bytes"), "{message}");
+}
+
+/// Structures whose unfolding would be endless or enormous cost what their bytes cost.
+#[test]
+fn cycles_and_memo_bombs_end() {
+    let cycle = start().raw(b"}q\x00").text("state_dict").raw(b"h\x00s");
+    refused(cycle, "dicts in dicts in dicts");
+    let mut bomb = start().raw(b"]q\x00");
+    for _ in 0..100_000 {
+        bomb = bomb.raw(b"h\x00h\x00\x86q\x000");
+    }
+    refused(bomb, "a dict of tensors");
+    // A tuple of very many, given to a function again and again.
+    let mut calls =
+        start().raw(b"(").raw(&b"K\x01".repeat(200_000)).raw(b"tq\x00").name("torch.Size").raw(b"q\x01");
+    for _ in 0..50_000 {
+        calls = calls.raw(b"h\x01h\x00R0");
+    }
+    refused(calls, "with 200000 arguments");
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    let ours: Vec<_> = tensors(&model("mobilenet-v1").weights).into_iter().take(6).collect();
+    let file = zipped(start().entries(&ours), &storages(&ours));
+    for len in (0..file.len()).step_by(97) {
+        assert!(read(&file[..len]).is_err(), "cut at {len}");
+    }
+    let mut seed = 1u64;
+    for _ in 0..2000 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let mut broken = file.clone();
+        // The first half of the entries' bytes is the pickle's.
+        let at = (seed >> 33) as usize % broken.len();
+        broken[at] = (seed >> 24) as u8;
+        let _ = read(&broken);
+    }
+}
+
+#[test]
+fn other_formats_are_named() {
+    assert!(read(b"\x89HDF\r\n\x1a\n1234").unwrap_err().contains("Keras"));
+    assert!(read(b"\x80\x04}.").unwrap_err().contains("torch.save"));
+    assert!(read(b"").unwrap_err().contains("ends early"));
+    let empty = ZipWriter::new(Cursor::new(vec![])).finish().unwrap().into_inner();
+    let _ = read(&empty).unwrap_err();
+}

@@ -107,7 +107,7 @@ impl Bench {
         name
     }
 
-    fn finish(mut self) {
+    fn finish(self) {
         self.criterion.final_summary();
         let mut limits = Limits::new();
         let ran = self

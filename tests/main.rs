@@ -4,4 +4,5 @@ mod bad_input;
 mod cli;
 mod determinism;
 mod no_native;
+mod predict;
 mod support;

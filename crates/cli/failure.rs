@@ -69,4 +69,4 @@ macro_rules! failed_from {
     )*};
 }
 
-failed_from!(train::Error, model::Error, data::Error, phantom::Error);
+failed_from!(train::Error, model::Error, infer::Error, data::Error, phantom::Error);

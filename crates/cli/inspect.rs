@@ -1,19 +1,29 @@
-//! `vertebra inspect`: what is in a model file.
+//! `vertebra inspect`: what is in a model file, and what running it takes on this machine.
 
 use crate::failure::Failure;
+use infer::{Plan, StepInfo};
+use kernels::Level;
 use model::{ConvKind, Model, Network};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use tensor::par;
 
 /// Show a model: its layers, sizes and cost, and where it comes from
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vertebra inspect runs/mine
-  vertebra inspect model.safetensors --json")]
+  vertebra inspect model.safetensors --json
+  vertebra inspect model.safetensors --batch-size 1 --threads 1
+
+The plan is how the network runs on this machine: which convolutions run together, and the memory that is allocated
+before the first image and is all that a process needs beside its code (some MiB) and the images.")]
 pub struct Args {
     /// Model file, or run folder
     model: PathBuf,
+    /// Images a call that the plan is for
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: u32,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -34,6 +44,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&path)?;
     let network = model.network()?;
     let layers = layers(&network);
+    let plan = Plan::new(&model, Level::current(), args.batch_size as usize)?;
     let mut out = io::stdout().lock();
     if args.json {
         let layers: Vec<Value> = layers.iter().map(Layer::to_json).collect();
@@ -43,6 +54,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             "trainable_parameters": network.trainable_parameters(),
             "multiply_adds": network.multiply_adds(),
             "layers": layers,
+            "plan": plan_json(&plan),
             "metadata": model.metadata,
         });
         serde_json::to_writer_pretty(&mut out, &document)?;
@@ -61,7 +73,54 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (all, trainable) = (network.total_parameters(), network.trainable_parameters());
     writeln!(out, "\nparameters     {all}, {trainable} of them trained")?;
     writeln!(out, "multiply-adds  {} for one image", network.multiply_adds())?;
+    print_plan(&mut out, &plan)?;
     metadata(&mut out, &model)
+}
+
+/// Bytes of activations, weights and working memory, and their sum.
+fn memory(plan: &Plan) -> [usize; 4] {
+    let parts = [plan.bytes(), plan.weight_bytes(), plan.scratch_bytes(par::threads())];
+    let [activations, weights, scratch] = parts;
+    [activations, weights, scratch, activations + weights + scratch]
+}
+
+fn plan_json(plan: &Plan) -> Value {
+    let [arena, weights, scratch, total] = memory(plan);
+    let step = |step: &StepInfo| {
+        let StepInfo { name, op, input, output, parameters, multiply_adds, weight_bytes } = step;
+        json!({
+            "name": name, "op": op, "input": input, "output": output, "parameters": parameters,
+            "multiply_adds": multiply_adds, "weight_bytes": weight_bytes,
+        })
+    };
+    json!({
+        "level": Level::current().name(),
+        "threads": par::threads(),
+        "batch_size": plan.max_batch(),
+        "arena_bytes": arena,
+        "weight_bytes": weights,
+        "scratch_bytes": scratch,
+        "total_bytes": total,
+        "steps": plan.layers().iter().map(step).collect::<Vec<_>>(),
+    })
+}
+
+fn print_plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
+    let (level, threads) = (Level::current().name(), par::threads());
+    writeln!(out, "\nplan for {level}, {threads} threads, batches of up to {}", plan.max_batch())?;
+    for StepInfo { name, op, input: [h, w, c], weight_bytes, .. } in plan.layers() {
+        let (input, weights) = (format!("{h}x{w}x{c}"), mib(*weight_bytes));
+        writeln!(out, "  {name:<44} {op:<8} from {input:<12} {weights:>10} of weights")?;
+    }
+    let [arena, weights, scratch, total] = memory(plan).map(mib);
+    writeln!(
+        out,
+        "memory         {total}: activations {arena}, weights {weights}, working memory {scratch}\n"
+    )
+}
+
+fn mib(bytes: usize) -> String {
+    format!("{:.3} MiB", bytes as f64 / (1 << 20) as f64)
 }
 
 fn metadata(out: &mut impl Write, model: &Model) -> Result<(), Failure> {

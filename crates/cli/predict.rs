@@ -1,9 +1,13 @@
 //! `vertebra predict`: a line for every image. A bad file is an error in its own line and never ends the batch.
+//!
+//! Images are decoded ahead of the network by threads of their own, in batches filled across all inputs. What waits is
+//! bounded, so ten thousand images take no more memory than a hundred. A line is written as soon as its batch is done,
+//! and a batch does not wait for paths that were not named yet.
 
 use crate::failure::{Failure, note};
 use clap::ValueEnum;
-use data::{decode, preprocess};
-use model::{Metadata, Model};
+use data::{Input, Stream, preprocess};
+use model::{Metadata, Model, Preprocessing};
 use serde_json::{Map, Value, json};
 use std::io::{self, StdoutLock, Write};
 use std::path::{Path, PathBuf};
@@ -15,11 +19,13 @@ use train::{Classifier, predicted_class};
 #[command(after_help = "Examples:
   vertebra predict runs/mine scan.png
   vertebra predict runs/mine scans/ --format csv > predictions.csv
-  vertebra predict runs/mine 'scans/*.png' --format jsonl
+  vertebra predict runs/mine 'scans/**/*.png' --format jsonl
   find scans -name '*.jpg' | vertebra predict runs/mine - --top 3
 
-INPUT is an image (PNG or JPEG, 8 or 16 bit), a folder (searched through), a pattern with * and ?, or - for paths on
-stdin. The exit status is 1 if any image failed. Research use only, not a medical device.")]
+INPUT is an image (PNG or JPEG, 8 or 16 bit), a folder (searched through), a pattern with *, ? and **, or - for paths
+on stdin. csv has path, label, probability, a column p_CLASS for every class, and error; jsonl has path, label,
+probability and probabilities, or path and error. With --top, only the K most probable classes are there. The exit
+status is 1 if any image failed. Research use only, not a medical device.")]
 pub struct Args {
     /// Model file, or run folder
     model: PathBuf,
@@ -41,26 +47,33 @@ enum Format {
     Jsonl,
 }
 
-/// Images that are decoded and classified together.
+/// Images that are classified together, at most.
 const BATCH: usize = 32;
+/// Bytes of the images of a batch, where that is more than one; as much again may wait, decoded.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// An argument or file as it was named, and its pixels as the network reads them, or why there are none.
+type Decoded = (PathBuf, Result<Vec<f32>, String>);
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let model = Model::read(&args.model)?;
-    let mut classifier = Classifier::new(&model)?;
-    let mut printer = Printer::new(args.format, args.top, &model.metadata);
+    let (mut classifier, metadata) = Classifier::consume(Model::read(&args.model)?)?;
+    let prep = metadata.preprocessing.clone();
+    let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
+    let batch = (BATCH_BYTES / image_bytes).clamp(1, BATCH);
+    let (input, decode) = (args.input, move |input| decode(input, &prep));
+    let stream = Stream::new(|| data::inputs(input), par::threads(), batch, decode)
+        .map_err(|error| Failure::Failed(format!("cannot start a thread: {error}")))?;
+
+    let mut printer = Printer::new(args.format, args.top, &metadata);
     printer.begin()?;
-    let mut batch = Vec::with_capacity(BATCH);
-    for input in inputs(&args.input)? {
-        batch.push(input);
-        if batch.len() == BATCH {
-            classify(&mut classifier, &mut printer, &batch)?;
-            batch.clear();
+    loop {
+        let decoded = stream.batch(batch);
+        if decoded.is_empty() {
+            break;
         }
+        classify(&mut classifier, &mut printer, decoded)?;
     }
-    classify(&mut classifier, &mut printer, &batch)?;
-    if args.format == Format::Table {
-        note("Research use only, not a medical device.");
-    }
+    note("Research use only, not a medical device.");
     match printer.failed {
         0 => Ok(()),
         failed => {
@@ -70,111 +83,38 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// A path to classify, or why there is none.
-type Input = Result<PathBuf, (PathBuf, String)>;
-
-/// Every image that the arguments mean. Paths on stdin are read as they are asked for.
-fn inputs(arguments: &[PathBuf]) -> Result<Box<dyn Iterator<Item = Input>>, Failure> {
-    let mut all: Vec<Box<dyn Iterator<Item = Input>>> = Vec::new();
-    for argument in arguments {
-        if argument.as_os_str() == "-" {
-            all.push(Box::new(io::stdin().lines().filter_map(|line| match line {
-                Ok(line) if line.is_empty() => None,
-                Ok(line) => Some(Ok(line.into())),
-                Err(error) => Some(Err(("-".into(), error.to_string()))),
-            })));
-            continue;
-        }
-        let found = expand(argument).map_err(|reason| (argument.clone(), reason));
-        all.push(match found {
-            Ok(paths) => Box::new(paths.into_iter().map(Ok)),
-            Err(error) => Box::new(std::iter::once(Err(error))),
-        });
-    }
-    Ok(Box::new(all.into_iter().flatten()))
-}
-
-/// The images of a folder, or of a pattern in the file name; any other path is itself.
-fn expand(argument: &Path) -> Result<Vec<PathBuf>, String> {
-    let name = argument.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let mut found = Vec::new();
-    if argument.is_dir() {
-        search(argument, &mut found).map_err(|error| error.to_string())?;
-    } else if name.contains(['*', '?']) && !argument.exists() {
-        let folder = argument.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        for entry in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
-            let path = entry.map_err(|error| error.to_string())?.path();
-            let matched =
-                path.file_name().and_then(|name| name.to_str()).is_some_and(|file| matches(name, file));
-            if path.is_file() && matched {
-                found.push(argument.with_file_name(path.file_name().unwrap_or_default()));
+/// Reads and preprocesses one image.
+fn decode(input: Input, prep: &Preprocessing) -> Decoded {
+    match input {
+        Ok(path) => match data::decode(&path) {
+            Ok(picture) => (path, Ok(preprocess(&picture, prep))),
+            Err(error) => {
+                let reason = without_path(&error, &path);
+                (path, Err(reason))
             }
-        }
-    } else {
-        return Ok(vec![argument.to_owned()]);
-    }
-    if found.is_empty() {
-        return Err("expected images, found none".into());
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Adds every image below `folder`, by its extension.
-fn search(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        // The entry's own type: a link to a folder could lead back here.
-        if entry.file_type()?.is_dir() {
-            search(&path, found)?;
-        } else if data::EXTENSIONS.contains(&extension.as_str()) {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// Whether `name` fits `pattern`, where `*` is any text and `?` any character.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.chars();
-    match pieces.next() {
-        None => name.is_empty(),
-        Some('*') => {
-            let rest = pieces.as_str();
-            let starts = name.char_indices().map(|(at, _)| at).chain([name.len()]);
-            starts.into_iter().any(|at| matches(rest, &name[at..]))
-        }
-        Some(wanted) => {
-            let mut characters = name.chars();
-            let fits = characters.next().is_some_and(|found| wanted == '?' || wanted == found);
-            fits && matches(pieces.as_str(), characters.as_str())
-        }
+        },
+        Err((argument, reason)) => (argument, Err(reason)),
     }
 }
 
 /// Classifies a batch and prints its lines in order.
-fn classify(classifier: &mut Classifier, printer: &mut Printer, batch: &[Input]) -> Result<(), Failure> {
-    let prep = &printer.metadata.preprocessing;
-    let decoded = par::map(batch.len(), |i| match &batch[i] {
-        Ok(path) => match decode(path) {
-            Ok(picture) => Ok(preprocess(&picture, prep)),
-            Err(error) => Err(without_path(&error, path)),
-        },
-        Err((_, reason)) => Err(reason.clone()),
-    });
-    let images: Vec<f32> = decoded.iter().flatten().flatten().copied().collect();
+fn classify(
+    classifier: &mut Classifier,
+    printer: &mut Printer,
+    batch: Vec<Option<Decoded>>,
+) -> Result<(), Failure> {
+    let images: Vec<f32> =
+        batch.iter().flatten().filter_map(|(_, image)| image.as_ref().ok()).flatten().copied().collect();
     let probabilities: Vec<f64> = match images.is_empty() {
         true => vec![],
         false => classifier.log_probabilities(&images).into_iter().map(f64::exp).collect(),
     };
     let mut rows = probabilities.chunks_exact(printer.metadata.classes.len());
-    for (input, decoded) in batch.iter().zip(decoded) {
-        let path = input.as_ref().unwrap_or_else(|(path, _)| path);
-        match decoded {
-            Ok(_) => printer.prediction(path, rows.next().expect("a row for every image"))?,
-            Err(reason) => printer.error(path, &reason)?,
+    for decoded in batch {
+        let (path, image) = decoded.ok_or_else(|| Failure::Failed("a decoding thread ended".into()))?;
+        match image {
+            Ok(_) => printer.prediction(&path, rows.next().expect("a row for every image"))?,
+            Err(reason) => printer.error(&path, &reason)?,
         }
     }
     Ok(())
@@ -215,7 +155,7 @@ impl<'a> Printer<'a> {
                 Ok(())
             }
             Format::Csv => {
-                let mut header = vec!["path".to_owned(), "predicted".into(), "probability".into()];
+                let mut header = vec!["path".to_owned(), "label".into(), "probability".into()];
                 header.extend(self.metadata.classes.iter().map(|class| format!("p_{class}")));
                 header.push("error".into());
                 self.csv(&header)
@@ -249,7 +189,7 @@ impl<'a> Printer<'a> {
                     shown.iter().map(|&i| (classes[i].clone(), json!(row[i]))).collect();
                 let line = json!({
                     "path": path,
-                    "predicted": classes[predicted],
+                    "label": classes[predicted],
                     "probability": row[predicted],
                     "probabilities": probabilities,
                 });
@@ -281,25 +221,5 @@ impl<'a> Printer<'a> {
             false => cell.clone(),
         };
         writeln!(self.out, "{}", cells.iter().map(quote).collect::<Vec<_>>().join(","))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn patterns_match_as_a_shell_does() {
-        for (pattern, name, want) in [
-            ("*.png", "a.png", true),
-            ("*.png", "a.png.txt", false),
-            ("a?c*", "abcd", true),
-            ("a?c*", "ac", false),
-            ("*a*b*", "xxaxxbxx", true),
-            ("*é?", "déf", true),
-            ("", "", true),
-        ] {
-            assert_eq!(matches(pattern, name), want, "{pattern} {name}");
-        }
     }
 }

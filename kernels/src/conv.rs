@@ -104,6 +104,12 @@ pub(crate) fn band_rows(shape: &ConvShape, rows: usize) -> usize {
     let row = shape.stride * Window::new(shape, 1).row + shape.out_w * shape.outputs;
     (BAND / row).clamp(1, rows)
 }
+
+/// Floats of [`scratch`] that [`conv`] takes for `rows` output rows; fewer rows take no more.
+pub fn scratch_len(shape: &ConvShape, rows: usize) -> usize {
+    scratch::len([Window::new(shape, band_rows(shape, rows)).len()])
+}
+
 /// Convolution of output rows `rows` of one image: `x: [h, w, inputs]`, `weights` packed from
 /// `[kernel * kernel * inputs, outputs]`, `y: [rows, out_w, outputs]`. What the epilogue needs covers the rows too.
 pub fn conv(

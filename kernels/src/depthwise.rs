@@ -56,19 +56,32 @@ pub fn depthwise(
             assert!(residual.is_none_or(|residual| residual.len() == y.len()), "residual: as y");
         }
     }
-    let ring = RingShape {
+    let (ring, width) = (ring(shape), Block::width(channels, level.lanes()));
+    scratch::with(lens(level, shape), |[memory, taps, state]| {
+        let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
+        level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, width, memory, taps, state });
+    });
+}
+
+/// Floats of [`scratch`] that [`depthwise`] takes, for any number of rows.
+pub fn scratch_len(level: Level, shape: &ConvShape) -> usize {
+    scratch::len(lens(level, shape))
+}
+
+/// Floats of the ring, and of a block's weights and moments.
+fn lens(level: Level, shape: &ConvShape) -> [usize; 3] {
+    let width = Block::width(shape.inputs, level.lanes());
+    [ring(shape).len(width), shape.kernel * shape.kernel * width, 5 * width]
+}
+
+fn ring(shape: &ConvShape) -> RingShape {
+    RingShape {
         slots: shape.kernel,
         height: shape.h,
         width: shape.w,
         left: shape.pad_left,
         columns: shape.out_w.saturating_sub(1) * shape.stride + shape.kernel,
-    };
-    let width = Block::width(channels, level.lanes());
-    let lens = [ring.len(width), shape.kernel * shape.kernel * width, 5 * width];
-    scratch::with(lens, |[memory, taps, state]| {
-        let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
-        level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, width, memory, taps, state });
-    });
+    }
 }
 
 /// What both passes ask of the shape.

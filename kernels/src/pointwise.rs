@@ -38,6 +38,18 @@ pub fn tile_rows(level: Level, m: usize, k: usize, n: usize) -> usize {
     m.div_ceil(8).clamp(least.min(most), most).next_multiple_of(rows)
 }
 
+/// Pixels of a block of `m` pixels of `k` channels in working memory, and the floats from one to the next.
+fn block(level: Level, m: usize, k: usize) -> [usize; 2] {
+    let spacing = spacing(k);
+    [block_rows(level, spacing).min(m), spacing]
+}
+
+/// Floats of [`scratch`] that [`pointwise`] takes for `m` plain pixels of `k` channels; fewer pixels take no more.
+pub fn scratch_len(level: Level, m: usize, k: usize) -> usize {
+    let [pixels, spacing] = block(level, m, k);
+    if k <= IN_PLACE { 0 } else { scratch::len([pixels * spacing]) }
+}
+
 /// `y = epilogue(x * w)` of a tile of `m` pixels: `x: [m, k]`, `weights` packed from `[k, n]`, `y: [m, n]`.
 pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
     let (level, k, n) = (weights.level(), weights.k(), weights.n());
@@ -62,7 +74,7 @@ pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
         unsafe { gemm::gemm_ahead(level, product, ahead) }
         return;
     }
-    let (spacing, block) = (spacing(k), block_rows(level, spacing(k)).min(m));
+    let [block, spacing] = block(level, m, k);
     scratch::with([block * spacing], |[a]| {
         for pixel in (0..m).step_by(block.max(1)) {
             let pixels = block.min(m - pixel);

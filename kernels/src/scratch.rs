@@ -15,12 +15,17 @@ pub fn bytes() -> usize {
     BYTES.load(Ordering::Relaxed)
 }
 
+/// Floats that slices of these lengths take together: each begins on a cache line.
+pub fn len<const N: usize>(lens: [usize; N]) -> usize {
+    lens.iter().map(|len| len.next_multiple_of(16)).sum()
+}
+
 /// Gives `f` `N` scratch slices of the given lengths, each aligned to a cache line. Their content is unspecified.
 /// Calls may nest.
 pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N]) -> R) -> R {
     // The block is taken out while in use, so a nested call gets another one and nothing is borrowed twice.
     let mut block = BLOCKS.with_borrow_mut(Vec::pop).unwrap_or_default();
-    let total: usize = lens.iter().map(|len| len.next_multiple_of(16)).sum();
+    let total = len(lens);
     if total > block.capacity() {
         let before = block.capacity();
         block = Buffer::recycled(total);

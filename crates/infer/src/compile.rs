@@ -8,6 +8,7 @@ use crate::plan::{Error, StepInfo};
 use crate::step::{Op, Step};
 use kernels::Level;
 use model::{Activation, Block, ConvKind, ConvLayer, Network, Weights, layout};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// What a plan is made of.
@@ -19,11 +20,12 @@ pub(crate) struct Compiled {
     pub features: Option<Range<usize>>,
 }
 
-/// The steps of `network`, with the activations of one image placed. `keep_features` has the last feature map written
+/// The steps of `network`, with the activations of one image placed. Weights that are owned are freed layer by layer.
+/// `keep_features` has the last feature map written
 /// to the arena, where nothing overwrites it.
 pub(crate) fn compile(
     network: &Network,
-    weights: &Weights,
+    weights: Cow<Weights>,
     level: Level,
     keep_features: bool,
 ) -> Result<Compiled, Error> {
@@ -54,7 +56,7 @@ struct Draft {
 
 struct Builder<'a> {
     level: Level,
-    weights: &'a Weights,
+    weights: Cow<'a, Weights>,
     drafts: Vec<Draft>,
     /// `[h, w, c]` of the last value.
     shape: [usize; 3],
@@ -71,7 +73,7 @@ impl Builder<'_> {
         for conv in &block.convs {
             let [h, w, _] = output;
             output = output_shape(conv, output)?;
-            layers.push(Layer::new(self.level, conv, [h, w], &fold(conv, self.weights)));
+            layers.push(Layer::new(self.level, conv, [h, w], &self.fold(conv)));
         }
         let error = |problem| Err(Error::Layer { layer: name.clone(), problem });
         if block.residual && output != input {
@@ -84,6 +86,18 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// The layer without its norm. Its tensors are needed no more.
+    fn fold(&mut self, conv: &ConvLayer) -> Folded {
+        let folded = fold(conv, &self.weights);
+        if let Cow::Owned(weights) = &mut self.weights {
+            let of =
+                |layer: &str, tensor: &str| tensor.strip_prefix(layer).is_some_and(|s| s.starts_with('.'));
+            let norm = conv.norm.as_ref();
+            weights.retain(|name| !of(&conv.name, name) && !norm.is_some_and(|norm| of(&norm.name, name)));
+        }
+        folded
+    }
+
     /// Global average pooling, with the convolution before it if there is one left.
     fn pool(&mut self, conv: Option<&ConvLayer>) -> Result<(), Error> {
         let [h, w, channels] = self.shape;
@@ -91,7 +105,8 @@ impl Builder<'_> {
             None => ("pool".to_owned(), Op::Pool { level: self.level, channels }, channels),
             Some(conv) => {
                 output_shape(conv, self.shape)?;
-                let op = self.pooled(&fold(conv, self.weights), h * w, conv.activation);
+                let folded = self.fold(conv);
+                let op = self.pooled(&folded, h * w, conv.activation);
                 (format!("{}+pool", conv.name), op, conv.outputs)
             }
         };

@@ -134,22 +134,14 @@ impl Layer {
         weights + self.bias.capacity() * size_of::<f32>()
     }
 
-    /// Floats of working memory that its kernel takes for `rows` output rows, at most: padded input, and for a depthwise
-    /// layer padded weights and per-channel state. The test of allocations holds the kernels to it.
+    /// Floats of working memory that its kernel takes for up to `rows` output rows.
     pub fn scratch(&self, rows: usize) -> usize {
-        /// Floats of input that a pointwise kernel lays out anew at a time.
-        const BLOCK: usize = 64 * 1024;
-        let ConvShape { inputs, kernel, stride, out_w, .. } = self.shape;
-        let span = |outputs: usize| (outputs - 1) * stride + kernel;
+        let shape = &self.shape;
         match &self.kernel {
-            Kernel::Full(_) => span(out_w) * inputs * span(rows) + 64,
-            Kernel::Depthwise(level, _) => {
-                let pitch = inputs.next_multiple_of(level.lanes());
-                ((kernel + 1) * span(out_w) + kernel * kernel + 5) * pitch + 64
-            }
-            Kernel::Pointwise(_) => {
-                let pitch = inputs.next_multiple_of(16) + 16;
-                (rows * out_w * pitch).min(BLOCK + 16 * pitch)
+            Kernel::Full(_) => conv::scratch_len(shape, rows),
+            Kernel::Depthwise(level, _) => depthwise::scratch_len(*level, shape),
+            Kernel::Pointwise(packed) => {
+                pointwise::scratch_len(packed.level(), rows * shape.out_w, shape.inputs)
             }
         }
     }

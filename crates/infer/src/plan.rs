@@ -4,7 +4,8 @@ use crate::compile::compile;
 use crate::layer::Layer;
 use crate::step::Step;
 use kernels::{Buffer, Level};
-use model::{Model, Network, Weights};
+use model::{Metadata, Model, Network, Weights};
+use std::borrow::Cow;
 use std::ops::Range;
 use tensor::par;
 
@@ -25,7 +26,14 @@ pub enum Error {
     /// A batch of no images.
     #[error("batch size: expected at least 1, found 0")]
     EmptyBatch,
+    /// A network whose activations no machine should be asked to hold.
+    #[error("activations of one image: expected at most {MAX_ARENA} bytes, found {0}")]
+    TooLarge(usize),
 }
+
+/// The most bytes of activations, so that a few bytes of a hostile file cannot claim all memory: fewer images are worked
+/// at the same time, and a network that needs more for one is refused.
+const MAX_ARENA: usize = 2 << 30;
 
 /// What one step of a plan does, for people and for benchmarks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +78,22 @@ impl Plan {
         Plan::of(&model.network()?, &model.weights, level, max_batch)
     }
 
+    /// The same from a model that is needed no more: each tensor is freed once it is packed, so that a process never
+    /// holds its weights twice. What remains of the model is its metadata.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn consume(model: Model, level: Level, max_batch: usize) -> Result<(Plan, Metadata), Error> {
+        let plan = Plan::compiled(&model.network()?, Cow::Owned(model.weights), level, max_batch, false)?;
+        Ok((plan, model.metadata))
+    }
+
     /// The same from a network and its weights.
     ///
     /// # Errors
     /// As [`Plan::new`].
     pub fn of(network: &Network, weights: &Weights, level: Level, max_batch: usize) -> Result<Plan, Error> {
-        Plan::compiled(network, weights, level, max_batch, false)
+        Plan::compiled(network, Cow::Borrowed(weights), level, max_batch, false)
     }
 
     /// A plan for single images that keeps the last feature map, for [`Plan::features`].
@@ -83,12 +101,12 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`].
     pub fn with_features(network: &Network, weights: &Weights, level: Level) -> Result<Plan, Error> {
-        Plan::compiled(network, weights, level, 1, true)
+        Plan::compiled(network, Cow::Borrowed(weights), level, 1, true)
     }
 
     fn compiled(
         network: &Network,
-        weights: &Weights,
+        weights: Cow<Weights>,
         level: Level,
         max_batch: usize,
         keep_features: bool,
@@ -98,6 +116,11 @@ impl Plan {
         }
         weights.check(network)?;
         let compiled = compile(network, weights, level, keep_features)?;
+        let slot_bytes = compiled.arena * size_of::<f32>();
+        let slots = (MAX_ARENA / slot_bytes).min(par::threads()).min(max_batch);
+        if slots == 0 {
+            return Err(Error::TooLarge(slot_bytes));
+        }
         let (steps, infos): (Vec<Step>, Vec<StepInfo>) = compiled.steps.into_iter().unzip();
         // Working memory is allocated on every thread now, so that no later call has to.
         let [outer, inner] = scratch(&steps);
@@ -110,7 +133,7 @@ impl Plan {
             classes: network.classes,
             max_batch,
             slot: compiled.arena,
-            arena: Buffer::zeros(compiled.arena * par::threads().min(max_batch)),
+            arena: Buffer::zeros(compiled.arena * slots),
             features: compiled.features,
         })
     }

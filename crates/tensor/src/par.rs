@@ -108,11 +108,12 @@ impl<F: Fn()> Drop for OnDrop<F> {
     }
 }
 
-/// Runs `f` once on every thread: the pool's, and this one if it is not of the pool.
+/// Runs `f` once on every thread that works for an [`install`] from here: the pool's, or this one alone.
 pub fn on_every_thread(f: impl Fn() + Sync) {
-    rayon::broadcast(|_| f());
-    if rayon::current_thread_index().is_none() {
+    if threads() == 1 {
         f();
+    } else {
+        rayon::broadcast(|_| f());
     }
 }
 

@@ -4,7 +4,7 @@ use crate::Error;
 use data::{Dataset, Loader, LoaderOptions};
 use infer::Plan;
 use kernels::Level;
-use model::{Model, Network, Weights};
+use model::{Metadata, Model, Network, Weights};
 
 /// Images a batch: enough to fill the threads, whatever the batch size of training was.
 const BATCH: usize = 32;
@@ -34,8 +34,13 @@ impl Classifier {
 
     /// The same with the kernels of `level`.
     pub fn at_level(model: &Model, level: Level) -> Result<Self, Error> {
-        let temperature = model.metadata.calibration.map_or(1.0, |c| f64::from(c.temperature));
-        Ok(Self { plan: Plan::new(model, level, BATCH)?, temperature })
+        Ok(Self { plan: Plan::new(model, level, BATCH)?, temperature: temperature(&model.metadata) })
+    }
+
+    /// For a model that is needed no more but for its metadata, without holding the weights twice.
+    pub fn consume(model: Model) -> Result<(Self, Metadata), Error> {
+        let (plan, metadata) = Plan::consume(model, Level::current(), BATCH)?;
+        Ok((Self { plan, temperature: temperature(&metadata) }, metadata))
     }
 
     /// For the weights of a network in training.
@@ -83,6 +88,10 @@ impl Predictions {
         let rows = self.log_probabilities.chunks_exact(self.log_probabilities.len() / labels.len());
         -rows.zip(labels).map(|(row, &label)| row[label]).sum::<f64>() / labels.len() as f64
     }
+}
+
+fn temperature(metadata: &Metadata) -> f64 {
+    metadata.calibration.map_or(1.0, |c| f64::from(c.temperature))
 }
 
 /// Log-probabilities of one row of logits, in f64 and without overflow.

@@ -1,0 +1,128 @@
+//! `predict` on many images: order, bad files among them, lines that come before stdin ends, and memory.
+
+use crate::support::{Ended, command, trained, vertebra};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+/// 300 images in folders, every 41st none.
+fn many(folder: &Path) -> Vec<(String, bool)> {
+    let image = std::fs::read(trained().join("data/test/disc/0.png")).unwrap();
+    let path = |i: usize| (format!("many/{}/{i:03}.png", i / 100), i % 41 != 40);
+    let paths: Vec<_> = (0..300).map(path).collect();
+    for (i, (path, good)) in paths.iter().enumerate() {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let bytes = [&image[..], &image[..image.len() / 2], b"text", b""][if *good { 0 } else { 1 + i % 3 }];
+        std::fs::write(path, bytes).unwrap();
+    }
+    paths
+}
+
+#[test]
+fn three_hundred_images_in_order_with_bad_ones_among_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = many(folder.path());
+    let run = trained().join("run");
+    let run = run.to_str().unwrap();
+    let bad = paths.iter().filter(|(_, good)| !good).count();
+    let failure = format!("{bad} of {} inputs failed", paths.len());
+
+    for inputs in [&["many"][..], &["many/0", "many/?/1*.png", "many/2/*"]] {
+        let arguments = [&["predict", run, "--format", "jsonl"], inputs].concat();
+        let ended = vertebra(folder.path(), &arguments).fails(1, &[&failure]);
+        let lines: Vec<Value> =
+            ended.stdout.lines().map(|line| serde_json::from_str(line).expect("only JSON")).collect();
+        assert_eq!(lines.len(), paths.len());
+        for (line, (path, good)) in lines.iter().zip(&paths) {
+            assert_eq!(line["path"], path.as_str());
+            assert_eq!(line.get("error").is_none(), *good, "{line}");
+            if *good {
+                let label = line["label"].as_str().unwrap();
+                assert_eq!(line["probability"], line["probabilities"][label]);
+                assert_eq!(line["probabilities"], lines[0]["probabilities"], "the same image");
+            }
+        }
+        assert!(ended.stderr.contains("Research use only"), "{}", ended.stderr);
+    }
+    let ended = vertebra(folder.path(), &["predict", run, "many", "--format", "csv"]).fails(1, &[&failure]);
+    assert!(!ended.stdout.contains("Research"), "csv is only csv");
+    assert_eq!(ended.stdout.lines().count(), 1 + paths.len());
+    let ended = vertebra(folder.path(), &["predict", run, "many"]).fails(1, &[&failure]);
+    assert_eq!(ended.stdout.lines().count(), paths.len());
+    assert!(ended.stderr.contains("Research use only"), "{}", ended.stderr);
+}
+
+/// `predict MODEL -`, asked for one image after another.
+struct Conversation {
+    child: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Conversation {
+    fn new(folder: &Path, model: &str) -> Self {
+        let arguments = ["predict", model, "-", "--format", "jsonl", "--threads", "2"];
+        let mut command = command(folder, &arguments);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = piped.spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, stdin, lines: BufReader::new(stdout).lines() }
+    }
+
+    /// Names `path` so many times, and waits for as many lines while stdin stays open.
+    fn ask(&mut self, path: &str, times: usize) {
+        self.stdin.write_all(format!("{path}\n").repeat(times).as_bytes()).unwrap();
+        for _ in 0..times {
+            let line: Value = serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap();
+            assert!(line["probability"].is_number(), "{line}");
+        }
+    }
+
+    /// The most bytes that the process has had.
+    #[cfg(target_os = "linux")]
+    fn peak(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix("kB").unwrap().trim().parse::<usize>().unwrap() << 10
+    }
+
+    fn end(self) {
+        let Self { mut child, stdin, lines } = self;
+        drop(stdin);
+        assert_eq!(lines.count(), 0);
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn an_image_does_not_wait_for_the_next_one_to_be_named() {
+    let mut conversation = Conversation::new(trained(), "run");
+    for _ in 0..3 {
+        conversation.ask("data/test/disc/0.png", 1);
+    }
+    conversation.end();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_number_of_images() {
+    let mut conversation = Conversation::new(trained(), "run");
+    conversation.ask("data/test/disc/0.png", 200);
+    let before = conversation.peak();
+    conversation.ask("data/test/disc/0.png", 3000);
+    let grown = conversation.peak() - before;
+    assert!(grown < 2 << 20, "{grown} bytes more after 3000 images");
+    conversation.end();
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_a_line_too() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("void")).unwrap();
+    let run = trained().join("run");
+    let arguments = ["predict", run.to_str().unwrap(), "void", "*.png", "missing.jpg", "--format", "jsonl"];
+    let ended: Ended = vertebra(folder.path(), &arguments).fails(1, &["3 of 3 inputs failed"]);
+    assert_eq!(ended.stdout.matches("expected images; found none").count(), 2, "{}", ended.stdout);
+}

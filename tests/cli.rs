@@ -4,11 +4,13 @@ use crate::support::{Ended, command, train, trained, vertebra, workspace};
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 10] = [
     &["train"],
     &["evaluate"],
     &["predict"],
     &["inspect"],
+    &["import"],
+    &["export"],
     &["phantom"],
     &["bench", "train"],
     &["selftest"],

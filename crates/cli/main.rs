@@ -6,7 +6,9 @@
 
 mod bench;
 mod evaluate;
+mod export;
 mod failure;
+mod import;
 mod inspect;
 mod phantom;
 mod predict;
@@ -50,6 +52,8 @@ enum Command {
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     Inspect(inspect::Args),
+    Import(import::Args),
+    Export(export::Args),
     Phantom(phantom::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
@@ -70,6 +74,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Export(args) => export::run(args),
         Command::Phantom(args) => phantom::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Selftest(args) => selftest::run(args),

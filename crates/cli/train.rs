@@ -19,6 +19,7 @@ use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
   vertebra train manifest.csv --lr 0.001 --epochs 50    on a table with columns path,label[,split][,group]
   vertebra train --resume --out runs/mine               go on with a run that was stopped
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
+  vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
 
 The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv and predictions.csv.
 Ctrl-C saves and says how to go on. Research use only, not a medical device.")]
@@ -97,6 +98,12 @@ pub struct Args {
     /// Train only the classifier (with --init)
     #[arg(long)]
     freeze: bool,
+    /// With --freeze: train everything after this many epochs
+    #[arg(long, value_name = "EPOCHS")]
+    unfreeze_after: Option<u64>,
+    /// Learning rate of the classifier [default: that of --lr]
+    #[arg(long, value_name = "LR")]
+    head_lr: Option<f64>,
     /// Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves [default: 0.99]
     #[arg(long, value_name = "DECAY")]
     average: Option<f64>,
@@ -189,7 +196,14 @@ impl Args {
             _ => Config { out: self.new_run("run"), ..Config::default() },
         };
         if let Some(init) = self.init.as_ref().filter(|_| !self.resume) {
-            let found = model::Model::read(init)?.metadata.architecture;
+            let model::Metadata { architecture: found, preprocessing, .. } =
+                model::Model::read(init)?.metadata;
+            if found.channels > self.channels.unwrap_or(config.channels) && !preprocessing.is_uniform() {
+                note(
+                    "--init: its colours are scaled differently, so for gray images its first convolution is exact but \
+                     for the outermost pixels; --channels 3 keeps it as it is",
+                );
+            }
             (config.arch, config.width) = (found.name, found.width);
         }
         config.threads = threads.unwrap_or(config.threads);
@@ -258,6 +272,8 @@ impl Args {
         config.init = self.init.clone().or(config.init.take());
         config.dropout = self.dropout.or(config.dropout);
         config.freeze |= self.freeze;
+        config.unfreeze_after = self.unfreeze_after.or(config.unfreeze_after);
+        config.head_lr = self.head_lr.or(config.head_lr);
         config.augment &= !self.no_augment;
         config.flip |= self.flip;
         config.shuffle &= !self.no_shuffle;

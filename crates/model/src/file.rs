@@ -11,7 +11,7 @@ use crate::tensor_file::TensorFile;
 use crate::weights::Weights;
 use crate::{Architecture, Error};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Key of the JSON document in the file's metadata.
@@ -106,6 +106,11 @@ impl Metadata {
         }
     }
 
+    /// What a safetensors file with these texts says of itself, if this program wrote it.
+    pub(crate) fn of_texts(texts: &BTreeMap<String, String>) -> Option<Result<Self, Error>> {
+        texts.get(KEY).map(|text| Self::parse(text))
+    }
+
     fn parse(text: &str) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Version {
@@ -180,8 +185,8 @@ impl Model {
     }
 
     /// The model in a file that was read; tensors under [`TRAINING_PREFIX`] are passed over.
-    pub fn from_tensor_file(TensorFile { metadata, mut tensors }: TensorFile) -> Result<Self, Error> {
-        let metadata = Metadata::parse(metadata.get(KEY).ok_or(Error::NoMetadata)?)?;
+    pub fn from_tensor_file(TensorFile { metadata, mut tensors, .. }: TensorFile) -> Result<Self, Error> {
+        let metadata = Metadata::of_texts(&metadata).ok_or(Error::NoMetadata)??;
         tensors.retain(|name| !name.starts_with(TRAINING_PREFIX));
         Self::new(metadata, tensors)
     }
@@ -192,7 +197,8 @@ impl Model {
         self.weights.check(&self.metadata.check()?)?;
         let document = serde_json::to_string(&self.metadata)
             .map_err(|error| Error::Format(format!("the metadata cannot be written: {error}")))?;
-        Ok(TensorFile { metadata: [(KEY.into(), document)].into(), tensors: self.weights.clone() })
+        let metadata = [(KEY.into(), document)].into();
+        Ok(TensorFile { metadata, tensors: self.weights.clone(), ..TensorFile::default() })
     }
 
     /// Writes the file whole or not at all; equal models give equal bytes.

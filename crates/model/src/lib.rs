@@ -9,6 +9,7 @@
 mod architecture;
 mod atomic;
 mod error;
+mod export;
 mod file;
 mod foreign;
 mod import;
@@ -22,7 +23,7 @@ pub use architecture::{Architecture, NAMES};
 pub use atomic::write_atomic;
 pub use error::Error;
 pub use file::{Calibration, Metadata, Model, Provenance, TRAINING_PREFIX, Threshold, resolve};
-pub use foreign::read_tensors;
+pub use foreign::ForeignFile;
 pub use import::{ImportOptions, Naming, import};
 pub use network::{Activation, Block, ConvKind, ConvLayer, Network, Norm, Padding, Role, TensorSpec};
 pub use preprocessing::{Fit, Preprocessing};

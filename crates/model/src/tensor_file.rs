@@ -25,6 +25,9 @@ pub struct TensorFile {
     pub metadata: BTreeMap<String, String>,
     /// The tensors, in the layout of the file.
     pub tensors: Weights,
+    /// Integers that PyTorch expects beside them, `num_batches_tracked`. They are written and not read: nothing here needs
+    /// them.
+    pub counters: BTreeMap<String, i64>,
 }
 
 impl TensorFile {
@@ -81,6 +84,9 @@ impl TensorFile {
         header.resize(header.len().next_multiple_of(8), b' ');
         writer.write_all(&(header.len() as u64).to_le_bytes())?;
         writer.write_all(&header)?;
+        for count in self.counters.values() {
+            writer.write_all(&count.to_le_bytes())?;
+        }
         for (_, array) in self.tensors.iter() {
             for value in array.data() {
                 writer.write_all(&value.to_le_bytes())?;
@@ -96,6 +102,13 @@ impl TensorFile {
             header.insert("__metadata__".into(), serde_json::to_value(&self.metadata)?);
         }
         let mut start = 0;
+        // Longer values first, so that each lies at a multiple of its length.
+        for name in self.counters.keys() {
+            let end = start + size_of::<i64>();
+            let info = TensorInfo { dtype: Dtype::I64, shape: vec![], data_offsets: (start, end) };
+            header.insert(name.clone(), serde_json::to_value(info)?);
+            start = end;
+        }
         for (name, array) in self.tensors.iter() {
             let end = start + size_of_val(array.data());
             let shape = array.shape().to_vec();

@@ -19,8 +19,12 @@ pub struct Parameter {
     pub spec: TensorSpec,
     /// The value, in the engine's layout.
     pub value: Tensor,
-    /// Whether training changes it. A norm whose gamma is frozen also keeps its running statistics.
+    /// Whether training leaves it as it is. A norm whose gamma is frozen also keeps its running statistics.
     pub frozen: bool,
+    /// Steps of the run before the first that may change it.
+    pub since: u64,
+    /// Its learning rate, as a multiple of the run's.
+    pub rate: f64,
 }
 
 /// How a network runs.
@@ -99,7 +103,13 @@ impl Network {
         let layers = spec.layers().map(layer).collect();
         let parameter = |(spec, value): (TensorSpec, Vec<f32>)| {
             let shape = engine_shape(&spec.shape);
-            Parameter { value: Tensor::from_slice(&shape[..], &value), spec, frozen: false }
+            Parameter {
+                value: Tensor::from_slice(&shape[..], &value),
+                spec,
+                frozen: false,
+                since: 0,
+                rate: 1.0,
+            }
         };
         let parameters = spec.tensors().into_iter().zip(values).map(parameter).collect();
         let dropout = f64::from(spec.dropout);
@@ -121,12 +131,33 @@ impl Network {
         &mut self.parameters
     }
 
-    /// Freezes or frees everything but the classifier, running statistics included.
-    pub fn set_body_frozen(&mut self, frozen: bool) {
-        let body = self.parameters.len() - 2;
-        for parameter in &mut self.parameters[..body] {
-            parameter.frozen = frozen;
+    /// Freezes everything but the classifier, running statistics included.
+    pub fn freeze_body(&mut self) {
+        self.body_mut().iter_mut().for_each(|parameter| parameter.frozen = true);
+    }
+
+    /// Frees what [`Network::freeze_body`] froze, from the step `since` of the run on.
+    pub fn thaw_body(&mut self, since: u64) {
+        for parameter in self.body_mut() {
+            (parameter.frozen, parameter.since) = (false, since);
         }
+    }
+
+    /// Whether only the classifier learns.
+    pub fn is_body_frozen(&self) -> bool {
+        self.parameters[0].frozen
+    }
+
+    /// Gives the classifier a learning rate of its own, a multiple of the run's.
+    pub fn set_head_rate(&mut self, rate: f64) {
+        let body = self.body_mut().len();
+        self.parameters[body..].iter_mut().for_each(|parameter| parameter.rate = rate);
+    }
+
+    /// All but the weight and the bias of the classifier.
+    fn body_mut(&mut self) -> &mut [Parameter] {
+        let body = self.parameters.len() - 2;
+        &mut self.parameters[..body]
     }
 
     /// The values in the stored layout.

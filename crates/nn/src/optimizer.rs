@@ -97,29 +97,32 @@ impl Optimizer {
         }
     }
 
-    /// One step: `gradients` are in the order of `parameters`; those without one stay as they are.
+    /// One step at the learning rate `rate`, times a parameter's own: `gradients` are in the order of `parameters`; those
+    /// without one stay as they are.
     pub fn update(&mut self, parameters: &mut [Parameter], gradients: &[Option<Tensor>], rate: f64) {
         // Pieces of one length share the work evenly, however the sizes of the parameters differ.
         const PIECE: usize = 1 << 16;
         self.step += 1;
-        let (algorithm, level, step) = (self.algorithm, self.level, self.step);
-        let decay = self.average.min(step as f64 / (step as f64 + 9.0));
+        let (algorithm, level) = (self.algorithm, self.level);
+        let decay = self.average.min(self.step as f64 / (self.step as f64 + 9.0));
         let keeps_average = self.average > 0.0;
         let mut tasks = vec![];
         for ((parameter, gradient), state) in parameters.iter_mut().zip(gradients).zip(&mut self.state) {
             let Some(gradient) = gradient else { continue };
             // Decay pulls weights to zero; gamma, beta and biases have no reason to go there.
             let penalised = parameter.spec.role == model::Role::ConvWeight;
+            // A parameter that was frozen has moments that are as young as its first step.
+            let (rate, step) = (rate * parameter.rate, self.step - parameter.since);
             let mut state =
                 state.iter_mut().map(|slot| slot.data_mut().chunks_mut(PIECE)).collect::<Vec<_>>();
             for (weights, gradient) in
                 parameter.value.data_mut().chunks_mut(PIECE).zip(gradient.data().chunks(PIECE))
             {
                 let state = state.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>();
-                tasks.push((weights, gradient, state, penalised));
+                tasks.push((weights, gradient, state, penalised, rate, step));
             }
         }
-        par::run(tasks, |(weights, gradient, mut state, penalised)| {
+        par::run(tasks, |(weights, gradient, mut state, penalised, rate, step)| {
             let of_weights = if keeps_average { state.pop() } else { None };
             let only = |x: f64| if penalised { x } else { 0.0 };
             match algorithm {

@@ -150,7 +150,7 @@ fn weights_survive_a_round_trip() {
 #[test]
 fn a_frozen_body_keeps_its_values_and_statistics() {
     let mut network = small("mobilenet-v1", Padding::Same, 1, Activation::Relu6);
-    network.set_body_frozen(true);
+    network.freeze_body();
     let before: Vec<Vec<f32>> = network.parameters().iter().map(|p| p.value.data().to_vec()).collect();
     let mut tape = Tape::new(Level::current());
     let pass = network.forward(&mut tape, images(1, 7), Mode::Train(&mut Rng::new(0)));

@@ -93,6 +93,10 @@ pub struct Config {
     pub init: Option<PathBuf>,
     /// Whether only the classifier is trained.
     pub freeze: bool,
+    /// Epochs after which the rest is trained too.
+    pub unfreeze_after: Option<u64>,
+    /// Learning rate of the classifier, if it has its own; it follows the same schedule.
+    pub head_lr: Option<f64>,
     /// Whether training images are varied.
     pub augment: bool,
     /// Whether that includes exchanging left and right.
@@ -140,6 +144,8 @@ impl Default for Config {
             average: 0.99,
             init: None,
             freeze: false,
+            unfreeze_after: None,
+            head_lr: None,
             augment: true,
             flip: false,
             shuffle: true,
@@ -167,9 +173,10 @@ impl Config {
         let of_one = |x: f64| (0.0..1.0).contains(&x);
         let above = |x: f64| x > 0.0 && x.is_finite();
         let from_zero = |x: f64| x >= 0.0 && x.is_finite();
-        let rules: [(bool, &'static str, &str, &dyn std::fmt::Display); 12] = [
+        let rules: [(bool, &'static str, &str, &dyn std::fmt::Display); 13] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
             (above(self.lr), "lr", positive, &self.lr),
+            (self.head_lr.is_none_or(above), "head-lr", positive, &self.head_lr.unwrap_or_default()),
             (of_one(self.beta1), "beta1", share, &self.beta1),
             (of_one(self.beta2), "beta2", share, &self.beta2),
             (above(self.epsilon), "epsilon", positive, &self.epsilon),
@@ -188,6 +195,9 @@ impl Config {
         if self.freeze && self.init.is_none() {
             let found = "none: a frozen network with random weights cannot learn";
             return Err(Error::config("freeze", "a file of weights in --init", found));
+        }
+        if let Some(epochs) = self.unfreeze_after.filter(|_| !self.freeze) {
+            return Err(Error::config("unfreeze-after", "--freeze beside it", epochs));
         }
         self.architecture(2)?.network()?;
         Ok(())
@@ -311,6 +321,10 @@ mod tests {
             seed: i64::MAX as u64,
             dropout: Some(0.1),
             group_by: Some("person*_|IM-*-".into()),
+            init: Some("model.safetensors".into()),
+            freeze: true,
+            unfreeze_after: Some(2),
+            head_lr: Some(0.1),
             optimizer: OptimizerKind::AdamW,
             ..Config::default()
         };

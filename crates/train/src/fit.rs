@@ -273,6 +273,10 @@ impl<'a> Run<'a> {
     fn epoch(&mut self, last_step: u64) -> Result<bool, Error> {
         let begun = Instant::now();
         let batches = self.training.batches_per_epoch();
+        // By the position alone, so that a resumed run does the same.
+        if let Some(after) = self.config.unfreeze_after.filter(|after| self.position.epoch >= *after) {
+            self.trainer.network.thaw_body(after * batches as u64);
+        }
         let mut clock = Instant::now();
         for batch in self.training.batches(self.position.epoch, self.position.batch) {
             match batch {
@@ -328,7 +332,7 @@ impl<'a> Run<'a> {
     /// no longer exists. The images are not varied: an image that is to be classified is not varied either, and noise
     /// that is there in training only would be counted into the variance of every early channel.
     fn measure_statistics(&mut self) -> Result<(), Error> {
-        if self.config.freeze {
+        if self.trainer.network.is_body_frozen() {
             return Ok(());
         }
         self.trainer.network.batches_seen = 0;

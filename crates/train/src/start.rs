@@ -42,7 +42,10 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<(Metadat
     if let Some(init) = init {
         network = Network::from_weights(spec, &adopt(init.weights, &network))?;
     }
-    network.set_body_frozen(config.freeze);
+    if config.freeze {
+        network.freeze_body();
+    }
+    network.set_head_rate(config.head_lr.map_or(1.0, |rate| rate / config.lr));
 
     let mut metadata = Metadata::new(architecture, dataset.classes.clone(), prep);
     metadata.provenance = Provenance {

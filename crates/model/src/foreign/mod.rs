@@ -7,7 +7,7 @@ mod pickle;
 mod torch;
 
 use crate::weights::Array;
-use crate::{Error, TensorFile};
+use crate::{Error, Metadata, TensorFile};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -18,31 +18,49 @@ const MAX_LEN: u64 = 1 << 30;
 const ZIP: &[u8] = b"PK\x03\x04";
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// The tensors of a safetensors file, or of a state dict that `torch.save` wrote (`.pth`, `.pt`, also from before
-/// PyTorch 1.6), in the order of the file.
-pub fn read_tensors(path: impl AsRef<Path>) -> Result<Vec<(String, Array)>, Error> {
-    let path = path.as_ref();
-    let mut start = Vec::new();
-    let opened = File::open(path).and_then(|file| file.take(16).read_to_end(&mut start));
-    opened.map_err(|error| Error::io("read", path, error))?;
-    let read = |from: fn(&[u8]) -> Result<_, Error>| {
-        let file = whole(path)?;
-        from(&file).map_err(|error| error.in_file(path))
-    };
-    if start.starts_with(ZIP) {
-        read(torch::from_zip)
-    } else if start.starts_with(torch::OLD_MAGIC) {
-        read(torch::from_old)
-    } else if start.starts_with(HDF5) {
-        let reason = "an HDF5 file of Keras, which is not read. In Python: safetensors.numpy.save_file({f'{l.name}/\
-                      {w.name.split(\"/\")[-1].split(\":\")[0]}': w.numpy() for l in model.layers for w in l.weights}, FILE)";
-        Err(Error::Format(reason.into()).in_file(path))
-    } else if start.first() == Some(&0x80) {
-        let reason =
-            "a pickle that torch.save did not write. In PyTorch: torch.save(model.state_dict(), FILE)";
-        Err(Error::Format(reason.into()).in_file(path))
-    } else {
-        Ok(TensorFile::read(path)?.tensors.into_iter().collect())
+/// What another program's file holds.
+#[derive(Clone, Debug, Default)]
+pub struct ForeignFile {
+    /// The tensors, in the order of the file.
+    pub tensors: Vec<(String, Array)>,
+    /// What the file says of itself, if this program exported it.
+    pub told: Option<Metadata>,
+}
+
+impl ForeignFile {
+    /// Reads a safetensors file, or a state dict that `torch.save` wrote (`.pth`, `.pt`, also from before PyTorch 1.6).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let mut start = Vec::new();
+        let opened = File::open(path).and_then(|file| file.take(16).read_to_end(&mut start));
+        opened.map_err(|error| Error::io("read", path, error))?;
+        Self::of_format(&start, path).map_err(|error| match error {
+            Error::InFile { .. } | Error::Io { .. } => error,
+            other => other.in_file(path),
+        })
+    }
+
+    fn of_format(start: &[u8], path: &Path) -> Result<Self, Error> {
+        let tensors = if start.starts_with(ZIP) {
+            torch::from_zip(&whole(path)?)?
+        } else if start.starts_with(torch::OLD_MAGIC) {
+            torch::from_old(&whole(path)?)?
+        } else if start.starts_with(HDF5) {
+            return Err(Error::Format(
+                "an HDF5 file, as Keras writes it, which is not read. In Python: safetensors.numpy.save_file(\
+                 {w.path: w.numpy() for w in model.weights}, FILE), with w.name before Keras 3"
+                    .into(),
+            ));
+        } else if start.first() == Some(&0x80) {
+            let reason =
+                "a pickle that torch.save did not write. In PyTorch: torch.save(model.state_dict(), FILE)";
+            return Err(Error::Format(reason.into()));
+        } else {
+            let file = TensorFile::read(path)?;
+            let told = Metadata::of_texts(&file.metadata).transpose()?;
+            return Ok(Self { tensors: file.tensors.into_iter().collect(), told });
+        };
+        Ok(Self { tensors, told: None })
     }
 }
 
@@ -52,8 +70,7 @@ fn whole(path: &Path) -> Result<Vec<u8>, Error> {
     let file = File::open(path).map_err(cannot)?;
     file.take(MAX_LEN + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > MAX_LEN {
-        let error = Error::invalid("size of the file", format!("at most {MAX_LEN} bytes"), "more");
-        return Err(error.in_file(path));
+        return Err(Error::invalid("size of the file", format!("at most {MAX_LEN} bytes"), "more"));
     }
     Ok(bytes)
 }

@@ -42,6 +42,8 @@ impl Naming {
 /// What the tensors cannot tell; `None` is the published choice of whoever names layers so.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
+    /// What the file says of itself, [`crate::ForeignFile::told`]: it holds where no other option is given.
+    pub told: Option<Metadata>,
     /// Whose conventions hold; those of the program whose names the tensors have, if absent.
     pub naming: Option<Naming>,
     /// `[height, width]` of the input; 224x224 if absent.
@@ -56,6 +58,28 @@ pub struct ImportOptions {
     pub activation: Option<Activation>,
     /// A name that [`Preprocessing::named`] knows.
     pub preprocessing: Option<String>,
+}
+
+impl ImportOptions {
+    /// Lays the given options over what was told or assumed.
+    fn apply(&self, metadata: &mut Metadata) -> Result<(), Error> {
+        let Metadata { architecture, preprocessing, classes, .. } = metadata;
+        if let Some([height, width]) = self.image_size {
+            architecture.image_size = [height, width];
+            (preprocessing.height, preprocessing.width) = (height, width);
+        }
+        architecture.padding = self.padding.unwrap_or(architecture.padding);
+        architecture.epsilon = self.epsilon.unwrap_or(architecture.epsilon);
+        architecture.activation = self.activation.unwrap_or(architecture.activation);
+        if let Some(name) = &self.preprocessing {
+            *preprocessing = Preprocessing::named(name, architecture.channels, architecture.image_size)?;
+        }
+        if let Some(names) = &self.classes {
+            classes.clone_from(names);
+            metadata.threshold = None;
+        }
+        Ok(())
+    }
 }
 
 /// A tensor of another program's.
@@ -92,7 +116,31 @@ pub fn import(
     complete_norms(&network, &mut weights, &mut notes);
     fold_biases_into_means(&network, &mut weights);
 
-    let (padding, epsilon, preprocessing) = options.naming.unwrap_or(naming).conventions();
+    let told = options.told.as_ref().filter(|told| {
+        let network = told.architecture.network();
+        options.naming.is_none() && network.is_ok_and(|network| weights.check(&network).is_ok())
+    });
+    let mut metadata = match told {
+        Some(told) => told.clone(),
+        None => {
+            let naming = options.naming.unwrap_or(naming);
+            let mut metadata = assumed(published, &weights, &network, naming)?;
+            metadata.provenance.config = json!({ "imported": program, "notes": notes });
+            metadata
+        }
+    };
+    options.apply(&mut metadata)?;
+    Model::new(metadata, weights)
+}
+
+/// What the tensors tell and the naming lets assume.
+fn assumed(
+    published: Architecture,
+    weights: &Weights,
+    network: &Network,
+    naming: Naming,
+) -> Result<Metadata, Error> {
+    let (padding, epsilon, preprocessing) = naming.conventions();
     let shape = |name: &str| {
         let found = weights.get(name).map(Array::shape);
         found.ok_or_else(|| Error::invalid(name, "a tensor of that name", "none"))
@@ -102,21 +150,14 @@ pub fn import(
         channels: shape(&stem)?.get(1).copied().unwrap_or(0),
         classes: shape(&format!("{}.weight", network.classifier))?.first().copied().unwrap_or(0),
         folded: !weights.iter().any(|(name, _)| name.ends_with(".running_var")),
-        image_size: options.image_size.unwrap_or(published.image_size),
-        padding: options.padding.unwrap_or(padding),
-        epsilon: options.epsilon.unwrap_or(epsilon),
-        activation: options.activation.unwrap_or(published.activation),
+        padding,
+        epsilon,
         ..published
     };
-    architecture.width = width(&architecture, &weights)?;
-
-    let preprocessing = options.preprocessing.as_deref().unwrap_or(preprocessing);
+    architecture.width = width(&architecture, weights)?;
     let preprocessing = Preprocessing::named(preprocessing, architecture.channels, architecture.image_size)?;
-    let numbered = || (0..architecture.classes).map(|class| format!("class {class}")).collect();
-    let classes = options.classes.clone().unwrap_or_else(numbered);
-    let mut metadata = Metadata::new(architecture, classes, preprocessing);
-    metadata.provenance.config = json!({ "imported": program, "notes": notes });
-    Model::new(metadata, weights)
+    let classes = (0..architecture.classes).map(|class| format!("class {class}")).collect();
+    Ok(Metadata::new(architecture, classes, preprocessing))
 }
 
 /// Whether weights are TensorFlow's `[kh, kw, in, out]` rather than PyTorch's `[out, in, kh, kw]`.

@@ -58,6 +58,7 @@ pub(crate) fn modules(network: &Network) -> Vec<Module> {
 }
 
 /// One program's names for one architecture.
+#[derive(Clone, Copy)]
 pub(crate) struct Dialect {
     pub name: &'static str,
     pub arch: &'static str,
@@ -66,18 +67,25 @@ pub(crate) struct Dialect {
     module: fn(&Module) -> String,
 }
 
-pub(crate) const KERAS_V1: Dialect =
-    Dialect { name: "Keras", arch: "mobilenet-v1", naming: Some(Naming::Keras), module: keras_v1 };
+const KERAS: [Dialect; 2] = [
+    Dialect { name: "Keras", arch: "mobilenet-v1", naming: Some(Naming::Keras), module: keras_v1 },
+    Dialect { name: "Keras", arch: "mobilenet-v2", naming: Some(Naming::Keras), module: keras_v2 },
+];
 
 const DIALECTS: [Dialect; 7] = [
     Dialect { name: "Vertebra", arch: "mobilenet-v1", naming: None, module: ours },
     Dialect { name: "torchvision", arch: "mobilenet-v2", naming: Some(Naming::Torchvision), module: ours },
     Dialect { name: "TensorFlow-slim", arch: "mobilenet-v1", naming: Some(Naming::Tf), module: slim_v1 },
-    KERAS_V1,
-    Dialect { name: "Keras", arch: "mobilenet-v2", naming: Some(Naming::Keras), module: keras_v2 },
+    KERAS[0],
+    KERAS[1],
     Dialect { name: "timm", arch: "mobilenet-v1", naming: Some(Naming::Torchvision), module: timm_v1 },
     Dialect { name: "timm", arch: "mobilenet-v2", naming: Some(Naming::Torchvision), module: timm_v2 },
 ];
+
+/// Keras' names for the layers of `arch`.
+pub(crate) fn keras(arch: &str) -> Dialect {
+    if arch == KERAS[0].arch { KERAS[0] } else { KERAS[1] }
+}
 
 fn ours(module: &Module) -> String {
     module.ours.clone()

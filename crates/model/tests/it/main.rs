@@ -1,6 +1,7 @@
 //! The crate from outside: files, foreign weights and the committed shape tables.
 #![forbid(unsafe_code)]
 
+mod exports;
 mod files;
 mod imports;
 mod shapes;

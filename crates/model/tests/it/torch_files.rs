@@ -1,7 +1,7 @@
 //! State dicts as `torch.save` writes them, and hostile ones: refused by name, in little time and memory.
 
 use crate::{model, weights};
-use model::{Architecture, Array, ImportOptions, Weights, import, read_tensors};
+use model::{Architecture, Array, ForeignFile, ImportOptions, Weights, import};
 use std::io::{Cursor, Write};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -92,7 +92,7 @@ fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.pth");
     std::fs::write(&path, bytes).unwrap();
-    read_tensors(&path).map_err(|error| error.to_string())
+    ForeignFile::read(&path).map(|file| file.tensors).map_err(|error| error.to_string())
 }
 
 fn refused(pickle: Pickle, reason: &str) {

@@ -1,0 +1,162 @@
+//! `vertebra import`: another program's weights become a model file.
+
+use crate::failure::{Failure, note};
+use crate::shell::{program, quote};
+use clap::ValueEnum;
+use model::{Activation, ForeignFile, ImportOptions, Model, Naming, Padding, Preprocessing};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Make a model of another program's MobileNet weights
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vertebra import mobilenet_v2-b0353104.pth --labels imagenet.txt --out imagenet.safetensors
+  vertebra import mobilenet_v1.safetensors --naming tf --image-size 160 --out v1.safetensors
+  vertebra import face.pth --activation leaky-relu:0.1 --preprocessing unit --out face.safetensors
+
+FILE is a safetensors file, or a state dict that torch.save wrote (.pth, .pt); pickles are read without executing
+anything. Names of torchvision, timm, Keras and TensorFlow-slim are known; other networks are taken if their layers are
+a MobileNet's in order. Width, classes, channels and layout follow from the tensors. Padding, epsilon, activation and
+preprocessing do not: they are those that --naming publishes, and a wrong one is not an error but wrong predictions.")]
+pub struct Args {
+    /// Weights
+    file: PathBuf,
+    /// Model file to write
+    #[arg(long, value_name = "MODEL")]
+    out: PathBuf,
+    /// Whose conventions hold [default: those of the program whose names the tensors have]
+    #[arg(long)]
+    naming: Option<NamingArg>,
+    /// File with the name of a class on each line [default: class 0, class 1, ...]
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Zeros around 3x3 convolutions: TensorFlow's SAME, or PyTorch's symmetric padding [default: the naming's]
+    #[arg(long)]
+    padding: Option<PaddingArg>,
+    /// Epsilon of the batch norms [default: the naming's]
+    #[arg(long)]
+    epsilon: Option<f32>,
+    /// relu, relu6 or leaky-relu:SLOPE [default: relu6]
+    #[arg(long)]
+    activation: Option<Activation>,
+    /// tf (x / 127.5 - 1), torch (ImageNet's mean and deviation) or unit (x / 255) [default: the naming's]
+    #[arg(long, value_parser = Preprocessing::NAMES)]
+    preprocessing: Option<String>,
+    /// Side of the square input in pixels [default: 224]
+    #[arg(long, value_name = "PIXELS")]
+    image_size: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum NamingArg {
+    Tf,
+    Torchvision,
+    Keras,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PaddingArg {
+    Same,
+    Symmetric,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let ForeignFile { tensors, told } = ForeignFile::read(&args.file)?;
+    let exported = told.is_some();
+    let mut repeated = vec![];
+    let classes = args.labels.as_deref().map(|path| labels(path, &mut repeated)).transpose()?;
+    let options = ImportOptions {
+        naming: args.naming.map(|naming| match naming {
+            NamingArg::Tf => Naming::Tf,
+            NamingArg::Torchvision => Naming::Torchvision,
+            NamingArg::Keras => Naming::Keras,
+        }),
+        padding: args.padding.map(|padding| match padding {
+            PaddingArg::Same => Padding::Same,
+            PaddingArg::Symmetric => Padding::Symmetric,
+        }),
+        told,
+        image_size: args.image_size.map(|side| [side; 2]),
+        classes,
+        epsilon: args.epsilon,
+        activation: args.activation,
+        preprocessing: args.preprocessing.clone(),
+    };
+    let model = model::import(tensors, &options).map_err(|error| error.in_file(&args.file))?;
+    model.write(&args.out)?;
+    if !repeated.is_empty() {
+        note(format_args!("labels that occur twice got their number: {}", repeated.join(", ")));
+    }
+    summary(&args, &model, exported)
+}
+
+/// What was found in the file, and what was not and had to be assumed.
+fn summary(args: &Args, model: &Model, exported: bool) -> Result<(), Failure> {
+    let arch = &model.metadata.architecture;
+    let (prep, origin) = (&model.metadata.preprocessing, &model.metadata.provenance.config);
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "found     {}, width {}, {} channels, {} classes, {}{}",
+        arch.name,
+        arch.width,
+        arch.channels,
+        arch.classes,
+        if arch.folded { "batch norm folded" } else { "with batch norm" },
+        origin["imported"].as_str().map_or(String::new(), |program| format!("; names: {program}"))
+    )?;
+    let padding = match arch.padding {
+        Padding::Same => "same",
+        Padding::Symmetric => "symmetric",
+    };
+    let word = |given: bool| match (given, exported) {
+        (true, _) => "given  ",
+        (false, true) => "in file",
+        (false, false) => "assumed",
+    };
+    writeln!(out, "{}   --padding {padding}", word(args.padding.is_some()))?;
+    if !arch.folded {
+        writeln!(out, "{}   --epsilon {}", word(args.epsilon.is_some()), arch.epsilon)?;
+    }
+    writeln!(out, "{}   --activation {}", word(args.activation.is_some()), arch.activation)?;
+    let (scale, offset) = (&prep.scale, &prep.offset);
+    writeln!(out, "{}   --preprocessing: x * {scale:?} + {offset:?}", word(args.preprocessing.is_some()))?;
+    for line in origin["notes"].as_array().into_iter().flatten() {
+        writeln!(out, "note      {}", line.as_str().unwrap_or_default())?;
+    }
+    writeln!(out, "written   {}", args.out.display())?;
+    Ok(writeln!(out, "next: {} predict {} IMAGE --top 5", program(), quote(&args.out))?)
+}
+
+/// The names in a file, one a line. ImageNet has two cranes; a model's classes are distinct, so each repeated name gets
+/// its number.
+fn labels(path: &Path, repeated: &mut Vec<String>) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", path.display())))?;
+    let mut names: Vec<String> = text.lines().map(|line| line.trim().trim_matches('\'').to_owned()).collect();
+    for at in 1..names.len() {
+        if names[..at].contains(&names[at]) {
+            repeated.push(names[at].clone());
+            names[at] = format!("{} ({at})", names[at]);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::labels;
+
+    #[test]
+    fn labels_are_distinct() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.txt");
+        std::fs::write(&path, "'crane, bird'\nhen\r\ncrane, bird\n").unwrap();
+        let mut repeated = vec![];
+        let found = labels(&path, &mut repeated).ok().unwrap();
+        assert_eq!(
+            (found, repeated.len()),
+            (vec!["crane, bird".into(), "hen".into(), "crane, bird (2)".into()], 1)
+        );
+    }
+}

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod ahead;
+pub mod audit;
 mod augment;
 mod cache;
 mod dataset;

@@ -3,17 +3,23 @@
 //! The first bytes decide, never the name. Names, layout and order are the file's; what they mean is
 //! [`crate::import()`]'s business.
 
+mod archive;
+mod keras;
 mod pickle;
 mod torch;
 
 use crate::weights::Array;
 use crate::{Error, Metadata, TensorFile};
+use archive::Archive;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 /// Checkpoints with an optimizer's state are read whole; a MobileNet's has a tenth of this.
 const MAX_LEN: u64 = 1 << 30;
+
+/// Where a `.keras` archive keeps the variables.
+const KERAS_WEIGHTS: &str = "model.weights.h5";
 
 const ZIP: &[u8] = b"PK\x03\x04";
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -28,7 +34,8 @@ pub struct ForeignFile {
 }
 
 impl ForeignFile {
-    /// Reads a safetensors file, or a state dict that `torch.save` wrote (`.pth`, `.pt`, also from before PyTorch 1.6).
+    /// Reads a safetensors file, a state dict that `torch.save` wrote (`.pth`, `.pt`, also from before PyTorch 1.6), or
+    /// what Keras wrote (`.h5`, `.weights.h5`, `.keras`).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let mut start = Vec::new();
@@ -42,15 +49,11 @@ impl ForeignFile {
 
     fn of_format(start: &[u8], path: &Path) -> Result<Self, Error> {
         let tensors = if start.starts_with(ZIP) {
-            torch::from_zip(&whole(path)?)?
+            from_zip(&whole(path)?)?
         } else if start.starts_with(torch::OLD_MAGIC) {
             torch::from_old(&whole(path)?)?
         } else if start.starts_with(HDF5) {
-            return Err(Error::Format(
-                "an HDF5 file, as Keras writes it, which is not read. In Python: safetensors.numpy.save_file(\
-                 {w.path: w.numpy() for w in model.weights}, FILE), with w.name before Keras 3"
-                    .into(),
-            ));
+            keras::from_hdf5(whole(path)?)?
         } else if start.first() == Some(&0x80) {
             let reason =
                 "a pickle that torch.save did not write. In PyTorch: torch.save(model.state_dict(), FILE)";
@@ -62,6 +65,15 @@ impl ForeignFile {
         };
         Ok(Self { tensors, told: None })
     }
+}
+
+/// PyTorch's and Keras' archives are both zip files.
+fn from_zip(bytes: &[u8]) -> Result<Vec<(String, Array)>, Error> {
+    let mut archive = Archive::open(bytes)?;
+    if archive.has(KERAS_WEIGHTS) {
+        return keras::from_hdf5(archive.read(KERAS_WEIGHTS)?);
+    }
+    torch::from_zip(archive)
 }
 
 fn whole(path: &Path) -> Result<Vec<u8>, Error> {

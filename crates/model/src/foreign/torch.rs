@@ -4,14 +4,13 @@
 //! A tensor may be any view of a storage. Invariant: the tensors that are made have together at most as many values as
 //! the file has bytes, so views that share a storage cannot make much of little.
 
+use super::archive::Archive;
 use super::pickle::{Id, Pickle, Storage, Tensor, Value};
 use crate::Error;
 use crate::tensor_file::{array, is_counter};
 use crate::weights::Array;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::{Cursor, Read};
-use zip::ZipArchive;
 
 /// How the first pickle of an old file begins: protocol 2, PyTorch's magic number, the end.
 pub(super) const OLD_MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
@@ -21,32 +20,17 @@ const NESTED: [&str; 7] =
     ["state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights"];
 
 /// Tensors of a zip file, in the order of the state dict.
-pub(super) fn from_zip(bytes: &[u8]) -> Result<Vec<(String, Array)>, Error> {
-    let mut archive =
-        ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken_zip("the zip file", error))?;
-    let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
-    let Some(pickle) = names.iter().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl")) else {
-        return Err(Error::Format("a zip file without data.pkl, so not one that torch.save wrote".into()));
+pub(super) fn from_zip(mut archive: Archive) -> Result<Vec<(String, Array)>, Error> {
+    let Some(pickle) = archive.find("data.pkl") else {
+        return Err(Error::Format("a zip file that neither torch.save nor Keras wrote".into()));
     };
-    let folder = pickle.trim_end_matches("data.pkl");
-    // Nothing is compressed, so the entries together are not longer than the file.
-    let mut left = bytes.len();
-    let mut entry = |name: &str| {
-        let file = archive.by_name(name).map_err(|error| broken_zip(name, error))?;
-        let mut data = vec![];
-        let len = file.take(left as u64).read_to_end(&mut data).map_err(|error| broken_zip(name, error))?;
-        left -= len;
-        Ok::<_, Error>(data)
-    };
-    if names.contains(&format!("{folder}byteorder")) && entry(&format!("{folder}byteorder"))? != b"little" {
+    let folder = pickle.trim_end_matches("data.pkl").to_owned();
+    let order = format!("{folder}byteorder");
+    if archive.has(&order) && archive.read(&order)? != b"little" {
         return Err(Error::Format("its numbers are big-endian, which is not read".into()));
     }
-    let (pickle, _) = Pickle::read(&entry(pickle)?)?;
-    tensors(&pickle, bytes.len(), |storage| entry(&format!("{folder}data/{}", storage.key)))
-}
-
-fn broken_zip(what: &str, error: impl std::fmt::Display) -> Error {
-    Error::Format(format!("not a sound file of torch.save: {what}: {error}"))
+    let (pickle, _) = Pickle::read(&archive.read(&pickle)?)?;
+    tensors(&pickle, archive.len(), |storage| archive.read(&format!("{folder}data/{}", storage.key)))
 }
 
 /// Tensors of a file from before PyTorch 1.6: magic, version, system, state dict and keys are pickles; then come each

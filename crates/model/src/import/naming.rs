@@ -72,12 +72,14 @@ const KERAS: [Dialect; 2] = [
     Dialect { name: "Keras", arch: "mobilenet-v2", naming: Some(Naming::Keras), module: keras_v2 },
 ];
 
-const DIALECTS: [Dialect; 7] = [
+const DIALECTS: [Dialect; 9] = [
     Dialect { name: "Vertebra", arch: "mobilenet-v1", naming: None, module: ours },
     Dialect { name: "torchvision", arch: "mobilenet-v2", naming: Some(Naming::Torchvision), module: ours },
     Dialect { name: "TensorFlow-slim", arch: "mobilenet-v1", naming: Some(Naming::Tf), module: slim_v1 },
     KERAS[0],
     KERAS[1],
+    Dialect { name: "Keras' classes", arch: "mobilenet-v1", naming: Some(Naming::Keras), module: classes_v1 },
+    Dialect { name: "Keras' classes", arch: "mobilenet-v2", naming: Some(Naming::Keras), module: classes_v2 },
     Dialect { name: "timm", arch: "mobilenet-v1", naming: Some(Naming::Torchvision), module: timm_v1 },
     Dialect { name: "timm", arch: "mobilenet-v2", naming: Some(Naming::Torchvision), module: timm_v2 },
 ];
@@ -132,6 +134,43 @@ fn keras_v2(module: &Module) -> String {
         Place::Classifier => "predictions".into(),
     };
     if module.is_norm { conv + "_BN" } else { conv }
+}
+
+/// Keras 3's `.weights.h5` files: layers are counted by class.
+fn classes_v1(module: &Module) -> String {
+    match module.place {
+        Place::Stem if module.is_norm => counted("batch_normalization", 0),
+        Place::Depthwise(block) if module.is_norm => counted("batch_normalization", 2 * block + 1),
+        Place::Expand(block) | Place::Project(block) if module.is_norm => {
+            counted("batch_normalization", 2 * block + 2)
+        }
+        Place::Stem => counted("conv2d", 0),
+        Place::Depthwise(block) => counted("depthwise_conv2d", block),
+        Place::Expand(block) | Place::Project(block) => counted("conv2d", block + 1),
+        Place::Head | Place::Classifier => counted("conv2d", 14),
+    }
+}
+
+/// The same for V2, whose first block has one convolution and one norm less.
+fn classes_v2(module: &Module) -> String {
+    match module.place {
+        Place::Stem if module.is_norm => counted("batch_normalization", 0),
+        Place::Expand(block) if module.is_norm => counted("batch_normalization", 3 * block),
+        Place::Depthwise(block) if module.is_norm => counted("batch_normalization", 3 * block + 1),
+        Place::Project(block) if module.is_norm => counted("batch_normalization", 3 * block + 2),
+        Place::Head if module.is_norm => counted("batch_normalization", 51),
+        Place::Stem => counted("conv2d", 0),
+        Place::Expand(block) => counted("conv2d", 2 * block),
+        Place::Depthwise(block) => counted("depthwise_conv2d", block),
+        Place::Project(block) => counted("conv2d", 2 * block + 1),
+        Place::Head => counted("conv2d", 34),
+        Place::Classifier => counted("dense", 0),
+    }
+}
+
+/// Keras' name of the `number`-th layer of a class.
+fn counted(class: &str, number: usize) -> String {
+    if number == 0 { class.to_owned() } else { format!("{class}_{number}") }
 }
 
 /// huggingface/pytorch-image-models, `mobilenetv1_100`: blocks in stages.
@@ -264,11 +303,14 @@ mod tests {
             (3, "conv_dw_13_bn"),
             (4, "expanded_conv_project_BN"),
             (4, "block_16_depthwise"),
-            (5, "blocks.3.5.conv_pw"),
-            (5, "blocks.4.1.bn2"),
-            (6, "blocks.0.0.conv_dw"),
-            (6, "blocks.5.2.conv_pwl"),
-            (6, "blocks.6.0.bn3"),
+            (5, "batch_normalization_26"),
+            (6, "batch_normalization_50"),
+            (6, "conv2d_33"),
+            (7, "blocks.3.5.conv_pw"),
+            (7, "blocks.4.1.bn2"),
+            (8, "blocks.0.0.conv_dw"),
+            (8, "blocks.5.2.conv_pwl"),
+            (8, "blocks.6.0.bn3"),
         ] {
             let names = all(&DIALECTS[at]);
             assert!(names.iter().any(|name| name == expected), "{expected} is not among {names:?}");

@@ -4,6 +4,7 @@
 mod exports;
 mod files;
 mod imports;
+mod keras_files;
 mod shapes;
 mod torch_files;
 

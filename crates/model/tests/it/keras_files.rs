@@ -1,0 +1,120 @@
+//! Variables as Keras writes them to HDF5, and damaged files of that kind.
+
+use hdf5_pure::{FileBuilder, GroupBuilder};
+use model::{Array, ForeignFile};
+use std::io::{Cursor, Write};
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+fn values(len: usize) -> Vec<f32> {
+    (0..len).map(|i| (i as f32 * 0.618).sin()).collect()
+}
+
+fn group(name: &str, variables: &[(&str, &[usize])]) -> GroupBuilder {
+    let mut group = FileBuilder::new().create_group(name);
+    for (variable, shape) in variables {
+        let shape64: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+        let data = values(shape.iter().product());
+        group.create_dataset(variable).with_f32_data(&data).with_shape(&shape64);
+    }
+    group
+}
+
+/// A group that holds `inner` alone.
+fn around(name: &str, inner: GroupBuilder) -> GroupBuilder {
+    let mut outer = FileBuilder::new().create_group(name);
+    outer.add_group(inner.finish());
+    outer
+}
+
+fn file(groups: Vec<GroupBuilder>) -> Vec<u8> {
+    let mut file = FileBuilder::new();
+    groups.into_iter().for_each(|group| file.add_group(group.finish()));
+    file.finish().unwrap()
+}
+
+/// `.h5`: variables have names, and a layer's name is there twice.
+fn named() -> Vec<u8> {
+    file(vec![around("conv1", group("conv1", &[("kernel:0", &[3, 3, 1, 4])]))])
+}
+
+/// `.weights.h5`: variables have numbers; the optimizer's are there too.
+fn numbered() -> Vec<u8> {
+    let conv = around("conv2d", group("vars", &[("0", &[3, 3, 1, 4]), ("1", &[4])]));
+    let norm = around("batch_normalization", group("vars", &[("0", &[4]), ("2", &[4])]));
+    let mut layers = FileBuilder::new().create_group("layers");
+    layers.add_group(conv.finish());
+    layers.add_group(norm.finish());
+    file(vec![layers, around("optimizer", group("vars", &[("0", &[1])]))])
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.h5");
+    std::fs::write(&path, bytes).unwrap();
+    ForeignFile::read(&path).map(|file| file.tensors).map_err(|error| error.to_string())
+}
+
+fn array(shape: &[usize]) -> Array {
+    Array::new(shape.to_vec(), values(shape.iter().product())).unwrap()
+}
+
+#[test]
+fn variables_are_read_under_their_names() {
+    assert_eq!(read(&named()).unwrap(), [("conv1/conv1/kernel:0".to_owned(), array(&[3, 3, 1, 4]))]);
+    let mut found = read(&numbered()).unwrap();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    let expected = [
+        ("layers/batch_normalization/gamma", array(&[4])),
+        ("layers/batch_normalization/moving_mean", array(&[4])),
+        ("layers/conv2d/bias", array(&[4])),
+        ("layers/conv2d/kernel", array(&[3, 3, 1, 4])),
+    ];
+    assert_eq!(found, expected.map(|(name, array)| (name.to_owned(), array)));
+}
+
+#[test]
+fn a_keras_archive_is_the_file_inside() {
+    let mut zip = ZipWriter::new(Cursor::new(vec![]));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, data) in [("config.json", b"{}".to_vec()), ("model.weights.h5", numbered())] {
+        zip.start_file(name, stored).unwrap();
+        zip.write_all(&data).unwrap();
+    }
+    let archive = zip.finish().unwrap().into_inner();
+    assert_eq!(read(&archive).unwrap(), read(&numbered()).unwrap());
+}
+
+#[test]
+fn values_that_are_no_weights_are_refused() {
+    let mut integers = FileBuilder::new().create_group("conv1");
+    integers.create_dataset("kernel").with_i32_data(&[1, 2]).with_shape(&[2]);
+    let message = read(&file(vec![integers])).unwrap_err();
+    assert!(
+        message.contains("weights.h5") && message.contains("conv1/kernel: expected floating"),
+        "{message}"
+    );
+    let mut odd = FileBuilder::new().create_group("conv1");
+    odd.create_dataset("kernel").with_f32_data(&[1.0, f32::NAN]).with_shape(&[2]);
+    assert!(read(&file(vec![odd])).unwrap_err().contains("NaN at element 1"));
+    let deep = (0..20).fold(group("end", &[]), |inner, _| around("deep", inner));
+    assert!(read(&file(vec![deep])).unwrap_err().contains("12 deep"));
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    for file in [named(), numbered()] {
+        for len in (0..file.len()).step_by(7) {
+            let _ = read(&file[..len]);
+        }
+        let mut seed = 1u64;
+        for _ in 0..3000 {
+            let mut broken = file.clone();
+            for _ in 0..3 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let at = (seed >> 33) as usize % broken.len();
+                broken[at] = (seed >> 24) as u8;
+            }
+            let _ = read(&broken);
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! `predict` on many images: order, bad files among them, lines that come before stdin ends, and memory.
 
 use crate::support::{Ended, command, trained, vertebra};
+use model::{Architecture, Metadata, Model, Preprocessing};
+use nn::Network;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
@@ -83,8 +85,14 @@ impl Conversation {
     /// The most bytes that the process has had.
     #[cfg(target_os = "linux")]
     fn peak(&self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    /// A field of Linux' account of the process, in bytes.
+    #[cfg(target_os = "linux")]
+    fn status(&self, field: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         line.trim().strip_suffix("kB").unwrap().trim().parse::<usize>().unwrap() << 10
     }
 
@@ -114,6 +122,40 @@ fn memory_does_not_grow_with_the_number_of_images() {
     conversation.ask("data/test/disc/0.png", 3000);
     let grown = conversation.peak() - before;
     assert!(grown < 2 << 20, "{grown} bytes more after 3000 images");
+    conversation.end();
+}
+
+/// What `inspect` promises is what the whole process takes, but for a few MiB of stacks and images: the weights of the
+/// file are never held beside the packed ones. Pages of the program itself, of which test builds have more, do not count.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_plan_is_the_memory_of_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let architecture = Architecture::named("mobilenet-v1").unwrap();
+    let weights = Network::new(architecture.network().unwrap(), 1).weights();
+    let prep = Preprocessing::new(1, architecture.image_size);
+    let metadata = Metadata::new(architecture, vec!["normal".into(), "fracture".into()], prep);
+    Model::new(metadata, weights).unwrap().write(folder.path().join("m.safetensors")).unwrap();
+
+    let inspected = vertebra(folder.path(), &["inspect", "m.safetensors", "--threads", "2", "--json"]).ok();
+    let plan = &inspected.json()["plan"];
+    let bytes = |name: &str| plan[name].as_u64().unwrap() as usize;
+    let parts = ["arena_bytes", "weight_bytes", "scratch_bytes"].map(bytes);
+    let total = bytes("total_bytes");
+    assert_eq!(total, parts.iter().sum::<usize>());
+    assert_eq!((plan["batch_size"].as_u64(), plan["threads"].as_u64()), (Some(32), Some(2)));
+
+    let image = trained().join("data/test/disc/0.png");
+    let mut conversation = Conversation::new(folder.path(), "m.safetensors");
+    for images in [1, 96] {
+        conversation.ask(image.to_str().unwrap(), images);
+        let peak = conversation.peak() - conversation.status("RssFile:");
+        let expected = total..total + (8 << 20);
+        assert!(
+            expected.contains(&peak),
+            "{images} images: {peak} bytes, and the plan says {total}: {parts:?}"
+        );
+    }
     conversation.end();
 }
 

@@ -47,9 +47,10 @@ enum Format {
     Jsonl,
 }
 
-/// Images that are classified together, at most.
-const BATCH: usize = 32;
-/// Bytes of the images of a batch, where that is more than one; as much again may wait, decoded.
+/// Images that are classified together, at most. Each thread works whole images, so more of them would be no faster:
+/// what there is of them takes memory, twice, because as many again may wait, decoded.
+const BATCH: usize = 8;
+/// Bytes of the images of a batch, where that is more than one.
 const BATCH_BYTES: usize = 16 << 20;
 
 /// An argument or file as it was named, and its pixels as the network reads them, or why there are none.
@@ -59,7 +60,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (mut classifier, metadata) = Classifier::consume(Model::read(&args.model)?)?;
     let prep = metadata.preprocessing.clone();
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
-    let batch = (BATCH_BYTES / image_bytes).clamp(1, BATCH);
+    let batch = (BATCH_BYTES / image_bytes).clamp(1, BATCH.max(2 * par::threads()));
     let (input, decode) = (args.input, move |input| decode(input, &prep));
     let stream = Stream::new(|| data::inputs(input), par::threads(), batch, decode)
         .map_err(|error| Failure::Failed(format!("cannot start a thread: {error}")))?;
@@ -103,12 +104,9 @@ fn classify(
     printer: &mut Printer,
     batch: Vec<Option<Decoded>>,
 ) -> Result<(), Failure> {
-    let images: Vec<f32> =
-        batch.iter().flatten().filter_map(|(_, image)| image.as_ref().ok()).flatten().copied().collect();
-    let probabilities: Vec<f64> = match images.is_empty() {
-        true => vec![],
-        false => classifier.log_probabilities(&images).into_iter().map(f64::exp).collect(),
-    };
+    let images: Vec<&[f32]> = batch.iter().flatten().filter_map(|(_, image)| image.as_deref().ok()).collect();
+    let probabilities: Vec<f64> =
+        classifier.log_probabilities_each(&images).into_iter().map(f64::exp).collect();
     let mut rows = probabilities.chunks_exact(printer.metadata.classes.len());
     for decoded in batch {
         let (path, image) = decoded.ok_or_else(|| Failure::Failed("a decoding thread ended".into()))?;

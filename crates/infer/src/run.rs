@@ -16,16 +16,33 @@ impl Plan {
     /// # Panics
     /// When a length is not that of `n` images, or `n` is above the plan's batch.
     pub fn run(&mut self, images: &[f32], logits: &mut [f32]) {
-        let n = self.check(images, logits);
-        let slots = self.arena.len() / self.slot;
+        self.check(images, logits);
+        let images = images.chunks_exact(self.image_len);
+        self.run_images(images, logits);
+    }
+
+    /// As [`Plan::run`], for images that lie apart, each `[h, w, c]`.
+    ///
+    /// # Panics
+    /// As [`Plan::run`].
+    pub fn run_each(&mut self, images: &[&[f32]], logits: &mut [f32]) {
+        let n = self.batch(logits);
+        assert_eq!(images.len(), n, "images: expected one for each row of logits");
+        let fits = |image: &&[f32]| image.len() == self.image_len;
+        assert!(images.iter().all(fits), "images: expected {} values in each", self.image_len);
+        self.run_images(images.iter().copied(), logits);
+    }
+
+    fn run_images<'a>(&mut self, mut images: impl Iterator<Item = &'a [f32]> + Send, logits: &mut [f32]) {
+        let (n, slots) = (logits.len() / self.classes, self.arena.len() / self.slot);
         let side_by_side = if slots > 1 { n / slots * slots } else { 0 };
-        let (images, last_images) = images.split_at(side_by_side * self.image_len);
         let (logits, last_logits) = logits.split_at_mut(side_by_side * self.classes);
         if side_by_side > 0 {
+            let images = images.by_ref().take(side_by_side);
             par::install(|| self.run_side_by_side(images, logits));
         }
         if side_by_side < n {
-            par::install_awake(|| self.run_in_turn(last_images, last_logits, |_, run| run()));
+            par::install_awake(|| self.run_in_turn(images, last_logits, |_, run| run()));
         }
     }
 
@@ -38,6 +55,7 @@ impl Plan {
         self.check(images, logits);
         assert_eq!(times.len(), self.steps.len(), "times: one a step");
         par::install_awake(|| {
+            let images = images.chunks_exact(self.image_len);
             self.run_in_turn(images, logits, |step, run| {
                 let begin = Instant::now();
                 run();
@@ -47,9 +65,8 @@ impl Plan {
     }
 
     /// Each thread takes the next image and works it alone, in the slot that is its own.
-    fn run_side_by_side(&mut self, images: &[f32], logits: &mut [f32]) {
-        let pairs = images.chunks_exact(self.image_len).zip(logits.chunks_exact_mut(self.classes));
-        let queue = Mutex::new(pairs);
+    fn run_side_by_side<'a>(&mut self, images: impl Iterator<Item = &'a [f32]> + Send, logits: &mut [f32]) {
+        let queue = Mutex::new(images.zip(logits.chunks_exact_mut(self.classes)));
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         par::chunks_mut(&mut self.arena, self.slot, |_, arena| {
             while let Some((image, logits)) = next() {
@@ -59,28 +76,31 @@ impl Plan {
     }
 
     /// All threads work one image after another; `around(i, run)` is to run step `i`.
-    fn run_in_turn(
+    fn run_in_turn<'a>(
         &mut self,
-        images: &[f32],
+        images: impl Iterator<Item = &'a [f32]>,
         logits: &mut [f32],
         mut around: impl FnMut(usize, &mut dyn FnMut()),
     ) {
         let parallel = par::threads() > 1;
         let arena = &mut self.arena[..self.slot];
-        for (image, logits) in images.chunks_exact(self.image_len).zip(logits.chunks_exact_mut(self.classes))
-        {
+        for (image, logits) in images.zip(logits.chunks_exact_mut(self.classes)) {
             for (i, step) in self.steps.iter().enumerate() {
                 around(i, &mut || step.run(image, arena, logits, parallel));
             }
         }
     }
 
+    fn check(&self, images: &[f32], logits: &[f32]) {
+        let n = self.batch(logits);
+        assert_eq!(images.len(), n * self.image_len, "images: expected [{n}, {}]", self.image_len);
+    }
+
     /// The number of images.
-    fn check(&self, images: &[f32], logits: &[f32]) -> usize {
+    fn batch(&self, logits: &[f32]) -> usize {
         let n = logits.len() / self.classes;
         assert!((1..=self.max_batch).contains(&n), "batch: expected 1 to {}, found {n}", self.max_batch);
         assert_eq!(logits.len(), n * self.classes, "logits: expected [{n}, {}]", self.classes);
-        assert_eq!(images.len(), n * self.image_len, "images: expected [{n}, {}]", self.image_len);
         n
     }
 }

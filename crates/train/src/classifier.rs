@@ -50,10 +50,16 @@ impl Classifier {
 
     /// Log-probabilities `[n, classes]` of preprocessed `images: [n, h, w, channels]`.
     pub fn log_probabilities(&mut self, images: &[f32]) -> Vec<f64> {
+        let images: Vec<_> = images.chunks_exact(self.plan.image_len()).collect();
+        self.log_probabilities_each(&images)
+    }
+
+    /// The same for images that lie apart.
+    pub fn log_probabilities_each(&mut self, images: &[&[f32]]) -> Vec<f64> {
         let classes = self.plan.classes();
-        let mut logits = vec![0.0; images.len() / self.plan.image_len() * classes];
-        let pieces = images.chunks(BATCH * self.plan.image_len()).zip(logits.chunks_mut(BATCH * classes));
-        pieces.for_each(|(images, logits)| self.plan.run(images, logits));
+        let mut logits = vec![0.0; images.len() * classes];
+        let pieces = images.chunks(BATCH).zip(logits.chunks_mut(BATCH * classes));
+        pieces.for_each(|(images, logits)| self.plan.run_each(images, logits));
         logits.chunks_exact(classes).flat_map(|row| log_softmax(row, self.temperature)).collect()
     }
 

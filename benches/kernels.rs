@@ -3,10 +3,10 @@
 //!
 //! `cargo bench --bench kernels [-- FILTER]`, where FILTER is a part of names like `pointwise/avx512/v1_14x14x512_512/b1/t2`.
 //! At the end it prints every kernel's rate, its share of the limits measured in this run, and how many times faster it
-//! is than the best other. All of it takes about half an hour on two cores.
+//! is than the best other. All of it takes about ten minutes on two cores.
 //!
-//! The naive loop, and im2col where a kernel is no matrix product, run on one image and one thread; in the summary
-//! they count as if they scaled perfectly.
+//! Other programs choose their own instruction set, whatever the level of ours. The naive loop, and im2col where a kernel
+//! is no matrix product, run on one image and one thread; in the summary they count as if they scaled perfectly.
 
 use bench::{Case, Im2col, Kernel, Kind, Limits, Naive, Pass, Product, Run, Seconds, Shapes, matrixmultiply};
 use criterion::{Bencher, Criterion, SamplingMode};
@@ -20,20 +20,21 @@ const BATCHES: [usize; 2] = [1, 32];
 
 fn main() {
     let all = par::threads();
+    let mut times = Times::new();
     for threads in if all > 1 { vec![1, all] } else { vec![1] } {
-        par::with_threads(threads, || {
-            let mut bench = Bench::new();
+        times = par::with_threads(threads, || {
+            let mut bench = Bench::new(times);
             for batch in BATCHES {
                 for case in Case::all(&Shapes::named("mobilenet-v1").expect("it has a table"), batch) {
                     bench.case(&case);
                 }
             }
-            bench.finish();
+            bench.finish()
         });
     }
 }
 
-/// Seconds by name.
+/// Seconds by name, of all numbers of threads so far.
 type Times = BTreeMap<String, Seconds>;
 
 struct Bench {
@@ -44,15 +45,15 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Self {
+    fn new(times: Times) -> Self {
         let criterion = Criterion::default()
             .without_plots()
             .sample_size(10)
-            .nresamples(1000)
+            .nresamples(2000)
             .warm_up_time(Duration::from_millis(30))
             .measurement_time(Duration::from_millis(150))
             .configure_from_args();
-        Self { criterion, times: Times::new(), cases: vec![] }
+        Self { criterion, times, cases: vec![] }
     }
 
     fn case(&mut self, case: &Case) {
@@ -107,7 +108,8 @@ impl Bench {
         name
     }
 
-    fn finish(self) {
+    /// Prints the summary of what ran, and returns its times.
+    fn finish(self) -> Times {
         self.criterion.final_summary();
         let mut limits = Limits::new();
         let ran = self
@@ -134,6 +136,7 @@ impl Bench {
                 best_other(&self.times, case, seconds)
             );
         }
+        self.times
     }
 }
 

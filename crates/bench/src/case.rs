@@ -1,5 +1,6 @@
 //! What is measured: a kernel on a layer and a batch, with the work that it cannot avoid.
 
+use crate::Limits;
 use crate::shapes::{Kind, Shapes};
 use kernels::{ConvShape, Level};
 
@@ -152,7 +153,7 @@ impl Case {
     }
 
     /// The least seconds that a machine with these limits can take: by arithmetic, and by memory.
-    pub fn least_seconds(&self, limits: &mut crate::Limits, level: Level) -> (Option<f64>, f64) {
+    pub fn least_seconds(&self, limits: &mut Limits, level: Level) -> (Option<f64>, f64) {
         let bytes = self.bytes();
         (self.flops().map(|flops| flops / limits.peak(level)), bytes / limits.bandwidth(bytes as usize))
     }

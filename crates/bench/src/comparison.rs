@@ -3,10 +3,9 @@
 //! Both get an easier task: plain inputs and plain outputs, without norms, moments and activations.
 
 use crate::case::{Case, Kernel, Pass};
-use crate::random;
 use crate::shapes::Kind;
+use crate::{ADAM, random};
 use kernels::comparison::{self, Layout};
-use kernels::optimizer::Adam;
 use kernels::{Buffer, ConvShape, Grad, Read, scalar};
 use tensor::par;
 
@@ -48,17 +47,8 @@ impl Naive {
                 scalar::global_average_pool_backward(&Read::Plain(x), c, &y[..c], dx, &mut []);
             }
             Kernel::Adam => {
-                let adam = Adam {
-                    rate: 1e-6,
-                    beta1: 0.9,
-                    beta2: 0.999,
-                    epsilon: 1e-8,
-                    l2: 0.0,
-                    decay: 0.0,
-                    step: 1,
-                };
                 let gradient = vec![1e-3; x.len()];
-                scalar::adam(&adam, &gradient, x, y, dx);
+                scalar::adam(&ADAM, &gradient, x, y, dx);
             }
         }
     }

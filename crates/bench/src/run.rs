@@ -1,13 +1,12 @@
 //! A case with data, ready to run again and again, over the tiles and on the threads that training uses.
 
 use crate::case::{Case, Kernel, Pass};
-use crate::random;
 use crate::shapes::Kind;
+use crate::{ADAM, random};
 use kernels::conv::{self, conv};
 use kernels::conv_backward::conv_backward;
 use kernels::depthwise::{self, depthwise};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
-use kernels::optimizer::Adam;
 use kernels::pointwise::{self, pointwise};
 use kernels::pointwise_backward::{BackwardTiles, backward_tiles, pointwise_backward};
 use kernels::{
@@ -137,7 +136,7 @@ impl Run {
             packed.pack_transposed(&w);
         }
         let only = |wanted: bool, len: usize| random(if wanted { len } else { 0 });
-        let tensors = Tensors {
+        let mut tensors = Tensors {
             x: random(x),
             y: random(y),
             dy: only(backward, y),
@@ -149,6 +148,10 @@ impl Run {
             w,
             packed,
         };
+        if kernel == Kernel::Adam {
+            // The second moment is a mean of squares.
+            tensors.dx.iter_mut().for_each(|v| *v *= *v);
+        }
         Self { case, level, tensors }
     }
 
@@ -212,8 +215,7 @@ impl Run {
     /// Forward of a depthwise or a full convolution.
     fn conv(&mut self, training: bool) {
         let (level, shape, batch) = (self.level, self.case.shape, self.case.batch);
-        let full = self.case.kernel == Kernel::Conv(Kind::Full, Pass::Forward)
-            || self.case.kernel == Kernel::Conv(Kind::Full, Pass::Inference);
+        let full = matches!(self.case.kernel, Kernel::Conv(Kind::Full, _));
         let Tensors { x, y, w, packed, sums, channels, .. } = &mut self.tensors;
         let rows = if full { conv::tile_rows(&shape, batch) } else { depthwise::tile_rows(&shape, batch) };
         let bands = Bands::new(batch, shape.out_h, rows);
@@ -291,11 +293,10 @@ impl Run {
         const PIECE: usize = 1 << 16;
         let level = self.level;
         let Tensors { x, y, dy, dx, .. } = &mut self.tensors;
-        let adam = Adam { rate: 1e-6, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0.0, decay: 0.0, step: 1 };
         let [weights, first, second] = [x, y, dx].map(|data| data.chunks_mut(PIECE));
         let tasks = dy.chunks(PIECE).zip(weights).zip(first.zip(second)).collect();
         par::run(tasks, |((gradient, weights), (first, second))| {
-            adam.update(level, gradient, weights, first, second);
+            ADAM.update(level, gradient, weights, first, second);
         });
     }
 }
@@ -348,7 +349,7 @@ mod tests {
             for case in Case::all(&small(), batch) {
                 for level in Level::available() {
                     let mut run = Run::new(case.clone(), level);
-                    let before = run.tensors.x.clone();
+                    let before = [&run.tensors.x, &run.tensors.y, &run.tensors.dx].map(|data| data.to_vec());
                     run.run();
                     check(&run, &before, &case.name(level.name()));
                 }
@@ -357,7 +358,7 @@ mod tests {
     }
 
     /// The last image of the batch, so that the tiles of the others show too.
-    fn check(run: &Run, x: &[f32], name: &str) {
+    fn check(run: &Run, [x, y_before, dx_before]: &[Vec<f32>; 3], name: &str) {
         let Run { case: Case { kernel, shape, batch, .. }, tensors, .. } = run;
         let Tensors { w, channels, .. } = tensors;
         let (input, output) =
@@ -416,7 +417,11 @@ mod tests {
                 near(&tensors.dx[input], &dx, name);
             }
             Kernel::Adam => {
-                assert!(tensors.x[..] != *x, "{name}: no weight moved");
+                let (mut w, mut m, mut v) = (x.clone(), y_before.clone(), dx_before.clone());
+                scalar::adam(&ADAM, &tensors.dy, &mut w, &mut m, &mut v);
+                for (found, expected) in [(&tensors.x, &w), (&tensors.y, &m), (&tensors.dx, &v)] {
+                    near(found, expected, name);
+                }
             }
         }
     }

@@ -47,10 +47,10 @@ enum Format {
     Jsonl,
 }
 
-/// Images that are classified together, at most. Each thread works whole images, so more of them would be no faster:
-/// what there is of them takes memory, twice, because as many again may wait, decoded.
-const BATCH: usize = 8;
-/// Bytes of the images of a batch, where that is more than one.
+/// Images a thread that are classified together, at most. Each thread works whole images, so more of them would be no
+/// faster: they would only take memory, and twice, because as many again may wait, decoded.
+const IMAGES_A_THREAD: usize = 2;
+/// Bytes of the images that are classified together, where that is more than one.
 const BATCH_BYTES: usize = 16 << 20;
 
 /// An argument or file as it was named, and its pixels as the network reads them, or why there are none.
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (mut classifier, metadata) = Classifier::consume(Model::read(&args.model)?)?;
     let prep = metadata.preprocessing.clone();
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
-    let batch = (BATCH_BYTES / image_bytes).clamp(1, BATCH.max(2 * par::threads()));
+    let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
     let (input, decode) = (args.input, move |input| decode(input, &prep));
     let stream = Stream::new(|| data::inputs(input), par::threads(), batch, decode)
         .map_err(|error| Failure::Failed(format!("cannot start a thread: {error}")))?;

@@ -6,6 +6,7 @@
 use super::Naming;
 use crate::Architecture;
 use crate::network::{ConvKind, Network};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Where a layer stands. Blocks count from 0, after the stem.
@@ -213,10 +214,15 @@ impl Dialect {
         modules.iter().map(move |module| (name(module), module))
     }
 
+    /// The modules of the dialect's architecture.
+    fn modules(&self) -> Vec<Module> {
+        let architecture = Architecture::named(self.arch).and_then(|named| named.network());
+        modules(&architecture.expect("published choices make a network"))
+    }
+
     /// Our name for every path that the dialect knows, under whatever prefix the stem has.
     fn translate(&self, paths: &[&str]) -> BTreeMap<String, String> {
-        let architecture = Architecture::named(self.arch).and_then(|named| named.network());
-        let modules = modules(&architecture.expect("published choices make a network"));
+        let modules = self.modules();
         let mut names = self.names(&modules);
         let stem = names.next().map_or_else(String::new, |(name, _)| name);
         let prefix = paths.iter().find_map(|path| {
@@ -230,11 +236,11 @@ impl Dialect {
 }
 
 /// The dialect that knows the most of `paths`, with our name for each that it knows; none if it is fewer than a third
-/// of them.
+/// of them. Of two that know as many, the one that misses fewer: numbered layers of V1 are among those of V2.
 pub(super) fn dialect_of(paths: &[&str]) -> Option<(&'static Dialect, BTreeMap<String, String>)> {
     const ALL: &[Dialect] = &DIALECTS;
     let known = ALL.iter().map(|dialect| (dialect, dialect.translate(paths)));
-    let best = known.max_by_key(|(_, names)| names.len())?;
+    let best = known.max_by_key(|(dialect, names)| (names.len(), Reverse(dialect.modules().len())))?;
     (3 * best.1.len() > paths.len()).then_some(best)
 }
 
@@ -294,9 +300,7 @@ mod tests {
     #[test]
     fn dialects_name_blocks_as_published() {
         let all = |dialect: &Dialect| -> Vec<String> {
-            let network = Architecture::named(dialect.arch).unwrap().network().unwrap();
-            let modules = modules(&network);
-            dialect.names(&modules).map(|(name, _)| name).collect()
+            dialect.names(&dialect.modules()).map(|(name, _)| name).collect()
         };
         for (at, expected) in [
             (2, "Conv2d_13_pointwise.BatchNorm"),
@@ -316,6 +320,18 @@ mod tests {
             assert!(names.iter().any(|name| name == expected), "{expected} is not among {names:?}");
             let distinct: std::collections::BTreeSet<_> = names.iter().collect();
             assert_eq!(distinct.len(), names.len(), "{}", DIALECTS[at].name);
+        }
+    }
+
+    #[test]
+    fn every_dialect_is_recognised() {
+        for dialect in &DIALECTS {
+            let modules = dialect.modules();
+            let names: Vec<String> = dialect.names(&modules).map(|(name, _)| name).collect();
+            let paths: Vec<&str> = names.iter().map(String::as_str).collect();
+            let (found, ours) = dialect_of(&paths).unwrap();
+            assert_eq!((found.name, found.arch), (dialect.name, dialect.arch));
+            assert_eq!(ours.len(), paths.len());
         }
     }
 }

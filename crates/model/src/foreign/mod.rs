@@ -54,7 +54,8 @@ impl ForeignFile {
             torch::from_old(&whole(path)?)?
         } else if start.starts_with(HDF5) {
             keras::from_hdf5(whole(path)?)?
-        } else if start.first() == Some(&0x80) {
+        } else if start.first() == Some(&0x80) && start.get(8) != Some(&b'{') {
+            // The header of a safetensors file may have a length that begins so too; then the header follows.
             let reason =
                 "a pickle that torch.save did not write. In PyTorch: torch.save(model.state_dict(), FILE)";
             return Err(Error::Format(reason.into()));

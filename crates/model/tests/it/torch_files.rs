@@ -260,6 +260,10 @@ fn damaged_files_never_panic() {
 fn other_formats_are_named() {
     assert!(read(b"\x89HDF\r\n\x1a\n1234").unwrap_err().contains("HDF5"));
     assert!(read(b"\x80\x04}.").unwrap_err().contains("torch.save"));
+    // A safetensors file whose header has 0x180 bytes.
+    let header = format!("{:<384}", r#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#);
+    let file = [&384u64.to_le_bytes()[..], header.as_bytes(), &1f32.to_le_bytes()].concat();
+    assert_eq!(read(&file).unwrap(), [("w".to_owned(), Array::new([1], vec![1.0]).unwrap())]);
     assert!(read(b"").unwrap_err().contains("ends early"));
     let empty = ZipWriter::new(Cursor::new(vec![])).finish().unwrap().into_inner();
     let _ = read(&empty).unwrap_err();

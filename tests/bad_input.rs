@@ -24,7 +24,7 @@ fn images_that_are_none() {
     let png = fs::read(trained().join("data/test/disc/0.png")).unwrap();
     let cases: [(&[u8], &str); 4] = [
         (&png[..png.len() / 2], "truncated"),
-        (b"this is text", "expected a PNG or JPEG image, found text"),
+        (b"this is text", "expected a PNG, JPEG or DICOM image, found text"),
         (b"", "found an empty file (0 bytes)"),
         (&huge_header(), "at most 100 megapixels, found 30000 x 30000"),
     ];

@@ -135,8 +135,8 @@ fn predict_writes_a_line_an_input_and_goes_on_after_a_bad_one() {
         .map(|line| serde_json::from_str(line).expect("a JSON document a line"))
         .collect();
     assert_eq!(lines.len(), 8);
-    assert_eq!(lines[0]["error"], "expected a PNG or JPEG image, found text");
-    assert_eq!(lines[2]["error"], "expected a PNG or JPEG image, found an empty file (0 bytes)");
+    assert_eq!(lines[0]["error"], "expected a PNG, JPEG or DICOM image, found text");
+    assert_eq!(lines[2]["error"], "expected a PNG, JPEG or DICOM image, found an empty file (0 bytes)");
     assert!(lines[3]["error"].as_str().unwrap().contains("No such file"));
     let sum: f64 = lines[1]["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-9);

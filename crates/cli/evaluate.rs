@@ -24,7 +24,8 @@ pub struct Args {
     /// train, val, test or all
     #[arg(long, default_value = "test")]
     split: String,
-    /// What is not independent: a column, or a pattern of the file name such as 'person*_'
+    /// What is not independent: a column, a pattern of the file name such as 'person*_', or
+    /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<String>,
     /// Decision threshold instead of the model's (two classes)

@@ -1,26 +1,32 @@
-//! `vertebra inspect`: what is in a model file, and what running it takes on this machine.
+//! `vertebra inspect`: what is in a model file, and what running it takes on this machine; or how a DICOM image is read.
+
+mod dicom;
 
 use crate::failure::Failure;
 use infer::{Plan, StepInfo};
 use kernels::Level;
 use model::{ConvKind, Model, Network};
 use serde_json::{Value, json};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use tensor::par;
 
-/// Show a model: its layers, sizes and cost, and where it comes from
+/// Show a model (its layers, sizes and cost, and where it comes from) or how a DICOM image is read
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vertebra inspect runs/mine
   vertebra inspect model.safetensors --json
   vertebra inspect model.safetensors --batch-size 1 --threads 1
+  vertebra inspect image.dcm
 
 The plan is how the network runs on this machine: which convolutions run together, and the memory that is allocated
-before the first image and is all that a process needs beside its code (some MiB) and the images.")]
+before the first image and is all that a process needs beside its code (some MiB) and the images.
+
+Of a DICOM file: transfer syntax, bits, modality transform, window and what is shown; no element that names a person.")]
 pub struct Args {
-    /// Model file, or run folder
-    model: PathBuf,
+    /// Model file, run folder, or DICOM file
+    file: PathBuf,
     /// Images a call that the plan is for
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: u32,
@@ -40,7 +46,10 @@ struct Layer {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let path = model::resolve(&args.model)?;
+    if begins_as_dicom(&args.file) {
+        return dicom::run(&args.file, args.json, &mut io::stdout().lock());
+    }
+    let path = model::resolve(&args.file)?;
     let model = Model::read(&path)?;
     let network = model.network()?;
     let layers = layers(&network);
@@ -75,6 +84,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     writeln!(out, "multiply-adds  {} for one image", network.multiply_adds())?;
     print_plan(&mut out, &plan)?;
     metadata(&mut out, &model)
+}
+
+/// Whether the file is DICOM. One that cannot be read is left to the reader of models, which says why.
+fn begins_as_dicom(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
+    read.is_ok() && data::dicom::is_dicom(&start)
 }
 
 /// Bytes of activations, weights and working memory, and their sum.

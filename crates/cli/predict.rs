@@ -22,8 +22,8 @@ use train::{Classifier, predicted_class};
   vertebra predict runs/mine 'scans/**/*.png' --format jsonl
   find scans -name '*.jpg' | vertebra predict runs/mine - --top 3
 
-INPUT is an image (PNG or JPEG, 8 or 16 bit), a folder (searched through), a pattern with *, ? and **, or - for paths
-on stdin. csv has path, label, probability, a column p_CLASS for every class, and error; jsonl has path, label,
+INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched through), a pattern with *, ? and **, or - for
+paths on stdin. csv has path, label, probability, a column p_CLASS for every class, and error; jsonl has path, label,
 probability and probabilities, or path and error. With --top, only the K most probable classes are there. The exit
 status is 1 if any image failed. Research use only, not a medical device.")]
 pub struct Args {

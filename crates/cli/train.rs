@@ -32,7 +32,8 @@ pub struct Args {
     /// Go on with the run in --out, exactly where it stopped
     #[arg(long, requires = "out")]
     resume: bool,
-    /// What must not be divided between splits: a column, or a pattern of the file name such as 'person*_'
+    /// What must not be divided between splits: a column, a pattern of the file name such as 'person*_', or
+    /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<String>,
     /// mobilenet-v1 or mobilenet-v2 [default: mobilenet-v1]

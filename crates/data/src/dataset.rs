@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::group::{GroupBy, group_from_name};
 use crate::split::{Split, split_groups};
-use crate::{Error, folder, manifest};
+use crate::{Error, dicom, folder, manifest};
 
 /// Shares of training, validation and test where none are given.
 pub const FRACTIONS: [f64; 3] = [0.8, 0.1, 0.1];
@@ -138,10 +138,16 @@ impl Dataset {
     /// Sets every sample's group.
     ///
     /// # Errors
-    /// A column that the manifest lacks, or a name that the pattern does not fit.
+    /// A column that the manifest lacks (for `PatientID` and `StudyInstanceUID` the files are read then), a file without that
+    /// element, or a name that the pattern does not fit.
     pub fn group_by(&mut self, by: &GroupBy) -> Result<(), Error> {
         match by {
             GroupBy::Column(name) if name == "group" && self.samples.iter().any(|s| s.group.is_some()) => {}
+            GroupBy::Column(name) if dicom::is_group(name) && !self.columns.contains(name) => {
+                for sample in &mut self.samples {
+                    sample.group = Some(dicom::group(&sample.path, name)?);
+                }
+            }
             GroupBy::Column(name) => {
                 let Some(column) = self.columns.iter().position(|column| column == name) else {
                     let found = self.columns.join(", ");

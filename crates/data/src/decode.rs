@@ -1,4 +1,5 @@
-//! From a file's bytes to samples: PNG and JPEG, 8 and 16 bit, gray, RGB, palette, alpha, turned as EXIF says.
+//! From a file's bytes to samples: PNG and JPEG, 8 and 16 bit, gray, RGB, palette, alpha, turned as EXIF says; and DICOM,
+//! whose reader is [`crate::dicom`].
 //!
 //! The content decides the format, never the extension, because radiographs arrive under every name. Size is checked in
 //! the header, before anything is allocated for it, and a decoder that panics is an error of its file: one bad file must
@@ -14,7 +15,7 @@ use std::path::Path;
 use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits};
 
-use crate::Error;
+use crate::{Error, dicom};
 
 /// Larger pictures are refused: a header of a few bytes must not claim all memory. A 43 x 43 cm detector at 0.1 mm has
 /// 18 megapixels.
@@ -39,26 +40,34 @@ pub struct Picture {
 
 /// Decodes the file at `path`.
 pub fn decode(path: &Path) -> Result<Picture, Error> {
+    decode_bytes(&path.display().to_string(), &read_file(path)?)
+}
+
+/// The file's content, if it is of a size that is read.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     let size = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-    let name = path.display().to_string();
     if size > MAX_FILE_BYTES {
         let reason = format!("expected a file of at most {MAX_FILE_BYTES} bytes, found {size}");
-        return Err(Error::Image { name, reason });
+        return Err(Error::Image { name: path.display().to_string(), reason });
     }
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    decode_bytes(&name, &bytes)
+    std::fs::read(path).map_err(|e| Error::io(path, e))
 }
 
 /// Decodes a file's content; `name` is what errors call it.
 pub fn decode_bytes(name: &str, bytes: &[u8]) -> Result<Picture, Error> {
-    let picture = catch_unwind(AssertUnwindSafe(|| match Format::sniff(bytes)? {
+    guarded(name, || match Format::sniff(bytes)? {
         Format::Png => PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(explain).and_then(read),
         Format::Jpeg if !jpeg_is_complete(bytes) => {
             Err("truncated: the JPEG ends before its end marker".into())
         }
         Format::Jpeg => JpegDecoder::new(Cursor::new(bytes)).map_err(explain).and_then(read),
-    }));
-    picture
+        Format::Dicom => dicom::picture(bytes),
+    })
+}
+
+/// Runs a decoder; one that panics is an error of the file `name`.
+pub(crate) fn guarded<T>(name: &str, decoder: impl FnOnce() -> Result<T, String>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(decoder))
         .unwrap_or_else(|_| Err("damaged: the decoder could not go on".into()))
         .map_err(|reason| Error::Image { name: name.into(), reason })
 }
@@ -67,6 +76,7 @@ pub fn decode_bytes(name: &str, bytes: &[u8]) -> Result<Picture, Error> {
 enum Format {
     Png,
     Jpeg,
+    Dicom,
 }
 
 impl Format {
@@ -75,12 +85,12 @@ impl Format {
             Ok(ImageFormat::Png) => return Ok(Self::Png),
             Ok(ImageFormat::Jpeg) => return Ok(Self::Jpeg),
             _ if bytes.is_empty() => "an empty file (0 bytes)".into(),
+            _ if dicom::is_dicom(bytes) => return Ok(Self::Dicom),
             Ok(other) => format!("a {} file", other.extensions_str()[0].to_uppercase()),
-            Err(_) if bytes.get(128..132) == Some(b"DICM") => "a DICOM file".into(),
             Err(_) if is_text(bytes) => "text".into(),
             Err(_) => "unknown bytes".into(),
         };
-        Err(format!("expected a PNG or JPEG image, found {found}"))
+        Err(format!("expected a PNG, JPEG or DICOM image, found {found}"))
     }
 }
 

@@ -1,6 +1,9 @@
 //! A folder as a data set: `{train,val,test}/CLASS/...` or `CLASS/...`. Below its class an image may lie at any depth.
+//!
+//! DICOM files often have no extension, or are named by their UID and seem to end in a number: of these the content is asked.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -8,7 +11,7 @@ use crate::dataset::{Dataset, Row};
 use crate::split::Split;
 
 /// Extensions of the files that a folder is searched for, in lower case. What a file is, its content says.
-pub const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "dcm", "dicom"];
 
 /// A tree this deep is a link that leads back into itself.
 const MAX_DEPTH: usize = 32;
@@ -109,8 +112,14 @@ fn is_hidden(path: &Path) -> bool {
     name_of(path).starts_with('.')
 }
 
-fn is_image(path: &Path) -> bool {
+/// Whether a folder's file is one of its images: by its extension, or, where that is none or a number, as a DICOM file.
+pub(crate) fn is_image(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if extension.bytes().all(|byte| byte.is_ascii_digit()) {
+        let mut start = [0; 132];
+        let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+        return read.is_ok() && start.ends_with(b"DICM");
+    }
     EXTENSIONS.contains(&extension.as_str())
 }
 

@@ -1,4 +1,4 @@
-//! Which samples belong together: a column of the manifest, or a part of the file name.
+//! Which samples belong together: a column of the manifest, an element of DICOM files, or a part of the file name.
 //!
 //! Published sets hide the patient in the name. A pattern says where, in a language of three signs: `*` is the varying
 //! part, `|` separates alternatives (the first that fits counts), and everything else stands for itself. An alternative
@@ -17,7 +17,7 @@ use std::str::FromStr;
 /// Where the group of a sample is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupBy {
-    /// A column of the manifest.
+    /// A column of the manifest, or `PatientID` or `StudyInstanceUID` of DICOM files.
     Column(String),
     /// A pattern of the file's path.
     Name(String),

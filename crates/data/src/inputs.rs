@@ -3,7 +3,7 @@
 //! A file that is named is tried, whatever it is called; a folder or a pattern stands for the images found there, in
 //! order of path. Invariant: what cannot be found is an item of its own, in its place, and never ends the sequence.
 
-use crate::EXTENSIONS;
+use crate::folder::is_image;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -47,15 +47,14 @@ fn expand(argument: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Adds every image below `folder`, by its extension.
+/// Adds every image below `folder`.
 fn search(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in entries(folder)? {
         let path = entry.path();
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         // The entry's own type: a link to a folder could lead back here.
         if entry.file_type()?.is_dir() {
             search(&path, found)?;
-        } else if EXTENSIONS.contains(&extension.as_str()) {
+        } else if is_image(&path) {
             found.push(path);
         }
     }

@@ -7,6 +7,7 @@ mod augment;
 mod cache;
 mod dataset;
 mod decode;
+pub mod dicom;
 mod error;
 mod folder;
 mod group;

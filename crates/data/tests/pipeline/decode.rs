@@ -143,8 +143,8 @@ fn jpeg_colour_is_close_to_what_was_written() {
 
 #[test]
 fn damage_is_refused_with_a_reason() {
-    assert_refused(b"", "expected a PNG or JPEG image, found an empty file");
-    assert_refused(b"patient,label\n1,normal\n", "expected a PNG or JPEG image, found text");
+    assert_refused(b"", "expected a PNG, JPEG or DICOM image, found an empty file");
+    assert_refused(b"patient,label\n1,normal\n", "expected a PNG, JPEG or DICOM image, found text");
     assert_refused(&[0, 1, 2, 3], "found unknown bytes");
     assert_refused(b"GIF89a", "found a GIF file");
     assert_refused(b"\xff\xd8\xff", "truncated");
@@ -195,7 +195,7 @@ fn files_are_named_in_errors() {
     let text: PathBuf = folder.path().join("note.png");
     std::fs::write(&text, "no image").unwrap();
     let error = decode(&text).unwrap_err().to_string();
-    assert!(error.contains("note.png: expected a PNG or JPEG image, found text"), "{error}");
+    assert!(error.contains("note.png: expected a PNG, JPEG or DICOM image, found text"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! The data pipeline from outside: files on disk in, pictures, splits and batches out.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod dataset;
 mod decode;
+mod dicom;
+mod dicom_codecs;
+mod dicom_pictures;
 mod loader;
 mod resize;
 mod split;

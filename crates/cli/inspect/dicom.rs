@@ -1,0 +1,124 @@
+//! `vertebra inspect FILE.dcm`: what would be read of an image, and how. Nothing printed names or dates a person.
+
+use crate::failure::Failure;
+use data::dicom::{self, Description, Function, ImageDescription, Modality, Photometric, Voi};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::Path;
+
+/// Prints the description of the file at `path`; an image that is refused is a failure after it.
+pub fn run(path: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let description = dicom::describe(path).map_err(|error| Failure::Failed(error.to_string()))?;
+    if json {
+        serde_json::to_writer_pretty(&mut *out, &to_json(path, &description))?;
+        writeln!(out)?;
+    } else {
+        print(path, &description, out)?;
+    }
+    match &description.image {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(Failure::Failed(format!("{}: {reason}", path.display()))),
+    }
+}
+
+fn to_json(path: &Path, description: &Description) -> Value {
+    let mut document = json!({
+        "file": path,
+        "format": "dicom",
+        "transfer_syntax": description.transfer_syntax,
+        "transfer_syntax_name": description.transfer_syntax_name,
+        "modality": description.modality,
+        "frames": description.frames,
+    });
+    let more = match &description.image {
+        Err(reason) => json!({ "error": reason }),
+        Ok(image) => json!({
+            "photometric_interpretation": image.photometric.name(),
+            "rows": image.rows,
+            "columns": image.columns,
+            "samples_per_pixel": image.samples_per_pixel,
+            "bits_allocated": image.bits_allocated,
+            "bits_stored": image.bits_stored,
+            "high_bit": image.high_bit,
+            "signed": image.signed,
+            "values": { "min": image.values[0], "max": image.values[1] },
+            "padding": image.padding,
+            "modality_transform": image.modality_transform.as_ref().map(|modality| match modality {
+                Modality::Identity => json!({ "kind": "identity" }),
+                Modality::Rescale { slope, intercept } => {
+                    json!({ "kind": "rescale", "slope": slope, "intercept": intercept })
+                }
+                Modality::Table { entries } => json!({ "kind": "table", "entries": entries }),
+            }),
+            "voi": image.voi.as_ref().map(|voi| match voi {
+                Voi::Window { center, width, function } => {
+                    json!({ "kind": "window", "center": center, "width": width, "function": name(*function) })
+                }
+                Voi::Table { entries } => json!({ "kind": "table", "entries": entries }),
+                Voi::Range { low, high } => json!({ "kind": "range", "low": low, "high": high }),
+            }),
+            "inverted": image.photometric == Photometric::Monochrome1,
+        }),
+    };
+    if let (Value::Object(document), Value::Object(more)) = (&mut document, more) {
+        document.extend(more);
+    }
+    document
+}
+
+fn name(function: Function) -> &'static str {
+    match function {
+        Function::Linear => "LINEAR",
+        Function::LinearExact => "LINEAR_EXACT",
+        Function::Sigmoid => "SIGMOID",
+    }
+}
+
+fn print(path: &Path, description: &Description, out: &mut impl Write) -> Result<(), Failure> {
+    let Description { transfer_syntax, transfer_syntax_name, modality, frames, image } = description;
+    let given = |text: &str| if text.is_empty() { "not given".into() } else { text.to_string() };
+    writeln!(out, "{}\n", path.display())?;
+    writeln!(out, "format           DICOM, {transfer_syntax_name} ({})", given(transfer_syntax))?;
+    writeln!(out, "modality         {}", given(modality))?;
+    writeln!(out, "frames           {}", frames.map_or("not a number".into(), |frames| frames.to_string()))?;
+    let Ok(image) = image else { return Ok(()) };
+    let ImageDescription { rows, columns, bits_stored, bits_allocated, high_bit, .. } = image;
+    let sign = if image.signed { "signed" } else { "unsigned" };
+    let [low, high] = image.values;
+    writeln!(
+        out,
+        "size             {columns} x {rows}, {} a pixel",
+        plural(image.samples_per_pixel, "sample")
+    )?;
+    writeln!(out, "photometric      {}", image.photometric.name())?;
+    writeln!(out, "bits             {bits_stored} of {bits_allocated}, {sign}, high bit {high_bit}")?;
+    writeln!(out, "stored values    {low} to {high}")?;
+    if let Some([from, to]) = image.padding {
+        writeln!(out, "padding          {from} to {to}, shown black")?;
+    }
+    if let (Some(modality), Some(voi)) = (&image.modality_transform, &image.voi) {
+        match modality {
+            Modality::Identity => writeln!(out, "modality values  as stored")?,
+            Modality::Rescale { slope, intercept } => {
+                writeln!(out, "modality values  stored * {slope} + {intercept}")?;
+            }
+            Modality::Table { entries } => writeln!(out, "modality values  by a table of {entries}")?,
+        }
+        match voi {
+            Voi::Window { center, width, function } => {
+                writeln!(out, "shown            window {center} width {width}, {}", name(*function))?;
+            }
+            Voi::Table { entries } => writeln!(out, "shown            by a table of {entries}")?,
+            Voi::Range { low, high } => {
+                writeln!(out, "shown            {low} to {high}: no window in the file")?
+            }
+        }
+        let inverted = image.photometric == Photometric::Monochrome1;
+        writeln!(out, "inverted         {}", if inverted { "yes" } else { "no" })?;
+    }
+    Ok(())
+}
+
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,246 @@
+//! DICOM: single images of every radiographic modality, from the file to a [`Picture`], in pure Rust.
+//!
+//! Two layers. [`read`] gives the stored values, which are facts of the file; [`picture`] gives what a viewer shows, by the
+//! modality transform, the values of interest, the inversion of MONOCHROME1 and the conversion of colour. [`describe`] says
+//! which of these a file asks for. What is not one flat image, and what no decoder here reads, is refused by its name.
+//!
+//! Invariant: no element that names or dates a person is read but by [`group`], which gives a hash.
+
+mod colour;
+mod element;
+mod frame;
+mod gray;
+mod header;
+mod jpeg;
+mod jpeg_2000;
+mod jpeg_ls;
+mod lut;
+mod rle;
+mod syntax;
+
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Picture};
+use element::Tag;
+use gray::Pipeline;
+use header::{Dataset, File, Header, MODALITY, PIXELS};
+
+pub use gray::{Function, Modality, Voi};
+pub use header::Photometric;
+
+/// The stored values of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Height.
+    pub rows: usize,
+    /// Width.
+    pub columns: usize,
+    /// 1 or 3.
+    pub samples_per_pixel: usize,
+    /// Bits that a value has.
+    pub bits: u32,
+    /// Bits that a value takes in an uncompressed file: 8 or 16.
+    pub allocated: u32,
+    /// Whether values are in two's complement.
+    pub signed: bool,
+    /// The colour space of the file; where it is luma and chroma, `values` are RGB.
+    pub photometric: Photometric,
+    /// `[rows, columns, samples_per_pixel]`.
+    pub values: Vec<i32>,
+}
+
+/// What is read of a file and how. Nothing in it names or dates a person.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// UID of the transfer syntax; empty if the file does not say and its encoding was recognised.
+    pub transfer_syntax: String,
+    /// Its name.
+    pub transfer_syntax_name: &'static str,
+    /// As the file writes it, such as `DX`; empty if it does not say.
+    pub modality: String,
+    /// How many frames; none if what the file says is no number.
+    pub frames: Option<u32>,
+    /// The image, or why it is refused.
+    pub image: Result<ImageDescription, String>,
+}
+
+/// How an image is read.
+#[derive(Clone, Debug)]
+pub struct ImageDescription {
+    /// Of the file, before any decoder.
+    pub photometric: Photometric,
+    /// Height.
+    pub rows: usize,
+    /// Width.
+    pub columns: usize,
+    /// 1 or 3.
+    pub samples_per_pixel: usize,
+    /// 8 or 16.
+    pub bits_allocated: u32,
+    /// Bits that a value has.
+    pub bits_stored: u32,
+    /// The highest of them.
+    pub high_bit: u32,
+    /// Whether values are in two's complement.
+    pub signed: bool,
+    /// The smallest and the largest stored value.
+    pub values: [i32; 2],
+    /// Stored values, from and to, that are no part of the image.
+    pub padding: Option<[i32; 2]>,
+    /// Gray images: the modality transform.
+    pub modality_transform: Option<Modality>,
+    /// Gray images: the values of interest.
+    pub voi: Option<Voi>,
+}
+
+/// Whether a file's content looks like DICOM: `DICM` after a preamble, or a data set that begins without one.
+pub fn is_dicom(bytes: &[u8]) -> bool {
+    bytes.get(128..132) == Some(b"DICM") || header::begins_data_set(bytes)
+}
+
+/// Reads the stored values of the one image of a DICOM file.
+///
+/// # Errors
+/// What was expected and what was found; no value that names a person.
+pub fn read(bytes: &[u8]) -> Result<Stored, String> {
+    let file = File::open(bytes)?;
+    let dataset = file.dataset()?;
+    let header = Header::read(&dataset)?;
+    let values = pixels(&file, &dataset, &header)?;
+    let Header {
+        rows,
+        columns,
+        samples: samples_per_pixel,
+        stored: bits,
+        allocated,
+        signed,
+        photometric,
+        ..
+    } = header;
+    Ok(Stored { rows, columns, samples_per_pixel, bits, allocated, signed, photometric, values })
+}
+
+fn pixels(file: &File, dataset: &Dataset, header: &Header) -> Result<Vec<i32>, String> {
+    let Some(codec) = file.syntax.codec else {
+        let (name, uid) = (file.syntax.name, &file.syntax_uid);
+        return Err(format!("no decoder for the transfer syntax {name} ({uid})"));
+    };
+    let element = dataset.get(PIXELS).ok_or("expected an image, found a DICOM object without pixel data")?;
+    frame::read(header, codec, element)
+}
+
+/// The picture that a viewer shows: gray, or RGB for a colour file.
+pub(crate) fn picture(bytes: &[u8]) -> Result<Picture, String> {
+    let file = File::open(bytes)?;
+    let dataset = file.dataset()?;
+    let header = Header::read(&dataset)?;
+    let values = pixels(&file, &dataset, &header)?;
+    let (channels, bits, samples) = match header.photometric {
+        Photometric::Monochrome1 | Photometric::Monochrome2 => {
+            let pipeline = Pipeline::new(&dataset, &header, &values)?;
+            (1, if pipeline.unchanged { 8 } else { 16 }, pipeline.apply(&values))
+        }
+        Photometric::Palette => {
+            let (samples, bits) = colour::palette(&dataset, &values)?;
+            (3, bits, samples)
+        }
+        _ => (3, if header.stored <= 8 { 8 } else { 16 }, colour::rgb(&header, &values)),
+    };
+    Ok(Picture { width: header.columns, height: header.rows, channels, bits, samples })
+}
+
+/// Says what is read of the file at `path` and how, after decoding it.
+///
+/// # Errors
+/// A file that cannot be read, or is not DICOM.
+pub fn describe(path: &Path) -> Result<Description, Error> {
+    let bytes = crate::decode::read_file(path)?;
+    crate::decode::guarded(&path.display().to_string(), || {
+        let file = File::open(&bytes)?;
+        let dataset = file.dataset()?;
+        Ok(Description {
+            transfer_syntax: file.syntax_uid.clone(),
+            transfer_syntax_name: file.syntax.name,
+            // A code of at most 16 capitals, digits and signs: anything else could be anything.
+            modality: dataset.text(MODALITY).filter(|text| is_code(text)).unwrap_or_default().into(),
+            frames: header::frames(&dataset).ok(),
+            image: describe_image(&file, &dataset),
+        })
+    })
+}
+
+fn describe_image(file: &File, dataset: &Dataset) -> Result<ImageDescription, String> {
+    let header = Header::read(dataset)?;
+    let values = pixels(file, dataset, &header)?;
+    let gray = matches!(header.photometric, Photometric::Monochrome1 | Photometric::Monochrome2);
+    let pipeline = gray.then(|| Pipeline::new(dataset, &header, &values)).transpose()?;
+    let extreme = |found: Option<&i32>| found.copied().unwrap_or_default();
+    Ok(ImageDescription {
+        photometric: header.photometric,
+        rows: header.rows,
+        columns: header.columns,
+        samples_per_pixel: header.samples,
+        bits_allocated: header.allocated,
+        bits_stored: header.stored,
+        high_bit: header.high,
+        signed: header.signed,
+        values: [extreme(values.iter().min()), extreme(values.iter().max())],
+        padding: pipeline.as_ref().and_then(|pipeline| pipeline.padding),
+        modality_transform: pipeline.as_ref().map(|pipeline| pipeline.modality.clone()),
+        voi: pipeline.map(|pipeline| pipeline.voi),
+    })
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() <= 16
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_ ".contains(&b))
+}
+
+/// What can be asked to group by, with its tag.
+const GROUPS: [(&str, Tag); 2] =
+    [("PatientID", Tag(0x0010, 0x0020)), ("StudyInstanceUID", Tag(0x0020, 0x000d))];
+
+/// Enough for every element up to those of [`GROUPS`] in most files.
+const HEAD_BYTES: u64 = 64 << 10;
+
+/// Whether `name` is an element that images can be grouped by.
+pub(crate) fn is_group(name: &str) -> bool {
+    GROUPS.iter().any(|(known, _)| *known == name)
+}
+
+/// A pseudonym of the file's patient or study (`name`, of [`is_group`]): the first 16 hexadecimal digits of the SHA-256 of
+/// the value. The same in every data set, so that one patient is found in two; who knows an identifier can compute it, so it
+/// is no anonymisation.
+///
+/// # Errors
+/// A file that is not DICOM or lacks the element.
+pub(crate) fn group(path: &Path, name: &str) -> Result<String, Error> {
+    let expected = || Error::Image {
+        name: path.display().to_string(),
+        reason: format!("expected a DICOM file with {name}, found none"),
+    };
+    let Some(&(_, tag)) = GROUPS.iter().find(|(known, _)| *known == name) else { return Err(expected()) };
+    let mut head = Vec::new();
+    let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    file.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(|e| Error::io(path, e))?;
+    if !is_dicom(&head) {
+        return Err(expected());
+    }
+    // Where the head ends inside an element, or is deflated, the whole file is needed.
+    let found = pseudonym(&head, tag).or_else(|| pseudonym(&crate::decode::read_file(path).ok()?, tag));
+    found.ok_or_else(expected)
+}
+
+fn pseudonym(bytes: &[u8], tag: Tag) -> Option<String> {
+    let file = File::open(bytes).ok()?;
+    let element = file.elements().map_while(Result::ok).take_while(|element| element.tag <= tag);
+    let value = element.last().filter(|element| element.tag == tag)?.value;
+    let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
+    let start = value.iter().position(|byte| !is_padding(byte))?;
+    let end = value.iter().rposition(|byte| !is_padding(byte))?;
+    let hash = Sha256::digest(&value[start..=end]);
+    Some(hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,204 @@
+//! Compressed pixel data, with encoders of other hands where there are any, and small ones here where there are none.
+
+use crate::common::Writer;
+use data::dicom;
+use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
+
+const RLE: &str = "1.2.840.10008.1.2.5";
+const BASELINE: &str = "1.2.840.10008.1.2.4.50";
+const LOSSLESS: &str = "1.2.840.10008.1.2.4.57";
+const JPEG_LS: &str = "1.2.840.10008.1.2.4.80";
+
+fn read(
+    syntax: &str,
+    photometric: &str,
+    size: [u16; 2],
+    bits: [u16; 2],
+    code: &[u8],
+) -> Result<Vec<i32>, String> {
+    let mut file = Writer::new(syntax);
+    file.image(photometric, size, bits, 0).fragment(code);
+    dicom::read(&file.bytes()).map(|stored| stored.values)
+}
+
+/// Against the decoder for PNG and JPEG, gray and in colour, with sizes that are no multiple of a block.
+#[test]
+fn baseline_jpeg_equals_another_decoder() {
+    let (width, height) = (37u32, 21u32);
+    for (channels, photometric, kind) in
+        [(1, "MONOCHROME2", ExtendedColorType::L8), (3, "YBR_FULL", ExtendedColorType::Rgb8)]
+    {
+        let pixel = |i: u32, c: u32| ((i % width * 5 + i / width * 7 + c * 40) % 256) as u8;
+        let pixels: Vec<u8> =
+            (0..width * height).flat_map(|i| (0..channels).map(move |c| pixel(i, c))).collect();
+        let mut code = Vec::new();
+        JpegEncoder::new_with_quality(&mut code, 95).write_image(&pixels, width, height, kind).unwrap();
+        let found = read(BASELINE, photometric, [height as u16, width as u16], [8, 8], &code).unwrap();
+        let want = data::decode_bytes("x", &code).unwrap().samples;
+        assert_eq!(found.len(), want.len());
+        let worst = found.iter().zip(&want).map(|(&a, &b)| (a as f32 - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= 3.0, "{photometric}: {worst}");
+        // The last 16 rows' code is missing.
+        let short =
+            read(BASELINE, photometric, [height as u16, width as u16], [8, 8], &code[..code.len() - 200]);
+        assert!(short.unwrap_err().contains("truncated"));
+    }
+}
+
+/// Writes bits as JPEG does.
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    buffer: u32,
+    count: u32,
+}
+
+impl Bits {
+    fn put(&mut self, value: u32, n: u32) {
+        for i in (0..n).rev() {
+            self.buffer = self.buffer << 1 | (value >> i & 1);
+            self.count += 1;
+            if self.count == 8 {
+                self.bytes.push(self.buffer as u8);
+                if self.buffer == 0xff {
+                    self.bytes.push(0);
+                }
+                (self.buffer, self.count) = (0, 0);
+            }
+        }
+    }
+
+    fn align(&mut self) {
+        while self.count > 0 {
+            self.put(1, 1);
+        }
+    }
+}
+
+/// A lossless JPEG by the rules of T.81 annex H: the 17 sizes of differences have codes of 5 bits, in order.
+fn lossless(
+    values: &[i32],
+    columns: usize,
+    components: usize,
+    predictor: u8,
+    low: u32,
+    restart: usize,
+) -> Vec<u8> {
+    let rows = (values.len() / columns / components) as u8;
+    let mut code =
+        vec![0xff, 0xd8, 0xff, 0xc4, 0, 19 + 17, 0, 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    code.extend(0..17u8);
+    code.extend([0xff, 0xdd, 0, 4, 0, restart as u8]);
+    code.extend([0xff, 0xc3, 0, 8 + 3 * components as u8, 16, 0, rows, 0, columns as u8, components as u8]);
+    (1..=components as u8).for_each(|id| code.extend([id, 0x11, 0]));
+    code.extend([0xff, 0xda, 0, 6 + 2 * components as u8, components as u8]);
+    (1..=components as u8).for_each(|id| code.extend([id, 0]));
+    code.extend([predictor, 0, low as u8]);
+    let mut bits = Bits::default();
+    let value =
+        |row: usize, column: usize, c: usize| values[(row * columns + column) * components + c] >> low;
+    let mut first_row = 0;
+    for i in 0..values.len() / components {
+        let (row, column) = (i / columns, i % columns);
+        let restarted = restart > 0 && i > 0 && i % restart == 0;
+        if restarted {
+            bits.align();
+            bits.bytes.extend([0xff, 0xd0 + ((i / restart - 1) % 8) as u8]);
+            first_row = row;
+        }
+        for c in 0..components {
+            let left = |row: usize| value(row, column - 1, c);
+            let guess = if i == 0 || restarted {
+                1 << (15 - low)
+            } else if row == first_row {
+                left(row)
+            } else if column == 0 {
+                value(row - 1, 0, c)
+            } else {
+                let (a, b, d) = (left(row), value(row - 1, column, c), left(row - 1));
+                [
+                    a,
+                    b,
+                    d,
+                    a + b - d,
+                    a + (b - d) / 2 - i32::from((b - d) % 2 == -1),
+                    b + (a - d) / 2 - i32::from((a - d) % 2 == -1),
+                    (a + b) / 2,
+                ][usize::from(predictor) - 1]
+            };
+            let difference = (value(row, column, c) - guess) as i16;
+            let size = 16 - (difference.unsigned_abs()).leading_zeros();
+            bits.put(size, 5);
+            if size < 16 {
+                let low_bits = if difference < 0 { difference - 1 } else { difference };
+                bits.put(low_bits as u32 & ((1 << size) - 1), size);
+            }
+        }
+    }
+    bits.align();
+    code.extend(bits.bytes);
+    code.extend([0xff, 0xd9]);
+    code
+}
+
+/// Noise of all 16 bits, in which every size of difference occurs.
+fn noise(count: usize) -> Vec<i32> {
+    let mut state = 1u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state
+    };
+    (0..count)
+        .map(|_| {
+            let bits = next() >> 28;
+            (next() >> 16 >> bits) as i32
+        })
+        .chain([0, 32_768, 0, 65_535])
+        .collect()
+}
+
+#[test]
+fn lossless_jpeg_with_every_predictor() {
+    let (columns, values) = (19, noise(19 * 12 - 4));
+    for predictor in 1..=7 {
+        for (low, restart) in [(0, 0), (0, 19), (0, 7), (3, 0)] {
+            let code = lossless(&values, columns, 1, predictor, low, restart);
+            let found = read(LOSSLESS, "MONOCHROME2", [12, 19], [16, 16], &code).unwrap();
+            let want: Vec<i32> = values.iter().map(|value| value >> low << low).collect();
+            assert_eq!(found, want, "predictor {predictor}, {low} bits off, restart after {restart}");
+        }
+    }
+    let values = noise(3 * 19 * 12 - 4);
+    let code = lossless(&values, columns, 3, 1, 0, 0);
+    assert_eq!(read(LOSSLESS, "RGB", [12, 19], [16, 16], &code).unwrap(), values);
+}
+
+/// The example of ITU-T T.87 annex H.3.
+#[test]
+fn jpeg_ls_of_the_standard() {
+    let code = [
+        0xff, 0xd8, 0xff, 0xf7, 0x00, 0x0b, 0x08, 0x00, 0x04, 0x00, 0x04, 0x01, 0x01, 0x11, 0x00, 0xff, 0xda,
+        0x00, 0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0xc0, 0x00, 0x00, 0x6c, 0x80, 0x20, 0x8e, 0x01, 0xc0,
+        0x00, 0x00, 0x57, 0x40, 0x00, 0x00, 0x6e, 0xe6, 0x00, 0x00, 0x01, 0xbc, 0x18, 0x00, 0x00, 0x05, 0xd8,
+        0x00, 0x00, 0x91, 0x60, 0xff, 0xd9,
+    ];
+    let want = [0, 0, 90, 74, 68, 50, 43, 205, 64, 145, 145, 145, 100, 145, 145, 145];
+    assert_eq!(read(JPEG_LS, "MONOCHROME2", [4, 4], [8, 8], &code).unwrap(), want);
+    let error = read(JPEG_LS, "MONOCHROME2", [4, 4], [8, 8], &code[..40]).unwrap_err();
+    assert!(error.contains("truncated"), "{error}");
+}
+
+/// PackBits by hand: a run, a literal, the sign that means nothing; the high bytes come first.
+#[test]
+fn rle() {
+    let high: &[u8] = &[0xff, 1, 128, 0, 2, 0];
+    let low: &[u8] = &[2, 7, 8, 9];
+    let mut code = vec![0; 64];
+    for (i, number) in [2, 64, 64 + high.len() as u32].iter().enumerate() {
+        code[4 * i..4 * i + 4].copy_from_slice(&number.to_le_bytes());
+    }
+    code.extend([high, low].concat());
+    assert_eq!(read(RLE, "MONOCHROME2", [1, 3], [16, 16], &code).unwrap(), [0x0107, 0x0108, 0x0209]);
+    let short = read(RLE, "MONOCHROME2", [2, 3], [16, 16], &code).unwrap_err();
+    assert!(short.contains("truncated"), "{short}");
+}

@@ -150,7 +150,9 @@ fn the_plan_is_the_memory_of_the_process() {
     for images in [1, 96] {
         conversation.ask(image.to_str().unwrap(), images);
         let peak = conversation.peak() - conversation.status("RssFile:");
-        let expected = total..total + (8 << 20);
+        // One image needs the activations of one thread only.
+        let least = if images == 1 { total - parts[0] / 2 } else { total };
+        let expected = least..total + (8 << 20);
         assert!(
             expected.contains(&peak),
             "{images} images: {peak} bytes, and the plan says {total}: {parts:?}"

@@ -57,13 +57,15 @@ const BATCH_BYTES: usize = 16 << 20;
 type Decoded = (PathBuf, Result<Vec<f32>, String>);
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let (mut classifier, metadata) = Classifier::consume(Model::read(&args.model)?)?;
-    let prep = metadata.preprocessing.clone();
+    let model = Model::read(&args.model)?;
+    let prep = model.metadata.preprocessing.clone();
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
     let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
     let (input, decode) = (args.input, move |input| decode(input, &prep));
     let stream = Stream::new(|| data::inputs(input), par::threads(), batch, decode)
         .map_err(|error| Failure::Failed(format!("cannot start a thread: {error}")))?;
+    // The first images are decoded meanwhile.
+    let (mut classifier, metadata) = Classifier::consume(model)?;
 
     let mut printer = Printer::new(args.format, args.top, &metadata);
     printer.begin()?;

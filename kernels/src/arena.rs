@@ -3,7 +3,8 @@
 //! Training asks for the same sizes every step, in an order like a stack's, so first fit with coalescing settles after
 //! one step: no page is faulted in twice (which costs a framework a third of its step), and what a large tensor left
 //! serves many small ones. A slab is reserved at once but costs only the pages that are touched, and the lowest
-//! addresses are reused first.
+//! addresses are reused first. Slabs ask for large pages: with small ones, what streams through memory (depthwise
+//! layers above all) waits for address translation, and hardware prefetch ends with the page.
 //!
 //! Invariant: the ranges of live [`Block`]s never overlap, each other or a free range; free ranges never touch.
 
@@ -151,6 +152,7 @@ impl Slab {
             let Some(start) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { continue };
             // SAFETY: the offset is below a line, which the request has to spare.
             let base = unsafe { start.add(start.align_offset(LINE_BYTES)) }.cast();
+            ask_for_large_pages(start, bytes);
             return Self { base, free: BTreeMap::from([(0, bytes / LINE_BYTES)]), touched: 0 };
         }
         std::alloc::handle_alloc_error(Layout::from_size_align(needed, LINE_BYTES).expect("checked above"))
@@ -160,6 +162,26 @@ impl Slab {
         self.free.iter().find(|&(_, &len)| len >= lines).map(|(&start, _)| start)
     }
 }
+
+/// Advises the system to back the `bytes` at `start` by large pages. It may decline, and nothing but speed depends on it.
+#[cfg(target_os = "linux")]
+fn ask_for_large_pages(start: NonNull<u8>, bytes: usize) {
+    use std::ffi::{c_int, c_void};
+    const LARGE_PAGE: usize = 2 << 20;
+    const MADV_HUGEPAGE: c_int = 14;
+    unsafe extern "C" {
+        /// Of the C library that the standard library is linked with.
+        fn madvise(start: *mut c_void, bytes: usize, advice: c_int) -> c_int;
+    }
+    let before = start.align_offset(LARGE_PAGE);
+    if bytes >= before + LARGE_PAGE {
+        // SAFETY: the range lies in memory that was just reserved, and the advice does not change what it holds.
+        unsafe { madvise(start.as_ptr().add(before).cast(), bytes - before, MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_large_pages(_: NonNull<u8>, _: usize) {}
 
 #[cfg(test)]
 mod tests {

@@ -2,12 +2,12 @@
 
 use crate::arena::{Lifetime, place};
 use crate::chain::{Chain, MAX_LAYERS};
-use crate::fold::{Folded, fold};
+use crate::fold::{Folded, fold, fold_into};
 use crate::layer::Layer;
 use crate::plan::{Error, StepInfo};
 use crate::step::{Op, Step};
 use kernels::Level;
-use model::{Activation, Block, ConvKind, ConvLayer, Network, Weights, layout};
+use model::{Activation, Block, ConvKind, ConvLayer, Network, Weights};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -88,13 +88,12 @@ impl Builder<'_> {
 
     /// The layer without its norm. Its tensors are needed no more.
     fn fold(&mut self, conv: &ConvLayer) -> Folded {
-        let folded = fold(conv, &self.weights);
-        if let Cow::Owned(weights) = &mut self.weights {
-            let of =
-                |layer: &str, tensor: &str| tensor.strip_prefix(layer).is_some_and(|s| s.starts_with('.'));
-            let norm = conv.norm.as_ref();
-            weights.retain(|name| !of(&conv.name, name) && !norm.is_some_and(|norm| of(&norm.name, name)));
-        }
+        let Cow::Owned(weights) = &mut self.weights else { return fold(conv, &self.weights) };
+        let kernel = take(weights, &format!("{}.weight", conv.name));
+        let folded = fold_into(conv, kernel, weights);
+        let of = |layer: &str, tensor: &str| tensor.strip_prefix(layer).is_some_and(|s| s.starts_with('.'));
+        let norm = conv.norm.as_ref();
+        weights.retain(|name| !of(&conv.name, name) && !norm.is_some_and(|norm| of(&norm.name, name)));
         folded
     }
 
@@ -115,9 +114,12 @@ impl Builder<'_> {
     }
 
     fn classifier(&mut self, network: &Network) {
-        let tensor = |suffix: &str| &self.weights[format!("{}.{suffix}", network.classifier).as_str()];
-        let (weight, bias) = (tensor("weight"), tensor("bias").data().to_vec());
-        let folded = Folded { weights: layout::to_engine(weight.shape(), weight.data()), bias };
+        let [weight, bias] = ["weight", "bias"].map(|part| format!("{}.{part}", network.classifier));
+        let [weights, bias] = [weight, bias].map(|name| match &mut self.weights {
+            Cow::Owned(weights) => take(weights, &name),
+            Cow::Borrowed(weights) => weights[name.as_str()].data().to_vec(),
+        });
+        let folded = Folded { weights, bias };
         let op = self.pooled(&folded, 1, Activation::Identity);
         self.push(network.classifier.clone(), "dense", op, [1, 1, network.classes]);
     }
@@ -157,6 +159,11 @@ impl Builder<'_> {
         });
         Compiled { steps: steps.collect(), arena, features: features.and_then(at) }
     }
+}
+
+/// The values of a tensor that is needed no more.
+fn take(weights: &mut Weights, name: &str) -> Vec<f32> {
+    weights.remove(name).expect("the weights are those of the network").into_data()
 }
 
 /// `[h, w, c]` of the output of `conv` for an input of `[h, w, c]`.

@@ -4,12 +4,12 @@
 //! the weights of each output channel and moves its bias. The work is done in f64 and rounded once. Trained models have
 //! channels whose variance is a denormal; there epsilon alone is under the root, which f64 holds exactly.
 
-use model::{ConvLayer, Weights, layout};
+use model::{ConvLayer, Weights};
 
 /// A convolution without a norm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folded {
-    /// In the engine's layout: `[kernel * kernel * inputs, outputs]`, depthwise `[kernel * kernel, c]`.
+    /// In the stored layout: `[outputs, inputs, kernel, kernel]`, depthwise `[c, 1, kernel, kernel]`.
     pub weights: Vec<f32>,
     /// `[outputs]`
     pub bias: Vec<f32>,
@@ -20,14 +20,18 @@ pub struct Folded {
 /// # Panics
 /// When `weights` are not those of a network with this layer, which [`Weights::check`] tells.
 pub fn fold(conv: &ConvLayer, weights: &Weights) -> Folded {
+    fold_into(conv, weights[format!("{}.weight", conv.name).as_str()].data().to_vec(), weights)
+}
+
+/// The same into `kernel`, the weights of the convolution; the other tensors are in `weights`.
+pub(crate) fn fold_into(conv: &ConvLayer, mut kernel: Vec<f32>, weights: &Weights) -> Folded {
     let tensor = |prefix: &str, suffix: &str| weights[format!("{prefix}.{suffix}").as_str()].data();
-    let mut scaled = tensor(&conv.name, "weight").to_vec();
     let mut bias = if conv.bias { tensor(&conv.name, "bias").to_vec() } else { vec![0.0; conv.outputs] };
     if let Some(norm) = &conv.norm {
         let [gamma, beta, mean, variance] =
             ["weight", "bias", "running_mean", "running_var"].map(|suffix| tensor(&norm.name, suffix));
-        let per_output = scaled.len() / conv.outputs;
-        for (o, weights) in scaled.chunks_exact_mut(per_output).enumerate() {
+        let per_output = kernel.len() / conv.outputs;
+        for (o, weights) in kernel.chunks_exact_mut(per_output).enumerate() {
             let deviation = (f64::from(variance[o]) + f64::from(norm.epsilon)).sqrt();
             let scale = f64::from(gamma[o]) / deviation;
             for w in weights {
@@ -37,7 +41,7 @@ pub fn fold(conv: &ConvLayer, weights: &Weights) -> Folded {
             bias[o] = (f64::from(beta[o]) + centered * scale) as f32;
         }
     }
-    Folded { weights: layout::to_engine(&conv.weight_shape(), &scaled), bias }
+    Folded { weights: kernel, bias }
 }
 
 #[cfg(test)]
@@ -87,16 +91,15 @@ mod tests {
             let z = dot([2 * o, 2 * o + 1].map(|i| weights["c.weight"].data()[i])) + at("c.bias", o);
             let root = (f64::from(variance[o]) + f64::from(1e-3f32)).sqrt();
             let want = at("n.weight", o) * (z - at("n.running_mean", o)) / root + at("n.bias", o);
-            // Engine layout: [inputs, outputs].
-            let got = dot([folded.weights[o], folded.weights[3 + o]]) + f64::from(folded.bias[o]);
+            let got = dot([folded.weights[2 * o], folded.weights[2 * o + 1]]) + f64::from(folded.bias[o]);
             assert!((got - want).abs() < 1e-6 * want.abs().max(1.0), "channel {o}: {got} for {want}");
         }
     }
 
     #[test]
-    fn without_a_norm_only_the_layout_changes() {
+    fn without_a_norm_nothing_changes() {
         let folded = fold(&layer(false), &weights([1.0; 3]));
-        assert_eq!(folded.weights, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+        assert_eq!(folded.weights, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         assert_eq!(folded.bias, [0.5, 0.0, -0.5]);
     }
 }

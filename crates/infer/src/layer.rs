@@ -2,7 +2,7 @@
 
 use crate::fold::Folded;
 use kernels::{Buffer, ConvShape, Epilogue, Level, Packed, Read, conv, depthwise, pointwise};
-use model::{Activation, ConvKind, ConvLayer};
+use model::{Activation, ConvKind, ConvLayer, layout};
 use std::ops::Range;
 
 /// A convolution with the bias and the activation that its epilogue applies.
@@ -27,13 +27,16 @@ impl Layer {
         let &ConvLayer { inputs, outputs, kernel, stride, .. } = conv;
         let (pad_top, pad_left) = (conv.pad(h).0, conv.pad(w).0);
         let shape = ConvShape { h, w, inputs, outputs, kernel, stride, pad_top, pad_left, out_h, out_w };
+        let engine = || layout::to_engine(&conv.weight_shape(), &folded.weights);
         let kernel = match conv.kind {
-            ConvKind::Depthwise => Kernel::Depthwise(level, Buffer::from_slice(&folded.weights)),
+            ConvKind::Depthwise => Kernel::Depthwise(level, Buffer::from_slice(&engine())),
             ConvKind::Pointwise if stride == 1 => {
-                Kernel::Pointwise(pack(level, inputs, outputs, &folded.weights))
+                Kernel::Pointwise(pack_rows(level, inputs, outputs, &folded.weights))
             }
             ConvKind::Full | ConvKind::Pointwise => {
-                Kernel::Full(pack(level, kernel * kernel * inputs, outputs, &folded.weights))
+                let mut packed = Packed::new(level, kernel * kernel * inputs, outputs);
+                packed.pack(&engine());
+                Kernel::Full(packed)
             }
         };
         let activation = kernel_activation(conv.activation);
@@ -48,10 +51,8 @@ impl Layer {
         activation: Activation,
         outputs: Range<usize>,
     ) -> Self {
-        let (all, n) = (folded.bias.len(), outputs.len());
-        let k = folded.weights.len() / all;
-        let rows = folded.weights.chunks_exact(all);
-        let weights: Vec<f32> = rows.flat_map(|row| &row[outputs.clone()]).copied().collect();
+        let (n, k) = (outputs.len(), folded.weights.len() / folded.bias.len());
+        let weights = &folded.weights[outputs.start * k..outputs.end * k];
         let shape = ConvShape {
             h: pixels,
             w: 1,
@@ -66,7 +67,7 @@ impl Layer {
         };
         Layer {
             shape,
-            kernel: Kernel::Pointwise(pack(level, k, n, &weights)),
+            kernel: Kernel::Pointwise(pack_rows(level, k, n, weights)),
             bias: Buffer::from_slice(&folded.bias[outputs]),
             activation: kernel_activation(activation),
         }
@@ -147,9 +148,10 @@ impl Layer {
     }
 }
 
-fn pack(level: Level, k: usize, n: usize, weights: &[f32]) -> Packed {
+/// Packs `weights: [n, k]`, as they are stored.
+fn pack_rows(level: Level, k: usize, n: usize, weights: &[f32]) -> Packed {
     let mut packed = Packed::new(level, k, n);
-    packed.pack(weights);
+    packed.pack_transposed(weights);
     packed
 }
 

@@ -133,7 +133,8 @@ impl Plan {
             classes: network.classes,
             max_batch,
             slot: compiled.arena,
-            arena: Buffer::zeros(compiled.arena * slots),
+            // Every value is written before it is read, so pages of slots that no image needs are never touched.
+            arena: Buffer::recycled(compiled.arena * slots),
             features: compiled.features,
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::message::Message;
 use infer::{Folded, fold};
-use model::{Activation, ConvKind, ConvLayer, Error, Metadata, Model, layout};
+use model::{Activation, ConvKind, ConvLayer, Error, Metadata, Model};
 
 /// The largest value of ReLU6, and what it is called.
 const SIX: (&str, f32) = ("six", 6.0);
@@ -79,7 +79,7 @@ impl Graph {
     fn conv(&mut self, conv: &ConvLayer, [height, width]: [usize; 2], folded: &Folded) {
         let shape = conv.weight_shape();
         let (weight, bias) = (format!("{}.weight", conv.name), format!("{}.bias", conv.name));
-        self.constant(&weight, &shape, &layout::to_stored(&shape, &folded.weights));
+        self.constant(&weight, &shape, &folded.weights);
         self.constant(&bias, &[conv.outputs], &folded.bias);
         let (vertical, horizontal) = (conv.pad(height), conv.pad(width));
         let groups = if conv.kind == ConvKind::Depthwise { conv.inputs } else { 1 };

@@ -4,7 +4,7 @@ use crate::common::{random_images, random_weights};
 use crate::reference::{reference, relative_error};
 use infer::{Plan, fold};
 use kernels::Level;
-use model::{Activation, Architecture, Array, Network, Padding, Role, Weights, layout};
+use model::{Activation, Architecture, Array, Network, Padding, Role, Weights};
 
 /// Small networks: f32 sums of 28 to 53 layers stay within this of f64.
 const TOLERANCE: f64 = 1e-5;
@@ -75,8 +75,7 @@ fn a_model_that_was_folded_before_gives_the_same() {
         let mut folded = Weights::new();
         for ((conv, _), (to, _)) in network.layers().zip(folded_network.layers()) {
             let part = fold(conv, &weights);
-            let shape = conv.weight_shape();
-            let stored = Array::new(shape, layout::to_stored(&shape, &part.weights)).unwrap();
+            let stored = Array::new(conv.weight_shape(), part.weights).unwrap();
             folded.insert(format!("{}.weight", to.name), stored);
             folded.insert(format!("{}.bias", to.name), Array::new([conv.outputs], part.bias).unwrap());
         }

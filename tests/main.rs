@@ -3,6 +3,9 @@
 mod bad_input;
 mod cli;
 mod determinism;
+mod dicom;
+#[path = "../crates/data/tests/common/mod.rs"]
+mod dicom_writer;
 mod no_native;
 mod predict;
 mod support;

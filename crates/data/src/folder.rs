@@ -112,8 +112,12 @@ fn is_hidden(path: &Path) -> bool {
     name_of(path).starts_with('.')
 }
 
-/// Whether a folder's file is one of its images: by its extension, or, where that is none or a number, as a DICOM file.
+/// Whether a folder's file is one of its images: by its extension, or, where that is none or a number, as a DICOM file. The
+/// directory that a DICOM medium has beside its images has a fixed name.
 pub(crate) fn is_image(path: &Path) -> bool {
+    if name_of(path) == "DICOMDIR" {
+        return false;
+    }
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if extension.bytes().all(|byte| byte.is_ascii_digit()) {
         let mut start = [0; 132];

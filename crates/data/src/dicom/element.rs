@@ -1,7 +1,7 @@
 //! DICOM data elements (PS3.5 section 7) as slices of the file that holds them.
 //!
 //! dicom-parser was measured first: it makes a buffer of the length that an element claims before it reads, so that a file
-//! of 200 bytes takes 4 GiB. Here nothing is copied. Invariant: every value lies inside the bytes that were given, so a
+//! of 268 bytes took 1 GiB. Here nothing is copied. Invariant: every value lies inside the bytes that were given, so a
 //! length that is a lie is an error and never an allocation; each byte is visited once, however sequences are nested.
 
 use std::fmt;

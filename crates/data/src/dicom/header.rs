@@ -102,10 +102,13 @@ impl<'a> File<'a> {
             }
         }
         let start = meta.position();
-        let syntax = match &uid {
+        let mut syntax = match &uid {
             Some(uid) => Syntax::of(uid),
-            None => guess(&bytes[start.min(bytes.len())..])?,
+            None => guess(&bytes[start..])?,
         };
+        if !syntax.encoding.explicit && is_explicit(&bytes[start..]) {
+            syntax.encoding = Encoding::EXPLICIT; // Some writers say one and write the other.
+        }
         let syntax_uid = uid.unwrap_or_default();
         if !syntax.deflated {
             return Ok(Self { syntax_uid, syntax, content: Cow::Borrowed(bytes), start });
@@ -156,13 +159,17 @@ pub(super) fn begins_data_set(bytes: &[u8]) -> bool {
 /// The encoding of a data set that begins with these bytes: its first group is 0008, and two capital letters follow the
 /// first tag where value representations are written.
 fn guess(start: &[u8]) -> Result<Syntax, String> {
-    let explicit = start.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
+    let explicit = is_explicit(start);
     match start.first_chunk() {
         Some([0x08, 0x00]) if explicit => Ok(Syntax::of("1.2.840.10008.1.2.1")),
         Some([0x08, 0x00]) => Ok(Syntax::of("1.2.840.10008.1.2")),
         Some([0x00, 0x08]) if explicit => Ok(Syntax::of("1.2.840.10008.1.2.2")),
         _ => Err("expected a DICOM data set, found unknown bytes".into()),
     }
+}
+
+fn is_explicit(start: &[u8]) -> bool {
+    start.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase))
 }
 
 /// Elements by their tag.

@@ -112,8 +112,9 @@ fn patients_and_studies_are_groups() {
         sample(&folder.path().join(name), patient, study);
     }
     std::fs::write(folder.path().join("normal/README"), "not an image").unwrap();
+    std::fs::copy(folder.path().join("normal/1.dcm"), folder.path().join("normal/DICOMDIR")).unwrap();
     let mut dataset = Dataset::open(folder.path()).unwrap();
-    assert_eq!((dataset.samples.len(), dataset.skipped), (4, 1));
+    assert_eq!((dataset.samples.len(), dataset.skipped), (4, 2));
     dataset.group_by(&"PatientID".parse::<GroupBy>().unwrap()).unwrap();
     let groups: Vec<_> = dataset.samples.iter().map(|sample| sample.group.clone().unwrap()).collect();
     // `printf 'Doe 1' | sha256sum`, in order of name: fracture/1.2.840.5, fracture/2.DICOM, normal/1.dcm, ...

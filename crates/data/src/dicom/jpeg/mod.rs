@@ -1,7 +1,7 @@
 //! JPEG as DICOM uses it (ITU-T T.81): sequential DCT of 8 and 12 bits and lossless of 2 to 16, Huffman coded.
 //!
-//! Of the pure-Rust decoders that were tried, none reads 12 bits, and those for the web give 8-bit RGB; here a component
-//! keeps its depth and colour is what the DICOM header or the code's own marker says. Invariant: the frame has the header's
+//! jpeg-decoder and zune-jpeg were tried first: neither reads 12 bits. Here a component keeps its depth, and its colour is
+//! what the DICOM header or the code's own marker says. Invariant: the frame has the header's
 //! size before anything is allocated for it, and code that ends early is an error.
 
 mod bits;

@@ -1,0 +1,81 @@
+//! DICOM through the program: trained on, judged and predicted like any image, patients kept together and never named.
+
+use crate::dicom_writer::Writer;
+use crate::support::{train, vertebra};
+use std::fs;
+use std::path::Path;
+
+const PATIENT: &str = "P4711X";
+
+/// A 12-bit MONOCHROME1 image of 32 x 32 with a disc, or none, of the patient `number`.
+fn image(path: &Path, disc: bool, number: usize) {
+    let mut file = Writer::new("1.2.840.10008.1.2.1");
+    file.text(0x0008_0016, b"UI", "1.2.840.10008.5.1.4.1.1.1").text(0x0008_0060, b"CS", "CR");
+    // Referenced Patient Sequence: names occur in sequences too.
+    file.sequence(0x0008_1120, false, |item| {
+        item.text(0x0010_0010, b"PN", "Doe^Jane");
+    });
+    file.text(0x0010_0010, b"PN", "Doe^Jane").text(0x0010_0020, b"LO", &format!("{PATIENT}{number}"));
+    file.text(0x0020_000d, b"UI", &format!("1.2.{number}")).image("MONOCHROME1", [32, 32], [16, 12], 0);
+    file.text(0x0028_1050, b"DS", "2048").text(0x0028_1051, b"DS", "4096");
+    let inside =
+        |i: usize| disc && (i / 32).abs_diff(14 + number % 5).pow(2) + (i % 32).abs_diff(16).pow(2) < 40;
+    let values: Vec<u16> = (0..1024).map(|i| if inside(i) { 300 } else { 3800 - (i % 7) as u16 }).collect();
+    file.words(0x7fe0_0010, b"OW", &values);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, file.bytes()).unwrap();
+}
+
+/// Every file below `folder`.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn dicom_is_trained_on_and_predicted_without_a_patient_named() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two images a patient, as a CD has them: without an extension.
+    for i in 0..40 {
+        let class = ["disc", "empty"][i % 2];
+        image(&folder.path().join(format!("data/{class}/I{i:04}")), i % 2 == 0, i / 4);
+    }
+    let trained = train(folder.path(), "data", "run", &["--epochs", "2", "--group-by", "PatientID"]).ok();
+    let evaluated = vertebra(folder.path(), &["evaluate", "run", "data", "--json"]).ok();
+    let report = evaluated.json();
+    assert!(report["groups"].as_u64().unwrap() < report["images"].as_u64().unwrap(), "{report}");
+
+    fs::write(folder.path().join("data/disc/broken.dcm"), "no image").unwrap();
+    let predicted = vertebra(folder.path(), &["predict", "run", "data", "--format", "jsonl"]);
+    assert_eq!((predicted.status, predicted.stdout.lines().count()), (Some(1), 41), "{}", predicted.stderr);
+    let inspected = vertebra(folder.path(), &["inspect", "data/disc/I0000", "--json"]).ok();
+    let found = inspected.json();
+    assert_eq!((&found["modality"], &found["inverted"]), (&"CR".into(), &true.into()));
+    assert_eq!(found["voi"]["center"], 2048.0);
+    assert_eq!(found["transfer_syntax_name"], "Explicit VR Little Endian");
+    let plain = vertebra(folder.path(), &["inspect", "data/disc/I0000"]).ok();
+    assert!(plain.stdout.contains("window 2048 width 4096, LINEAR"), "{}", plain.stdout);
+
+    let said =
+        [trained, evaluated, predicted, inspected, plain].map(|ended| ended.stdout + &ended.stderr).concat();
+    let written = files(&folder.path().join("run")).into_iter().map(|path| fs::read(path).unwrap());
+    for text in written.chain([said.into_bytes()]) {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(!text.contains(PATIENT) && !text.contains("Jane"), "a patient is named");
+    }
+}
+
+#[test]
+fn what_is_refused_is_described_as_far_as_it_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = Writer::new("1.2.840.10008.1.2.4.102");
+    file.text(0x0008_0060, b"CS", "US").text(0x0028_0008, b"IS", "30");
+    file.image("MONOCHROME2", [8, 8], [8, 8], 0).fragment(&[0; 8]);
+    fs::write(folder.path().join("loop.dcm"), file.bytes()).unwrap();
+    let ended = vertebra(folder.path(), &["inspect", "loop.dcm", "--json"]);
+    assert_eq!(ended.status, Some(1));
+    let found = ended.json();
+    assert_eq!((&found["frames"], &found["modality"]), (&30.into(), &"US".into()));
+    assert_eq!(found["error"], "expected a single image, found 30 frames (a multi-frame object)");
+    assert!(ended.stderr.contains("loop.dcm: expected a single image"), "{}", ended.stderr);
+}

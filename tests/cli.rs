@@ -4,9 +4,11 @@ use crate::support::{Ended, command, train, trained, vertebra, workspace};
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 12] = [
     &["train"],
     &["evaluate"],
+    &["audit"],
+    &["split"],
     &["predict"],
     &["inspect"],
     &["import"],

@@ -1,5 +1,6 @@
 //! The program as its users meet it: the built binary, real files, real signals.
 
+mod audit;
 mod bad_input;
 mod cli;
 mod determinism;
@@ -8,4 +9,5 @@ mod dicom;
 mod dicom_writer;
 mod no_native;
 mod predict;
+mod split;
 mod support;

@@ -4,6 +4,7 @@
 //! exit status is 0, 1 (something failed) or 2 (usage). No panic reaches a user.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod bench;
 mod evaluate;
 mod export;
@@ -15,6 +16,7 @@ mod predict;
 mod progress;
 mod selftest;
 mod shell;
+mod split;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +52,8 @@ struct Cli {
 enum Command {
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
+    Audit(audit::Args),
+    Split(split::Args),
     Predict(predict::Args),
     Inspect(inspect::Args),
     Import(import::Args),
@@ -72,6 +76,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Train(args) => train::run(*args, threads),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Audit(args) => audit::run(args),
+        Command::Split(args) => split::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Import(args) => import::run(args),

@@ -1,5 +1,7 @@
 //! `vertebra train`: from options to a [`Config`], and from the run's events to words.
 
+mod folds;
+
 use crate::failure::{Failure, note};
 use crate::progress::Progress;
 use crate::shell::{program, quote};
@@ -18,6 +20,7 @@ use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
   vertebra train DATA --out runs/mine                   on a folder {train,val,test}/CLASS/... or CLASS/...
   vertebra train manifest.csv --lr 0.001 --epochs 50    on a table with columns path,label[,split][,group]
   vertebra train --resume --out runs/mine               go on with a run that was stopped
+  vertebra train DATA --group-by patient --folds 5      cross-validate, a run for each fold
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
 
@@ -36,6 +39,9 @@ pub struct Args {
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<String>,
+    /// Cross-validate by group: a number of folds, or leave-one-group-out
+    #[arg(long, value_name = "K|leave-one-group-out", conflicts_with = "resume")]
+    folds: Option<data::Folds>,
     /// mobilenet-v1 or mobilenet-v2 [default: mobilenet-v1]
     #[arg(long, value_name = "NAME")]
     arch: Option<String>,
@@ -163,23 +169,35 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     let mut config = args.base(threads)?;
     args.apply(&mut config);
     config.check().map_err(Failure::usage)?;
-    train::check_folder(&config, args.resume)?;
+    let goes_on = args.resume && train::is_cross_validation(&config.out);
+    if !goes_on {
+        train::check_folder(&config, args.resume)?;
+    }
     if args.data.is_none() && !args.resume {
         phantom_data(&mut config)?;
     }
     let stop = stop_on_signal();
+    if goes_on || args.folds.is_some() {
+        return folds::run(&config, args.folds, &stop, args.json);
+    }
     let mut progress = Progress::new(config.epochs);
-    let outcome = train::fit(&config, args.resume, &stop, &mut |event| progress.show(event))?;
+    let mut glance = None;
+    let outcome = train::fit(&config, args.resume, &stop, &mut |event| {
+        progress.show(event);
+        if let train::Event::Started { dataset, .. } = event {
+            glance = Some(crate::audit::glance(dataset, &config.out));
+        }
+    })?;
     match outcome {
         Outcome::Finished(report) if args.json => {
             let result = serde_json::json!({
-                "run": config.out, "best_epoch": report.best_epoch, "result": report.summary,
+                "run": config.out, "best_epoch": report.best_epoch, "result": report.summary, "audit": glance,
             });
             let mut out = io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, &result)?;
             Ok(writeln!(out)?)
         }
-        Outcome::Finished(report) => close(&config, &report),
+        Outcome::Finished(report) => close(&config, &report, glance.as_ref()),
         Outcome::Interrupted { step } => {
             note(format_args!("stopped after step {step}; everything is saved. To go on:"));
             note(format_args!("  {} train --resume --out {}", program(), quote(&config.out)));
@@ -192,6 +210,9 @@ impl Args {
     /// The settings that options are laid over: those of the run to resume, or the defaults.
     fn base(&self, threads: Option<usize>) -> Result<Config, Failure> {
         let mut config = match (&self.out, self.resume) {
+            (Some(out), true) if train::is_cross_validation(out) => {
+                Config { out: out.clone(), ..Config::of_run(&out.join("fold-1"))? }
+            }
             (Some(out), true) => Config { out: out.clone(), ..Config::of_run(out)? },
             _ if self.data.is_none() => Config { out: self.new_run("phantom"), ..for_phantom() },
             _ => Config { out: self.new_run("run"), ..Config::default() },
@@ -341,7 +362,7 @@ fn stop_on_signal() -> Arc<AtomicBool> {
 }
 
 /// The closing table, where everything is, and the line to type next.
-fn close(config: &Config, report: &Report) -> Result<(), Failure> {
+fn close(config: &Config, report: &Report, glance: Option<&audit::Quick>) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out)?;
     if report.split == data::Split::Val {
@@ -368,6 +389,9 @@ fn close(config: &Config, report: &Report) -> Result<(), Failure> {
             percent(at_half.sensitivity),
             percent(at_half.specificity)
         )?;
+    }
+    for line in glance.into_iter().flat_map(|glance| &glance.verdict) {
+        writeln!(out, "\n  {line}")?;
     }
     writeln!(out, "\nrun folder: {}", config.out.display())?;
     let (run, example) = (quote(&config.out), quote(&report.example));

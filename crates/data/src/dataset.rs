@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::group::{GroupBy, group_from_name};
-use crate::split::{Split, split_groups};
+use crate::split::Split;
 use crate::{Error, dicom, folder, manifest};
 
 /// Shares of training, validation and test where none are given.
@@ -109,7 +109,7 @@ impl Dataset {
         Ok(dataset)
     }
 
-    fn check_classes(&self) -> Result<(), Error> {
+    pub(crate) fn check_classes(&self) -> Result<(), Error> {
         let trained = self.class_counts(Split::Train);
         if trained.iter().all(|&n| n == 0) {
             return Ok(());
@@ -177,7 +177,7 @@ impl Dataset {
     /// [`FRACTIONS`]. A missing test part stays empty.
     pub fn assign_splits(&mut self, seed: u64) -> Result<SplitOrigin, Error> {
         let [train, val, test] = Split::ALL.map(|split| self.part(split).len());
-        let (divided, fractions, origin) = match (train, val, test) {
+        let (divided, fractions, origin): (Vec<usize>, _, _) = match (train, val, test) {
             (0, 0, 0) | (1.., 0, 0) => {
                 ((0..self.samples.len()).collect(), &FRACTIONS[..], SplitOrigin::Drawn)
             }
@@ -189,9 +189,7 @@ impl Dataset {
             (_, 0, _) => (self.part(Split::Train), &[0.9, 0.1][..], SplitOrigin::ValFromTrain),
             _ => return Ok(SplitOrigin::Given),
         };
-        let labels: Vec<usize> = divided.iter().map(|&i| self.samples[i].label).collect();
-        let keys: Vec<_> = divided.iter().map(|&i| self.group_key(i)).collect();
-        let parts = split_groups(&labels, &keys, self.classes.len(), fractions, seed)?;
+        let parts = self.divide(&divided, fractions, seed)?;
         for (&i, part) in divided.iter().zip(parts) {
             self.samples[i].split = Some(Split::ALL[part]);
         }
@@ -200,7 +198,7 @@ impl Dataset {
     }
 
     /// What identifies the group of sample `i`: its group, or itself.
-    fn group_key(&self, i: usize) -> (bool, &str) {
+    pub(crate) fn group_key(&self, i: usize) -> (bool, &str) {
         let sample = &self.samples[i];
         sample.group.as_deref().map_or((false, &sample.name), |group| (true, group))
     }

@@ -1,5 +1,7 @@
 //! A CSV manifest as a data set: columns `path,label[,split][,group]` in any order, paths relative to the manifest. Other
 //! columns (sex, age, scanner, hospital) are kept by name, so that results can be told apart by them.
+//!
+//! Invariant: reading what [`write_manifest`] wrote gives the same samples, wherever the two manifests lie.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::Error;
-use crate::dataset::{Dataset, Row};
+use crate::dataset::{Dataset, Row, Sample};
 
 /// Where the columns with a meaning are.
 struct Columns {
@@ -84,4 +86,35 @@ fn row(record: &StringRecord, columns: &Columns, folder: &Path) -> Result<Row, S
         bytes: found.len(),
         extra: columns.extra.iter().map(|&i| record[i].to_string()).collect(),
     })
+}
+
+/// Writes `dataset` as a manifest: `path,label`, `split` and `group` if any sample has one, and its other columns. Paths
+/// are relative to the new manifest if the files lie below its folder, else absolute.
+pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(|e| Error::io(folder, e))?;
+    let samples = &dataset.samples;
+    let has_split = samples.iter().any(|sample| sample.split.is_some());
+    let has_group = samples.iter().any(|sample| sample.group.is_some());
+    let mut header = vec!["path", "label"];
+    header.extend(has_split.then_some("split"));
+    header.extend(has_group.then_some("group"));
+    header.extend(dataset.columns.iter().map(String::as_str));
+    let row = |sample: &Sample| {
+        let found = sample.path.canonicalize().map_err(|e| Error::io(&sample.path, e))?;
+        let place = found.strip_prefix(&folder).unwrap_or(&found).to_string_lossy().into_owned();
+        let mut row = vec![place, dataset.classes[sample.label].clone()];
+        row.extend(has_split.then(|| sample.split.map_or(String::new(), |split| split.to_string())));
+        row.extend(has_group.then(|| sample.group.clone().unwrap_or_default()));
+        row.extend(sample.extra.iter().cloned());
+        Ok(row)
+    };
+    let rows: Vec<Vec<String>> = samples.iter().map(row).collect::<Result<_, Error>>()?;
+    let write = |file: &mut dyn std::io::Write| {
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record(&header)?;
+        rows.iter().try_for_each(|row| table.write_record(row))?;
+        table.flush()
+    };
+    model::write_atomic(path, |file| write(file)).map_err(|error| Error::dataset(path, error.to_string()))
 }

@@ -108,6 +108,26 @@ fn a_manifest() {
 }
 
 #[test]
+fn a_manifest_is_read_as_it_was_written() {
+    let root = tree(&["set/x/1, \"a\".png", "set/x/2.png", "3.bin"]);
+    let text = "sex,label,path,group,split\nf,sick,\"set/x/1, \"\"a\"\".png\",p1,train\nm,well,set/x/2.png,,train\nf,well,3.bin,p1,test\n";
+    let data = Dataset::open(&manifest(&root, text)).unwrap();
+    for place in ["copy.csv", "set/deeper.csv"] {
+        let path = root.path().join(place);
+        data::write_manifest(&path, &data).unwrap();
+        let again = Dataset::open(&path).unwrap();
+        assert_eq!((&again.classes, &again.columns), (&data.classes, &data.columns));
+        for (a, b) in data.samples.iter().zip(&again.samples) {
+            assert_eq!((a.label, a.split, &a.group, &a.extra), (b.label, b.split, &b.group, &b.extra));
+            assert_eq!(a.path.canonicalize().unwrap(), b.path.canonicalize().unwrap());
+        }
+    }
+    assert_eq!(Dataset::open(&root.path().join("copy.csv")).unwrap().samples[1].name, "set/x/2.png");
+    let error = data::write_manifest(&root.path().join("none/copy.csv"), &data).unwrap_err().to_string();
+    assert!(error.contains("none"), "{error}");
+}
+
+#[test]
 fn bad_manifests_are_refused() {
     let root = tree(&["1.png", "2.png"]);
     let cases = [

@@ -1,0 +1,35 @@
+//! Whether a data set can be believed: what is there twice, what crosses the split, what tells the class without showing
+//! the disease, and what classifiers that understand nothing score on it.
+//!
+//! [`audit`] reads every image once and answers everything; [`quick`] reads files only where their sizes agree, and is
+//! for a line beside a result. Copies are found by [`data::audit::similar`]; intervals come from `eval`, which is why
+//! this is a crate of its own: `data` lies below `eval`.
+#![forbid(unsafe_code)]
+
+mod baselines;
+mod facts;
+mod file;
+mod findings;
+mod groups;
+mod logistic;
+mod names;
+mod nearest;
+mod pairs;
+mod quick;
+mod regroup;
+mod repeats;
+mod report;
+mod shortcuts;
+#[cfg(test)]
+mod testing;
+mod verdict;
+
+pub use baselines::{Baseline, Evaluation, MAX_QUERIES, MAX_ROWS, OneGroup};
+pub use findings::{Finding, Severity};
+pub use groups::{Groups, NamePattern, Origin};
+pub use pairs::{Pair, Picture};
+pub use quick::{Quick, quick};
+pub use regroup::regroup;
+pub use repeats::{Cluster, Repeats};
+pub use report::{Audit, Part, Stage, Unreadable, audit};
+pub use shortcuts::{BOUND, Kind, Shortcut};

@@ -1,0 +1,267 @@
+//! Groups that file names suggest: patient numbers, series, originals with their copies. Names are evidence, not truth,
+//! so a pattern is offered with what speaks for it and is never applied by itself.
+//!
+//! A name is read as text and numbers in turn (`person`, `7`, `_virus_`, `9`). Names that begin with the same text form a
+//! family; a number that never varies in a family is text (the 2 of `NORMAL2-IM-0326`). What a family's first, second or
+//! third varying number says is a candidate, written in the language of [`data::GroupBy`], and so are whatever stands
+//! before the first separator, and folders. A candidate that puts every image, or all images, into one group, or that
+//! repeats the classes or splits, says nothing and is dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use data::{Dataset, group_from_name};
+use eval::group_ids;
+
+/// Families that one pattern names, at most.
+const MAX_FAMILIES: usize = 8;
+/// Numbers of a name that are looked at.
+const LEVELS: usize = 3;
+/// Separators that may end an identifier without a number.
+const SEPARATORS: [&str; 4] = ["_", "-", " ", "."];
+
+/// Groups that a pattern of the names makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The pattern, as `--group-by` takes it.
+    pub pattern: String,
+    /// The group of each image, numbered from 0.
+    pub groups: Vec<usize>,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// The candidates for `dataset`, coarse ones first.
+pub fn candidates(dataset: &Dataset) -> Vec<Candidate> {
+    let names: Vec<&str> = dataset.samples.iter().map(|sample| sample.name.as_str()).collect();
+    let stems: Vec<&str> = names.iter().map(|name| stem(name)).collect();
+    let families = families(&stems);
+    let mut patterns: Vec<String> =
+        (1..=LEVELS).filter_map(|level| number_pattern(&families, level)).collect();
+    patterns.extend(SEPARATORS.map(|separator| format!("*{separator}")));
+    patterns.extend(folder_patterns(&names));
+
+    let trivial = [
+        group_ids(&dataset.samples.iter().map(|sample| sample.label).collect::<Vec<_>>()),
+        group_ids(&dataset.samples.iter().map(|sample| sample.split).collect::<Vec<_>>()),
+        group_ids(&dataset.samples.iter().map(|sample| (sample.split, sample.label)).collect::<Vec<_>>()),
+    ];
+    let mut found: Vec<Candidate> = vec![];
+    for pattern in patterns {
+        let Some(groups) =
+            names.iter().map(|name| group_from_name(name, &pattern)).collect::<Option<Vec<_>>>()
+        else {
+            continue;
+        };
+        let groups = group_ids(&groups);
+        let count = groups.iter().max().map_or(0, |&last| last + 1);
+        let says_something = count > 1 && count * 20 <= names.len() * 19 && !trivial.contains(&groups);
+        if says_something && found.iter().all(|known| known.groups != groups) {
+            found.push(Candidate { pattern, groups, count });
+        }
+    }
+    found.sort_by_key(|candidate| candidate.count);
+    found
+}
+
+/// The numbers of the names, where one family holds them all: number `level` of each, as it counts something (slice,
+/// image, visit).
+pub fn numbers(dataset: &Dataset, level: usize) -> Option<Vec<f64>> {
+    let stems: Vec<&str> = dataset.samples.iter().map(|sample| stem(&sample.name)).collect();
+    let families = families(&stems);
+    let [family] = &families[..] else { return None };
+    let value = |rest: &&str| tokens(rest).get(level - 1).and_then(|token| token.number.parse().ok());
+    let all: Option<Vec<f64>> = stems.iter().map(|stem| value(&&stem[family.prefix.len()..])).collect();
+    all.filter(|all| all.iter().any(|value| *value != all[0]))
+}
+
+/// The file name without folders and extension.
+fn stem(name: &str) -> &str {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
+}
+
+/// Text and the number after it; the number is empty at the end of a name.
+struct Token<'a> {
+    text: &'a str,
+    number: &'a str,
+}
+
+fn tokens(name: &str) -> Vec<Token<'_>> {
+    let mut rest = name;
+    let mut found = vec![];
+    while !rest.is_empty() {
+        let number_at = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (text, after) = rest.split_at(number_at);
+        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        found.push(Token { text, number: &after[..end] });
+        rest = &after[end..];
+    }
+    found
+}
+
+/// Names that begin with the same text, up to the first number that varies among them.
+struct Family<'a> {
+    prefix: &'a str,
+    /// What follows the prefix, beginning with a number.
+    rests: Vec<&'a str>,
+}
+
+/// The families of `names`, longest prefix first; a name without a varying number is in none.
+fn families<'a>(names: &[&'a str]) -> Vec<Family<'a>> {
+    let mut found = vec![];
+    grow(names.iter().map(|name| (*name, 0)).collect(), &mut found);
+    found.sort_by(|a: &Family, b| (b.prefix.len(), a.prefix).cmp(&(a.prefix.len(), b.prefix)));
+    found
+}
+
+/// Divides names, each read up to a place, by the text that follows; numbers that do not vary are read over.
+fn grow<'a>(names: Vec<(&'a str, usize)>, found: &mut Vec<Family<'a>>) {
+    let mut by_text: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
+    for (name, at) in names {
+        let text = tokens(&name[at..]).first().map_or("", |token| token.text);
+        by_text.entry(&name[..at + text.len()]).or_default().push((name, at + text.len()));
+    }
+    for (prefix, members) in by_text {
+        let number =
+            |&(name, at): &(&'a str, usize)| tokens(&name[at..]).first().map_or("", |token| token.number);
+        let numbers: BTreeSet<&str> = members.iter().map(number).collect();
+        let mut numbers = numbers.into_iter();
+        match (numbers.next(), numbers.next()) {
+            (Some(""), _) => {} // Some names end here: no number to tell groups by.
+            (Some(constant), None) if members.len() > 1 => {
+                let read = |(name, at)| (name, at + constant.len());
+                grow(members.into_iter().map(read).collect(), found);
+            }
+            _ => {
+                let rests = members.into_iter().map(|(name, at)| &name[at..]).collect();
+                found.push(Family { prefix, rests });
+            }
+        }
+    }
+}
+
+/// The pattern that groups by the first `level` numbers after the prefix of each family; none if a family has fewer.
+fn number_pattern(families: &[Family], level: usize) -> Option<String> {
+    if !(1..=MAX_FAMILIES).contains(&families.len()) {
+        return None;
+    }
+    let mut alternatives = vec![];
+    for Family { prefix, rests } in families {
+        let after: BTreeSet<&str> = rests
+            .iter()
+            .map(|rest| {
+                let tokens = tokens(rest);
+                let numbered = tokens.get(level - 1).is_some_and(|token| !token.number.is_empty());
+                numbered.then(|| tokens.get(level).map_or("", |token| token.text))
+            })
+            .collect::<Option<_>>()?;
+        // What ends the number: the common beginning of the texts that begin alike, and last the end of the name.
+        let mut ends: BTreeMap<char, &str> = BTreeMap::new();
+        for text in &after {
+            let Some(first) = text.chars().next() else { continue };
+            let end = ends.entry(first).or_insert(text);
+            *end = common(end, text);
+        }
+        alternatives.extend(ends.values().map(|end| format!("{prefix}*{end}")));
+        if after.contains("") {
+            alternatives.push(format!("{prefix}*"));
+        }
+    }
+    let usable = alternatives
+        .iter()
+        .all(|alternative| alternative.matches('*').count() == 1 && !alternative.contains('|'));
+    usable.then(|| alternatives.join("|"))
+}
+
+/// The common beginning of two texts.
+fn common<'a>(a: &'a str, b: &str) -> &'a str {
+    let same = a.char_indices().zip(b.chars()).find(|((_, a), b)| a != b);
+    match same {
+        Some(((at, _), _)) => &a[..at],
+        None => &a[..a.len().min(b.len())],
+    }
+}
+
+/// Patterns for the folders above the files: by their numbers, or by the whole name of the nearest.
+fn folder_patterns(names: &[&str]) -> Vec<String> {
+    let mut patterns = vec!["*/".to_owned()];
+    for up in 1..=LEVELS {
+        let folder = |name: &&'_ str| name.rsplit('/').nth(up).map(str::to_owned);
+        let Some(folders) = names.iter().map(folder).collect::<Option<Vec<String>>>() else { break };
+        let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+        let families = families(&folders);
+        if (1..=MAX_FAMILIES).contains(&families.len())
+            && families.iter().all(|family| !family.prefix.is_empty())
+        {
+            patterns.push(
+                families.iter().map(|family| format!("{}*/", family.prefix)).collect::<Vec<_>>().join("|"),
+            );
+        }
+    }
+    patterns.retain(|pattern| pattern.split('|').all(|one| one.matches('*').count() == 1));
+    patterns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::dataset;
+
+    fn patterns(names: &[&str]) -> Vec<(String, usize)> {
+        let rows: Vec<_> =
+            names.iter().map(|name| (*name, name.split('/').next().unwrap(), None, None)).collect();
+        candidates(&dataset(&rows)).into_iter().map(|c| (c.pattern, c.count)).collect()
+    }
+
+    #[test]
+    fn patients_volumes_and_slices_are_proposed() {
+        let chest = [
+            "P/person1_virus_6.jpeg",
+            "P/person1_bacteria_7.jpeg",
+            "P/person12_virus_8.jpeg",
+            "N/IM-0115-0001.jpeg",
+            "N/IM-0115-0002.jpeg",
+            "N/IM-0116-0001.jpeg",
+            "N/NORMAL2-IM-0326-0001.jpeg",
+            "N/NORMAL2-IM-0327-0001.jpeg",
+        ];
+        assert!(
+            patterns(&chest).contains(&("NORMAL2-IM-*-|person*_|IM-*-".into(), 6)),
+            "{:?}",
+            patterns(&chest)
+        );
+        let spine = [
+            "a/CSFDV1B10 (18)-rotated3.png",
+            "a/CSFDV1B10 (18).png",
+            "b/CSFDV1B10 (101)-sharpened.png",
+            "a/CSFDV1B11 (18).png",
+            "b/CSFDV1B11 (101)-rotated1.png",
+            "b/CSFDV1B11 (101).png",
+        ];
+        let found = patterns(&spine);
+        assert_eq!(found[0], ("CSFDV1B* (".into(), 2), "{found:?}");
+        assert!(found.contains(&("CSFDV1B*)".into(), 4)), "{found:?}");
+        let rows: Vec<_> = spine.iter().map(|name| (*name, "x", None, None)).collect();
+        assert_eq!(numbers(&dataset(&rows), 2).unwrap(), [18.0, 18.0, 101.0, 18.0, 101.0, 101.0]);
+    }
+
+    #[test]
+    fn folders_and_plain_identifiers_are_proposed() {
+        let mura = [
+            "p/patient6/study1/image1.png",
+            "p/patient6/study1/image2.png",
+            "p/patient8/study1/image1.png",
+            "n/patient7/study1/image1.png",
+        ];
+        assert!(
+            patterns(&mura).iter().any(|found| *found == ("patient*/".into(), 3)),
+            "{:?}",
+            patterns(&mura)
+        );
+        let ids =
+            ["a/fox_left.png", "a/fox_right.png", "b/hen_left.png", "b/hen_right.png", "a/owl_left.png"];
+        assert!(patterns(&ids).iter().any(|found| *found == ("*_".into(), 3)), "{:?}", patterns(&ids));
+        assert!(patterns(&["a/1.png", "a/2.png", "b/3.png", "b/4.png"]).is_empty(), "counters say nothing");
+        assert!(patterns(&["a/é1.png", "a/ü.png", "b/|*.png", "b/.png"]).is_empty(), "odd names do no harm");
+    }
+}

@@ -1,0 +1,244 @@
+//! Classes told apart by what is not anatomy: size, format, compression, metadata, exposure, borders, burned-in text,
+//! numbers in the name, columns of the manifest. A network takes the easiest way, and if the scanner tells the class it
+//! learns the scanner (Zech et al. 2018; DeGrave, Janizek and Lee 2021).
+//!
+//! Each feature alone is a score for a class: its AUROC is how well it tells that class from the rest, with an interval
+//! by source. What is flagged must be looked at; brightness may be disease, a file format cannot.
+
+use data::Dataset;
+use eval::delong::DeLong;
+use eval::ranking::Ranking;
+use eval::{Interval, default_positive};
+use serde::Serialize;
+
+use crate::facts::{Facts, Statistics};
+use crate::file::Format;
+use crate::names;
+
+/// An AUROC from which a single feature is flagged, if its interval excludes 0.5.
+pub const BOUND: f64 = 0.75;
+/// Values of a manifest's column, at most, to look at one by one.
+const MAX_VALUES: usize = 20;
+
+/// Where a feature comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The container: never anatomy.
+    File,
+    /// Brightness, borders and the like: exposure and processing, perhaps anatomy.
+    Picture,
+    /// A number in the file name: no network sees it, but what it counts may be visible.
+    Name,
+    /// A column of the manifest: no network sees it, but what it says may be visible.
+    Column,
+}
+
+/// How well one feature tells a class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shortcut {
+    /// The feature, in words.
+    pub feature: String,
+    /// Where it comes from.
+    pub kind: Kind,
+    /// The class in which it is larger.
+    pub higher_in: String,
+    /// The area under the ROC curve of telling that class, 0.5 or more.
+    pub auroc: f64,
+    /// Its interval, by source.
+    pub auroc_ci: Interval,
+    /// The best threshold: from here on, `higher_in`.
+    pub threshold: f64,
+    /// The share of images that this rule, chosen on the same images, gets right.
+    pub rule_accuracy: f64,
+    /// What always naming the more frequent side gets right.
+    pub majority_accuracy: f64,
+    /// Whether it is at or above [`BOUND`].
+    pub flagged: bool,
+}
+
+/// Every feature that varies, the most telling first. `source` is the source of each image.
+pub fn shortcuts(dataset: &Dataset, facts: &[Result<Facts, String>], source: &[usize]) -> Vec<Shortcut> {
+    let readable: Vec<usize> = (0..facts.len()).filter(|&i| facts[i].is_ok()).collect();
+    let known: Vec<&Facts> = facts.iter().flatten().collect();
+    let labels: Vec<usize> = readable.iter().map(|&i| dataset.samples[i].label).collect();
+    let source: Vec<usize> = readable.iter().map(|&i| source[i]).collect();
+    let mut found = vec![];
+    let mut add = |feature: String, kind, values: Vec<f64>| {
+        found.extend(tell(&dataset.classes, feature, kind, &values, &labels, &source));
+    };
+    for (feature, kind, value) in FEATURES {
+        add((*feature).to_owned(), *kind, known.iter().map(|facts| value(facts)).collect());
+    }
+    for level in 1..=3 {
+        if let Some(all) = names::numbers(dataset, level) {
+            add(
+                format!("number {level} in the file name"),
+                Kind::Name,
+                readable.iter().map(|&i| all[i]).collect(),
+            );
+        }
+    }
+    for (at, column) in dataset.columns.iter().enumerate() {
+        let values: Vec<&str> = readable.iter().map(|&i| dataset.samples[i].extra[at].as_str()).collect();
+        if let Some(numbers) = values
+            .iter()
+            .map(|v| v.parse().ok().filter(|v: &f64| v.is_finite()))
+            .collect::<Option<Vec<f64>>>()
+        {
+            add(format!("column {column}"), Kind::Column, numbers);
+            continue;
+        }
+        let mut distinct = values.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if distinct.len() <= MAX_VALUES {
+            for value in distinct {
+                let is = values.iter().map(|v| f64::from(u8::from(*v == value))).collect();
+                add(format!("column {column} is \"{value}\""), Kind::Column, is);
+            }
+        }
+    }
+    found.sort_by(|a, b| b.auroc.total_cmp(&a.auroc));
+    found
+}
+
+type Feature = (&'static str, Kind, fn(&Facts) -> f64);
+
+fn flag(condition: bool) -> f64 {
+    f64::from(u8::from(condition))
+}
+
+macro_rules! statistic {
+    ($field:ident) => {
+        |facts| {
+            let Statistics { $field, .. } = facts.statistics;
+            $field
+        }
+    };
+}
+
+const FEATURES: &[Feature] = &[
+    ("width", Kind::File, |f| f.width as f64),
+    ("height", Kind::File, |f| f.height as f64),
+    ("width / height", Kind::File, |f| f.width as f64 / f.height as f64),
+    ("bits a sample", Kind::File, |f| f.bits.into()),
+    ("stored in colour", Kind::File, |f| flag(f.channels == 3)),
+    ("is JPEG", Kind::File, |f| flag(f.container.format == Format::Jpeg)),
+    ("is PNG", Kind::File, |f| flag(f.container.format == Format::Png)),
+    ("is DICOM", Kind::File, |f| flag(f.container.format == Format::Dicom)),
+    ("JPEG quantisation", Kind::File, |f| f.container.quantisation),
+    ("metadata bytes", Kind::File, |f| f.container.metadata_bytes as f64),
+    ("bytes a pixel", Kind::File, |f| f.bytes as f64 / (f.width * f.height) as f64),
+    ("mean brightness", Kind::Picture, statistic!(mean)),
+    ("contrast", Kind::Picture, statistic!(contrast)),
+    ("fine detail", Kind::Picture, statistic!(detail)),
+    ("black pixels", Kind::Picture, statistic!(black)),
+    ("white pixels", Kind::Picture, statistic!(white)),
+    ("brightness of the rim", Kind::Picture, statistic!(rim)),
+    ("brightness of the top left corner", Kind::Picture, |f| f.statistics.corners[0]),
+    ("brightness of the top right corner", Kind::Picture, |f| f.statistics.corners[1]),
+    ("brightness of the bottom left corner", Kind::Picture, |f| f.statistics.corners[2]),
+    ("brightness of the bottom right corner", Kind::Picture, |f| f.statistics.corners[3]),
+    ("even frame", Kind::Picture, statistic!(frame)),
+    ("burned-in text or markers", Kind::Picture, statistic!(text)),
+    ("coloured pixels", Kind::Picture, statistic!(colour)),
+];
+
+/// How well `values` tell a class: the positive one of two, else the one that they tell best.
+fn tell(
+    classes: &[String],
+    feature: String,
+    kind: Kind,
+    values: &[f64],
+    labels: &[usize],
+    source: &[usize],
+) -> Option<Shortcut> {
+    if values.iter().all(|value| *value == values[0]) {
+        return None;
+    }
+    let candidates =
+        if classes.len() == 2 { vec![default_positive(classes)] } else { (0..classes.len()).collect() };
+    let of_class = |class: usize| {
+        let is: Vec<bool> = labels.iter().map(|&label| label == class).collect();
+        Some((DeLong::new(values, &is, Some(source))?.auroc, class, is))
+    };
+    let (auroc, class, mut is) = candidates
+        .into_iter()
+        .filter_map(of_class)
+        .max_by(|a, b| (a.0 - 0.5).abs().total_cmp(&(b.0 - 0.5).abs()))?;
+    let mut higher_in = classes[class].clone();
+    if auroc < 0.5 {
+        is.iter_mut().for_each(|is| *is = !*is);
+        higher_in = match classes.len() {
+            2 => classes[1 - class].clone(),
+            _ => format!("all but {higher_in}"),
+        };
+    }
+    let estimate = DeLong::new(values, &is, Some(source))?.estimate(eval::summary::LEVEL);
+    let (threshold, rule_accuracy, majority_accuracy) = best_rule(values, &is);
+    Some(Shortcut {
+        feature,
+        kind,
+        higher_in,
+        auroc: estimate.auroc,
+        auroc_ci: estimate.interval,
+        threshold,
+        rule_accuracy,
+        majority_accuracy,
+        flagged: estimate.auroc >= BOUND && estimate.interval.low > 0.5,
+    })
+}
+
+/// The threshold with the most right answers, their share, and the share of the more frequent side.
+fn best_rule(values: &[f64], is: &[bool]) -> (f64, f64, f64) {
+    let n = is.len() as f64;
+    let negatives = is.iter().filter(|&&is| !is).count() as f64;
+    let cuts: Vec<_> = Ranking::new(values, is).cuts().collect();
+    let right = |at: usize| cuts[at].positives + negatives - cuts[at].negatives;
+    let best = (0..cuts.len()).max_by(|&a, &b| right(a).total_cmp(&right(b)).then(b.cmp(&a))).unwrap_or(0);
+    let threshold =
+        cuts.get(best + 1).map_or(cuts[best].score, |next| f64::midpoint(cuts[best].score, next.score));
+    (threshold, right(best) / n, negatives.max(n - negatives) / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(values: &[f64], labels: &[usize], classes: &[&str]) -> Option<Shortcut> {
+        let classes: Vec<String> = classes.iter().map(|&c| c.to_owned()).collect();
+        let source: Vec<usize> = (0..labels.len()).collect();
+        tell(&classes, "x".into(), Kind::File, values, labels, &source)
+    }
+
+    #[test]
+    fn a_feature_that_tells_the_class_is_flagged_with_its_rule() {
+        let values: Vec<f64> = (0..40).map(f64::from).collect();
+        let labels: Vec<usize> = (0..40).map(|i| usize::from(i < 10)).collect();
+        let found = told(&values, &labels, &["fracture", "normal"]).unwrap();
+        assert!(found.flagged && found.auroc == 1.0 && found.higher_in == "fracture");
+        assert_eq!((found.threshold, found.rule_accuracy, found.majority_accuracy), (9.5, 1.0, 0.75));
+        let found = told(&values, &labels.iter().map(|l| 1 - l).collect::<Vec<_>>(), &["fracture", "normal"])
+            .unwrap();
+        assert_eq!((found.auroc, &found.higher_in[..]), (1.0, "normal"));
+
+        let three: Vec<usize> = (0..40).map(|i| if i < 20 { i % 2 } else { 2 }).collect();
+        let found = told(&values, &three, &["a", "b", "c"]).unwrap();
+        assert_eq!((found.auroc, &found.higher_in[..], found.flagged), (1.0, "c", true));
+    }
+
+    #[test]
+    fn chance_is_not_flagged() {
+        assert_eq!(told(&[1.0; 4], &[0, 1, 0, 1], &["a", "b"]), None);
+        assert_eq!(told(&[1.0, 2.0], &[0, 0], &["a", "b"]), None);
+        let mut rng = tensor::Rng::new(1);
+        let values: Vec<f64> = (0..200).map(|_| rng.normal()).collect();
+        let labels: Vec<usize> = (0..200).map(|i| i % 2).collect();
+        assert!(!told(&values, &labels, &["a", "b"]).unwrap().flagged);
+        assert!(
+            !told(&[2.0, 1.0, 1.0], &[1, 0, 0], &["a", "b"]).unwrap().flagged,
+            "three images prove nothing"
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! `vertebra audit`: what is wrong with a data set, before anything is believed of it.
+
+mod html;
+mod table;
+
+use crate::failure::{Failure, note};
+use crate::progress;
+use audit::{Audit, Quick, Stage};
+use data::{Dataset, GroupBy};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Check a data set: unreadable files, copies, leaks between splits, shortcuts, trivial baselines
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vertebra audit DATA                                a folder {train,val,test}/CLASS/... or CLASS/..., or a CSV manifest
+  vertebra audit DATA --group-by 'person*_|IM-*-'    with the patient in the file name
+  vertebra audit DATA --html audit.html              with copies side by side
+  vertebra audit DATA --strict --json > audit.json   status 1 if the split leaks
+  vertebra audit DATA --write-groups grouped.csv     a manifest that keeps copies together
+
+Every image is read once. Copies are found from the pixels, turned or processed; groups that file names suggest are
+offered with what speaks for them and are never taken for granted. Research use only, not a medical device.")]
+pub struct Args {
+    /// Folder or CSV manifest
+    data: PathBuf,
+    /// What belongs together: a column, or a pattern of the file name such as 'person*_'
+    #[arg(long, value_name = "COLUMN|PATTERN")]
+    group_by: Option<String>,
+    /// Also write a page for a browser, complete in one file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Also write a manifest with the found sources as groups
+    #[arg(long, value_name = "FILE")]
+    write_groups: Option<PathBuf>,
+    /// End with status 1 if the given split leaks
+    #[arg(long)]
+    strict: bool,
+    /// Print the result as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let mut dataset = Dataset::open(&args.data)?;
+    if let Some(by) = &args.group_by {
+        let by: GroupBy =
+            by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?;
+        dataset.group_by(&by)?;
+    }
+    let found = with_progress(&dataset, args.group_by.as_deref());
+    if let Some(path) = &args.html {
+        model::write_atomic(path, |file| file.write_all(html::page(&found).as_bytes()))?;
+        note(format_args!("wrote {}", path.display()));
+    }
+    if let Some(path) = &args.write_groups {
+        data::write_manifest(path, &audit::regroup(&dataset, &found.source_of))?;
+        note(format_args!("wrote {}", path.display()));
+    }
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &found)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", table::Table(&found))?;
+    }
+    if args.strict && found.leaks {
+        note("the split leaks (--strict)");
+        return Err(Failure::Reported);
+    }
+    Ok(())
+}
+
+/// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.
+pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
+    let found = audit::quick(dataset);
+    if found.leaks {
+        found.verdict.iter().for_each(|line| note(format_args!("warning: {line}")));
+    }
+    let written = model::write_atomic(run.join("audit.json"), |file| {
+        serde_json::to_writer_pretty(&mut *file, &found)?;
+        writeln!(file)
+    });
+    if let Err(error) = written {
+        note(format_args!("warning: {error}"));
+    }
+    found
+}
+
+fn with_progress(dataset: &Dataset, group_by: Option<&str>) -> Audit {
+    let bar = progress::images(dataset.samples.len(), "images read");
+    let audit = audit::audit(dataset, group_by, &|stage, done| {
+        match stage {
+            Stage::Read => {}
+            Stage::Compare => bar.set_message("images compared"),
+            Stage::Score => bar.set_message("baselines"),
+        }
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    audit
+}

@@ -1,0 +1,118 @@
+//! `vertebra split`: a data set divided by group, written as a manifest.
+
+use crate::failure::{Failure, note};
+use crate::shell::{program, quote};
+use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Divide a data set by group, and write a manifest
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vertebra split DATA --by patient --out split.csv             80, 10 and 10 % of the patients
+  vertebra split DATA --by 'person*_|IM-*-' --out split.csv    with the patient in the file name
+  vertebra split DATA --by volume --folds 5 --out folds.csv    five folds in a column `fold`
+  vertebra split DATA --by volume --leave-one-out --out folds.csv
+
+No group is divided, and the classes are as alike in all parts as the groups allow. The manifest has the columns
+path,label,split,group and those that DATA had; with folds it has a column `fold` in place of split, so that
+`train folds.csv --group-by fold --folds leave-one-group-out` trains and tests on exactly these folds.")]
+pub struct Args {
+    /// Folder or CSV manifest; the splits that it has are not used
+    data: PathBuf,
+    /// What belongs together: a column, or a pattern of the file name such as 'person*_' [default: the column group]
+    #[arg(long, value_name = "COLUMN|PATTERN")]
+    by: Option<String>,
+    /// Shares of train, val and test [default: 0.8,0.1,0.1]
+    #[arg(long, value_name = "TRAIN,VAL,TEST", value_parser = fractions)]
+    fractions: Option<Fractions>,
+    /// Number of folds
+    #[arg(long, value_name = "K", conflicts_with_all = ["fractions", "leave_one_out"], value_parser = clap::value_parser!(u16).range(2..))]
+    folds: Option<u16>,
+    /// A fold for each group
+    #[arg(long, conflicts_with = "fractions")]
+    leave_one_out: bool,
+    /// The split follows from it and from the groups
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Manifest to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+type Fractions = [f64; 3];
+
+fn fractions(text: &str) -> Result<Fractions, String> {
+    let numbers: Option<Vec<f64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    let found = numbers.and_then(|numbers| Fractions::try_from(numbers).ok());
+    found
+        .filter(|numbers| numbers.iter().all(|&share| share.is_finite() && share > 0.0))
+        .ok_or_else(|| format!("expected three numbers above 0, found \"{text}\""))
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let mut dataset = Dataset::open(&args.data)?;
+    let by = args.by.as_deref().unwrap_or("group");
+    let group_by: GroupBy = by.parse().map_err(|reason| Failure::usage(format_args!("--by: {reason}")))?;
+    dataset.group_by(&group_by)?;
+    let folds = match (args.folds, args.leave_one_out) {
+        (Some(k), _) => Some(Folds::K(k.into())),
+        (None, true) => Some(Folds::LeaveOneGroupOut),
+        (None, false) => None,
+    };
+    match folds {
+        Some(folds) => write_folds(&args, dataset, folds),
+        None => write_splits(&args, dataset, &args.fractions.unwrap_or(FRACTIONS)),
+    }
+}
+
+fn write_splits(args: &Args, mut dataset: Dataset, fractions: &[f64]) -> Result<(), Failure> {
+    let all: Vec<usize> = (0..dataset.samples.len()).collect();
+    for (i, part) in dataset.divide(&all, fractions, args.seed)?.into_iter().enumerate() {
+        dataset.samples[i].split = Some(Split::ALL[part]);
+    }
+    write_manifest(&args.out, &dataset)?;
+    for split in Split::ALL {
+        describe(&dataset, &split.to_string(), &dataset.part(split));
+    }
+    let (out, program) = (quote(&args.out), program());
+    note(format_args!("wrote {}; next: {program} audit {out}, {program} train {out}", args.out.display()));
+    Ok(())
+}
+
+fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Failure> {
+    let (fold_of, count) = dataset.folds(folds, args.seed)?;
+    for fold in 0..count {
+        let members: Vec<usize> = (0..fold_of.len()).filter(|&i| fold_of[i] == fold).collect();
+        describe(&dataset, &format!("fold {}", fold + 1), &members);
+    }
+    if dataset.columns.iter().any(|column| column == "fold") {
+        return Err(Failure::Failed(format!(
+            "{}: expected no column \"fold\", found one",
+            args.data.display()
+        )));
+    }
+    dataset.columns.push("fold".into());
+    for (sample, &fold) in dataset.samples.iter_mut().zip(&fold_of) {
+        sample.extra.push((fold + 1).to_string());
+        sample.split = None;
+    }
+    write_manifest(&args.out, &dataset)?;
+    let (out, program) = (quote(&args.out), program());
+    note(format_args!(
+        "wrote {}; next: {program} train {out} --group-by fold --folds leave-one-group-out",
+        args.out.display()
+    ));
+    Ok(())
+}
+
+/// A line of words on what a part holds.
+fn describe(dataset: &Dataset, name: &str, members: &[usize]) {
+    let mut counts = vec![0; dataset.classes.len()];
+    members.iter().for_each(|&i| counts[dataset.samples[i].label] += 1);
+    let groups: BTreeSet<_> = members.iter().map(|&i| dataset.samples[i].group.as_ref().ok_or(i)).collect();
+    let classes: Vec<String> =
+        dataset.classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
+    let (images, groups) = (members.len(), groups.len());
+    note(format_args!("{name}: {images} images ({}) of {groups} groups", classes.join(", ")));
+}

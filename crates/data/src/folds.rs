@@ -1,0 +1,96 @@
+//! Cross-validation by group: every image is tested once, by a model that saw nothing of its group.
+//!
+//! Invariant: the fold of a sample depends on the seed, the groups and their labels, not on the order of the samples; a
+//! group lies in one fold.
+
+use std::str::FromStr;
+
+use crate::split::{Split, split_groups};
+use crate::{Dataset, Error};
+
+/// Shares of training and validation in what a fold does not test.
+const FRACTIONS: [f64; 2] = [0.9, 0.1];
+
+/// How many folds there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folds {
+    /// This many, of whole groups, alike in size and classes.
+    K(usize),
+    /// One for each group.
+    LeaveOneGroupOut,
+}
+
+impl FromStr for Folds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(k @ 2..) => Ok(Self::K(k)),
+            _ if text == "leave-one-group-out" => Ok(Self::LeaveOneGroupOut),
+            _ => Err(format!(
+                "expected a number of folds, 2 or more, or leave-one-group-out, found \"{text}\""
+            )),
+        }
+    }
+}
+
+impl Dataset {
+    /// The fold of each sample, from 0, and how many there are.
+    ///
+    /// # Errors
+    /// Without groups, or with too few for the folds.
+    pub fn folds(&self, folds: Folds, seed: u64) -> Result<(Vec<usize>, usize), Error> {
+        if self.samples.iter().all(|sample| sample.group.is_none()) {
+            return Err(Error::Split(
+                "expected groups (patient, study, volume), found none; a column or a pattern of the file name gives them".into(),
+            ));
+        }
+        let keys: Vec<_> = (0..self.samples.len()).map(|i| self.group_key(i)).collect();
+        let mut groups = keys.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        match folds {
+            Folds::K(k) if groups.len() < k => Err(Error::Split(format!(
+                "expected at least {k} groups for {k} folds, found {}",
+                groups.len()
+            ))),
+            Folds::K(k) => {
+                let labels: Vec<usize> = self.samples.iter().map(|sample| sample.label).collect();
+                let fold = split_groups(&labels, &keys, self.classes.len(), &vec![1.0; k], seed)?;
+                Ok((fold, k))
+            }
+            Folds::LeaveOneGroupOut if groups.len() < 3 => Err(Error::Split(format!(
+                "expected three groups or more to train, validate and test on different ones, found {}",
+                groups.len()
+            ))),
+            Folds::LeaveOneGroupOut => {
+                let fold = keys.iter().map(|key| groups.binary_search(key).unwrap_or_default()).collect();
+                Ok((fold, groups.len()))
+            }
+        }
+    }
+
+    /// Divides `among` (indices) by group into parts of these `fractions`, alike in classes: the part of each.
+    ///
+    /// # Errors
+    /// If there are too few groups.
+    pub fn divide(&self, among: &[usize], fractions: &[f64], seed: u64) -> Result<Vec<usize>, Error> {
+        let labels: Vec<usize> = among.iter().map(|&i| self.samples[i].label).collect();
+        let keys: Vec<_> = among.iter().map(|&i| self.group_key(i)).collect();
+        split_groups(&labels, &keys, self.classes.len(), fractions, seed)
+    }
+
+    /// Sets the splits of one fold: it is the test split, and a tenth of the other groups is for validation.
+    ///
+    /// # Errors
+    /// If there are too few groups, or the fold has a class that no other has.
+    pub fn use_fold(&mut self, fold_of: &[usize], fold: usize, seed: u64) -> Result<(), Error> {
+        let others: Vec<usize> = (0..fold_of.len()).filter(|&i| fold_of[i] != fold).collect();
+        let parts = self.divide(&others, &FRACTIONS, seed)?;
+        self.samples.iter_mut().for_each(|sample| sample.split = Some(Split::Test));
+        for (&i, part) in others.iter().zip(parts) {
+            self.samples[i].split = Some(Split::ALL[part]);
+        }
+        self.check_classes()
+    }
+}

@@ -1,0 +1,168 @@
+//! `vertebra audit`: what it says of sets with known faults.
+
+use crate::support::{Ended, vertebra};
+use image::GrayImage;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+use tensor::Rng;
+
+/// An image of noise in blocks, so that no two are alike: what makes it a class is a bright bar.
+fn picture(seed: u64, bar: bool) -> GrayImage {
+    let mut rng = Rng::new(seed);
+    let blocks: Vec<f64> = (0..64).map(|_| rng.range(20.0, 200.0)).collect();
+    GrayImage::from_fn(48, 48, |x, y| {
+        let block = blocks[(y / 6 * 8 + x / 6) as usize];
+        let bar = bar && (20..28).contains(&y);
+        image::Luma([(block + if bar { 40.0 } else { 0.0 } + f64::from((x * y) % 7)) as u8])
+    })
+}
+
+/// A folder with splits and two classes, every image its own.
+fn clean() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seed = 0;
+    for (split, images) in [("train", 30), ("val", 8), ("test", 12)] {
+        for (bar, class) in ["sick", "well"].into_iter().enumerate() {
+            let place = folder.path().join("set").join(split).join(class);
+            fs::create_dir_all(&place).unwrap();
+            for i in 0..images {
+                seed += 1;
+                picture(seed, bar == 1).save(place.join(format!("{split}{i}.png"))).unwrap();
+            }
+        }
+    }
+    folder
+}
+
+fn audit(folder: &Path, more: &[&str]) -> Ended {
+    vertebra(folder, &[&["audit", "set"][..], more].concat())
+}
+
+#[test]
+fn a_clean_set_passes() {
+    let folder = clean();
+    let found = audit(folder.path(), &["--strict", "--json"]).ok().json();
+    assert_eq!(
+        (&found["images"], &found["sources"], &found["leaks"]),
+        (&100.into(), &100.into(), &false.into())
+    );
+    assert_eq!(found["parts"][3]["split"], "test");
+    for name in ["identical_files", "identical_pixels", "copies"] {
+        assert_eq!(found[name]["clusters"], 0, "{name}");
+    }
+    let baselines = found["baselines"].as_array().unwrap();
+    assert_eq!(baselines[0]["evaluation"], "given-split");
+    for name in ["method", "images", "groups", "accuracy", "accuracy_ci", "auroc", "majority_accuracy"] {
+        assert!(!baselines[0][name].is_null(), "{name}");
+    }
+    let words = audit(folder.path(), &[]).ok().stdout;
+    assert!(
+        words.contains("100 files are as many different pictures") && words.contains("nearest neighbour"),
+        "{words}"
+    );
+}
+
+#[test]
+fn planted_copies_fail_a_strict_audit() {
+    let folder = clean();
+    let at = |path: &str| folder.path().join("set").join(path);
+    fs::copy(at("train/sick/train0.png"), at("test/sick/again.png")).unwrap();
+    // The same pixels in another file, and with the other label.
+    let pixels = image::open(at("train/well/train1.png")).unwrap().to_rgb8();
+    pixels.save(at("val/sick/coloured.png")).unwrap();
+    let ended = audit(folder.path(), &["--strict"]);
+    ended.fails(
+        1,
+        &[
+            "LEAK",
+            "identical files: 1 set in more than one split",
+            "test/sick/again.png",
+            "more than one class",
+        ],
+    );
+    let found = audit(folder.path(), &["--json"]).ok().json();
+    assert_eq!((&found["leaks"], &found["sources"]), (&true.into(), &100.into()));
+    assert_eq!(found["identical_files"]["across_splits"], 1);
+    assert_eq!(
+        (&found["identical_pixels"]["clusters"], &found["identical_pixels"]["across_classes"]),
+        (&2.into(), &1.into())
+    );
+
+    let ended = audit(folder.path(), &["--write-groups", "grouped.csv"]).ok();
+    assert!(ended.stderr.contains("wrote grouped.csv"), "{}", ended.stderr);
+    let grouped = data::Dataset::open(&folder.path().join("grouped.csv")).unwrap();
+    let group = |name: &str| grouped.samples.iter().find(|s| s.name.ends_with(name)).unwrap().group.clone();
+    assert_eq!(group("set/train/sick/train0.png"), group("set/test/sick/again.png"));
+    assert_eq!(grouped.divided_groups().len(), 2);
+}
+
+#[test]
+fn groups_that_cross_the_split_fail_too() {
+    let folder = clean();
+    let mut manifest = "path,label,split,patient\n".to_owned();
+    for (split, patient) in [("train", "p1"), ("val", "p2"), ("test", "p1")] {
+        for class in ["sick", "well"] {
+            manifest += &format!("{split}/{class}/{split}0.png,{class},{split},{patient}\n");
+        }
+    }
+    fs::write(folder.path().join("set/manifest.csv"), manifest).unwrap();
+    let audit = |more: &[&str]| vertebra(folder.path(), &[&["audit", "set/manifest.csv"][..], more].concat());
+    audit(&["--group-by", "patient", "--strict"])
+        .fails(1, &["1 of 2 groups (patient) lie in more than one split"]);
+    audit(&["--strict"]).ok();
+    audit(&["--group-by", "doctor"]).fails(1, &["expected the column \"doctor\""]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_finding() {
+    let folder = clean();
+    fs::write(folder.path().join("set/train/sick/bad.png"), "this is text").unwrap();
+    let found = audit(folder.path(), &["--json", "--strict"]).ok().json();
+    assert_eq!((&found["images"], &found["sources"]), (&101.into(), &100.into()));
+    assert_eq!(found["unreadable"][0]["path"], "train/sick/bad.png");
+    let words = audit(folder.path(), &[]).ok().stdout;
+    assert!(words.contains("train/sick/bad.png: expected a") && words.contains("found text"), "{words}");
+}
+
+#[test]
+fn a_shortcut_is_flagged() {
+    let folder = clean();
+    for entry in fs::read_dir(folder.path().join("set/train/sick")).unwrap() {
+        let path = entry.unwrap().path();
+        image::open(&path).unwrap().crop_imm(0, 0, 40, 48).save(&path).unwrap();
+    }
+    let found = audit(folder.path(), &["--json"]).ok().json();
+    let all = found["shortcuts"].as_array().unwrap();
+    let width = all.iter().find(|feature| feature["feature"] == "width").unwrap();
+    assert_eq!(
+        (&width["flagged"], &width["kind"], &width["higher_in"]),
+        (&true.into(), &"file".into(), &"well".into())
+    );
+    // 30 of 50 are narrower, which ties leave at 0.5 + 0.5 * 30 / 50.
+    assert!((width["auroc"].as_f64().unwrap() - 0.8).abs() < 1e-9);
+    assert_eq!(width["rule_accuracy"], 0.8);
+}
+
+#[test]
+fn the_page_is_complete_and_safe() {
+    let folder = clean();
+    let at = |path: &str| folder.path().join("set").join(path);
+    fs::copy(at("train/sick/train0.png"), at("test/sick/again.png")).unwrap();
+    let mut manifest = "path,label,split\n".to_owned();
+    for (path, split) in
+        [("train/sick/train0", "train"), ("train/well/train0", "train"), ("test/sick/again", "test")]
+    {
+        let label = if path.contains("sick") { "<script>alert(1)</script>" } else { "\"well&\"\"good\"\"\"" };
+        manifest += &format!("{path}.png,{label},{split}\n");
+    }
+    fs::write(at("manifest.csv"), manifest).unwrap();
+    vertebra(folder.path(), &["audit", "set/manifest.csv", "--html", "audit.html"]).ok();
+    let page = fs::read_to_string(folder.path().join("audit.html")).unwrap();
+    assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script"));
+    assert!(page.contains("well&amp;&quot;good&quot;"));
+    for request in ["http:", "https:", "url(", "@import", "<link", "src=\"/"] {
+        assert!(!page.contains(request), "{request}");
+    }
+    assert_eq!(page.matches("data:image/png;base64,iVBORw0KGgo").count(), 2, "a pair of copies");
+}

@@ -5,7 +5,7 @@ mod bad_input;
 mod cli;
 mod determinism;
 mod dicom;
-#[path = "../crates/data/tests/common/mod.rs"]
+#[path = "../crates/data/tests/common/writer.rs"]
 mod dicom_writer;
 mod no_native;
 mod predict;

@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::Writer;
+use common::{Writer, codes};
 use data::{decode_bytes, dicom};
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
 use tensor::Rng;
@@ -59,28 +59,6 @@ const LARGEST_ALLOCATION: usize = 96 << 20;
 
 const SYNTAX: &str = "1.2.840.10008.1.2";
 
-/// A blank JPEG 2000 image of 16 x 16: one tile, one decomposition, and no packet with anything in it.
-fn jpeg_2000() -> Vec<u8> {
-    let number = |n: u32| n.to_be_bytes();
-    let mut code = vec![0xff, 0x4f, 0xff, 0x51, 0, 41, 0, 0];
-    for n in [16, 16, 0, 0, 16, 16, 0, 0] {
-        code.extend(number(n));
-    }
-    code.extend([0, 1, 7, 1, 1]);
-    code.extend([0xff, 0x52, 0, 12, 0, 0, 0, 1, 0, 1, 4, 4, 0, 1]);
-    code.extend([0xff, 0x5c, 0, 7, 0x40, 0x40, 0x48, 0x48, 0x50]);
-    code.extend([0xff, 0x90, 0, 10, 0, 0, 0, 0, 0, 16, 0, 1, 0xff, 0x93, 0, 0, 0xff, 0xd9]);
-    code
-}
-
-/// The example of ITU-T T.87 annex H.3.
-const JPEG_LS: [u8; 57] = [
-    0xff, 0xd8, 0xff, 0xf7, 0x00, 0x0b, 0x08, 0x00, 0x04, 0x00, 0x04, 0x01, 0x01, 0x11, 0x00, 0xff, 0xda,
-    0x00, 0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0xc0, 0x00, 0x00, 0x6c, 0x80, 0x20, 0x8e, 0x01, 0xc0,
-    0x00, 0x00, 0x57, 0x40, 0x00, 0x00, 0x6e, 0xe6, 0x00, 0x00, 0x01, 0xbc, 0x18, 0x00, 0x00, 0x05, 0xd8,
-    0x00, 0x00, 0x91, 0x60, 0xff, 0xd9,
-];
-
 fn corpus() -> Vec<Vec<u8>> {
     let mut corpus = vec![];
     for syntax in ["", ".1", ".2"] {
@@ -117,8 +95,8 @@ fn corpus() -> Vec<Vec<u8>> {
     JpegEncoder::new(&mut jpeg).write_image(&pixels, 17, 17, ExtendedColorType::Rgb8).unwrap();
     coded(".4.50", "YBR_FULL", 17, &jpeg);
     coded(".4.57", "MONOCHROME2", 4, &lossless());
-    coded(".4.80", "MONOCHROME2", 4, &JPEG_LS);
-    coded(".4.90", "MONOCHROME2", 16, &jpeg_2000());
+    coded(".4.80", "MONOCHROME2", 4, &codes::JPEG_LS);
+    coded(".4.90", "MONOCHROME2", 16, &codes::jpeg_2000());
     let mut rle = [2u32, 64, 66].map(u32::to_le_bytes).concat();
     rle.resize(64, 0);
     rle.extend([0xf1, 1, 0xf8, 7, 7, 1, 2, 3, 4, 5, 6, 7, 8]);

@@ -340,8 +340,9 @@ impl Header {
     }
 }
 
-/// Number of frames, 1 where nothing is said.
+/// Number of frames: 1 where nothing is said, or 0.
 pub(super) fn frames(dataset: &Dataset) -> Result<u32, String> {
     let Some(text) = dataset.text(FRAMES) else { return Ok(1) };
-    text.parse().map_err(|_| format!("expected a number of frames in {FRAMES}, found a text that is none"))
+    let frames = text.parse::<u32>().map(|frames| frames.max(1));
+    frames.map_err(|_| format!("expected a number of frames in {FRAMES}, found a text that is none"))
 }

@@ -1,6 +1,6 @@
 //! Compressed pixel data, with encoders of other hands where there are any, and small ones here where there are none.
 
-use crate::common::Writer;
+use crate::common::{Writer, codes};
 use data::dicom;
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
 
@@ -8,6 +8,7 @@ const RLE: &str = "1.2.840.10008.1.2.5";
 const BASELINE: &str = "1.2.840.10008.1.2.4.50";
 const LOSSLESS: &str = "1.2.840.10008.1.2.4.57";
 const JPEG_LS: &str = "1.2.840.10008.1.2.4.80";
+const JPEG_2000: &str = "1.2.840.10008.1.2.4.90";
 
 fn read(
     syntax: &str,
@@ -173,19 +174,36 @@ fn lossless_jpeg_with_every_predictor() {
     assert_eq!(read(LOSSLESS, "RGB", [12, 19], [16, 16], &code).unwrap(), values);
 }
 
-/// The example of ITU-T T.87 annex H.3.
 #[test]
 fn jpeg_ls_of_the_standard() {
-    let code = [
-        0xff, 0xd8, 0xff, 0xf7, 0x00, 0x0b, 0x08, 0x00, 0x04, 0x00, 0x04, 0x01, 0x01, 0x11, 0x00, 0xff, 0xda,
-        0x00, 0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0xc0, 0x00, 0x00, 0x6c, 0x80, 0x20, 0x8e, 0x01, 0xc0,
-        0x00, 0x00, 0x57, 0x40, 0x00, 0x00, 0x6e, 0xe6, 0x00, 0x00, 0x01, 0xbc, 0x18, 0x00, 0x00, 0x05, 0xd8,
-        0x00, 0x00, 0x91, 0x60, 0xff, 0xd9,
-    ];
     let want = [0, 0, 90, 74, 68, 50, 43, 205, 64, 145, 145, 145, 100, 145, 145, 145];
-    assert_eq!(read(JPEG_LS, "MONOCHROME2", [4, 4], [8, 8], &code).unwrap(), want);
-    let error = read(JPEG_LS, "MONOCHROME2", [4, 4], [8, 8], &code[..40]).unwrap_err();
+    assert_eq!(read(JPEG_LS, "MONOCHROME2", [4, 4], [8, 8], &codes::JPEG_LS).unwrap(), want);
+    let error = read(JPEG_LS, "MONOCHROME2", [4, 4], [8, 8], &codes::JPEG_LS[..40]).unwrap_err();
     assert!(error.contains("truncated"), "{error}");
+}
+
+/// Where nothing is coded, the middle of the range is what remains: 128 of unsigned bytes, 0 of signed ones.
+#[test]
+fn jpeg_2000() {
+    let code = codes::jpeg_2000();
+    let read = |code: &[u8]| read(JPEG_2000, "MONOCHROME2", [16, 16], [8, 8], code);
+    assert_eq!(read(&code).unwrap(), [128; 256]);
+    let changed = |at: usize, bytes: &[u8]| {
+        let mut code = code.clone();
+        code[at..at + bytes.len()].copy_from_slice(bytes);
+        read(&code)
+    };
+    let (tile_width, precision, tile_length) = (27, 42, 76);
+    assert_eq!(code[precision], 7);
+    assert_eq!(changed(precision, &[0x87]).unwrap(), [0; 256]);
+    assert_eq!(changed(tile_length, &[0]).unwrap(), [128; 256], "to the end marker");
+    let refused = |result: Result<Vec<i32>, String>, reason: &str| {
+        let error = result.unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    };
+    refused(changed(tile_width, &[1, 0, 0, 0, 1]), "found 256 of them");
+    refused(read(&code[..code.len() - 4]), "truncated");
+    refused(changed(precision, &[37]), "at most 16 bits");
 }
 
 /// PackBits by hand: a run, a literal, the sign that means nothing; the high bytes come first.

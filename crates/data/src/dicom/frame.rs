@@ -21,9 +21,13 @@ pub(super) struct Decoded {
 
 /// The stored values of the image, `[rows, columns, samples]`; luma and chroma as RGB.
 pub(super) fn read(header: &Header, codec: Codec, pixels: &Element) -> Result<Vec<i32>, String> {
-    if codec == Codec::Native {
-        return native(header, pixels);
-    }
+    let decode: fn(&Header, &[u8]) -> Result<Decoded, String> = match codec {
+        Codec::Native => return native(header, pixels),
+        Codec::Rle => rle::decode,
+        Codec::Jpeg => jpeg::decode,
+        Codec::JpegLs => jpeg_ls::decode,
+        Codec::Jpeg2000 => jpeg_2000::decode,
+    };
     if !pixels.undefined {
         return Err("expected compressed pixel data in fragments, found plain bytes".into());
     }
@@ -33,15 +37,8 @@ pub(super) fn read(header: &Header, codec: Codec, pixels: &Element) -> Result<Ve
         let (columns, rows) = (header.columns, header.rows);
         return Err(format!("damaged: {} bytes of code cannot hold {columns} x {rows} pixels", code.len()));
     }
-    let Decoded { mut values, ybr } = match codec {
-        Codec::Native => return native(header, pixels),
-        Codec::Rle => rle::decode(header, &code)?,
-        Codec::Jpeg => jpeg::decode(header, &code)?,
-        Codec::JpegLs => jpeg_ls::decode(header, &code)?,
-        Codec::Jpeg2000 => jpeg_2000::decode(header, &code)?,
-    };
-    let shift = if codec == Codec::Rle { header.high + 1 - header.stored } else { 0 };
-    values.iter_mut().for_each(|value| *value = stored(header, *value, shift));
+    let Decoded { mut values, ybr } = decode(header, &code)?;
+    values.iter_mut().for_each(|value| *value = stored(header, *value, 0));
     let ybr = ybr.unwrap_or(matches!(header.photometric, Photometric::YbrFull | Photometric::YbrFull422));
     Ok(if ybr { colour::to_rgb(header, &values) } else { values })
 }

@@ -98,7 +98,8 @@ impl<'a> File<'a> {
         while meta.peek().is_some_and(|tag| tag.0 == 0x0002) {
             let Some(element) = meta.next().transpose()? else { break };
             if element.tag == TRANSFER_SYNTAX {
-                uid = element.text().map(String::from);
+                let is_uid = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+                uid = element.text().filter(is_uid).map(String::from);
             }
         }
         let start = meta.position();
@@ -184,6 +185,12 @@ impl<'a> Dataset<'a> {
 
     pub fn text(&self, tag: Tag) -> Option<&'a str> {
         self.get(tag)?.text()
+    }
+
+    /// A code string: at most 16 capitals, digits, spaces and underscores. Anything else could be anything, and is none.
+    pub fn code(&self, tag: Tag) -> Option<&'a str> {
+        let is_code = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_' || b == b' ';
+        self.text(tag).filter(|text| text.len() <= 16 && text.bytes().all(is_code))
     }
 
     /// The first number of a decimal string; an error if it is none.
@@ -281,7 +288,7 @@ impl Header {
         if frames != 1 {
             return Err(format!("expected a single image, found {frames} frames (a multi-frame object)"));
         }
-        let name = dataset.text(PHOTOMETRIC).unwrap_or("none");
+        let name = dataset.code(PHOTOMETRIC).unwrap_or("none");
         let known = Photometric::NAMES.iter().find(|(known, _)| *known == name);
         let expected = || Photometric::NAMES.map(|(name, _)| name).join(", ");
         let &(_, photometric) = known.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! JPEG 2000 (ISO/IEC 15444-1) by hayro-jpeg2000, which has no unsafe code and returns components at their full depth.
+//! JPEG 2000 (ISO/IEC 15444-1) by hayro-jpeg2000, which forbids unsafe code and returns components at their full depth.
 //!
 //! What its decoder makes room for depends on numbers of the code: tiles, precincts, code blocks. They are read here first,
 //! from every COD and COC segment, and a code whose numbers are out of all proportion to its image is refused.

@@ -164,8 +164,7 @@ pub fn describe(path: &Path) -> Result<Description, Error> {
         Ok(Description {
             transfer_syntax: file.syntax_uid.clone(),
             transfer_syntax_name: file.syntax.name,
-            // A code of at most 16 capitals, digits and signs: anything else could be anything.
-            modality: dataset.text(MODALITY).filter(|text| is_code(text)).unwrap_or_default().into(),
+            modality: dataset.code(MODALITY).unwrap_or_default().into(),
             frames: header::frames(&dataset).ok(),
             image: describe_image(&file, &dataset),
         })
@@ -192,11 +191,6 @@ fn describe_image(file: &File, dataset: &Dataset) -> Result<ImageDescription, St
         modality_transform: pipeline.as_ref().map(|pipeline| pipeline.modality.clone()),
         voi: pipeline.map(|pipeline| pipeline.voi),
     })
-}
-
-fn is_code(text: &str) -> bool {
-    text.len() <= 16
-        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_ ".contains(&b))
 }
 
 /// What can be asked to group by, with its tag.

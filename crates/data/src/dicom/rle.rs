@@ -27,6 +27,7 @@ pub(super) fn decode(header: &Header, code: &[u8]) -> Result<Decoded, String> {
         let (sample, shift) = (plane / bytes, 8 * (bytes - 1 - plane % bytes));
         unpack(segment, values[sample..].iter_mut().step_by(header.samples), shift)?;
     }
+    values.iter_mut().for_each(|value| *value >>= header.high + 1 - header.stored);
     Ok(Decoded { values, ybr: None })
 }
 

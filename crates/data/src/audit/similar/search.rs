@@ -1,0 +1,151 @@
+//! Which pairs of pictures are worth comparing, and comparing them.
+//!
+//! Candidates are pictures with a view near one of a picture's own views. Pictures that are surely copies are joined on
+//! the way, and a pair within one set is never compared: a source with twenty copies costs little more than twenty
+//! comparisons. Sets of copies keep a budget of comparisons with others, so the cost grows with the number of pictures.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::decide::sure_copies;
+use super::index::Index;
+use super::picture::{Description, Picture};
+use super::verify::{Verified, verify};
+use tensor::par;
+
+/// Another picture worth comparing with, and the pairs of views to start from.
+pub(super) struct Candidate {
+    score: f32,
+    other: usize,
+    starts: Vec<(usize, usize)>,
+}
+
+/// A view of one picture near a view of another.
+struct Near {
+    cosine: f32,
+    views: (usize, usize),
+}
+
+/// For each picture the others that its views resemble, most alike first.
+pub(super) fn candidates(pictures: &[Picture]) -> Vec<Vec<Candidate>> {
+    const WHOLE_NEIGHBOURS: usize = 24;
+    const BLOB_NEIGHBOURS: usize = 4;
+    /// A cosine that two unrelated views often reach; what is above it counts.
+    const CHANCE: f32 = 0.4;
+    const STARTS: usize = 2;
+    const MOST: usize = 40;
+
+    let owners: Vec<(usize, usize)> =
+        (0..pictures.len()).flat_map(|p| (0..pictures[p].views.len()).map(move |v| (p, v))).collect();
+    let vectors: Vec<_> = pictures.iter().flat_map(|p| p.vectors.iter().copied()).collect();
+    let index = Index::new(&vectors);
+    let wholes: Vec<_> = pictures.iter().map(|p| p.whole).collect();
+    let whole_index = Index::new(&wholes);
+    par::map(pictures.len(), |a| {
+        let mut alike: BTreeMap<usize, Vec<Near>> = BTreeMap::new();
+        for near in whole_index.nearest(&wholes[a], WHOLE_NEIGHBOURS, |b| b != a) {
+            alike.entry(near.number).or_default().push(Near { cosine: near.cosine, views: (0, 0) });
+        }
+        for (view, vector) in pictures[a].vectors.iter().enumerate() {
+            let count = if view == 0 { WHOLE_NEIGHBOURS } else { BLOB_NEIGHBOURS };
+            for near in index.nearest(vector, count, |n| owners[n].0 != a) {
+                let (owner, other) = owners[near.number];
+                alike.entry(owner).or_default().push(Near { cosine: near.cosine, views: (view, other) });
+            }
+        }
+        let candidate = |(other, mut pairs): (usize, Vec<Near>)| {
+            pairs.sort_by(|x, y| y.cosine.total_cmp(&x.cosine));
+            let score = pairs.iter().map(|p| (p.cosine - CHANCE).max(0.0)).sum();
+            // The whole is tried whatever its cosine: most copies have kept their middle.
+            let blobs = pairs.iter().map(|p| p.views).filter(|&views| views != (0, 0));
+            Candidate { score, other, starts: std::iter::once((0, 0)).chain(blobs).take(STARTS).collect() }
+        };
+        let mut found: Vec<Candidate> = alike.into_iter().map(candidate).collect();
+        found.sort_by(|x, y| y.score.total_cmp(&x.score));
+        found.truncate(MOST);
+        found
+    })
+}
+
+/// Compares pictures with their candidates in rounds, best first, and joins those that are surely copies. `thumbnails`
+/// belong to `pictures`. Returns every comparison that found something in common.
+pub(super) fn compare(
+    thumbnails: &[&[u8]],
+    pictures: &[Picture],
+    candidates: &[Vec<Candidate>],
+    description: &Description,
+) -> Vec<Verified> {
+    /// More than any set needs to spend its budget.
+    const ROUNDS: usize = 40;
+    /// Comparisons of one set in one round.
+    const AT_ONCE: usize = 4;
+    /// Comparisons between the same two sets.
+    const TRIES: usize = 5;
+    let budget = |size: usize| (4 + 2 * size).min(24);
+
+    let mut next = vec![0; pictures.len()];
+    let mut tried: HashSet<(usize, usize)> = HashSet::new();
+    let mut verified: Vec<Verified> = Vec::new();
+    for _ in 0..ROUNDS {
+        let sources = sure_copies(pictures.len(), &verified);
+        let mut spent = vec![0; pictures.len()];
+        let mut between: HashMap<(usize, usize), usize> = HashMap::new();
+        for &(a, b) in &tried {
+            let (a, b) = (sources.root(a), sources.root(b));
+            if a != b {
+                spent[a] += 1;
+                spent[b] += 1;
+                *between.entry((a.min(b), a.max(b))).or_default() += 1;
+            }
+        }
+        let mut proposals: Vec<(usize, &Candidate)> = Vec::new();
+        for (a, candidates) in candidates.iter().enumerate() {
+            while let Some(candidate) = candidates.get(next[a]) {
+                let b = candidate.other;
+                let roots = (sources.root(a), sources.root(b));
+                let pair = (roots.0.min(roots.1), roots.0.max(roots.1));
+                let over = between.get(&pair).is_some_and(|&tries| tries >= TRIES);
+                if roots.0 != roots.1 && !tried.contains(&(a.min(b), a.max(b))) && !over {
+                    proposals.push((a, candidate));
+                    break;
+                }
+                next[a] += 1;
+            }
+        }
+        // First those that no one spoke for yet, so that one neighbour does not use up a budget.
+        let tries = |&(a, candidate): &(usize, &Candidate)| {
+            let (a, b) = (sources.root(a), sources.root(candidate.other));
+            between.get(&(a.min(b), a.max(b))).copied().unwrap_or(0)
+        };
+        proposals.sort_by(|x, y| tries(x).cmp(&tries(y)).then(y.1.score.total_cmp(&x.1.score)));
+        let mut now = vec![0; pictures.len()];
+        proposals.retain(|&(a, candidate)| {
+            let (root, other) = (sources.root(a), sources.root(candidate.other));
+            let pair = (root.min(other), root.max(other));
+            let tries = between.entry(pair).or_default();
+            let wanted = spent[root] + now[root] < budget(sources.members(root).len())
+                && now[root] < AT_ONCE
+                && *tries < TRIES
+                && tried.insert((a.min(candidate.other), a.max(candidate.other)));
+            if wanted {
+                *tries += 1;
+                now[root] += 1;
+                next[a] += 1;
+            }
+            wanted
+        });
+        if proposals.is_empty() {
+            break;
+        }
+        let results = par::map(proposals.len(), |i| {
+            let (a, candidate) = proposals[i];
+            let b = candidate.other;
+            let ordered = a < b;
+            let starts: Vec<(usize, usize)> =
+                candidate.starts.iter().map(|&(x, y)| if ordered { (x, y) } else { (y, x) }).collect();
+            let (a, b) = (a.min(b), a.max(b));
+            verify((a, b), [&pictures[a], &pictures[b]], [thumbnails[a], thumbnails[b]], &starts, description)
+        });
+        verified.extend(results.into_iter().flatten());
+    }
+    verified
+}

@@ -45,6 +45,9 @@ fn dicom_is_trained_on_and_predicted_without_a_patient_named() {
     let report = evaluated.json();
     assert!(report["groups"].as_u64().unwrap() < report["images"].as_u64().unwrap(), "{report}");
 
+    let audited = vertebra(folder.path(), &["audit", "data", "--group-by", "PatientID", "--json"]);
+    assert_eq!(audited.json()["images"], 40, "{}", audited.stderr);
+
     fs::write(folder.path().join("data/disc/broken.dcm"), "no image").unwrap();
     let predicted = vertebra(folder.path(), &["predict", "run", "data", "--format", "jsonl"]);
     assert_eq!((predicted.status, predicted.stdout.lines().count()), (Some(1), 41), "{}", predicted.stderr);
@@ -56,8 +59,9 @@ fn dicom_is_trained_on_and_predicted_without_a_patient_named() {
     let plain = vertebra(folder.path(), &["inspect", "data/disc/I0000"]).ok();
     assert!(plain.stdout.contains("window 2048 width 4096, LINEAR"), "{}", plain.stdout);
 
-    let said =
-        [trained, evaluated, predicted, inspected, plain].map(|ended| ended.stdout + &ended.stderr).concat();
+    let said = [trained, evaluated, audited, predicted, inspected, plain]
+        .map(|ended| ended.stdout + &ended.stderr)
+        .concat();
     let written = files(&folder.path().join("run")).into_iter().map(|path| fs::read(path).unwrap());
     for text in written.chain([said.into_bytes()]) {
         let text = String::from_utf8_lossy(&text).into_owned();

@@ -15,8 +15,11 @@ use crate::facts::{Facts, Statistics};
 use crate::file::Format;
 use crate::names;
 
-/// An AUROC from which a single feature is flagged, if its interval excludes 0.5.
+/// An AUROC from which a single feature is flagged, if chance is no explanation: its interval at [`FLAG_LEVEL`] excludes
+/// 0.5.
 pub const BOUND: f64 = 0.75;
+/// Each of some 25 features has its chance, so together they are held to 95 % (Bonferroni).
+const FLAG_LEVEL: f64 = 1.0 - 0.05 / 25.0;
 /// Values of a manifest's column, at most, to look at one by one.
 const MAX_VALUES: usize = 20;
 
@@ -175,7 +178,9 @@ fn tell(
             _ => format!("all but {higher_in}"),
         };
     }
-    let estimate = DeLong::new(values, &is, Some(source))?.estimate(eval::summary::LEVEL);
+    let delong = DeLong::new(values, &is, Some(source))?;
+    let estimate = delong.estimate(eval::summary::LEVEL);
+    let certain = delong.estimate(FLAG_LEVEL).interval.low > 0.5;
     let (threshold, rule_accuracy, majority_accuracy) = best_rule(values, &is);
     Some(Shortcut {
         feature,
@@ -186,7 +191,7 @@ fn tell(
         threshold,
         rule_accuracy,
         majority_accuracy,
-        flagged: estimate.auroc >= BOUND && estimate.interval.low > 0.5,
+        flagged: estimate.auroc >= BOUND && certain,
     })
 }
 

@@ -21,7 +21,7 @@ ul.findings{list-style:none;padding:0}ul.findings li{padding:.3rem 0;border-bott
 .tag.leak{color:var(--bad)}.tag.warning{color:var(--warn)}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left;padding-left:0}tr.sub td:first-child{padding-left:1.2rem}
+th:first-child,td:first-child{text-align:left;white-space:normal;padding-left:0}tr.sub td:first-child{padding-left:1.2rem}
 tr.flag td{font-weight:600}td.text,th.text{text-align:left;white-space:normal}
 .pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(18rem,1fr));gap:1rem}
 figure{margin:0;padding:.6rem;background:var(--soft);break-inside:avoid}

@@ -94,3 +94,67 @@ impl Dataset {
         self.check_classes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sample;
+
+    /// Samples of nine patients with five images each, of both classes.
+    fn dataset() -> Dataset {
+        let sample = |i: usize| Sample {
+            path: format!("{i}").into(),
+            name: i.to_string(),
+            label: usize::from(i % 5 < 2),
+            split: None,
+            group: Some(format!("p{}", i / 5)),
+            bytes: 1,
+            extra: vec![],
+        };
+        let classes = vec!["a".into(), "b".into()];
+        Dataset {
+            source: "set".into(),
+            classes,
+            columns: vec![],
+            samples: (0..45).map(sample).collect(),
+            skipped: 0,
+        }
+    }
+
+    #[test]
+    fn folds_divide_no_group_and_test_every_image_once() {
+        for (folds, count) in [(Folds::K(3), 3), (Folds::LeaveOneGroupOut, 9)] {
+            let mut set = dataset();
+            let (fold_of, found) = set.folds(folds, 1).unwrap();
+            assert_eq!(found, count);
+            let mut tested = 0;
+            for fold in 0..count {
+                set.use_fold(&fold_of, fold, 1).unwrap();
+                assert!(set.divided_groups().is_empty());
+                let [train, val, test] = Split::ALL.map(|split| set.part(split).len());
+                assert!(train > val && val > 0 && test == 45 / count);
+                tested += test;
+            }
+            assert_eq!(tested, 45);
+            let mut turned = dataset();
+            turned.samples.reverse();
+            let mut again = turned.folds(folds, 1).unwrap().0;
+            again.reverse();
+            assert_eq!(again, fold_of, "the order of the samples does not matter");
+        }
+    }
+
+    #[test]
+    fn too_few_groups_are_refused() {
+        let refused = |set: &Dataset, folds| set.folds(folds, 0).unwrap_err().to_string();
+        assert!(refused(&dataset(), Folds::K(10)).contains("at least 10 groups for 10 folds, found 9"));
+        let mut two = dataset();
+        two.samples.truncate(10);
+        assert!(refused(&two, Folds::LeaveOneGroupOut).contains("three groups or more"));
+        let mut none = dataset();
+        none.samples.iter_mut().for_each(|sample| sample.group = None);
+        assert!(refused(&none, Folds::K(3)).contains("expected groups"));
+        assert_eq!("5".parse(), Ok(Folds::K(5)));
+        assert!("1".parse::<Folds>().is_err() && "some".parse::<Folds>().is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! Findings on small sets with known faults, made on the spot.
+
+use audit::{Audit, Evaluation, Origin, Severity};
+use data::{Dataset, Split};
+use image::{GrayImage, Luma};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+use tensor::Rng;
+
+/// Slices of a volume: a smooth field of its own that changes along the volume in a direction of its own. The label is
+/// the half of the volume, so neighbours in a volume share it, and nothing that one volume teaches holds in another.
+fn slice(volume: u64, z: usize) -> GrayImage {
+    let mut rng = Rng::new(volume);
+    let mut field = |amplitude: f64| -> Vec<f64> { (0..64).map(|_| amplitude * rng.normal()).collect() };
+    let (base, along) = (field(30.0), field(3.0));
+    GrayImage::from_fn(64, 64, |x, y| {
+        let at = (y / 8 * 8 + x / 8) as usize;
+        Luma([(128.0 + base[at] + along[at] * z as f64).clamp(0.0, 255.0) as u8])
+    })
+}
+
+/// Six volumes of twenty slices, named as published sets name them; `split_of` says what a slice is used for.
+fn volumes(split_of: impl Fn(u64, usize) -> &'static str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for volume in 0..6 {
+        for z in 0..20 {
+            let class = if z < 10 { "fracture" } else { "normal" };
+            let place = folder.path().join(split_of(volume, z)).join(class);
+            fs::create_dir_all(&place).unwrap();
+            slice(volume, z).save(place.join(format!("CT1V{volume} ({z}).png"))).unwrap();
+        }
+    }
+    folder
+}
+
+fn run(folder: &Path) -> Audit {
+    audit::audit(&Dataset::open(folder).unwrap(), None, &|_, _| ())
+}
+
+fn kinds(audit: &Audit, severity: Severity) -> Vec<&str> {
+    audit.findings.iter().filter(|found| found.severity == severity).map(|found| found.kind).collect()
+}
+
+#[test]
+fn slices_of_one_volume_on_both_sides_are_seen_through() {
+    let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
+    let found = run(folder.path());
+    let groups = found.groups.as_ref().unwrap();
+    assert_eq!((groups.origin, groups.by.as_deref(), groups.count), (Origin::Names, Some("CT1V* ("), 6));
+    assert_eq!((groups.across_splits, groups.single_class), (6, 0));
+    let pattern = &found.name_patterns[0];
+    assert!(pattern.credible && pattern.nearest_in_group.unwrap() > 0.9);
+    assert!((pattern.nearest_in_group_by_chance.unwrap() - 19.0 / 119.0).abs() < 1e-9);
+    assert!(kinds(&found, Severity::Warning).contains(&"groups-suggested"));
+    assert!(!found.leaks, "nobody said that the names are groups");
+
+    let nearest = |evaluation| found.baselines.iter().find(|b| b.evaluation == evaluation).unwrap();
+    let (given, apart) = (nearest(Evaluation::GivenSplit), nearest(Evaluation::GroupsHeldOut));
+    assert!(given.accuracy.unwrap() > 0.95 && apart.accuracy.unwrap() < 0.8, "{:?} {:?}", given, apart);
+    assert_eq!((given.images, apart.images, apart.by_group.len()), (24, 120, 6));
+    assert_eq!(apart.majority_accuracy, 0.5);
+    let slices = found.shortcuts.iter().find(|found| found.feature == "number 2 in the file name").unwrap();
+    assert_eq!((slices.auroc, &slices.higher_in[..], slices.flagged), (1.0, "normal", true));
+    assert_eq!(
+        found.verdict[0],
+        "120 files are as many different pictures from 6 groups, as file names suggest."
+    );
+    assert_eq!(
+        found.verdict[2], "A score on this split says nothing about \"fracture\".",
+        "{:?}",
+        found.verdict
+    );
+}
+
+#[test]
+fn given_groups_that_cross_the_split_are_a_leak() {
+    let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
+    let mut dataset = Dataset::open(folder.path()).unwrap();
+    dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
+    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ());
+    assert_eq!(found.groups.as_ref().unwrap().origin, Origin::Given);
+    assert!(found.leaks && kinds(&found, Severity::Leak) == ["groups-across-splits"]);
+    assert!(kinds(&found, Severity::Warning).contains(&"few-groups"));
+    let quick = audit::quick(&dataset);
+    assert!(quick.leaks && quick.verdict[0].contains("6 of 6 groups"), "{:?}", quick.verdict);
+}
+
+#[test]
+fn whole_volumes_apart_do_not_leak() {
+    let folder = volumes(|volume, _| ["train", "train", "train", "train", "val", "test"][volume as usize]);
+    let mut dataset = Dataset::open(folder.path()).unwrap();
+    dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
+    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ());
+    assert!(!found.leaks && kinds(&found, Severity::Leak).is_empty());
+    assert_eq!(found.groups.as_ref().unwrap().across_splits, 0);
+    assert_eq!(
+        found.parts.iter().map(|part| part.groups).collect::<Vec<_>>(),
+        [Some(6), Some(4), Some(1), Some(1)]
+    );
+    assert_eq!(
+        audit::quick(&dataset).verdict,
+        ["no group and no identical file lies on both sides of the split"]
+    );
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let folder = volumes(|volume, _| ["train", "test"][volume as usize % 2]);
+    let with = |threads| tensor::par::with_threads(threads, || run(folder.path()));
+    assert_eq!(with(1), with(3));
+}
+
+#[test]
+fn odd_sets_are_audited_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, side) in [("a/1.png", 1), ("a/2.png", 3), ("b/1.png", 200), ("c/1.png", 2), ("c/x.png", 5)] {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        GrayImage::from_pixel(side, 2, Luma([9])).save(path).unwrap();
+    }
+    fs::write(folder.path().join("b/2.png"), "").unwrap();
+    let found = run(folder.path());
+    assert_eq!((found.images, found.unreadable.len(), &found.parts[0].per_class[..]), (6, 1, &[2, 2, 2][..]));
+    assert!(found.unreadable[0].reason.contains("an empty file"), "{:?}", found.unreadable);
+    assert!(kinds(&found, Severity::Warning).contains(&"unreadable"));
+    serde_json::to_string(&found).unwrap();
+
+    for name in ["a", "b", "c"] {
+        for entry in fs::read_dir(folder.path().join(name)).unwrap() {
+            fs::write(entry.unwrap().path(), "no image").unwrap();
+        }
+    }
+    let nothing = run(folder.path());
+    assert_eq!((nothing.unreadable.len(), nothing.sources, nothing.baselines.len()), (6, 0, 0));
+}
+
+#[test]
+fn missing_classes_and_unequal_sizes_are_mentioned() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seed = 0;
+    for (place, images) in [("train/a", 20), ("train/b", 4), ("test/a", 3)] {
+        fs::create_dir_all(folder.path().join(place)).unwrap();
+        for i in 0..images {
+            seed += 1;
+            slice(1000 + seed, 0).save(folder.path().join(place).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    let found = run(folder.path());
+    assert_eq!(kinds(&found, Severity::Note), ["imbalance"]);
+    for kind in ["groups-unknown", "class-missing"] {
+        assert!(kinds(&found, Severity::Warning).contains(&kind), "{kind}");
+    }
+    assert!(found.parts.iter().any(|part| part.split == Split::Test.to_string() && part.per_class == [3, 0]));
+}

@@ -7,6 +7,7 @@ mod determinism;
 mod dicom;
 #[path = "../crates/data/tests/common/writer.rs"]
 mod dicom_writer;
+mod evidence;
 mod no_native;
 mod predict;
 mod split;

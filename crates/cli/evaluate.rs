@@ -1,98 +1,240 @@
 //! `vertebra evaluate`: a model on a split of a data set.
 
 use crate::failure::{Failure, note};
-use data::{Dataset, Split};
+use crate::heatmaps::MethodArg;
+use crate::labelled::{DataArgs, Labelled};
+use crate::localise::{Localised, localise};
+use crate::report::Page;
+use crate::shell;
+use eval::{Interval, Subgroup, Summary};
 use model::Model;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Classifier, open_data, summarise};
+use train::{Classifier, Evaluation, Opening, Question};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vertebra evaluate runs/mine DATA                  the test split of a folder or CSV manifest
   vertebra evaluate runs/mine DATA --split val --json
+  vertebra evaluate runs/mine DATA --prevalence 0.02 --subgroup sex --subgroup age
+  vertebra evaluate runs/mine DATA --tta --predictions predictions.csv
+  vertebra evaluate runs/mine OTHER-DATA --subgroup hospital --report report.html
+  vertebra evaluate runs/phantom PHANTOM/manifest.csv --truth PHANTOM/truth.csv
   vertebra evaluate model.safetensors DATA --threshold 0.5
 
 DATA without splits: if it is the data set that the model was trained on, the split drawn then is drawn again; if not,
-all of it is evaluated. Research use only, not a medical device.")]
+all of it is evaluated. Threshold and temperature are the model's, fixed on its validation split. With a run folder,
+each look at a test split is counted in its test-openings.json, and the count is shown. Subgroups are the values of a
+manifest column (quartiles, if it has more than ten numbers), or of the column group. --tta averages the probabilities
+of five small turns of each image, and of their mirror images if the model was trained with --flip.
+Research use only, not a medical device.")]
 pub struct Args {
     /// Model file, or run folder
     model: PathBuf,
-    /// Folder or CSV manifest
-    data: PathBuf,
-    /// train, val, test or all
-    #[arg(long, default_value = "test")]
-    split: String,
-    /// What is not independent: a column, a pattern of the file name such as 'person*_', or
-    /// PatientID or StudyInstanceUID of DICOM files
-    #[arg(long, value_name = "COLUMN|PATTERN")]
-    group_by: Option<String>,
+    #[command(flatten)]
+    labelled: DataArgs,
     /// Decision threshold instead of the model's (two classes)
     #[arg(long, value_name = "P")]
     threshold: Option<f64>,
+    /// Predictive values at this prevalence too (two classes)
+    #[arg(long, value_name = "P")]
+    prevalence: Option<f64>,
+    /// Evaluate each value of a column by itself; may be given more than once
+    #[arg(long, value_name = "COLUMN")]
+    subgroup: Vec<String>,
+    /// Bootstrap draws, by group; 0 leaves the bootstrap intervals out
+    #[arg(long, value_name = "N", default_value_t = train::DRAWS)]
+    bootstrap: usize,
+    /// Average over small turns of each image (test-time augmentation)
+    #[arg(long)]
+    tta: bool,
+    /// Score heatmaps against the boxes of a CSV table with columns path,x0,y0,x1,y1, such as the phantom's truth.csv
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// How heatmaps are made, for --truth
+    #[arg(long, value_name = "METHOD", default_value = "occlusion")]
+    heatmap_method: MethodArg,
+    /// Write a CSV table with a line an image
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
+    /// Write a report as one HTML file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
 }
 
+/// The most bootstrap draws: more change no digit that is shown.
+const MAX_DRAWS: usize = 1_000_000;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Output {
+    #[serde(flatten)]
+    summary: Summary,
+    subgroups: Vec<Subgroup>,
+    /// Views of an image that were averaged; 1 without `--tta`.
+    views: usize,
+    /// How well heatmaps find the boxes of `--truth`.
+    localisation: Option<Localised>,
+    /// How often the run has opened this test split, with this time; none for a model file or another split.
+    test_openings: Option<usize>,
+}
+
 pub fn run(args: Args) -> Result<(), Failure> {
-    if let Some(found) = args.threshold.filter(|p| !(0.0..=1.0).contains(p)) {
-        return Err(Failure::Usage(format!("--threshold: expected a probability, found {found}")));
-    }
-    let split = match args.split.as_str() {
-        "all" => None,
-        name => {
-            Some(name.parse::<Split>().map_err(|reason| Failure::usage(format_args!("--split: {reason}")))?)
-        }
-    };
+    args.check()?;
     let model = Model::read(&args.model)?;
-    let dataset = open(&args, &model)?;
-    let whole = split.is_none() || dataset.samples.iter().all(|sample| sample.split.is_none());
-    let part = match split {
-        Some(split) if !whole => dataset.part(split),
-        _ => (0..dataset.samples.len()).collect(),
+    let metadata = &model.metadata;
+    let labelled = args.labelled.open(metadata)?;
+    let Labelled { dataset, part, name, .. } = &labelled;
+    let mut classifier = Classifier::new(&model)?;
+    let views = if args.tta { train::views(metadata) } else { vec![] };
+    let predictions = match args.tta {
+        true => classifier.predict_views(dataset, part, &metadata.preprocessing, &views)?,
+        false => classifier.predict_all(dataset, part, &metadata.preprocessing)?,
     };
-    if part.is_empty() {
-        let (data, split) = (args.data.display(), &args.split);
-        return Err(Failure::Failed(format!(
-            "{data}: the {split} split has no images; choose another --split"
-        )));
+    let question = Question {
+        split: name,
+        threshold: args.threshold,
+        prevalence: args.prevalence,
+        draws: args.bootstrap,
+    };
+    let evaluation = Evaluation::new(metadata, &predictions, dataset)?;
+    let mut subgroups = Vec::new();
+    for column in &args.subgroup {
+        subgroups.extend(evaluation.subgroups(&question, column).map_err(Failure::of_settings)?);
     }
-    let name = if whole { "all" } else { &args.split };
-    let predictions = Classifier::new(&model)?.predict_all(&dataset, &part, &model.metadata.preprocessing)?;
-    let summary = summarise(&model.metadata, &predictions, &dataset, name, args.threshold)?;
+    let summary = evaluation.summary(&question)?;
+    if let Some(path) = &args.predictions {
+        train::write_predictions(path, &metadata.classes, &summary, &predictions, dataset)?;
+    }
+    let localisation = match &args.truth {
+        Some(truth) => {
+            Some(localise(&model, &labelled, &evaluation, &predictions, truth, args.heatmap_method.into())?)
+        }
+        None => None,
+    };
+    let test_openings = count_opening(&args.model, &labelled);
+    if let Some(path) = &args.report {
+        let page = Page {
+            model: &model,
+            dataset,
+            predictions: &predictions,
+            evaluation: &evaluation,
+            summary: &summary,
+            subgroups: &subgroups,
+            run: args.model.is_dir().then_some((args.model.as_path(), labelled.is_training_data)),
+            openings: test_openings,
+        };
+        page.write(path, None)?;
+    }
+    let output = Output { summary, subgroups, views: views.len().max(1), localisation, test_openings };
     let mut out = io::stdout().lock();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &summary)?;
+        serde_json::to_writer_pretty(&mut out, &output)?;
         return Ok(writeln!(out)?);
     }
-    Ok(writeln!(out, "{summary}\nResearch use only, not a medical device.")?)
+    output.print(&mut out)
 }
 
-/// The data set, with the splits that it gives or that the model's training drew from it.
-fn open(args: &Args, model: &Model) -> Result<Dataset, Failure> {
-    let provenance = &model.metadata.provenance;
-    let trained_by = provenance.config.get("group_by").and_then(|by| by.as_str());
-    let group_by = args.group_by.as_deref().or(trained_by);
-    let plain = grouped(&args.data, args.group_by.as_deref())?;
-    if let Ok((drawn, _)) = open_data(&args.data, group_by, provenance.seed.unwrap_or(0))
-        && drawn.fingerprint() == provenance.data_fingerprint
-    {
-        note("this is the data set that the model was trained on, with the splits of that run");
-        return Ok(drawn);
+impl Args {
+    fn check(&self) -> Result<(), Failure> {
+        let refuse = |option: &str, expected: &str, found: &dyn std::fmt::Display| {
+            Err(Failure::Usage(format!("{option}: expected {expected}, found {found}")))
+        };
+        match (self.threshold, self.prevalence) {
+            (Some(p), _) if !(0.0..=1.0).contains(&p) => refuse("--threshold", "a probability", &p),
+            (_, Some(p)) if !(p > 0.0 && p < 1.0) => {
+                refuse("--prevalence", "a number between 0 and 1, neither of them", &p)
+            }
+            _ if self.bootstrap > MAX_DRAWS => {
+                refuse("--bootstrap", &format!("at most {MAX_DRAWS} draws"), &self.bootstrap)
+            }
+            _ => Ok(()),
+        }
     }
-    if plain.samples.iter().all(|sample| sample.split.is_none()) {
-        note(format_args!("{} has no splits: all of it is evaluated", args.data.display()));
-    }
-    Ok(plain)
 }
 
-fn grouped(data: &Path, group_by: Option<&str>) -> Result<Dataset, Failure> {
-    let mut dataset = Dataset::open(data)?;
-    if let Some(by) = group_by {
-        dataset
-            .group_by(&by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?)?;
+/// Counts this look at a test split, or at images that are all there is, in the run folder `run`.
+pub fn count_opening(run: &Path, labelled: &Labelled) -> Option<usize> {
+    if !run.is_dir() || !["test", "all"].contains(&labelled.name.as_str()) {
+        return None;
     }
-    Ok(dataset)
+    let fingerprint = labelled.dataset.fingerprint();
+    let opening = Opening::now(shell::typed(), fingerprint, labelled.part.len());
+    let counted = train::record_opening(run, opening);
+    counted
+        .inspect_err(|error| {
+            note(format_args!("warning: this look at the test split is not counted: {error}"))
+        })
+        .ok()
+}
+
+impl Output {
+    fn print(&self, out: &mut impl Write) -> Result<(), Failure> {
+        writeln!(out, "{}", self.summary)?;
+        if self.views > 1 {
+            let views = self.views;
+            writeln!(
+                out,
+                "  Probabilities are means over {views} views of each image; the threshold was chosen without."
+            )?;
+        }
+        if !self.subgroups.is_empty() {
+            self.print_subgroups(out)?;
+        }
+        if let Some(found) = &self.localisation {
+            found.print(out)?;
+        }
+        if let Some(times) = self.test_openings {
+            let plural = if times == 1 { "" } else { "s" };
+            writeln!(
+                out,
+                "  These images have been opened {times} time{plural} by this run (test-openings.json)."
+            )?;
+        }
+        Ok(writeln!(out, "\nResearch use only, not a medical device.")?)
+    }
+
+    fn print_subgroups(&self, out: &mut impl Write) -> io::Result<()> {
+        let name = |group: &Subgroup| format!("{} = {}", group.column, group.value);
+        let width = self.subgroups.iter().map(|group| name(group).chars().count()).max().unwrap_or(0).max(8);
+        let columns = ["accuracy", "sensitivity", "specificity", "AUROC"].map(|name| format!("{name:<20}"));
+        writeln!(
+            out,
+            "  {:<width$}  {:>6}  {:>6}  {}",
+            "subgroup",
+            "images",
+            "groups",
+            columns.concat().trim_end()
+        )?;
+        for group in &self.subgroups {
+            let values = [
+                (group.accuracy, group.accuracy_ci),
+                (group.sensitivity, group.sensitivity_ci),
+                (group.specificity, group.specificity_ci),
+                (group.auroc, group.auroc_ci),
+            ];
+            let cells = values.map(|(value, interval)| format!("{:<20}", with_interval(value, interval)));
+            let groups = group.groups.map_or("-".to_owned(), |groups| groups.to_string());
+            writeln!(
+                out,
+                "  {:<width$}  {:>6}  {groups:>6}  {}",
+                name(group),
+                group.images,
+                cells.concat().trim_end()
+            )?;
+        }
+        writeln!(out)
+    }
+}
+
+/// `0.912 [0.85, 0.95]`; a dash where there is no value.
+pub fn with_interval(value: Option<f64>, interval: Option<Interval>) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let interval = interval.map_or(String::new(), |i| format!(" [{:.2}, {:.2}]", i.low, i.high));
+    format!("{value:.3}{interval}")
 }

@@ -21,6 +21,14 @@ impl Failure {
         Self::Usage(error.to_string())
     }
 
+    /// A setting that no run can have is a wrong command line; any other error is a failure.
+    pub fn of_settings(error: train::Error) -> Self {
+        match error {
+            train::Error::Config { .. } => Self::usage(error),
+            error => error.into(),
+        }
+    }
+
     /// Prints the message, and gives the exit status.
     pub fn report(self) -> u8 {
         match self {

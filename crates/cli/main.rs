@@ -6,14 +6,19 @@
 
 mod audit;
 mod bench;
+mod compare;
 mod evaluate;
 mod export;
 mod failure;
+mod heatmaps;
 mod import;
 mod inspect;
+mod labelled;
+mod localise;
 mod phantom;
 mod predict;
 mod progress;
+mod report;
 mod selftest;
 mod shell;
 mod split;
@@ -51,13 +56,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Args>),
-    Evaluate(evaluate::Args),
+    Evaluate(Box<evaluate::Args>),
+    Compare(compare::Args),
     Audit(audit::Args),
     Split(split::Args),
     Predict(predict::Args),
     Inspect(inspect::Args),
     Import(import::Args),
     Export(export::Args),
+    Report(report::Args),
     Phantom(phantom::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
@@ -75,13 +82,15 @@ fn run(cli: Cli) -> Result<(), Failure> {
     tensor::par::set_threads(threads.unwrap_or(0));
     match cli.command {
         Command::Train(args) => train::run(*args, threads),
-        Command::Evaluate(args) => evaluate::run(args),
+        Command::Evaluate(args) => evaluate::run(*args),
+        Command::Compare(args) => compare::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Split(args) => split::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
+        Command::Report(args) => report::run(args),
         Command::Phantom(args) => phantom::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Selftest(args) => selftest::run(args),

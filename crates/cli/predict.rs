@@ -5,6 +5,7 @@
 //! and a batch does not wait for paths that were not named yet.
 
 use crate::failure::{Failure, note};
+use crate::heatmaps::{Heatmaps, MethodArg};
 use clap::ValueEnum;
 use data::{Input, Stream, preprocess};
 use model::{Metadata, Model, Preprocessing};
@@ -21,11 +22,14 @@ use train::{Classifier, predicted_class};
   vertebra predict runs/mine scans/ --format csv > predictions.csv
   vertebra predict runs/mine 'scans/**/*.png' --format jsonl
   find scans -name '*.jpg' | vertebra predict runs/mine - --top 3
+  vertebra predict runs/mine scan.png --heatmap maps
 
 INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched through), a pattern with *, ? and **, or - for
 paths on stdin. csv has path, label, probability, a column p_CLASS for every class, and error; jsonl has path, label,
-probability and probabilities, or path and error. With --top, only the K most probable classes are there. The exit
-status is 1 if any image failed. Research use only, not a medical device.")]
+probability and probabilities, or path and error. With --top, only the K most probable classes are there. --heatmap
+writes DIR/NAME.png for every image: what speaks for the positive class (red) and against it (blue); with more than two
+classes, for the predicted one. Lines then name the file (csv: a column heatmap). The exit status is 1 if any image
+failed. Research use only, not a medical device.")]
 pub struct Args {
     /// Model file, or run folder
     model: PathBuf,
@@ -38,6 +42,12 @@ pub struct Args {
     /// Show only the K most probable classes
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     top: Option<u16>,
+    /// Write an overlay of where the class is seen for every image, as PNG
+    #[arg(long, value_name = "DIR")]
+    heatmap: Option<PathBuf>,
+    /// How heatmaps are made
+    #[arg(long, value_name = "METHOD", default_value = "occlusion")]
+    heatmap_method: MethodArg,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -58,6 +68,8 @@ type Decoded = (PathBuf, Result<Vec<f32>, String>);
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
+    let mut heatmaps =
+        args.heatmap.map(|folder| Heatmaps::new(folder, &model, args.heatmap_method.into())).transpose()?;
     let prep = model.metadata.preprocessing.clone();
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
     let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
@@ -67,14 +79,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
     // The first images are decoded meanwhile.
     let (mut classifier, metadata) = Classifier::consume(model)?;
 
-    let mut printer = Printer::new(args.format, args.top, &metadata);
+    let mut printer = Printer::new(args.format, args.top, heatmaps.is_some(), &metadata);
     printer.begin()?;
     loop {
         let decoded = stream.batch(batch);
         if decoded.is_empty() {
             break;
         }
-        classify(&mut classifier, &mut printer, decoded)?;
+        classify(&mut classifier, &mut printer, heatmaps.as_mut(), decoded)?;
     }
     note("Research use only, not a medical device.");
     match printer.failed {
@@ -104,6 +116,7 @@ fn decode(input: Input, prep: &Preprocessing) -> Decoded {
 fn classify(
     classifier: &mut Classifier,
     printer: &mut Printer,
+    mut heatmaps: Option<&mut Heatmaps>,
     batch: Vec<Option<Decoded>>,
 ) -> Result<(), Failure> {
     let images: Vec<&[f32]> = batch.iter().flatten().filter_map(|(_, image)| image.as_deref().ok()).collect();
@@ -113,7 +126,11 @@ fn classify(
     for decoded in batch {
         let (path, image) = decoded.ok_or_else(|| Failure::Failed("a decoding thread ended".into()))?;
         match image {
-            Ok(_) => printer.prediction(&path, rows.next().expect("a row for every image"))?,
+            Ok(pixels) => {
+                let row = rows.next().expect("a row for every image");
+                let drawn = heatmaps.as_mut().map(|maps| maps.write(&path, &pixels, printer.metadata, row));
+                printer.prediction(&path, row, drawn)?;
+            }
             Err(reason) => printer.error(&path, &reason)?,
         }
     }
@@ -132,16 +149,18 @@ struct Printer<'a> {
     out: StdoutLock<'static>,
     format: Format,
     top: usize,
+    /// Whether lines name a heatmap.
+    with_heatmaps: bool,
     metadata: &'a Metadata,
     lines: usize,
     failed: usize,
 }
 
 impl<'a> Printer<'a> {
-    fn new(format: Format, top: Option<u16>, metadata: &'a Metadata) -> Self {
+    fn new(format: Format, top: Option<u16>, with_heatmaps: bool, metadata: &'a Metadata) -> Self {
         let classes = metadata.classes.len();
         let top = top.map_or(classes, |top| classes.min(top.into()));
-        Self { out: io::stdout().lock(), format, top, metadata, lines: 0, failed: 0 }
+        Self { out: io::stdout().lock(), format, top, with_heatmaps, metadata, lines: 0, failed: 0 }
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -157,14 +176,26 @@ impl<'a> Printer<'a> {
             Format::Csv => {
                 let mut header = vec!["path".to_owned(), "label".into(), "probability".into()];
                 header.extend(self.metadata.classes.iter().map(|class| format!("p_{class}")));
+                header.extend(self.with_heatmaps.then(|| "heatmap".into()));
                 header.push("error".into());
                 self.csv(&header)
             }
         }
     }
 
-    fn prediction(&mut self, path: &Path, row: &[f64]) -> io::Result<()> {
+    /// `heatmap` is where it was written, or why not; none if none was asked for.
+    fn prediction(
+        &mut self,
+        path: &Path,
+        row: &[f64],
+        heatmap: Option<Result<PathBuf, String>>,
+    ) -> io::Result<()> {
         self.lines += 1;
+        let (heatmap, error) = match heatmap {
+            Some(Err(reason)) => (None, format!("no heatmap: {reason}")),
+            heatmap => (heatmap.and_then(Result::ok).map(|path| path.display().to_string()), String::new()),
+        };
+        self.failed += usize::from(!error.is_empty());
         let classes = &self.metadata.classes;
         let predicted = predicted_class(self.metadata, row);
         let mut order: Vec<usize> = (0..row.len()).collect();
@@ -174,25 +205,35 @@ impl<'a> Printer<'a> {
         match self.format {
             Format::Table => {
                 let all: Vec<_> = shown.iter().map(|&i| format!("{} {:.4}", classes[i], row[i])).collect();
-                writeln!(self.out, "{path}  {}  ({})", classes[predicted], all.join(", "))
+                write!(self.out, "{path}  {}  ({})", classes[predicted], all.join(", "))?;
+                let arrow = heatmap.map_or(String::new(), |heatmap| format!("  -> {heatmap}"));
+                let error = if error.is_empty() { error } else { format!("  error: {error}") };
+                writeln!(self.out, "{arrow}{error}")
             }
             Format::Csv => {
                 let mut line = vec![path, classes[predicted].clone(), format!("{:.6}", row[predicted])];
                 let cell =
                     |i: usize| if shown.contains(&i) { format!("{:.6}", row[i]) } else { String::new() };
                 line.extend((0..row.len()).map(cell));
-                line.push(String::new());
+                line.extend(self.with_heatmaps.then(|| heatmap.unwrap_or_default()));
+                line.push(error);
                 self.csv(&line)
             }
             Format::Jsonl => {
                 let probabilities: Map<String, Value> =
                     shown.iter().map(|&i| (classes[i].clone(), json!(row[i]))).collect();
-                let line = json!({
+                let mut line = json!({
                     "path": path,
                     "label": classes[predicted],
                     "probability": row[predicted],
                     "probabilities": probabilities,
                 });
+                if self.with_heatmaps {
+                    line["heatmap"] = json!(heatmap);
+                }
+                if !error.is_empty() {
+                    line["error"] = json!(error);
+                }
                 writeln!(self.out, "{line}")
             }
         }
@@ -206,7 +247,8 @@ impl<'a> Printer<'a> {
             Format::Table => writeln!(self.out, "{path}  error: {reason}"),
             Format::Csv => {
                 let mut line = vec![path];
-                line.resize(3 + self.metadata.classes.len(), String::new());
+                let columns = 3 + self.metadata.classes.len() + usize::from(self.with_heatmaps);
+                line.resize(columns, String::new());
                 line.push(reason.to_owned());
                 self.csv(&line)
             }

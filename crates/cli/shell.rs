@@ -26,6 +26,12 @@ pub fn program() -> String {
     }
 }
 
+/// The command line that this program was started with, whatever the program's path.
+pub fn typed() -> String {
+    let words = env::args_os().skip(1).map(|word| quote(PathBuf::from(word)));
+    std::iter::once("vertebra".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
 /// The line for a binary that `cargo run` started in the workspace of the current folder.
 fn by_cargo(executable: &Path) -> Option<&'static str> {
     let workspace = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);

@@ -4,7 +4,7 @@ mod folds;
 
 use crate::failure::{Failure, note};
 use crate::progress::Progress;
-use crate::shell::{program, quote};
+use crate::shell::{self, program, quote};
 use clap::ValueEnum;
 use model::Fit;
 use std::io::{self, Write};
@@ -24,7 +24,8 @@ use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
 
-The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv and predictions.csv.
+The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv, predictions.csv,
+report.html, model-card.md and test-openings.json.
 Ctrl-C saves and says how to go on. Research use only, not a medical device.")]
 pub struct Args {
     /// Folder or CSV manifest; without it, simulated radiographs are made and used
@@ -132,6 +133,9 @@ pub struct Args {
     /// What a class counts in the loss [default: none]
     #[arg(long)]
     class_weights: Option<ClassWeightsArg>,
+    /// How the decision threshold is chosen on the validation split (two classes) [default: youden]
+    #[arg(long, value_name = "youden|sensitivity:S")]
+    threshold_rule: Option<eval::ThresholdRule>,
     /// Memory for decoded images, in MiB [default: 1024]
     #[arg(long, value_name = "MIB")]
     cache: Option<usize>,
@@ -188,16 +192,28 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
             glance = Some(crate::audit::glance(dataset, &config.out));
         }
     })?;
+    let openings = match &outcome {
+        Outcome::Finished(report) => {
+            let openings = count_opening(&config, report);
+            if let Err(failure) = crate::report::of_run(&config.out) {
+                note("warning: the run is finished, but its report could not be written:");
+                failure.report();
+            }
+            openings
+        }
+        Outcome::Interrupted { .. } => None,
+    };
     match outcome {
         Outcome::Finished(report) if args.json => {
             let result = serde_json::json!({
                 "run": config.out, "best_epoch": report.best_epoch, "result": report.summary, "audit": glance,
+                "test_openings": openings,
             });
             let mut out = io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, &result)?;
             Ok(writeln!(out)?)
         }
-        Outcome::Finished(report) => close(&config, &report, glance.as_ref()),
+        Outcome::Finished(report) => close(&config, &report, glance.as_ref(), openings),
         Outcome::Interrupted { step } => {
             note(format_args!("stopped after step {step}; everything is saved. To go on:"));
             note(format_args!("  {} train --resume --out {}", program(), quote(&config.out)));
@@ -270,6 +286,7 @@ impl Args {
         set(&mut config.seed, &self.seed);
         set(&mut config.average, &self.average);
         set(&mut config.label_smoothing, &self.label_smoothing);
+        set(&mut config.threshold_rule, &self.threshold_rule);
         set(&mut config.cache_mib, &self.cache);
         config.fit = self.fit.map_or(config.fit, |fit| match fit {
             FitArg::Stretch => Fit::Stretch,
@@ -361,8 +378,28 @@ fn stop_on_signal() -> Arc<AtomicBool> {
     stop
 }
 
+/// Counts the closing table as a look at the test split, if it is one.
+fn count_opening(config: &Config, report: &Report) -> Option<usize> {
+    if report.split != data::Split::Test {
+        return None;
+    }
+    let images = report.predictions.indices.len();
+    let opening = train::Opening::now(shell::typed(), report.data_fingerprint.clone(), images);
+    let counted = train::record_opening(&config.out, opening);
+    counted
+        .inspect_err(|error| {
+            note(format_args!("warning: this look at the test split is not counted: {error}"))
+        })
+        .ok()
+}
+
 /// The closing table, where everything is, and the line to type next.
-fn close(config: &Config, report: &Report, glance: Option<&audit::Quick>) -> Result<(), Failure> {
+fn close(
+    config: &Config,
+    report: &Report,
+    glance: Option<&audit::Quick>,
+    openings: Option<usize>,
+) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out)?;
     if report.split == data::Split::Val {
@@ -392,6 +429,9 @@ fn close(config: &Config, report: &Report, glance: Option<&audit::Quick>) -> Res
     }
     for line in glance.into_iter().flat_map(|glance| &glance.verdict) {
         writeln!(out, "\n  {line}")?;
+    }
+    if let Some(times) = openings.filter(|&times| times > 1) {
+        writeln!(out, "\n  This test split has been opened {times} times by this run (test-openings.json).")?;
     }
     writeln!(out, "\nrun folder: {}", config.out.display())?;
     let (run, example) = (quote(&config.out), quote(&report.example));

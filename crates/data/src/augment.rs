@@ -12,6 +12,8 @@ use model::Preprocessing;
 use serde::{Deserialize, Serialize};
 use tensor::Rng;
 
+use crate::warp::{Affine, warp};
+
 /// How far an image may be changed; small changes are more likely than large ones, and 0 turns an effect off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -46,19 +48,9 @@ impl Default for Augment {
     }
 }
 
-/// Bits after the point of a source coordinate: an integer step a pixel, exact and without a conversion from float.
-const POINT: u32 = 16;
-const ONE: f64 = (1u32 << POINT) as f64;
-
 /// What one image undergoes.
 struct Draw {
-    /// Source coordinates are `x0 + xx * x + xy * y` and `y0 + yx * x + yy * y`, in units of 2^-16 pixel.
-    x0: f64,
-    xx: f64,
-    xy: f64,
-    y0: f64,
-    yx: f64,
-    yy: f64,
+    map: Affine,
     gain: f32,
     bias: f32,
     /// Standard deviation, of 255.
@@ -106,22 +98,9 @@ impl Augment {
         let bias = 127.5 * (1.0 - gain) + vary(rng, 255.0 * self.brightness);
         let noise = 255.0 * self.noise * rng.uniform();
 
-        // About the centre: source = R (target - shift) / zoom, with x mirrored first.
-        let (xx, xy) = (ONE * cos * mirror / zoom, ONE * sin / zoom);
-        let (yx, yy) = (-ONE * sin * mirror / zoom, ONE * cos / zoom);
-        let (center_x, center_y) = ((prep.width as f64 - 1.0) / 2.0, (prep.height as f64 - 1.0) / 2.0);
-        let (from_x, from_y) = (center_x + shift_x, center_y + shift_y);
-        Draw {
-            x0: ONE * center_x - xx * from_x - xy * from_y,
-            xx,
-            xy,
-            y0: ONE * center_y - yx * from_x - yy * from_y,
-            yx,
-            yy,
-            gain: gain as f32,
-            bias: bias as f32,
-            noise: noise as f32,
-        }
+        let map =
+            Affine::about_centre([prep.height, prep.width], [sin, cos], [shift_y, shift_x], zoom, mirror);
+        Draw { map, gain: gain as f32, bias: bias as f32, noise: noise as f32 }
     }
 }
 
@@ -132,40 +111,18 @@ fn render<T: Copy + Into<f32>, const C: usize>(
     rng: &mut Rng,
     out: &mut [f32],
 ) {
-    let (width, height) = (prep.width, prep.height);
-    let (last_x, last_y) = (((width - 1) as i64) << POINT, ((height - 1) as i64) << POINT);
-    let (step_x, step_y) = (draw.xx.round() as i64, draw.yx.round() as i64);
     let scale: [f32; C] = std::array::from_fn(|c| prep.scale[c]);
     let offset: [f32; C] = std::array::from_fn(|c| prep.offset[c]);
     let noise = draw.noise / GRAIN_DEVIATION;
-    let (pixels, _) = source.as_chunks::<C>();
-    for (y, row) in out.chunks_exact_mut(width * C).enumerate() {
-        let mut sx = (draw.x0 + draw.xy * y as f64).round() as i64;
-        let mut sy = (draw.y0 + draw.yy * y as f64).round() as i64;
-        let mut bits = 0;
-        for (x, out) in row.as_chunks_mut::<C>().0.iter_mut().enumerate() {
-            bits = if x % 2 == 0 { rng.next_u64() } else { bits >> 32 };
-            let grain = noise * grain(bits as u32);
-            let (px, py) = (sx.clamp(0, last_x), sy.clamp(0, last_y));
-            (sx, sy) = (sx + step_x, sy + step_y);
-            let (left, top) = ((px >> POINT) as usize, (py >> POINT) as usize);
-            let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
-            let (fx, fy) = (fraction(px), fraction(py));
-            let (upper, lower) = (top * width, bottom * width);
-            let corners = [upper + left, upper + right, lower + left, lower + right].map(|i| pixels[i]);
-            for c in 0..C {
-                let [a, b, p, q] = corners.map(|pixel| pixel[c].into());
-                let (above, below) = (a + fx * (b - a), p + fx * (q - p));
-                let value = (above + fy * (below - above)) * draw.gain + draw.bias + grain;
-                out[c] = value.clamp(0.0, 255.0) * scale[c] + offset[c];
-            }
-        }
-    }
-}
-
-/// The part of a coordinate after the point, in `0..1`.
-fn fraction(coordinate: i64) -> f32 {
-    (coordinate as u32 & ((1 << POINT) - 1)) as f32 * (1.0 / ONE) as f32
+    let mut bits = 0;
+    warp::<T, C>(source, [prep.height, prep.width], &draw.map, out, |x, pixel| {
+        bits = if x % 2 == 0 { rng.next_u64() } else { bits >> 32 };
+        let grain = noise * grain(bits as u32);
+        std::array::from_fn(|c| {
+            let value = pixel[c] * draw.gain + draw.bias + grain;
+            value.clamp(0.0, 255.0) * scale[c] + offset[c]
+        })
+    });
 }
 
 /// The standard deviation of [`grain`]: of four uniform bytes, sqrt(4 (256^2 - 1) / 12).
@@ -221,8 +178,8 @@ mod tests {
         };
         let value = |i: usize| {
             let (c, x, y) = (i % channels, (i / channels % width) as f64, (i / channels / width) as f64);
-            let sx = ((draw.x0 + draw.xx * x + draw.xy * y) / ONE).clamp(0.0, width as f64 - 1.0);
-            let sy = ((draw.y0 + draw.yx * x + draw.yy * y) / ONE).clamp(0.0, height as f64 - 1.0);
+            let [sx, sy] = draw.map.source(x, y);
+            let (sx, sy) = (sx.clamp(0.0, width as f64 - 1.0), sy.clamp(0.0, height as f64 - 1.0));
             let (left, top, fx, fy) = (sx.floor(), sy.floor(), sx.fract(), sy.fract());
             let above = at(left, top, c) * (1.0 - fx) + at(left + 1.0, top, c) * fx;
             let below = at(left, top + 1.0, c) * (1.0 - fx) + at(left + 1.0, top + 1.0, c) * fx;

@@ -19,6 +19,7 @@ mod preprocess;
 mod resize;
 mod split;
 mod stream;
+mod warp;
 
 pub use augment::Augment;
 pub use cache::CacheUsage;
@@ -31,7 +32,8 @@ pub use group::{GroupBy, group_from_name};
 pub use inputs::{Input, inputs};
 pub use loader::{Batch, Batches, Loader, LoaderOptions};
 pub use manifest::write_manifest;
-pub use preprocess::{normalise, pixels, preprocess};
+pub use preprocess::{Placement, normalise, pixels, preprocess};
 pub use resize::resize;
 pub use split::{Split, split_groups};
 pub use stream::Stream;
+pub use warp::View;

@@ -25,7 +25,7 @@ pub fn pixels(picture: &Picture, prep: &Preprocessing) -> Vec<f32> {
     }
     match prep.fit {
         Fit::Stretch => resize(&samples, from, to, prep.channels),
-        Fit::Pad => pad(&samples, from, to, prep.channels),
+        Fit::Pad => pad(&samples, &Placement::new([from.0, from.1], prep), prep),
     }
 }
 
@@ -54,23 +54,79 @@ fn luma(rgb: &[f32], bits: u8) -> f32 {
     if bits == 8 { (value + 0.5).floor() as f32 } else { value as f32 }
 }
 
-/// Resizes to the largest size that keeps the aspect, centred on black.
-fn pad(
-    samples: &[f32],
-    (height, width): (usize, usize),
-    (to_height, to_width): (usize, usize),
-    channels: usize,
-) -> Vec<f32> {
-    let zoom = (to_height as f64 / height as f64).min(to_width as f64 / width as f64);
-    let side = |from: usize, limit: usize| ((from as f64 * zoom).round() as usize).clamp(1, limit);
-    let (inner_height, inner_width) = (side(height, to_height), side(width, to_width));
-    let inner = resize(samples, (height, width), (inner_height, inner_width), channels);
+/// Where a picture comes to lie in the network's input, and back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placement {
+    /// Height and width of the picture.
+    pub picture: [usize; 2],
+    /// Top and left of its place.
+    pub corner: [usize; 2],
+    /// Height and width of its place.
+    pub size: [usize; 2],
+}
 
-    let (top, left) = ((to_height - inner_height) / 2, (to_width - inner_width) / 2);
-    let mut out = vec![0.0; to_height * to_width * channels];
-    let rows = out.chunks_exact_mut(to_width * channels).skip(top);
-    for (to, from) in rows.zip(inner.chunks_exact(inner_width * channels)) {
-        to[left * channels..][..from.len()].copy_from_slice(from);
+impl Placement {
+    /// For a picture of `height` and `width`.
+    pub fn new([height, width]: [usize; 2], prep: &Preprocessing) -> Self {
+        let (to_height, to_width) = (prep.height, prep.width);
+        let size = match prep.fit {
+            Fit::Stretch => [to_height, to_width],
+            Fit::Pad => {
+                let zoom = (to_height as f64 / height as f64).min(to_width as f64 / width as f64);
+                let side =
+                    |from: usize, limit: usize| ((from as f64 * zoom).round() as usize).clamp(1, limit);
+                [side(height, to_height), side(width, to_width)]
+            }
+        };
+        let corner = [(to_height - size[0]) / 2, (to_width - size[1]) / 2];
+        Self { picture: [height, width], corner, size }
+    }
+
+    /// The point `[y, x]` of the picture that the centre of an input pixel shows; outside of it in the padding.
+    pub fn to_image(&self, y: usize, x: usize) -> [f64; 2] {
+        let at = |i: usize, pixel: usize| {
+            (pixel as f64 + 0.5 - self.corner[i] as f64) * self.picture[i] as f64 / self.size[i] as f64
+        };
+        [at(0, y), at(1, x)]
+    }
+
+    /// The input pixel `[y, x]`, between pixels as it falls, that shows a point of the picture.
+    pub fn to_input(&self, [y, x]: [f64; 2]) -> [f64; 2] {
+        let at = |i: usize, point: f64| {
+            point * self.size[i] as f64 / self.picture[i] as f64 + self.corner[i] as f64 - 0.5
+        };
+        [at(0, y), at(1, x)]
+    }
+}
+
+/// Resizes to the largest size that keeps the aspect, centred on black.
+fn pad(samples: &[f32], place: &Placement, prep: &Preprocessing) -> Vec<f32> {
+    let ([height, width], [inner_height, inner_width], [top, left]) =
+        (place.picture, place.size, place.corner);
+    let inner = resize(samples, (height, width), (inner_height, inner_width), prep.channels);
+    let mut out = vec![0.0; prep.height * prep.width * prep.channels];
+    let rows = out.chunks_exact_mut(prep.width * prep.channels).skip(top);
+    for (to, from) in rows.zip(inner.chunks_exact(inner_width * prep.channels)) {
+        to[left * prep.channels..][..from.len()].copy_from_slice(from);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_found_in_both_directions() {
+        let mut prep = Preprocessing::new(1, [100, 100]);
+        for (fit, size, corner) in [(Fit::Stretch, [100, 100], [0, 0]), (Fit::Pad, [100, 50], [0, 25])] {
+            prep.fit = fit;
+            let place = Placement::new([400, 200], &prep);
+            assert_eq!((place.size, place.corner), (size, corner));
+            let [y, x] = place.to_input(place.to_image(30, 40));
+            assert!((y - 30.0).abs() < 1e-9 && (x - 40.0).abs() < 1e-9);
+        }
+        // In the padding, left of the picture.
+        assert!(Placement::new([400, 200], &prep).to_image(50, 10)[1] < 0.0);
+    }
 }

@@ -4,8 +4,9 @@
 //! the models share.
 
 use crate::delong::DeLong;
+use crate::groups::{or_singletons, table_len};
 use crate::interval::Interval;
-use crate::special::{beta_cdf, normal_cdf, normal_quantile};
+use crate::special::{normal_cdf, normal_quantile};
 use serde::Serialize;
 
 /// The difference of two AUROCs on the same samples.
@@ -50,26 +51,56 @@ pub fn compare_auroc(
     })
 }
 
-/// The exact test of McNemar (1947).
+/// The exact test of McNemar (1947), by group.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct McNemar {
     /// Samples that only the first model answers rightly.
     pub only_first: usize,
     /// Samples that only the second model answers rightly.
     pub only_second: usize,
-    /// Two-sided p-value: of the samples on which one is right and one wrong, each is right on half. 1 if there are none.
+    /// Two-sided p-value; 1 if the models are right on the same samples.
     pub p_value: f64,
 }
 
-/// Compares which samples two models answer rightly. Samples are taken as independent: with groups, give one answer a
-/// group.
-pub fn mcnemar(first_right: &[bool], second_right: &[bool]) -> McNemar {
+/// Compares which samples two models answer rightly, on independent `groups`.
+///
+/// If the models are alike, then in every group the first is ahead by some number of samples as likely as the second
+/// is. The p-value is the share of all sign patterns of these leads whose sum is at least as far from 0 as the one that
+/// was found, counted exactly (Fisher's sign-flip test, 1935). With one sample a group that is the exact binomial test
+/// of McNemar.
+pub fn mcnemar(first_right: &[bool], second_right: &[bool], groups: Option<&[usize]>) -> McNemar {
     let count = |first, second| {
         first_right.iter().zip(second_right).filter(|&(&a, &b)| a == first && b == second).count()
     };
     let (only_first, only_second) = (count(true, false), count(false, true));
-    let (fewer, more) = (only_first.min(only_second) as f64, only_first.max(only_second) as f64);
-    // P(Binomial(n, 1/2) <= fewer) as an incomplete beta function; with equal counts the two tails overlap.
-    let p_value = if fewer == more { 1.0 } else { 2.0 * beta_cdf(more, fewer + 1.0, 0.5) };
-    McNemar { only_first, only_second, p_value }
+    let groups = or_singletons(groups, first_right.len());
+    let mut leads = vec![0_i64; table_len(&groups)];
+    for ((&first, &second), group) in first_right.iter().zip(second_right).zip(groups) {
+        leads[group] += i64::from(first) - i64::from(second);
+    }
+    let lead = leads.iter().sum::<i64>().unsigned_abs() as usize;
+    let sizes: Vec<usize> =
+        leads.iter().map(|lead| lead.unsigned_abs() as usize).filter(|&n| n > 0).collect();
+    // Rounding must not lift a certainty above 1.
+    McNemar { only_first, only_second, p_value: sign_flip_tail(&sizes, lead).min(1.0) }
+}
+
+/// The chance that `|sum of +-size| >= least` when every sign is tossed.
+fn sign_flip_tail(sizes: &[usize], least: usize) -> f64 {
+    let reach: usize = sizes.iter().sum();
+    // `chance[i]`: of the sum `i - reach`. A sum is even or odd as `reach` is, so every other place stays 0.
+    let mut chance = vec![0.0; 2 * reach + 1];
+    chance[reach] = 1.0;
+    let mut within = 0;
+    for &size in sizes {
+        let mut next = vec![0.0; chance.len()];
+        for i in reach - within..=reach + within {
+            next[i - size] += 0.5 * chance[i];
+            next[i + size] += 0.5 * chance[i];
+        }
+        within += size;
+        chance = next;
+    }
+    let far = |&(i, _): &(usize, &f64)| i.abs_diff(reach) >= least;
+    chance.iter().enumerate().filter(far).map(|(_, chance)| chance).sum()
 }

@@ -6,6 +6,7 @@
 
 use crate::ranking::{Cut, Ranking};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// A sample is called positive if its probability of the positive class is `value` or more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,57 @@ pub struct Threshold {
     pub value: f64,
     /// The rule that chose it, in words.
     pub rule: String,
+}
+
+/// How a threshold is chosen; as text `youden`, or `sensitivity:0.95`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ThresholdRule {
+    /// [`Threshold::youden`].
+    #[default]
+    Youden,
+    /// [`Threshold::at_sensitivity`].
+    Sensitivity(f64),
+}
+
+impl ThresholdRule {
+    /// The threshold that the rule chooses; `None` where it has nothing to choose from.
+    pub fn choose(self, probabilities: &[f64], positive: &[bool]) -> Option<Threshold> {
+        match self {
+            Self::Youden => Threshold::youden(probabilities, positive),
+            Self::Sensitivity(least) => Threshold::at_sensitivity(probabilities, positive, least),
+        }
+    }
+}
+
+impl FromStr for ThresholdRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sensitivity = || text.strip_prefix("sensitivity:")?.parse().ok();
+        match sensitivity() {
+            Some(least) if least > 0.0 && least <= 1.0 => Ok(Self::Sensitivity(least)),
+            None if text == "youden" => Ok(Self::Youden),
+            _ => Err(format!("expected youden, or sensitivity:S with S above 0 and at most 1, found {text}")),
+        }
+    }
+}
+
+impl TryFrom<String> for ThresholdRule {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<ThresholdRule> for String {
+    fn from(rule: ThresholdRule) -> Self {
+        match rule {
+            ThresholdRule::Youden => "youden".to_owned(),
+            ThresholdRule::Sensitivity(least) => format!("sensitivity:{least}"),
+        }
+    }
 }
 
 impl Threshold {
@@ -56,4 +108,20 @@ fn below(cuts: &[Cut], index: usize) -> f64 {
     let next = cuts.get(index + 1).map_or(0.0, |cut| cut.score);
     let middle = f64::midpoint(next, score);
     if middle > next { middle } else { score }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ThresholdRule::{self, Sensitivity, Youden};
+
+    #[test]
+    fn rules_are_read_as_they_are_written() {
+        for (text, rule) in [("youden", Youden), ("sensitivity:0.95", Sensitivity(0.95))] {
+            assert_eq!(text.parse(), Ok(rule));
+            assert_eq!(String::from(rule), text);
+        }
+        for text in ["Youden's", "sensitivity", "sensitivity:0", "sensitivity:1.1", "sensitivity:NaN", ""] {
+            assert!(text.parse::<ThresholdRule>().is_err(), "{text}");
+        }
+    }
 }

@@ -157,9 +157,34 @@ fn calibration_at_the_ends() {
 #[test]
 fn equal_models_do_not_differ() {
     let right = [true, false, true];
-    assert_eq!(mcnemar(&right, &right).p_value, 1.0);
+    assert_eq!(mcnemar(&right, &right, None).p_value, 1.0);
     // Five wins to none: 2 / 2^5.
-    close(mcnemar(&[true; 5], &[false; 5]).p_value, 0.0625);
+    close(mcnemar(&[true; 5], &[false; 5], None).p_value, 0.0625);
+}
+
+/// Against all 2^g sign patterns, written out.
+#[test]
+fn mcnemar_by_group_counts_sign_patterns() {
+    let first = [true, true, true, false, true, true, false, true, true];
+    let second = [false, false, true, true, true, false, true, true, false];
+    let groups = [0, 0, 1, 1, 2, 2, 2, 3, 4];
+    let mut leads = [0_i32; 5];
+    for ((&a, &b), &group) in first.iter().zip(&second).zip(&groups) {
+        leads[group] += i32::from(a) - i32::from(b);
+    }
+    let least = leads.iter().sum::<i32>().abs();
+    let signed = |pattern: usize| -> i32 {
+        leads.iter().enumerate().map(|(i, &lead)| if pattern >> i & 1 == 1 { lead } else { -lead }).sum()
+    };
+    let far = (0..32).filter(|&pattern| signed(pattern).abs() >= least).count();
+    let found = mcnemar(&first, &second, Some(&groups));
+    close(found.p_value, far as f64 / 32.0);
+    assert_eq!((found.only_first, found.only_second), (4, 2));
+    // Copies of one patient are one observation: two patients can show nothing.
+    let twice = |right: bool| [right; 40];
+    let two: Vec<usize> = (0..40).map(|i| i % 2).collect();
+    close(mcnemar(&twice(true), &twice(false), Some(&two)).p_value, 0.5);
+    assert!(mcnemar(&twice(true), &twice(false), None).p_value < 1e-11);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn intervals_and_mcnemar() {
         // n answers that differ, k of them won by the first model.
         let first: Vec<bool> = (0..n as usize).map(|i| i < k as usize).collect();
         let second: Vec<bool> = first.iter().map(|won| !won).collect();
-        close(mcnemar(&first, &second).p_value, number(&case["mcnemar"]), 1e-10);
+        close(mcnemar(&first, &second, None).p_value, number(&case["mcnemar"]), 1e-10);
     }
 }
 
@@ -141,7 +141,7 @@ fn decisions() {
         let right = |scores: &[f64]| -> Vec<bool> {
             scores.iter().zip(&positive).map(|(&p, &y)| (p >= 0.5) == y).collect()
         };
-        close(mcnemar(&right(&p), &right(&q)).p_value, number(&case["mcnemar"]), 1e-12);
+        close(mcnemar(&right(&p), &right(&q), None).p_value, number(&case["mcnemar"]), 1e-12);
         if name == "groups" {
             let grouped =
                 Proportion::new(&right(&p), Some(&indices(&case["groups"])), 0.95).expect("samples");

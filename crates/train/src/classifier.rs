@@ -1,10 +1,10 @@
 //! Probabilities from a model: the one way that validation, the closing table, `evaluate` and `predict` take.
 
 use crate::Error;
-use data::{Dataset, Loader, LoaderOptions};
+use data::{Dataset, Loader, LoaderOptions, View};
 use infer::Plan;
 use kernels::Level;
-use model::{Metadata, Model, Network, Weights};
+use model::{Metadata, Model, Network, Preprocessing, Weights};
 
 /// Images a batch: enough to fill the threads, whatever the batch size of training was.
 const BATCH: usize = 32;
@@ -48,6 +48,11 @@ impl Classifier {
         Ok(Self { plan: Plan::of(network, weights, Level::current(), BATCH)?, temperature: 1.0 })
     }
 
+    /// What logits are divided by.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
     /// Log-probabilities `[n, classes]` of preprocessed `images: [n, h, w, channels]`.
     pub fn log_probabilities(&mut self, images: &[f32]) -> Vec<f64> {
         let images: Vec<_> = images.chunks_exact(self.plan.image_len()).collect();
@@ -68,27 +73,87 @@ impl Classifier {
         &mut self,
         dataset: &Dataset,
         part: &[usize],
-        prep: &model::Preprocessing,
+        prep: &Preprocessing,
     ) -> Result<Predictions, Error> {
         let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH));
         self.predict_loader(&loader)
     }
 
+    /// The same by the mean of the probabilities over several `views` of each image (test-time augmentation).
+    pub fn predict_views(
+        &mut self,
+        dataset: &Dataset,
+        part: &[usize],
+        prep: &Preprocessing,
+        views: &[View],
+    ) -> Result<Predictions, Error> {
+        let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH));
+        self.predict_by(&loader, |classifier, images| {
+            let mut seen = Vec::with_capacity(images.len() * views.len());
+            views.iter().for_each(|view| view.apply(images, prep, &mut seen));
+            mean_of_views(&classifier.log_probabilities(&seen), views.len())
+        })
+    }
+
     /// Predicts what `loader` reads in an epoch.
     pub fn predict_loader(&mut self, loader: &Loader) -> Result<Predictions, Error> {
-        let mut all = Predictions { indices: vec![], probabilities: vec![], log_probabilities: vec![] };
+        self.predict_by(loader, Self::log_probabilities)
+    }
+
+    fn predict_by(
+        &mut self,
+        loader: &Loader,
+        log_probabilities: impl Fn(&mut Self, &[f32]) -> Vec<f64>,
+    ) -> Result<Predictions, Error> {
+        let (mut indices, mut all) = (vec![], vec![]);
         for batch in loader.batches(0, 0) {
             let batch = batch?;
-            all.log_probabilities.extend(self.log_probabilities(&batch.images));
-            all.indices.extend(&batch.indices);
+            all.extend(log_probabilities(self, &batch.images));
+            indices.extend(&batch.indices);
             loader.recycle(batch);
         }
-        all.probabilities = all.log_probabilities.iter().map(|p| p.exp()).collect();
-        Ok(all)
+        Ok(Predictions::new(indices, all))
     }
 }
 
+/// The views of test-time augmentation: small turns, and their mirror images for a model that was
+/// trained with `--flip`. To any other model a mirrored radiograph is something that it never saw and that no patient
+/// is, so its answer to one would add noise.
+pub fn views(metadata: &Metadata) -> Vec<View> {
+    let mirrored = metadata.provenance.config["flip"] == true;
+    let sides = if mirrored { &[false, true][..] } else { &[false] };
+    let turned = |&mirror: &bool| DEGREES.map(|degrees| View { degrees, mirror });
+    sides.iter().flat_map(turned).collect()
+}
+
+/// Well within what training turns by.
+const DEGREES: [f64; 5] = [0.0, -2.5, 2.5, -5.0, 5.0];
+
+/// The logarithm of the mean probability over `views`, `[n, classes]` of each after another's: finite where every
+/// view is.
+fn mean_of_views(log_probabilities: &[f64], views: usize) -> Vec<f64> {
+    let length = log_probabilities.len() / views;
+    let mean = |i: usize| {
+        let seen = || log_probabilities[i..].iter().step_by(length);
+        let largest = seen().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = seen().map(|p| (p - largest).exp()).sum();
+        largest + (sum / views as f64).ln()
+    };
+    (0..length).map(mean).collect()
+}
+
 impl Predictions {
+    fn new(indices: Vec<usize>, log_probabilities: Vec<f64>) -> Self {
+        let probabilities = log_probabilities.iter().map(|p| p.exp()).collect();
+        Self { indices, probabilities, log_probabilities }
+    }
+
+    /// What these predictions, made at a temperature of 1, are at another.
+    pub(crate) fn at_temperature(&self, classes: usize, temperature: f64) -> Self {
+        let rows = self.log_probabilities.chunks_exact(classes);
+        Self::new(self.indices.clone(), rows.flat_map(|row| log_softmax(row, temperature)).collect())
+    }
+
     /// The mean cross-entropy: comparable across runs, because it knows no class weights and no smoothing.
     pub fn loss(&self, labels: &[usize]) -> f64 {
         let rows = self.log_probabilities.chunks_exact(self.log_probabilities.len() / labels.len());
@@ -101,8 +166,8 @@ fn temperature(metadata: &Metadata) -> f64 {
 }
 
 /// Log-probabilities of one row of logits, in f64 and without overflow.
-fn log_softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
-    let scaled: Vec<f64> = logits.iter().map(|&x| f64::from(x) / temperature).collect();
+fn log_softmax<T: Copy + Into<f64>>(logits: &[T], temperature: f64) -> Vec<f64> {
+    let scaled: Vec<f64> = logits.iter().map(|&x| x.into() / temperature).collect();
     let largest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = scaled.iter().map(|x| (x - largest).exp()).sum();
     scaled.iter().map(|x| x - largest - sum.ln()).collect()
@@ -115,7 +180,7 @@ mod tests {
     #[test]
     fn probabilities_sum_to_one_and_logarithms_stay_finite() {
         for temperature in [1.0, 2.5] {
-            let row = log_softmax(&[2000.0, -2000.0, 1999.0], temperature);
+            let row = log_softmax(&[2000.0f32, -2000.0, 1999.0], temperature);
             assert!((row.iter().map(|p| p.exp()).sum::<f64>() - 1.0).abs() < 1e-12);
             assert!(row.iter().all(|p| p.is_finite()));
             assert!((row[0] - row[2] - 1.0 / temperature).abs() < 1e-9);
@@ -125,9 +190,24 @@ mod tests {
     #[test]
     fn loss_is_the_mean_surprise() {
         let log_probabilities = vec![0.25f64.ln(), 0.75f64.ln(), 0.5f64.ln(), 0.5f64.ln()];
-        let probabilities = log_probabilities.iter().map(|p| p.exp()).collect();
-        let predictions = Predictions { indices: vec![0, 1], probabilities, log_probabilities };
+        let predictions = Predictions::new(vec![0, 1], log_probabilities);
         let want = -(0.75f64.ln() + 0.5f64.ln()) / 2.0;
         assert!((predictions.loss(&[1, 0]) - want).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_temperature_can_be_set_afterwards() {
+        let logits = [3.0f32, -1.0, 0.5];
+        let raw = Predictions::new(vec![7], log_softmax(&logits, 1.0));
+        let cooled = raw.at_temperature(3, 0.4).log_probabilities;
+        assert!(cooled.iter().zip(log_softmax(&logits, 0.4)).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
+
+    #[test]
+    fn views_are_averaged_as_probabilities() {
+        let views = [0.2f64, 0.8, 0.6, 0.4].map(f64::ln);
+        let mean: Vec<f64> = mean_of_views(&views, 2).into_iter().map(f64::exp).collect();
+        assert!((mean[0] - 0.4).abs() < 1e-12 && (mean[1] - 0.6).abs() < 1e-12, "{mean:?}");
+        assert!(mean_of_views(&[-2000.0, -3000.0], 2)[0].is_finite());
     }
 }

@@ -2,6 +2,7 @@
 //! folder holds, and what a resumed run is compared with.
 
 use crate::Error;
+use eval::ThresholdRule;
 use model::{Architecture, Fit};
 use nn::{Algorithm, Decay};
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,9 @@ pub struct Config {
     pub label_smoothing: f32,
     /// What a class counts.
     pub class_weights: ClassWeights,
+    /// How the decision threshold is chosen on the validation split (two classes).
+    #[serde(default)]
+    pub threshold_rule: ThresholdRule,
     /// Threads; 0 is one a core.
     pub threads: usize,
     /// Memory for decoded images, in MiB.
@@ -152,6 +156,7 @@ impl Default for Config {
             dropout: None,
             label_smoothing: 0.0,
             class_weights: ClassWeights::None,
+            threshold_rule: ThresholdRule::default(),
             threads: 0,
             cache_mib: 1024,
         }
@@ -326,6 +331,7 @@ mod tests {
             unfreeze_after: Some(2),
             head_lr: Some(0.1),
             optimizer: OptimizerKind::AdamW,
+            threshold_rule: ThresholdRule::Sensitivity(0.95),
             ..Config::default()
         };
         for config in [odd, Config { out: folder.path().into(), ..Config::default() }] {

@@ -1,16 +1,16 @@
-//! From predictions to results: the summary of a split, the decision threshold, and the table of predictions.
+//! From predictions to results: the summary of a split, its subgroups, and the table of predictions.
 //!
-//! The threshold of a two-class model is chosen on the validation split, is stored in the model with the rule that chose
-//! it, and decides everything that is reported of any other split.
+//! The threshold of a two-class model and its temperature were fixed on the validation split and are stored in the
+//! model; they decide everything that is reported of any other split.
 
-use crate::{Classifier, Error, Predictions};
-use data::{Dataset, Loader, Split};
-use eval::{Input, Summary, default_positive};
-use model::{Metadata, Model};
-use std::path::{Path, PathBuf};
+use crate::{Error, Predictions};
+use data::Dataset;
+use eval::{Input, Subgroup, Summary, default_positive};
+use model::Metadata;
+use std::path::Path;
 
-/// Bootstrap draws of a summary.
-const DRAWS: usize = 1000;
+/// Bootstrap draws of a summary, unless another number is asked for.
+pub const DRAWS: usize = 2000;
 
 /// The quick figures of an epoch.
 pub(crate) struct Quick {
@@ -33,43 +33,115 @@ pub(crate) fn quick(probabilities: &[f64], labels: &[usize], classes: &[String])
     Quick { accuracy: right as f64 / labels.len() as f64, auroc: (!areas.is_empty()).then_some(mean) }
 }
 
-/// Evaluates `predictions` of images in `dataset`. `split` is what the summary calls them, `threshold` replaces the
-/// model's.
-pub fn summarise(
-    metadata: &Metadata,
-    predictions: &Predictions,
-    dataset: &Dataset,
-    split: &str,
-    threshold: Option<f64>,
-) -> Result<Summary, Error> {
-    let labels = labels(&metadata.classes, predictions, dataset)?;
-    let samples = || predictions.indices.iter().map(|&i| &dataset.samples[i]);
-    let grouped = dataset.samples.iter().any(|sample| sample.group.is_some());
-    let names: Vec<_> = samples().map(|s| (s.group.is_some(), s.group.as_ref().unwrap_or(&s.name))).collect();
-    let groups = grouped.then(|| eval::group_ids(&names));
-    let stored = metadata.threshold.as_ref();
-    let positive = stored.and_then(|stored| metadata.classes.iter().position(|c| *c == stored.positive));
-    let threshold = match (threshold, stored) {
-        (Some(value), _) => eval::Threshold::fixed(value),
-        (None, Some(stored)) => eval::Threshold { value: stored.value.into(), rule: stored.rule.clone() },
-        (None, None) => eval::Threshold { value: 0.5, rule: "largest probability".into() },
-    };
-    Ok(Summary::new(&Input {
-        split,
-        labels: &labels,
-        probabilities: &predictions.probabilities,
-        classes: &metadata.classes,
-        groups: groups.as_deref(),
-        positive: positive.unwrap_or_else(|| default_positive(&metadata.classes)),
-        threshold,
-        prevalence: None,
-        draws: DRAWS,
-        seed: 0,
-    })?)
+/// What is asked of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Question<'a> {
+    /// What the summary calls the images.
+    pub split: &'a str,
+    /// A threshold instead of the model's.
+    pub threshold: Option<f64>,
+    /// A prevalence to give predictive values for.
+    pub prevalence: Option<f64>,
+    /// Bootstrap draws.
+    pub draws: usize,
+}
+
+impl<'a> Question<'a> {
+    /// By the model's threshold, at the prevalence of the images.
+    pub fn of(split: &'a str) -> Self {
+        Self { split, threshold: None, prevalence: None, draws: DRAWS }
+    }
+}
+
+/// A model's predictions beside the truth.
+pub struct Evaluation<'a> {
+    metadata: &'a Metadata,
+    predictions: &'a Predictions,
+    dataset: &'a Dataset,
+    /// The true class of each predicted image, as the model numbers them.
+    pub labels: Vec<usize>,
+    /// The group of each predicted image, if groups are known.
+    pub groups: Option<Vec<usize>>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// For `predictions` of images in `dataset`; an error if an image has a class that the model does not know.
+    pub fn new(
+        metadata: &'a Metadata,
+        predictions: &'a Predictions,
+        dataset: &'a Dataset,
+    ) -> Result<Self, Error> {
+        let labels = labels(&metadata.classes, predictions, dataset)?;
+        let grouped = dataset.samples.iter().any(|sample| sample.group.is_some());
+        let samples = predictions.indices.iter().map(|&i| &dataset.samples[i]);
+        let names: Vec<_> =
+            samples.map(|s| (s.group.is_some(), s.group.as_ref().unwrap_or(&s.name))).collect();
+        let groups = grouped.then(|| eval::group_ids(&names));
+        Ok(Self { metadata, predictions, dataset, labels, groups })
+    }
+
+    /// The number of the positive class; of no use with more than two.
+    pub fn positive(&self) -> usize {
+        let classes = &self.metadata.classes;
+        let stored = self.metadata.threshold.as_ref();
+        let named = stored.and_then(|stored| classes.iter().position(|class| *class == stored.positive));
+        named.unwrap_or_else(|| default_positive(classes))
+    }
+
+    /// All figures.
+    pub fn summary(&self, question: &Question) -> Result<Summary, Error> {
+        Ok(Summary::new(&self.input(question))?)
+    }
+
+    /// The main figures for each value of `column`: a column of the manifest, or `group`.
+    pub fn subgroups(&self, question: &Question, column: &str) -> Result<Vec<Subgroup>, Error> {
+        let at = self.dataset.columns.iter().position(|known| known == column);
+        if at.is_none() && column != "group" {
+            let known: Vec<&str> = self.dataset.columns.iter().map(String::as_str).chain(["group"]).collect();
+            let expected = format!("a column of the manifest ({})", known.join(", "));
+            return Err(Error::config("subgroup", expected, column));
+        }
+        let value = |&i: &usize| match at {
+            Some(at) => self.dataset.samples[i].extra[at].clone(),
+            None => self.dataset.samples[i].group.clone().unwrap_or_default(),
+        };
+        let values: Vec<String> = self.predictions.indices.iter().map(value).collect();
+        Ok(eval::subgroups(&self.input(question), column, &values)?)
+    }
+
+    /// Whether the model's decision is right, image by image.
+    pub fn right(&self) -> Vec<bool> {
+        let rows = self.predictions.probabilities.chunks_exact(self.metadata.classes.len());
+        rows.zip(&self.labels).map(|(row, &label)| predicted_class(self.metadata, row) == label).collect()
+    }
+
+    fn input<'b>(&'b self, question: &'b Question) -> Input<'b> {
+        let threshold = match (question.threshold, &self.metadata.threshold) {
+            (Some(value), _) => eval::Threshold::fixed(value),
+            (None, Some(stored)) => eval::Threshold { value: stored.value.into(), rule: stored.rule.clone() },
+            (None, None) => eval::Threshold { value: 0.5, rule: "largest probability".into() },
+        };
+        Input {
+            split: question.split,
+            labels: &self.labels,
+            probabilities: &self.predictions.probabilities,
+            classes: &self.metadata.classes,
+            groups: self.groups.as_deref(),
+            positive: self.positive(),
+            threshold,
+            prevalence: question.prevalence,
+            draws: question.draws,
+            seed: 0,
+        }
+    }
 }
 
 /// The true classes of predicted images, as the model numbers them.
-fn labels(classes: &[String], predictions: &Predictions, dataset: &Dataset) -> Result<Vec<usize>, Error> {
+pub(crate) fn labels(
+    classes: &[String],
+    predictions: &Predictions,
+    dataset: &Dataset,
+) -> Result<Vec<usize>, Error> {
     let number = |&i: &usize| {
         let sample = &dataset.samples[i];
         let class = &dataset.classes[sample.label];
@@ -83,93 +155,33 @@ fn labels(classes: &[String], predictions: &Predictions, dataset: &Dataset) -> R
     predictions.indices.iter().map(number).collect()
 }
 
-/// The result of a run.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The evaluation of the test split; of the validation split if there is no other.
-    pub summary: Summary,
-    /// The same at the largest probability, for two classes with a chosen threshold.
-    pub at_half: Option<Summary>,
-    /// What was evaluated.
-    pub split: Split,
-    /// The epoch whose weights were used; 0: no epoch was validated, so the last weights.
-    pub best_epoch: u64,
-    /// The predictions that were evaluated.
-    pub predictions: Predictions,
-    /// Class names.
-    pub classes: Vec<String>,
-    /// The first image that was evaluated: something to try the model on.
-    pub example: PathBuf,
-}
-
-impl Report {
-    /// Evaluates `model`, and completes its metadata with the threshold and the metrics.
-    pub(crate) fn new(
-        mut model: Model,
-        dataset: &Dataset,
-        validation: &Loader,
-        best_epoch: u64,
-    ) -> Result<(Self, Model), Error> {
-        let mut classifier = Classifier::new(&model)?;
-        let on_validation = classifier.predict_loader(validation)?;
-        let classes = model.metadata.classes.clone();
-        let val_labels = labels(&classes, &on_validation, dataset)?;
-        if classes.len() == 2 {
-            model.metadata.threshold = choose_threshold(&classes, &on_validation, &val_labels);
+/// Writes a line for every predicted image: its path, class, predicted class (by the threshold of `summary`) and
+/// probabilities.
+pub fn write_predictions(
+    path: &Path,
+    classes: &[String],
+    summary: &Summary,
+    predictions: &Predictions,
+    dataset: &Dataset,
+) -> Result<(), Error> {
+    let positive = summary.positive_class.as_ref();
+    let positive = positive.and_then(|class| classes.iter().position(|known| known == class));
+    let rule = positive.zip(summary.threshold);
+    Ok(model::write_atomic(path, |file| {
+        let mut table = csv::Writer::from_writer(file);
+        let mut header = vec!["path".to_owned(), "label".into(), "predicted".into()];
+        header.extend(classes.iter().map(|class| format!("p_{class}")));
+        table.write_record(&header)?;
+        let rows = predictions.probabilities.chunks_exact(classes.len());
+        for (&i, row) in predictions.indices.iter().zip(rows) {
+            let sample = &dataset.samples[i];
+            let predicted = classes[decide(row, rule)].clone();
+            let mut line = vec![sample.name.clone(), dataset.classes[sample.label].clone(), predicted];
+            line.extend(row.iter().map(|p| format!("{p:.6}")));
+            table.write_record(&line)?;
         }
-        let test = dataset.part(Split::Test);
-        let (split, predictions) = if test.is_empty() {
-            (Split::Val, on_validation.clone())
-        } else {
-            (Split::Test, classifier.predict_all(dataset, &test, &model.metadata.preprocessing)?)
-        };
-        let summary = summarise(&model.metadata, &predictions, dataset, &split.to_string(), None)?;
-        let chosen = model.metadata.threshold.as_ref();
-        let at_half = chosen
-            .map(|_| summarise(&model.metadata, &predictions, dataset, &split.to_string(), Some(0.5)))
-            .transpose()?;
-        model.metadata.provenance.metrics = serde_json::json!({
-            "best_epoch": best_epoch,
-            "val_loss": on_validation.loss(&val_labels),
-            "split": summary.split,
-            "images": summary.images,
-            "groups": summary.groups,
-            "accuracy": summary.accuracy,
-            "auroc": summary.auroc,
-            "auroc_ci": summary.auroc_ci,
-            "sensitivity": summary.sensitivity,
-            "specificity": summary.specificity,
-        });
-        let example = dataset.samples[predictions.indices[0]].path.clone();
-        Ok((Self { summary, at_half, split, best_epoch, predictions, classes, example }, model))
-    }
-
-    /// Writes a line for every evaluated image: its path, class, predicted class and probabilities.
-    pub(crate) fn write_predictions(&self, path: &Path, dataset: &Dataset) -> Result<(), Error> {
-        Ok(model::write_atomic(path, |file| {
-            let mut table = csv::Writer::from_writer(file);
-            let mut header = vec!["path".to_owned(), "label".into(), "predicted".into()];
-            header.extend(self.classes.iter().map(|class| format!("p_{class}")));
-            table.write_record(&header)?;
-            let rows = self.predictions.probabilities.chunks_exact(self.classes.len());
-            for (&i, row) in self.predictions.indices.iter().zip(rows) {
-                let sample = &dataset.samples[i];
-                let predicted = &self.classes[self.decide(row)];
-                let mut line =
-                    vec![sample.name.clone(), dataset.classes[sample.label].clone(), predicted.clone()];
-                line.extend(row.iter().map(|p| format!("{p:.6}")));
-                table.write_record(&line)?;
-            }
-            table.flush()
-        })?)
-    }
-
-    /// The predicted class of one image.
-    fn decide(&self, row: &[f64]) -> usize {
-        let positive = self.summary.positive_class.as_ref();
-        let positive = positive.and_then(|class| self.classes.iter().position(|known| known == class));
-        decide(row, positive.zip(self.summary.threshold))
-    }
+        table.flush()
+    })?)
 }
 
 /// The predicted class: the positive one (its number and threshold are given) from the threshold on, or the largest.
@@ -188,18 +200,4 @@ pub fn predicted_class(metadata: &Metadata, row: &[f64]) -> usize {
         Some((positive, f64::from(stored.value)))
     });
     decide(row, rule)
-}
-
-/// The threshold by Youden's rule on the validation split; none if that has one class only.
-fn choose_threshold(
-    classes: &[String],
-    predictions: &Predictions,
-    labels: &[usize],
-) -> Option<model::Threshold> {
-    let class = default_positive(classes);
-    let scores: Vec<f64> = predictions.probabilities.chunks_exact(2).map(|row| row[class]).collect();
-    let positive: Vec<bool> = labels.iter().map(|&label| label == class).collect();
-    let chosen = eval::Threshold::youden(&scores, &positive)?;
-    let rule = format!("{}, on the validation split", chosen.rule);
-    Some(model::Threshold { value: chosen.value as f32, rule, positive: classes[class].clone() })
 }

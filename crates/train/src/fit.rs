@@ -5,6 +5,7 @@
 //! [`crate::Trainer`]), batches on their number only (see [`data::Loader`]), and tables are cut back to the checkpoint.
 
 use crate::checkpoint::{self, Position, RunFolder};
+use crate::evaluate::write_predictions;
 use crate::log::{Log, nine_digits};
 use crate::start::{first_model, loss, open_data};
 use crate::{Classifier, Config, Error, Report, Trainer, evaluate};
@@ -417,8 +418,8 @@ impl<'a> Run<'a> {
         Error::Diverged { what, step, rate: self.rates.rate(step.saturating_sub(1)), checkpoint }
     }
 
-    /// Restores the best weights (the last ones, if no epoch was validated), chooses the threshold, evaluates, and
-    /// writes the finished model.
+    /// Restores the best weights (the last ones, if no epoch was validated), fixes temperature and threshold,
+    /// evaluates, and writes the finished model.
     fn finish(&mut self) -> Result<Report, Error> {
         (self.observe)(&Event::Evaluating);
         let best_epoch = self.position.stopper.best_epoch;
@@ -429,9 +430,11 @@ impl<'a> Run<'a> {
                 Model::new(self.metadata.clone(), weights)?
             }
         };
-        let (report, model) = Report::new(model, self.dataset, &self.validation, best_epoch)?;
+        let (report, model) =
+            Report::new(model, self.dataset, &self.validation, self.config.threshold_rule, best_epoch)?;
         model.write(self.folder.best())?;
-        report.write_predictions(&self.folder.file("predictions.csv"), self.dataset)?;
+        let path = self.folder.file("predictions.csv");
+        write_predictions(&path, &report.classes, &report.summary, &report.predictions, self.dataset)?;
         Ok(report)
     }
 }

@@ -6,22 +6,26 @@
 
 mod checkpoint;
 mod classifier;
+mod closing;
 mod config;
 mod error;
 mod evaluate;
 mod fit;
 mod folds;
 mod log;
+mod openings;
 mod start;
 mod stopper;
 mod trainer;
 
-pub use classifier::{Classifier, Predictions};
+pub use classifier::{Classifier, Predictions, views};
+pub use closing::Report;
 pub use config::{ClassWeights, Config, OptimizerKind, ScheduleKind};
 pub use error::Error;
-pub use evaluate::{Report, predicted_class, summarise};
+pub use evaluate::{DRAWS, Evaluation, Question, predicted_class, write_predictions};
 pub use fit::{Epoch, Event, Outcome, check_folder, fit};
 pub use folds::{CrossValidation, Fold, Spread, cross_validate, is_cross_validation};
+pub use openings::{Opening, openings, record_opening};
 pub use start::open_data;
 pub use stopper::Stopper;
 pub use trainer::Trainer;

@@ -1,0 +1,179 @@
+//! `vertebra compare`: two models on the same images, by paired tests.
+
+use crate::evaluate::count_opening;
+use crate::failure::{Failure, note};
+use crate::labelled::{DataArgs, Labelled};
+use eval::{AurocDifference, McNemar, compare_auroc, mcnemar, summary::LEVEL};
+use model::Model;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use train::{Classifier, Evaluation, Predictions};
+
+/// Compare two models on the same labelled images
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vertebra compare runs/a runs/b DATA
+  vertebra compare runs/a other.safetensors DATA --split val --json
+
+The areas under the ROC curves are compared by DeLong's paired test, by group where groups are known; the decisions, each
+by its own model's threshold, by McNemar's exact test, which with groups counts sign patterns of groups. DATA without
+splits is divided as the first model's training divided it. Research use only, not a medical device.")]
+pub struct Args {
+    /// Model file, or run folder
+    first: PathBuf,
+    /// Another one, for the same classes
+    second: PathBuf,
+    #[command(flatten)]
+    labelled: DataArgs,
+    /// Print the result as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints. Pairs are the first model's value and the second's.
+#[derive(Serialize)]
+struct Comparison {
+    models: [PathBuf; 2],
+    split: String,
+    images: usize,
+    groups: Option<usize>,
+    level: f64,
+    accuracy: [f64; 2],
+    /// Of the positive class; of every class against the rest, if there are more than two.
+    auroc: Vec<ClassAuroc>,
+    mcnemar: McNemar,
+    test_openings: [Option<usize>; 2],
+}
+
+#[derive(Serialize)]
+struct ClassAuroc {
+    class: String,
+    #[serde(flatten)]
+    difference: AurocDifference,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let models = [read(&args.first)?, read(&args.second)?];
+    let [a, b] = &models;
+    check_classes(a, b, &args)?;
+    let labelled = args.labelled.open(&a.metadata)?;
+    if labelled.is_training_data && b.metadata.provenance.data_fingerprint != labelled.dataset.fingerprint() {
+        note(format_args!(
+            "warning: {} was not trained on this data set with these splits; if it has seen some of these images, it \
+             looks better than it is",
+            args.second.display()
+        ));
+    }
+    let predictions = [predict(a, &labelled)?, predict(b, &labelled)?];
+    let first = Evaluation::new(&a.metadata, &predictions[0], &labelled.dataset)?;
+    let second = Evaluation::new(&b.metadata, &predictions[1], &labelled.dataset)?;
+    let groups = first.groups.as_deref();
+
+    let classes = &a.metadata.classes;
+    let compared = if classes.len() == 2 { vec![first.positive()] } else { (0..classes.len()).collect() };
+    let auroc = compared.into_iter().filter_map(|class| {
+        let name = &classes[class];
+        let positive: Vec<bool> = first.labels.iter().map(|&label| label == class).collect();
+        let scores = [(a, &predictions[0]), (b, &predictions[1])].map(|(model, p)| scores(model, p, name));
+        let difference = compare_auroc(&scores[0], &scores[1], &positive, groups, LEVEL)?;
+        Some(ClassAuroc { class: name.clone(), difference })
+    });
+    let auroc = auroc.collect();
+    let right = [first.right(), second.right()];
+    let images = labelled.part.len();
+    let comparison = Comparison {
+        split: labelled.name.clone(),
+        images,
+        groups: groups.map(|groups| groups.iter().max().map_or(0, |last| last + 1)),
+        level: LEVEL,
+        accuracy: [0, 1].map(|i| right[i].iter().filter(|&&right| right).count() as f64 / images as f64),
+        auroc,
+        mcnemar: mcnemar(&right[0], &right[1], groups),
+        test_openings: [&args.first, &args.second].map(|run| count_opening(run, &labelled)),
+        models: [args.first, args.second],
+    };
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &comparison)?;
+        return Ok(writeln!(out)?);
+    }
+    Ok(comparison.print(&mut out)?)
+}
+
+fn read(path: &Path) -> Result<Model, Failure> {
+    Ok(Model::read(path)?)
+}
+
+/// That both answer the same question.
+fn check_classes(a: &Model, b: &Model, args: &Args) -> Result<(), Failure> {
+    let sorted = |model: &Model| {
+        let mut classes = model.metadata.classes.clone();
+        classes.sort();
+        classes
+    };
+    if sorted(a) == sorted(b) {
+        return Ok(());
+    }
+    let (expected, found) = (a.metadata.classes.join(", "), b.metadata.classes.join(", "));
+    let (first, second) = (args.first.display(), args.second.display());
+    Err(Failure::Failed(format!("{second}: expected the classes of {first} ({expected}), found {found}")))
+}
+
+fn predict(model: &Model, labelled: &Labelled) -> Result<Predictions, Failure> {
+    let prep = &model.metadata.preprocessing;
+    Ok(Classifier::new(model)?.predict_all(&labelled.dataset, &labelled.part, prep)?)
+}
+
+/// The probability of `class` for every image.
+fn scores(model: &Model, predictions: &Predictions, class: &str) -> Vec<f64> {
+    let classes = &model.metadata.classes;
+    let column = classes.iter().position(|known| known == class).expect("both models have the same classes");
+    predictions.probabilities.chunks_exact(classes.len()).map(|row| row[column]).collect()
+}
+
+impl Comparison {
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        let [a, b] = &self.models;
+        let groups = match self.groups {
+            Some(groups) => format!("{groups} independent groups"),
+            None => "groups unknown, images taken as independent".to_owned(),
+        };
+        writeln!(out, "{}: {} images, {groups}", self.split, self.images)?;
+        writeln!(out, "  A  {}\n  B  {}\n", a.display(), b.display())?;
+        let [first, second] = self.accuracy;
+        writeln!(out, "  accuracy  A {first:.3}  B {second:.3}")?;
+        let McNemar { only_first, only_second, p_value } = self.mcnemar;
+        writeln!(
+            out,
+            "            only A right on {only_first}, only B right on {only_second}; p = {} (McNemar, exact{})",
+            p(p_value),
+            if self.groups.is_some() { ", by group" } else { "" }
+        )?;
+        for ClassAuroc { class, difference } in &self.auroc {
+            let [first, second] = difference.auroc;
+            let apart = difference.difference;
+            let interval =
+                difference.interval.map_or(String::new(), |i| format!(" [{:+.3}, {:+.3}]", i.low, i.high));
+            let p = difference
+                .p_value
+                .map_or("no test: no spread".to_owned(), |value| format!("p = {}", p(value)));
+            writeln!(out, "  AUROC     A {first:.3}  B {second:.3}  of {class}")?;
+            writeln!(out, "            A - B = {apart:+.3}{interval}; {p} (DeLong, paired)")?;
+        }
+        for (name, times) in ["A", "B"].iter().zip(self.test_openings) {
+            if let Some(times) = times {
+                writeln!(
+                    out,
+                    "  These images have been opened {times} times by {name} (test-openings.json)."
+                )?;
+            }
+        }
+        writeln!(out, "\nResearch use only, not a medical device.")
+    }
+}
+
+/// A p-value with two digits that count.
+fn p(value: f64) -> String {
+    if value < 0.001 { format!("{value:.1e}") } else { format!("{value:.3}") }
+}

@@ -1,0 +1,98 @@
+//! The overlays of `predict --heatmap`: a PNG file for every image.
+
+use crate::failure::Failure;
+use data::{Placement, decode};
+use eval::default_positive;
+use heatmap::{Caption, Explainer, Method, overlay, png};
+use model::{Metadata, Model, Preprocessing, write_atomic};
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+use train::predicted_class;
+
+/// The longer side of an overlay, at least and at most.
+const SIDE: [usize; 2] = [512, 1024];
+
+/// Writes overlays into a folder.
+pub struct Heatmaps {
+    folder: PathBuf,
+    explainer: Explainer,
+    method: Method,
+    prep: Preprocessing,
+    used: HashSet<String>,
+}
+
+impl Heatmaps {
+    /// Into `folder`, which is made if it is not there.
+    pub fn new(folder: PathBuf, model: &Model, method: Method) -> Result<Self, Failure> {
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Failure::Failed(format!("{}: {error}", folder.display())))?;
+        let (explainer, prep) = (Explainer::new(model, method)?, model.metadata.preprocessing.clone());
+        Ok(Self { folder, explainer, method, prep, used: HashSet::new() })
+    }
+
+    /// The overlay of the image at `path`, whose preprocessed pixels and probabilities are given: where it was written.
+    pub fn write(
+        &mut self,
+        path: &Path,
+        pixels: &[f32],
+        metadata: &Metadata,
+        row: &[f64],
+    ) -> Result<PathBuf, String> {
+        let class = shown_class(metadata, row);
+        let picture = decode(path).map_err(|error| error.to_string())?;
+        let map = self.explainer.heatmap(pixels, class);
+        let placement = Placement::new([picture.height, picture.width], &self.prep);
+        let caption =
+            Caption { class: metadata.classes[class].clone(), probability: row[class], method: self.method };
+        let canvas = overlay(&picture, &map, &placement, SIDE, Some(&caption));
+        let bytes = png(&canvas).map_err(|error| error.to_string())?;
+        let name = self.name(path);
+        let out = self.folder.join(name);
+        write_atomic(&out, |file| file.write_all(&bytes)).map_err(|error| error.to_string())?;
+        Ok(out)
+    }
+
+    /// A name for the overlay of `path` that no other has: its folders and its own name, joined by `_`.
+    fn name(&mut self, path: &Path) -> String {
+        let parts = path.components().filter_map(|part| match part {
+            Component::Normal(name) => Some(name.to_string_lossy()),
+            _ => None,
+        });
+        let stem = parts.collect::<Vec<_>>().join("_");
+        let numbered = |n: usize| if n == 1 { format!("{stem}.png") } else { format!("{stem}-{n}.png") };
+        let name = (1..).map(numbered).find(|name| !self.used.contains(name)).expect("some number is free");
+        self.used.insert(name.clone());
+        name
+    }
+}
+
+/// The class whose evidence is shown: the positive one of two, so that maps of different images compare; of more, the
+/// predicted one.
+fn shown_class(metadata: &Metadata, row: &[f64]) -> usize {
+    let stored = metadata.threshold.as_ref();
+    let positive = stored.and_then(|stored| metadata.classes.iter().position(|c| *c == stored.positive));
+    match metadata.classes.len() {
+        2 => positive.unwrap_or_else(|| default_positive(&metadata.classes)),
+        _ => predicted_class(metadata, row),
+    }
+}
+
+/// How heatmaps are made, as it is typed.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub enum MethodArg {
+    /// What the logit loses when a part of the image is hidden
+    #[default]
+    Occlusion,
+    /// Class activation map
+    Cam,
+}
+
+impl From<MethodArg> for Method {
+    fn from(method: MethodArg) -> Self {
+        match method {
+            MethodArg::Occlusion => Self::Occlusion,
+            MethodArg::Cam => Self::Cam,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `vertebra report`: the report of a run, made again; and how `train` and `evaluate --report` make theirs.
+
+use crate::failure::Failure;
+use data::{Dataset, Placement, Split, decode, preprocess};
+use eval::{Subgroup, Summary};
+use heatmap::{Explainer, Method, overlay, png};
+use model::{Metadata, Model, write_atomic};
+use report::{Contents, Epoch, Training, WorstError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use train::{Classifier, Config, Evaluation, Predictions, Question, open_data, predicted_class};
+
+/// Write the report of a run again: report.html and model-card.md in its folder
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  vertebra report runs/mine
+  vertebra report runs/mine --json
+
+`train` writes the report when it ends; this makes it again from the run folder and the data, with the figures of the
+test split (of the validation split, if there is no other). The page is one file: no script, nothing is loaded.
+`evaluate --report FILE` writes one for other data. Research use only, not a medical device.")]
+pub struct Args {
+    /// Run folder
+    run: PathBuf,
+    /// Print the result as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Worst errors that are shown.
+const ERRORS: usize = 8;
+/// The longer side of their pictures, at least and at most.
+const SIDE: [usize; 2] = [256, 256];
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let [report, card] = of_run(&args.run)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": report, "model_card": card }))?;
+        return Ok(writeln!(out)?);
+    }
+    Ok(writeln!(out, "{}\n{}\nResearch use only, not a medical device.", report.display(), card.display())?)
+}
+
+/// Writes the report and the model card of a finished run into its folder: where they are.
+pub fn of_run(run: &Path) -> Result<[PathBuf; 2], Failure> {
+    let model = Model::read(run)?;
+    let config = Config::of_run(run)?;
+    let (dataset, _) = open_data(&config.data, config.group_by.as_deref(), config.seed)?;
+    if dataset.fingerprint() != model.metadata.provenance.data_fingerprint {
+        let data = config.data.display();
+        return Err(Failure::Failed(format!(
+            "{data}: expected the data set that the run in {} was trained on, found another (files, labels, splits or \
+             sizes have changed)",
+            run.display()
+        )));
+    }
+    let test = dataset.part(Split::Test);
+    let (split, part) =
+        if test.is_empty() { (Split::Val, dataset.part(Split::Val)) } else { (Split::Test, test) };
+    let predictions = Classifier::new(&model)?.predict_all(&dataset, &part, &model.metadata.preprocessing)?;
+    let evaluation = Evaluation::new(&model.metadata, &predictions, &dataset)?;
+    let summary = evaluation.summary(&Question::of(&split.to_string()))?;
+    let openings = train::openings(run)?.len();
+    let page = Page {
+        model: &model,
+        dataset: &dataset,
+        predictions: &predictions,
+        evaluation: &evaluation,
+        summary: &summary,
+        subgroups: &[],
+        run: Some((run, true)),
+        openings: (split == Split::Test && openings > 0).then_some(openings),
+    };
+    let paths = ["report.html", "model-card.md"].map(|name| run.join(name));
+    page.write(&paths[0], Some(&paths[1]))?;
+    Ok(paths)
+}
+
+/// What a page is made of.
+pub struct Page<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The data set that was evaluated.
+    pub dataset: &'a Dataset,
+    /// The model's predictions for a part of it.
+    pub predictions: &'a Predictions,
+    /// Beside the truth.
+    pub evaluation: &'a Evaluation<'a>,
+    /// In figures.
+    pub summary: &'a Summary,
+    /// In parts.
+    pub subgroups: &'a [Subgroup],
+    /// The run folder that the model is from, and whether `dataset` is what it was trained on.
+    pub run: Option<(&'a Path, bool)>,
+    /// How often these images were opened.
+    pub openings: Option<usize>,
+}
+
+impl Page<'_> {
+    /// Writes the report, and the model card if a path for it is given.
+    pub fn write(&self, path: &Path, card: Option<&Path>) -> Result<(), Failure> {
+        let subject = self.run.map_or(self.dataset.source.as_path(), |(run, _)| run);
+        let canonical = subject.canonicalize().unwrap_or_else(|_| subject.to_owned());
+        let contents = Contents {
+            title: canonical.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            metadata: &self.model.metadata,
+            summary: self.summary,
+            labels: &self.evaluation.labels,
+            probabilities: &self.predictions.probabilities,
+            groups: self.evaluation.groups.as_deref(),
+            subgroups: self.subgroups,
+            training: self.run.map(|(run, same_data)| self.training(run, same_data)),
+            openings: self.openings,
+            errors: self.worst_errors()?,
+            map_method: Method::default().describe(),
+        };
+        write_atomic(path, |file| file.write_all(report::html(&contents).as_bytes()))?;
+        if let Some(card) = card {
+            write_atomic(card, |file| file.write_all(report::model_card(&contents).as_bytes()))?;
+        }
+        Ok(())
+    }
+
+    /// What the run folder remembers. A file that is not there, or cannot be read, leaves its part of the page out.
+    fn training(&self, run: &Path, same_data: bool) -> Training {
+        let read = |name: &str| std::fs::read_to_string(run.join(name)).unwrap_or_default();
+        let splits = Split::ALL.iter().filter(|_| same_data).map(|&split| {
+            (split.to_string(), self.dataset.class_counts(split), self.dataset.group_count(split))
+        });
+        Training {
+            epochs: epochs(&read("epochs.csv")),
+            audit: serde_json::from_str(&read("audit.json")).ok(),
+            splits: splits.collect(),
+        }
+    }
+
+    fn worst_errors(&self) -> Result<Vec<WorstError>, Failure> {
+        let metadata = &self.model.metadata;
+        let rows: Vec<&[f64]> = self.predictions.probabilities.chunks_exact(metadata.classes.len()).collect();
+        let called = |i: usize| self.called(metadata, rows[i]);
+        let mut wrong: Vec<usize> =
+            (0..rows.len()).filter(|&i| called(i) != self.evaluation.labels[i]).collect();
+        wrong.sort_by(|&a, &b| rows[b][called(b)].total_cmp(&rows[a][called(a)]));
+        wrong.truncate(ERRORS);
+        let mut explainer = Explainer::new(self.model, Method::default())?;
+        let error = |i: usize| {
+            let sample = &self.dataset.samples[self.predictions.indices[i]];
+            WorstError {
+                name: sample.name.clone(),
+                truth: metadata.classes[self.evaluation.labels[i]].clone(),
+                called: metadata.classes[called(i)].clone(),
+                probability: rows[i][called(i)],
+                png: self.picture(&mut explainer, &sample.path, called(i)).unwrap_or_default(),
+            }
+        };
+        Ok(wrong.into_iter().map(error).collect())
+    }
+
+    /// The class by the threshold of the summary, which may be another than the model's.
+    fn called(&self, metadata: &Metadata, row: &[f64]) -> usize {
+        match (row.len(), self.summary.threshold) {
+            (2, Some(threshold)) => {
+                let positive = self.evaluation.positive();
+                if row[positive] >= threshold { positive } else { 1 - positive }
+            }
+            _ => predicted_class(metadata, row),
+        }
+    }
+
+    /// An image with the map of `class` over it, as PNG; none if it cannot be drawn.
+    fn picture(&self, explainer: &mut Explainer, path: &Path, class: usize) -> Option<Vec<u8>> {
+        let prep = &self.model.metadata.preprocessing;
+        let picture = decode(path).ok()?;
+        let map = explainer.heatmap(&preprocess(&picture, prep), class);
+        let placement = Placement::new([picture.height, picture.width], prep);
+        png(&overlay(&picture, &map, &placement, SIDE, None)).ok()
+    }
+}
+
+/// The lines of `epochs.csv` by the names of its columns; a line that is not whole is passed over.
+fn epochs(table: &str) -> Vec<Epoch> {
+    let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap_or_default();
+    let column = |name: &str| header.iter().position(|column| *column == name);
+    let line = |cells: Vec<&str>| {
+        let number = |name: &str| cells.get(column(name)?)?.parse::<f64>().ok();
+        Some(Epoch {
+            epoch: number("epoch")?,
+            train_loss: number("train_loss")?,
+            val_loss: number("val_loss")?,
+            val_auroc: number("val_auroc"),
+        })
+    };
+    lines.filter_map(line).collect()
+}

@@ -1,0 +1,143 @@
+//! What the network loses when a part of the image is hidden (Zeiler and Fergus 2014, "Visualizing and Understanding
+//! Convolutional Networks", section 4.2).
+//!
+//! A disc is replaced by the image's own blur, which hides what is there and adds no edge of its own. How much the
+//! evidence for the class falls is the disc's value: measured, not inferred, and the same for any network. It finds the
+//! place where a class activation map cannot: a cell of the last feature map has seen the whole image through its
+//! receptive field, and where it stands says little about where it looked. The price is one look for each disc.
+
+use crate::cam::margin;
+use crate::dense::{Heatmap, Points, interpolate};
+use infer::Plan;
+use kernels::Level;
+use model::Model;
+
+/// Discs along each axis; neighbours lie one radius apart, so that a pixel is hidden several times.
+const DISCS: usize = 16;
+/// Images a batch.
+const BATCH: usize = 32;
+
+/// A model that is shown images with parts hidden.
+pub struct Occlusion {
+    plan: Plan,
+    size: [usize; 2],
+    channels: usize,
+}
+
+impl Occlusion {
+    /// For `model`.
+    ///
+    /// # Errors
+    /// When the model's parts do not agree.
+    pub fn new(model: &Model) -> Result<Self, infer::Error> {
+        let network = model.network()?;
+        let plan = Plan::new(model, Level::current(), BATCH)?;
+        Ok(Self { plan, size: network.image_size, channels: network.channels })
+    }
+
+    /// How much the logit of `class` over the mean of the others falls when the surroundings of a pixel of the
+    /// preprocessed `image: [h, w, channels]` are hidden.
+    ///
+    /// # Panics
+    /// When the length is not that of one image, or there is no such class.
+    pub fn heatmap(&mut self, image: &[f32], class: usize) -> Heatmap {
+        let [height, width] = self.size;
+        let radius = height.min(width) as f32 / DISCS as f32;
+        let hidden = blur(image, self.size, self.channels, radius);
+        let whole = self.margins(image, class)[0];
+        let points = self.size.map(|side| {
+            let step = side as f32 / DISCS as f32;
+            Points { first: step / 2.0 - 0.5, step, count: DISCS }
+        });
+        let mut values = Vec::with_capacity(DISCS * DISCS);
+        let mut batch = Vec::with_capacity(BATCH * image.len());
+        for disc in 0..DISCS * DISCS {
+            let centre = [points[0].at(disc / DISCS), points[1].at(disc % DISCS)];
+            let begin = batch.len();
+            batch.extend_from_slice(image);
+            hide(&mut batch[begin..], &hidden, self.size, self.channels, centre, radius);
+            if batch.len() == BATCH * image.len() || disc + 1 == DISCS * DISCS {
+                values.extend(self.margins(&batch, class).into_iter().map(|margin| whole - margin));
+                batch.clear();
+            }
+        }
+        interpolate(&values, points, self.size)
+    }
+
+    fn margins(&mut self, images: &[f32], class: usize) -> Vec<f32> {
+        let classes = self.plan.classes();
+        let mut logits = vec![0.0; images.len() / self.plan.image_len() * classes];
+        self.plan.run(images, &mut logits);
+        logits.chunks_exact(classes).map(|row| margin(row, class)).collect()
+    }
+}
+
+/// Replaces a disc of `image` by `hidden`: wholly up to `radius` from its `centre`, less and less for half as far again.
+fn hide(
+    image: &mut [f32],
+    hidden: &[f32],
+    [height, width]: [usize; 2],
+    channels: usize,
+    [cy, cx]: [f32; 2],
+    radius: f32,
+) {
+    let (soft, reach) = (radius / 2.0, radius * 1.5);
+    let range = |centre: f32, size: usize| {
+        (centre - reach).max(0.0) as usize..((centre + reach).ceil() as usize + 1).min(size)
+    };
+    for y in range(cy, height) {
+        for x in range(cx, width) {
+            let distance = (y as f32 - cy).hypot(x as f32 - cx);
+            let part = ((reach - distance) / soft).clamp(0.0, 1.0);
+            for i in (y * width + x) * channels..(y * width + x + 1) * channels {
+                image[i] += part * (hidden[i] - image[i]);
+            }
+        }
+    }
+}
+
+/// Gaussian blur with a standard deviation of `sigma` pixels; the border repeats.
+fn blur(image: &[f32], [height, width]: [usize; 2], channels: usize, sigma: f32) -> Vec<f32> {
+    let reach = (3.0 * sigma).ceil() as isize;
+    let kernel: Vec<f32> = (-reach..=reach).map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp()).collect();
+    let total: f32 = kernel.iter().sum();
+    // `stride` floats from a pixel to the next along the axis, which has `size` pixels.
+    let along = |image: &[f32], stride: usize, size: usize| -> Vec<f32> {
+        let value = |i: usize| {
+            let at = i / stride % size;
+            let line = i - at * stride;
+            let taps = (-reach..=reach).zip(&kernel);
+            let near = |by: isize| line + at.saturating_add_signed(by).min(size - 1) * stride;
+            taps.map(|(by, weight)| weight * image[near(by)]).sum::<f32>() / total
+        };
+        (0..image.len()).map(value).collect()
+    };
+    along(&along(image, channels, width), width * channels, height)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blur_keeps_what_is_flat_and_spreads_a_point() {
+        let flat = vec![0.7; 12 * 10 * 3];
+        assert!(blur(&flat, [12, 10], 3, 2.0).iter().all(|x| (x - 0.7).abs() < 1e-6));
+        let mut point = vec![0.0; 31 * 41];
+        point[15 * 41 + 20] = 1.0;
+        let spread = blur(&point, [31, 41], 1, 2.0);
+        let centre = 1.0 / (2.0 * std::f32::consts::PI * 4.0);
+        assert!((spread[15 * 41 + 20] - centre).abs() < 0.01 * centre);
+        let beside = centre * (-0.5f32 * (3.0 * 3.0 + 1.0) / 4.0).exp();
+        assert!((spread[16 * 41 + 23] - beside).abs() < 0.01 * centre, "both axes");
+    }
+
+    #[test]
+    fn a_disc_is_hidden_and_the_rest_is_left() {
+        let (mut image, hidden) = (vec![1.0; 40 * 40], vec![0.0; 40 * 40]);
+        hide(&mut image, &hidden, [40, 40], 1, [20.0, 10.0], 4.0);
+        for (y, x, want) in [(20, 10, 0.0), (24, 10, 0.0), (20, 15, 0.5), (20, 16, 1.0), (5, 5, 1.0)] {
+            assert_eq!(image[y * 40 + x], want, "{y} {x}");
+        }
+    }
+}

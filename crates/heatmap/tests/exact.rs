@@ -1,0 +1,110 @@
+//! The promise of the maps: their mean plus the bias is the logit, for every architecture, channel count and size.
+
+use heatmap::{Cam, Heatmap, Localisation, Occlusion};
+use model::{Architecture, Array, Metadata, Model, Preprocessing, Weights};
+use tensor::Rng;
+
+/// A model with random weights of a size at which activations neither vanish nor saturate.
+fn random_model(name: &str, channels: usize, image_size: [usize; 2], classes: usize) -> Model {
+    let named = Architecture::named(name).unwrap();
+    let architecture = Architecture { width: 0.25, image_size, channels, classes, ..named };
+    let mut rng = Rng::new(5);
+    let mut weights = Weights::default();
+    for tensor in architecture.network().unwrap().tensors() {
+        let fan_in = tensor.shape[1..].iter().product::<usize>().max(1) as f64;
+        let value = |_| match tensor.role {
+            model::Role::ConvWeight => rng.normal() * (2.0 / fan_in).sqrt(),
+            model::Role::Gamma => rng.range(0.8, 1.2),
+            model::Role::Variance => rng.range(0.5, 1.5),
+            _ => rng.range(-0.2, 0.2),
+        };
+        let values: Vec<f32> = (0..tensor.elements()).map(value).map(|x| x as f32).collect();
+        weights.insert(tensor.name.clone(), Array::new(tensor.shape.clone(), values).unwrap());
+    }
+    let names = (0..classes).map(|class| format!("class {class}")).collect();
+    let prep = Preprocessing::new(channels, image_size);
+    Model::new(Metadata::new(architecture, names, prep), weights).unwrap()
+}
+
+#[test]
+fn the_mean_of_a_map_plus_the_bias_is_the_logit() {
+    for name in model::NAMES {
+        for (channels, size, classes) in [(1, [96, 96], 2), (3, [70, 128], 5)] {
+            let model = random_model(name, channels, size, classes);
+            let mut cam = Cam::new(&model).unwrap();
+            let mut rng = Rng::new(1);
+            let image: Vec<f32> =
+                (0..size[0] * size[1] * channels).map(|_| rng.range(-1.0, 1.0) as f32).collect();
+            let found = cam.class_maps(&image);
+            let cells = found.cells[0] * found.cells[1];
+            for (class, map) in found.maps.chunks_exact(cells).enumerate() {
+                let mean = map.iter().map(|&x| f64::from(x)).sum::<f64>() / cells as f64;
+                let (want, scale) = (
+                    f64::from(found.logits[class]),
+                    found.logits.iter().fold(1.0, |m: f32, x| m.max(x.abs())),
+                );
+                let error = (mean + f64::from(found.bias[class]) - want).abs();
+                assert!(error < 1e-5 * f64::from(scale), "{name} class {class}: {error}");
+            }
+            // Evidence is what moves a class against the mean of the others.
+            let evidence = found.evidence(1);
+            let mean = evidence.iter().map(|&x| f64::from(x)).sum::<f64>() / cells as f64;
+            let margin = |values: &[f32]| {
+                let others: f32 = values.iter().enumerate().filter(|&(i, _)| i != 1).map(|(_, x)| x).sum();
+                f64::from(values[1] - others / (classes - 1) as f32)
+            };
+            let want = margin(&found.logits) - margin(&found.bias);
+            assert!((mean - want).abs() < 1e-4 * (1.0 + want.abs()), "{name}: {mean} {want}");
+            let map = cam.heatmap(&image, 1);
+            assert_eq!((map.size, map.values.len()), (size, size[0] * size[1]));
+            assert!(map.values.iter().all(|x| x.is_finite()));
+            let by_hiding = Occlusion::new(&model).unwrap().heatmap(&image, 1);
+            assert_eq!(by_hiding.size, size);
+            assert!(by_hiding.values.iter().all(|x| x.is_finite()) && by_hiding.largest() > 0.0);
+        }
+    }
+}
+
+/// Hiding what is flat changes nothing, so the value there is exactly 0.
+#[test]
+fn what_is_empty_has_no_value() {
+    let model = random_model("mobilenet-v1", 1, [64, 64], 3);
+    let mut image = vec![0.25; 64 * 64];
+    (0..64 * 16).for_each(|i| image[i] = (i % 5) as f32 / 4.0 - 0.5);
+    let map = Occlusion::new(&model).unwrap().heatmap(&image, 2);
+    let below = |row: usize| map.values[row * 64..].iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    assert!(map.largest() > 1e-3 && below(48) < 1e-5, "{} {}", map.largest(), below(48));
+}
+
+#[test]
+fn boxes_are_scored_in_pixels_of_the_file() {
+    let mut values = vec![0.0; 16];
+    (values[5], values[15], values[3]) = (3.0, 1.0, -9.0);
+    let map = Heatmap { size: [4, 4], values };
+    let prep = Preprocessing::new(1, [4, 4]);
+    let placement = data::Placement::new([40, 80], &prep);
+    let truth = heatmap::Box2d { x0: 20.0, y0: 10.0, x1: 40.0, y1: 20.0 };
+    let found = Localisation::new(&map, truth, &placement);
+    assert_eq!(found, Localisation { hit: true, energy: 0.75, area: 1.0 / 16.0 });
+    let beside = heatmap::Box2d { x0: 60.0, y0: 30.0, x1: 80.0, y1: 40.0 };
+    assert_eq!(
+        Localisation::new(&map, beside, &placement),
+        Localisation { hit: false, energy: 0.25, area: 1.0 / 16.0 }
+    );
+}
+
+#[test]
+fn truth_is_read_by_its_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("truth.csv");
+    std::fs::write(&path, "path,kind,x0,y0,x1,y1\na/1.png,wedge,1,2,3.5,4\n").unwrap();
+    let found = heatmap::read_truth(&path).unwrap();
+    assert_eq!(found["a/1.png"], heatmap::Box2d { x0: 1.0, y0: 2.0, x1: 3.5, y1: 4.0 });
+    for (text, message) in [
+        ("path,x0,y0,x1\n", "expected a column y1"),
+        ("path,x0,y0,x1,y1\na,1,2,x,4\n", "line 2: expected a number, found x"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        assert!(heatmap::read_truth(&path).unwrap_err().contains(message));
+    }
+}

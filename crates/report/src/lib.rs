@@ -1,0 +1,101 @@
+//! The report of a run or an evaluation: one HTML file without a script and without a request, and a model card.
+//!
+//! A report is read by people who were not there. So it opens with what the data are worth, every figure has its interval
+//! and its meaning in words, and what the program cannot know is a marked blank and not an invention.
+//!
+//! Invariant: every text that comes from outside (class names, file names, settings) is escaped.
+#![forbid(unsafe_code)]
+
+mod card;
+mod curves;
+mod html;
+mod page;
+mod plot;
+mod sections;
+
+pub use card::model_card;
+pub use page::html;
+
+use eval::{Subgroup, Summary};
+use model::Metadata;
+use serde_json::Value;
+
+/// Everything that a report is made of.
+#[derive(Clone, Debug)]
+pub struct Contents<'a> {
+    /// What is reported: the run's folder name, or that of the evaluated data.
+    pub title: String,
+    /// The model.
+    pub metadata: &'a Metadata,
+    /// The evaluation.
+    pub summary: &'a Summary,
+    /// The true class of each image.
+    pub labels: &'a [usize],
+    /// `[n, classes]`
+    pub probabilities: &'a [f64],
+    /// The group of each image, if groups are known.
+    pub groups: Option<&'a [usize]>,
+    /// The evaluation by parts.
+    pub subgroups: &'a [Subgroup],
+    /// What is known of the training; none for a model file alone.
+    pub training: Option<Training>,
+    /// How often these images were opened by this run; none if nobody counted.
+    pub openings: Option<usize>,
+    /// The images that are wrong with the highest confidence, the worst first.
+    pub errors: Vec<WorstError>,
+    /// How their maps were made, in words.
+    pub map_method: &'static str,
+}
+
+/// A training run as its folder remembers it.
+#[derive(Clone, Debug, Default)]
+pub struct Training {
+    /// `epochs.csv`.
+    pub epochs: Vec<Epoch>,
+    /// `audit.json`, if the data were audited.
+    pub audit: Option<Value>,
+    /// For train, val and test: images of each class, and groups.
+    pub splits: Vec<(String, Vec<usize>, usize)>,
+}
+
+/// A line of `epochs.csv`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: f64,
+    /// Mean loss of the batches.
+    pub train_loss: f64,
+    /// Loss of the validation split.
+    pub val_loss: f64,
+    /// AUROC of the validation split.
+    pub val_auroc: Option<f64>,
+}
+
+/// An image that was called wrongly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorstError {
+    /// Its name in the data set.
+    pub name: String,
+    /// Its class.
+    pub truth: String,
+    /// What it was called.
+    pub called: String,
+    /// With this probability.
+    pub probability: f64,
+    /// A PNG file of the image with its map; empty if it could not be drawn.
+    pub png: Vec<u8>,
+}
+
+impl Contents<'_> {
+    /// The number of the positive class, with two classes.
+    pub(crate) fn positive(&self) -> Option<usize> {
+        let name = self.summary.positive_class.as_ref()?;
+        self.metadata.classes.iter().position(|class| class == name)
+    }
+
+    /// The probability of `class` and whether it is the true one, image by image.
+    pub(crate) fn of_class(&self, class: usize) -> (Vec<f64>, Vec<bool>) {
+        let rows = self.probabilities.chunks_exact(self.metadata.classes.len());
+        (rows.map(|row| row[class]).collect(), self.labels.iter().map(|&label| label == class).collect())
+    }
+}

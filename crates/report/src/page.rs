@@ -1,0 +1,127 @@
+//! The page: its order, its style, and what a reader finds at the top and at the end.
+
+use crate::card::{self, Line};
+use crate::html::{escape, table};
+use crate::{Contents, Training, sections};
+
+/// Light and dark by the reader's setting; on paper always light. Nothing is loaded.
+const STYLE: &str = include_str!("style.css");
+
+/// The whole report as one HTML document.
+pub fn html(contents: &Contents) -> String {
+    let title = escape(&contents.title);
+    let training = contents.training.as_ref();
+    let body = [
+        sections::verdict(contents),
+        sections::result(contents),
+        trained(contents, training),
+        training.map_or_else(String::new, sections::learning),
+        sections::curves(contents),
+        sections::confusion(contents),
+        sections::calibration(contents),
+        sections::decision(contents),
+        sections::subgroups(contents),
+        sections::errors(contents),
+        limits(),
+        card(contents),
+    ];
+    let body: String = body.iter().map(|section| section_of(section)).collect();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
+         <title>{title}: Vertebra report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <a class=\"skip\" href=\"#verdict\">Skip to the content</a>\n\
+         <header><p class=\"notice\" role=\"note\">Research use only, not a medical device.</p><h1>{title}</h1>{}</header>\n\
+         <main>\n{body}</main>\n\
+         <footer><p>Made by {} {}. Research use only, not a medical device.</p></footer>\n</body>\n</html>\n",
+        contents_list(&body),
+        escape(&contents.metadata.provenance.program),
+        escape(&contents.metadata.provenance.version)
+    )
+}
+
+fn section_of(body: &str) -> String {
+    let Some(id) = heading(body).map(|(id, _)| id) else { return String::new() };
+    format!("<section aria-labelledby=\"{id}\">\n{body}</section>\n")
+}
+
+/// The id and the text of a section's heading.
+fn heading(body: &str) -> Option<(&str, &str)> {
+    let (id, rest) = body.split_once("<h2 id=\"")?.1.split_once("\">")?;
+    Some((id, rest.split_once("</h2>")?.0))
+}
+
+fn contents_list(body: &str) -> String {
+    let parts = body.split("<section ").filter_map(heading);
+    let items: String = parts.map(|(id, text)| format!("<li><a href=\"#{id}\">{text}</a></li>")).collect();
+    format!("<nav aria-label=\"Contents\"><ul>{items}</ul></nav>")
+}
+
+/// What was trained on what.
+fn trained(contents: &Contents, training: Option<&Training>) -> String {
+    let metadata = contents.metadata;
+    let (a, p) = (&metadata.architecture, &metadata.provenance);
+    let [height, width] = a.image_size;
+    let mut rows = vec![
+        vec!["Network".to_owned(), format!("{}, width {}", a.name, a.width)],
+        vec!["Input".into(), format!("{height} x {width} pixels, {} channel(s)", a.channels)],
+        vec!["Classes".into(), metadata.classes.join(", ")],
+        vec!["Data fingerprint".into(), p.data_fingerprint.chars().take(16).collect()],
+    ];
+    for (name, value) in p.config.as_object().into_iter().flatten() {
+        if !value.is_null() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            rows.push(vec![name.replace('_', "-"), value]);
+        }
+    }
+    let splits = training.map_or(&[][..], |training| &training.splits[..]);
+    let mut header = vec!["Split"];
+    header.extend(metadata.classes.iter().map(String::as_str));
+    header.push("Groups");
+    let row = |(name, counts, groups): &(String, Vec<usize>, usize)| {
+        let counts = counts.iter().map(usize::to_string);
+        std::iter::once(name.clone()).chain(counts).chain([groups.to_string()]).collect()
+    };
+    let rows_of_splits: Vec<Vec<String>> = splits.iter().map(row).collect();
+    let data = match splits.is_empty() {
+        true => String::new(),
+        false => table("Images of each class, and independent groups", &header, &rows_of_splits),
+    };
+    format!(
+        "<h2 id=\"trained\">What was trained on what</h2>{data}<details open><summary>Settings</summary>{}</details>",
+        table("The model and its settings", &["Setting", "Value"], &rows)
+    )
+}
+
+fn limits() -> String {
+    "<h2 id=\"limits\">Limits</h2><ul>\
+     <li>Research use only, not a medical device. No figure here is a claim about a patient.</li>\
+     <li>Intervals tell the uncertainty of a sample like this one. Other scanners, hospitals and patients are not in them.</li>\
+     <li>If images of one patient, study or volume lie in more than one split, every figure flatters.</li>\
+     <li>Predictive values hold at the prevalence they are given for.</li>\
+     <li>A heatmap shows what the network used. It is no evidence that a finding is there.</li>\
+     </ul>"
+        .into()
+}
+
+fn card(contents: &Contents) -> String {
+    let line = |line: &Line| match line {
+        Line::Known(text) => format!("<li>{}</li>", escape(text)),
+        Line::Blank(what) => format!("<li class=\"blank\">To be filled in: {}</li>", escape(what)),
+    };
+    let part = |part: &card::Part| {
+        let lines: String = part.lines.iter().map(line).collect();
+        format!(
+            "<h3>{}</h3><p class=\"asked\">{}</p><ul>{lines}</ul>",
+            escape(part.heading),
+            escape(part.asked_by)
+        )
+    };
+    let parts: String = card::parts(contents).iter().map(part).collect();
+    format!(
+        "<h2 id=\"card\">Model card</h2><p>Under the headings that CLAIM (Checklist for Artificial Intelligence in Medical \
+         Imaging, 2024 update) and TRIPOD+AI (2024) ask for. What the program cannot know is a marked blank.</p>{parts}"
+    )
+}

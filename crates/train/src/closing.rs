@@ -1,0 +1,99 @@
+//! What ends a run: temperature and threshold are fixed on the validation split, the test split is evaluated, and the
+//! model file is completed with all of it.
+
+use crate::evaluate::{Evaluation, Question, labels};
+use crate::{Classifier, Error, Predictions};
+use data::{Dataset, Loader, Split};
+use eval::{Summary, ThresholdRule, default_positive};
+use model::{Calibration, Model};
+use std::path::PathBuf;
+
+/// The result of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The evaluation of the test split; of the validation split if there is no other.
+    pub summary: Summary,
+    /// The same at the largest probability, for two classes with a chosen threshold.
+    pub at_half: Option<Summary>,
+    /// What was evaluated.
+    pub split: Split,
+    /// The epoch whose weights were used; 0: no epoch was validated, so the last weights.
+    pub best_epoch: u64,
+    /// The predictions that were evaluated.
+    pub predictions: Predictions,
+    /// Class names.
+    pub classes: Vec<String>,
+    /// Names the data set.
+    pub data_fingerprint: String,
+    /// The first image that was evaluated: something to try the model on.
+    pub example: PathBuf,
+}
+
+impl Report {
+    /// Fixes temperature and threshold on the validation split, evaluates the test split, and completes the metadata
+    /// of `model` with all three.
+    pub(crate) fn new(
+        mut model: Model,
+        dataset: &Dataset,
+        validation: &Loader,
+        rule: ThresholdRule,
+        best_epoch: u64,
+    ) -> Result<(Self, Model), Error> {
+        let raw = Classifier::new(&model)?.predict_loader(validation)?;
+        let classes = model.metadata.classes.clone();
+        let val_labels = labels(&classes, &raw, dataset)?;
+        let val_loss = raw.loss(&val_labels);
+        let temperature = eval::fit_temperature(&raw.probabilities, classes.len(), &val_labels);
+        model.metadata.calibration = temperature.map(|t| Calibration { temperature: t as f32 });
+        let mut classifier = Classifier::new(&model)?;
+        let on_validation = raw.at_temperature(classes.len(), classifier.temperature());
+        if classes.len() == 2 {
+            model.metadata.threshold = choose_threshold(rule, &classes, &on_validation, &val_labels);
+        }
+        let test = dataset.part(Split::Test);
+        let (split, predictions) = if test.is_empty() {
+            (Split::Val, on_validation)
+        } else {
+            (Split::Test, classifier.predict_all(dataset, &test, &model.metadata.preprocessing)?)
+        };
+        let name = split.to_string();
+        let question = Question::of(&name);
+        let evaluation = Evaluation::new(&model.metadata, &predictions, dataset)?;
+        let summary = evaluation.summary(&question)?;
+        let chosen = model.metadata.threshold.as_ref();
+        let at_half = Question { threshold: Some(0.5), ..question };
+        let at_half = chosen.map(|_| evaluation.summary(&at_half)).transpose()?;
+        model.metadata.provenance.metrics = serde_json::json!({
+            "best_epoch": best_epoch,
+            "val_loss": val_loss,
+            "split": summary.split,
+            "images": summary.images,
+            "groups": summary.groups,
+            "accuracy": summary.accuracy,
+            "auroc": summary.auroc,
+            "auroc_ci": summary.auroc_ci,
+            "sensitivity": summary.sensitivity,
+            "specificity": summary.specificity,
+        });
+        let example = dataset.samples[predictions.indices[0]].path.clone();
+        let data_fingerprint = model.metadata.provenance.data_fingerprint.clone();
+        let report =
+            Self { summary, at_half, split, best_epoch, predictions, classes, data_fingerprint, example };
+        Ok((report, model))
+    }
+}
+
+/// The threshold that `rule` chooses on the validation split; none if that has one class only.
+fn choose_threshold(
+    rule: ThresholdRule,
+    classes: &[String],
+    predictions: &Predictions,
+    labels: &[usize],
+) -> Option<model::Threshold> {
+    let class = default_positive(classes);
+    let scores: Vec<f64> = predictions.probabilities.chunks_exact(2).map(|row| row[class]).collect();
+    let positive: Vec<bool> = labels.iter().map(|&label| label == class).collect();
+    let chosen = rule.choose(&scores, &positive)?;
+    let rule = format!("{}, on the validation split", chosen.rule);
+    Some(model::Threshold { value: chosen.value as f32, rule, positive: classes[class].clone() })
+}

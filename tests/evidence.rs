@@ -1,0 +1,213 @@
+//! Evaluation from the command line: what is fixed on the validation split, what is counted, what is compared.
+
+use crate::support::{train, vertebra, workspace};
+use std::fs;
+use std::path::Path;
+
+/// The data set of [`workspace`] as a manifest, with a patient for every two images and columns to divide by.
+fn manifest(folder: &Path) {
+    let mut table = String::from("path,label,split,group,sex,age\n");
+    for (split, images) in [("train", 25), ("val", 8), ("test", 8)] {
+        for i in 0..images {
+            let (class, sex) = (["disc", "empty"][i % 2], ["f", "m", ""][i % 3]);
+            table +=
+                &format!("data/{split}/{class}/{i}.png,{class},{split},{split}{},{sex},{}\n", i / 2, 20 + i);
+        }
+    }
+    fs::write(folder.join("table.csv"), table).unwrap();
+}
+
+#[test]
+fn threshold_and_temperature_come_from_the_validation_split() {
+    let folder = workspace();
+    let rule = ["--epochs", "2", "--threshold-rule", "sensitivity:0.75", "--json"];
+    train(folder.path(), "data", "run", &rule).ok();
+    let metadata = model::Model::read(folder.path().join("run")).unwrap().metadata;
+    let threshold = metadata.threshold.unwrap();
+    assert_eq!(threshold.rule, "sensitivity of at least 0.75, on the validation split");
+    let config = fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
+    assert!(config.contains("threshold_rule = \"sensitivity:0.75\""), "{config}");
+
+    let val = vertebra(folder.path(), &["evaluate", "run", "data", "--split", "val", "--json"]).ok().json();
+    assert!(val["sensitivity"].as_f64().unwrap() >= 0.75);
+    // At the stored temperature, the validation split's log-loss is no higher than at 1.
+    let raw = metadata.provenance.metrics["val_loss"].as_f64().unwrap();
+    assert!(val["log_loss"].as_f64().unwrap() <= raw + 1e-6, "{} {raw}", val["log_loss"]);
+    assert_eq!(metadata.calibration.is_some(), val["log_loss"].as_f64().unwrap() < raw - 1e-6);
+    train(folder.path(), "data", "other", &["--threshold-rule", "sensitivity:2"]).fails(2, &["above 0"]);
+}
+
+#[test]
+fn looks_at_the_test_split_are_counted() {
+    let folder = workspace();
+    let first = train(folder.path(), "data", "run", &["--epochs", "1", "--json"]).ok().json();
+    assert_eq!(first["test_openings"], 1);
+    let evaluate =
+        |more: &[&str]| vertebra(folder.path(), &[&["evaluate", "run", "data"][..], more].concat()).ok();
+    assert_eq!(evaluate(&["--json"]).json()["test_openings"], 2);
+    assert!(evaluate(&["--split", "val", "--json"]).json()["test_openings"].is_null());
+    let words = evaluate(&["--threshold", "0.5"]).stdout;
+    assert!(words.contains("opened 3 times"), "{words}");
+    let log = fs::read_to_string(folder.path().join("run/test-openings.json")).unwrap();
+    assert!(log.contains("vertebra evaluate run data --threshold 0.5"), "{log}");
+    // A model file has no run to count in.
+    let file = vertebra(folder.path(), &["evaluate", "run/best.safetensors", "data", "--json"]).ok().json();
+    assert!(file["test_openings"].is_null());
+    // A count that cannot be read is said, and the evaluation goes on.
+    fs::write(folder.path().join("run/test-openings.json"), "?").unwrap();
+    assert!(evaluate(&["--json"]).stderr.contains("not counted"));
+}
+
+#[test]
+fn every_option_of_evaluate() {
+    let folder = workspace();
+    manifest(folder.path());
+    train(folder.path(), "table.csv", "run", &["--epochs", "2", "--flip"]).ok();
+    let evaluate =
+        |more: &[&str]| vertebra(folder.path(), &[&["evaluate", "run", "table.csv"][..], more].concat());
+    let plain = evaluate(&["--json"]).ok().json();
+    assert_eq!((&plain["groups"], &plain["views"]), (&4.into(), &1.into()));
+    assert!(plain["at_prevalence"].is_null() && plain["subgroups"].as_array().unwrap().is_empty());
+    assert_eq!(plain["bootstrap_draws"], 2000);
+
+    let asked = evaluate(&[
+        "--prevalence",
+        "0.02",
+        "--bootstrap",
+        "0",
+        "--subgroup",
+        "sex",
+        "--subgroup",
+        "age",
+        "--json",
+    ]);
+    let asked = asked.ok().json();
+    assert_eq!(asked["at_prevalence"]["prevalence"], 0.02);
+    assert!(asked["auprc_ci"].is_null() && asked["auroc_bootstrap_ci"].is_null());
+    let subgroups = asked["subgroups"].as_array().unwrap();
+    let of = |column: &str| -> Vec<(&str, u64)> {
+        let chosen = subgroups.iter().filter(|group| group["column"] == column);
+        chosen.map(|g| (g["value"].as_str().unwrap(), g["images"].as_u64().unwrap())).collect()
+    };
+    assert_eq!(of("sex"), [("f", 3), ("m", 3), ("not given", 2)]);
+    assert_eq!(of("age").len(), 8, "eight ages are not too many to show");
+
+    let tta = evaluate(&["--tta", "--predictions", "seen.csv", "--json"]).ok().json();
+    assert_eq!(tta["views"], 10, "five turns, and mirrored, as it was trained with --flip");
+    assert_ne!(tta["log_loss"], plain["log_loss"]);
+    let seen = fs::read_to_string(folder.path().join("seen.csv")).unwrap();
+    assert!(seen.starts_with("path,label,predicted,p_disc,p_empty\n") && seen.lines().count() == 9, "{seen}");
+
+    let words = evaluate(&["--subgroup", "sex", "--prevalence", "0.1"]).ok().stdout;
+    assert!(words.contains("sex = not given") && words.contains("at a prevalence of 0.1"), "{words}");
+    evaluate(&["--subgroup", "height"]).fails(2, &["sex, age, group", "found height"]);
+    evaluate(&["--prevalence", "1"]).fails(2, &["--prevalence", "found 1"]);
+    evaluate(&["--bootstrap", "9999999"]).fails(2, &["--bootstrap"]);
+}
+
+#[test]
+fn two_models_are_compared_on_the_same_images() {
+    let folder = workspace();
+    manifest(folder.path());
+    train(folder.path(), "table.csv", "a", &["--epochs", "3"]).ok();
+    train(folder.path(), "table.csv", "b", &["--max-steps", "0", "--seed", "1"]).ok();
+    let compare = |a: &str, b: &str, more: &[&str]| {
+        vertebra(folder.path(), &[&["compare", a, b, "table.csv"][..], more].concat())
+    };
+    let same = compare("a", "a", &["--json"]).ok().json();
+    assert_eq!((&same["mcnemar"]["p_value"], &same["auroc"][0]["difference"]), (&1.0.into(), &0.0.into()));
+    assert!(same["auroc"][0]["p_value"].is_null(), "a model does not differ from itself");
+
+    let found = compare("a", "b", &["--json"]).ok().json();
+    let one = |run: &str| {
+        let ended = vertebra(folder.path(), &["evaluate", run, "table.csv", "--json"]);
+        ended.ok().json()
+    };
+    for (i, run) in ["a", "b"].iter().enumerate() {
+        let alone = one(run);
+        assert_eq!(found["accuracy"][i], alone["accuracy"]);
+        let [pair, single] = [&found["auroc"][0]["auroc"][i], &alone["auroc"]].map(|x| x.as_f64().unwrap());
+        assert!((pair - single).abs() < 1e-12);
+    }
+    assert_eq!((&found["groups"], &found["images"]), (&4.into(), &8.into()));
+    let words = compare("a", "b", &[]).ok().stdout;
+    assert!(words.contains("McNemar, exact, by group") && words.contains("not a medical device"), "{words}");
+
+    let three = folder.path().join("three.csv");
+    let text = fs::read_to_string(folder.path().join("table.csv")).unwrap();
+    fs::write(&three, text.replace(",disc,", ",ring,")).unwrap();
+    train(folder.path(), "three.csv", "c", &["--max-steps", "0"]).ok();
+    compare("a", "c", &[]).fails(1, &["expected the classes of a (disc, empty), found empty, ring"]);
+}
+
+#[test]
+fn heatmaps_are_pictures_that_lines_name() {
+    let folder = workspace();
+    train(folder.path(), "data", "run", &["--epochs", "1"]).ok();
+    fs::write(folder.path().join("bad.png"), "no image").unwrap();
+    for method in ["occlusion", "cam"] {
+        let inputs =
+            ["predict", "run", "data/test/disc", "bad.png", "--heatmap", "maps", "--heatmap-method", method];
+        let ended = vertebra(folder.path(), &[&inputs[..], &["--format", "jsonl"]].concat());
+        let ended = ended.fails(1, &["1 of 5 inputs failed"]);
+        let lines: Vec<serde_json::Value> =
+            ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for line in &lines[..4] {
+            let picture = image::open(folder.path().join(line["heatmap"].as_str().unwrap())).unwrap();
+            assert_eq!(picture.width(), 512, "drawn larger than the 32 pixels of the file");
+            assert!(picture.height() > 512, "with a legend");
+        }
+        assert!(lines[4]["heatmap"].is_null());
+    }
+    let csv = vertebra(
+        folder.path(),
+        &["predict", "run", "data/test/disc/0.png", "--heatmap", "maps", "--format", "csv"],
+    );
+    let csv = csv.ok().stdout;
+    assert!(csv.starts_with("path,label,probability,p_disc,p_empty,heatmap,error\n"), "{csv}");
+    assert!(csv.contains("maps/data_test_disc_0.png.png,\n"), "{csv}");
+}
+
+#[test]
+fn heatmaps_are_scored_against_boxes() {
+    let folder = workspace();
+    train(folder.path(), "data", "run", &["--epochs", "1"]).ok();
+    let all = "path,x0,y0,x1,y1\n".to_owned()
+        + &(0..8)
+            .map(|i| format!("test/{}/{i}.png,0,0,32,32\n", ["disc", "empty"][i % 2]))
+            .collect::<String>();
+    fs::write(folder.path().join("truth.csv"), all).unwrap();
+    let found =
+        vertebra(folder.path(), &["evaluate", "run", "data", "--truth", "truth.csv", "--json"]).ok().json();
+    let found = &found["localisation"];
+    assert_eq!(
+        (&found["boxes"], &found["pointing_game"], &found["box_area"]),
+        (&8.into(), &1.0.into(), &1.0.into())
+    );
+    fs::write(folder.path().join("truth.csv"), "path,x0,y0,x1,y1\nother.png,0,0,1,1\n").unwrap();
+    vertebra(folder.path(), &["evaluate", "run", "data", "--truth", "truth.csv"]).fails(1, &["found none"]);
+}
+
+#[test]
+fn a_run_has_a_report_and_a_card() {
+    let folder = workspace();
+    manifest(folder.path());
+    train(folder.path(), "table.csv", "run", &["--epochs", "2"]).ok();
+    let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    assert!(page.contains("<title>run: Vertebra report</title>") && page.contains("id=\"learning\""));
+    assert!(page.contains("opened once") && !page.contains("http://") && !page.contains("https://"));
+    let card = fs::read_to_string(folder.path().join("run/model-card.md")).unwrap();
+    assert!(card.contains("## Training") && card.contains("[to be filled in]"));
+    // Made again, it is the same.
+    vertebra(folder.path(), &["report", "run"]).ok();
+    assert_eq!(fs::read_to_string(folder.path().join("run/report.html")).unwrap(), page);
+    assert_eq!(fs::read_to_string(folder.path().join("run/model-card.md")).unwrap(), card);
+
+    let arguments = ["evaluate", "run", "table.csv", "--subgroup", "sex", "--report", "own.html"];
+    vertebra(folder.path(), &arguments).ok();
+    let own = fs::read_to_string(folder.path().join("own.html")).unwrap();
+    assert!(own.contains("sex = not given") && own.contains("opened <strong>2 times</strong>"));
+    fs::remove_file(folder.path().join("data/train/disc/0.png")).unwrap();
+    vertebra(folder.path(), &["report", "run"]).fails(1, &["data/train/disc/0.png"]);
+    vertebra(folder.path(), &["report", "data"]).fails(1, &["best.safetensors"]);
+}

@@ -51,9 +51,8 @@ pub(super) fn copies(verified: &[Verified], roughness: &[f32]) -> Clusters {
 
     let mut middle = Clusters::new(n, verified.iter().map(|v| (v.a, v.b, v.middle)));
     middle.adopt(&fine);
-    middle.merge_where(|clusters, p| {
-        let clear = p.next.iter().all(|&next| stands_out(p, next, COARSE_MARGIN));
-        p.likeness >= COARSE_COPY && clear && processed(clusters, p)
+    middle.merge_where(|_, p| {
+        p.likeness >= COARSE_COPY && p.next.iter().all(|&next| stands_out(p, next, COARSE_MARGIN))
     });
     middle
 }

@@ -31,7 +31,7 @@ pub(super) fn candidates(pictures: &[Picture]) -> Vec<Vec<Candidate>> {
     const BLOB_NEIGHBOURS: usize = 4;
     /// A cosine that two unrelated views often reach; what is above it counts.
     const CHANCE: f32 = 0.4;
-    const STARTS: usize = 2;
+    const STARTS: usize = 4;
     const MOST: usize = 40;
 
     let owners: Vec<(usize, usize)> =

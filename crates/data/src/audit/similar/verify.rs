@@ -6,6 +6,9 @@ use super::picture::{Description, Picture, finest};
 /// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
 const WORTHWHILE: f32 = 0.6;
 
+/// From this coarse correlation on, an alignment is right and no other start is tried.
+const FOUND: f32 = 0.8;
+
 /// Two pictures, compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verified {
@@ -29,6 +32,9 @@ pub(super) fn verify(
     let mut scratch = Vec::new();
     let mut best: Option<(f32, Placement)> = None;
     for &(view_a, view_b) in starts {
+        if best.is_some_and(|(correlation, _)| correlation >= FOUND) {
+            break;
+        }
         let spectra = [description.spectrum(one, view_a), description.spectrum(two, view_b)];
         let turns = [false, true]
             .map(|mirrored| (description.coarse.turn(&spectra[0], &spectra[1], mirrored), mirrored));

@@ -9,10 +9,10 @@ use super::detail::{Map, blur};
 use std::f32::consts::TAU;
 
 /// Blobs of a picture.
-const BLOBS: usize = 12;
+const BLOBS: usize = 24;
 /// The radius of a blob's view in standard deviations of its scale: large, because few large views tell pictures apart
 /// where many small ones find the same rib in every chest.
-const REACH: f32 = 5.0;
+const REACH: f32 = 4.0;
 
 /// A disc of a picture. Places and lengths are fractions of the picture's side, from its centre.
 #[derive(Clone, Copy, Debug)]

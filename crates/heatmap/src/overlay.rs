@@ -113,7 +113,8 @@ impl Canvas {
 
     /// `text` from its top left corner on, cut at the right margin with dots.
     fn text(&mut self, text: &str, left: usize, top: usize) {
-        let room = self.width.saturating_sub(left + MARGIN) / ZOOM / (font::LETTER[0] + 1);
+        // The last letter needs no gap after it.
+        let room = (self.width.saturating_sub(left + MARGIN) / ZOOM + 1) / (font::LETTER[0] + 1);
         let mut text = text.to_owned();
         if text.chars().count() > room {
             text = text.chars().take(room.saturating_sub(2)).chain("..".chars()).collect();

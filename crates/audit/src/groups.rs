@@ -62,10 +62,8 @@ impl Groups {
     /// The groups that the data give; none if no image has one. An image without a group stands alone.
     pub fn given(dataset: &Dataset, by: Option<&str>) -> Option<Self> {
         dataset.samples.iter().any(|sample| sample.group.is_some()).then(|| {
-            let key =
-                |s: &data::Sample| (s.group.is_some(), s.group.clone().unwrap_or_else(|| s.name.clone()));
-            let keys: Vec<_> = dataset.samples.iter().map(key).collect();
-            Self::new(dataset, Origin::Given, by.unwrap_or("group"), &keys, |key| key.1.clone())
+            let keys: Vec<_> = (0..dataset.samples.len()).map(|i| dataset.group_key(i)).collect();
+            Self::new(dataset, Origin::Given, by.unwrap_or("group"), &keys, |key| key.1.to_owned())
         })
     }
 

@@ -6,10 +6,7 @@ use data::Dataset;
 /// is divided either. The column `found_source` holds the number of the source.
 pub fn regroup(dataset: &Dataset, source: &[usize]) -> Dataset {
     let n = dataset.samples.len();
-    let given: Vec<usize> = {
-        let key = |s: &data::Sample| (s.group.is_some(), s.group.clone().unwrap_or_else(|| s.name.clone()));
-        eval::group_ids(&dataset.samples.iter().map(key).collect::<Vec<_>>())
-    };
+    let given = eval::group_ids(&(0..n).map(|i| dataset.group_key(i)).collect::<Vec<_>>());
     // Sources are nodes 0..n, given groups n..2n.
     let mut parent: Vec<usize> = (0..2 * n).collect();
     for i in 0..n {

@@ -4,6 +4,7 @@
 
 use super::table::{evaluation, interval, kinds, percent, severity, short};
 use audit::{Audit, BOUND, Pair, Picture, Severity};
+use report::{base64, escape};
 use std::fmt::Write;
 
 /// Features that are listed, at most.
@@ -37,22 +38,6 @@ pub fn page(audit: &Audit) -> String {
     let mut page = String::new();
     write(&mut page, audit).expect("a String takes everything");
     page
-}
-
-/// Text for HTML, in content and in quoted attributes.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 fn write(page: &mut String, audit: &Audit) -> std::fmt::Result {
@@ -285,36 +270,4 @@ fn unreadable(page: &mut String, audit: &Audit) -> std::fmt::Result {
     }
     page.push_str("</ul>\n");
     Ok(())
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0u32, |bits, i| bits << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
-        for digit in 0..4 {
-            let value = bits >> (18 - 6 * digit) & 63;
-            text.push(if digit <= group.len() { DIGITS[value as usize].into() } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
-        for (text, want) in cases {
-            assert_eq!(base64(text.as_bytes()), want);
-        }
-    }
-
-    #[test]
-    fn markup_is_text() {
-        assert_eq!(escape("<a href='x' title=\"&\">"), "&lt;a href=&#39;x&#39; title=&quot;&amp;&quot;&gt;");
-    }
 }

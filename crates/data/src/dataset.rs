@@ -198,7 +198,7 @@ impl Dataset {
     }
 
     /// What identifies the group of sample `i`: its group, or itself.
-    pub(crate) fn group_key(&self, i: usize) -> (bool, &str) {
+    pub fn group_key(&self, i: usize) -> (bool, &str) {
         let sample = &self.samples[i];
         sample.group.as_deref().map_or((false, &sample.name), |group| (true, group))
     }

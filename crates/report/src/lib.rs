@@ -14,6 +14,7 @@ mod plot;
 mod sections;
 
 pub use card::model_card;
+pub use html::{base64, escape};
 pub use page::html;
 
 use eval::{Subgroup, Summary};

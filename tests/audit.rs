@@ -7,14 +7,17 @@ use std::path::Path;
 use tempfile::TempDir;
 use tensor::Rng;
 
-/// An image of noise in blocks, so that no two are alike: what makes it a class is a bright bar.
-fn picture(seed: u64, bar: bool) -> GrayImage {
+/// An image of discs anywhere, so that no two have anything in common; one class is brighter.
+fn picture(seed: u64, bright: bool) -> GrayImage {
     let mut rng = Rng::new(seed);
-    let blocks: Vec<f64> = (0..64).map(|_| rng.range(20.0, 200.0)).collect();
-    GrayImage::from_fn(48, 48, |x, y| {
-        let block = blocks[(y / 6 * 8 + x / 6) as usize];
-        let bar = bar && (20..28).contains(&y);
-        image::Luma([(block + if bar { 40.0 } else { 0.0 } + f64::from((x * y) % 7)) as u8])
+    let discs: Vec<[f64; 4]> = (0..25)
+        .map(|_| [rng.range(0.0, 96.0), rng.range(0.0, 96.0), rng.range(3.0, 18.0), rng.range(-60.0, 60.0)])
+        .collect();
+    GrayImage::from_fn(96, 96, |column, row| {
+        let inside =
+            |&&[x, y, radius, _]: &&[f64; 4]| (f64::from(column) - x).hypot(f64::from(row) - y) < radius;
+        let sum: f64 = discs.iter().filter(inside).map(|disc| disc[3]).sum();
+        image::Luma([(110.0 + sum + if bright { 40.0 } else { 0.0 }).clamp(0.0, 255.0) as u8])
     })
 }
 
@@ -130,7 +133,7 @@ fn a_shortcut_is_flagged() {
     let folder = clean();
     for entry in fs::read_dir(folder.path().join("set/train/sick")).unwrap() {
         let path = entry.unwrap().path();
-        image::open(&path).unwrap().crop_imm(0, 0, 40, 48).save(&path).unwrap();
+        image::open(&path).unwrap().crop_imm(0, 0, 80, 96).save(&path).unwrap();
     }
     let found = audit(folder.path(), &["--json"]).ok().json();
     let all = found["shortcuts"].as_array().unwrap();

@@ -8,15 +8,25 @@ use std::path::Path;
 use tempfile::TempDir;
 use tensor::Rng;
 
-/// Slices of a volume: a smooth field of its own that changes along the volume in a direction of its own. The label is
-/// the half of the volume, so neighbours in a volume share it, and nothing that one volume teaches holds in another.
+/// Slices of a volume: smooth shades of its own that change along the volume in a way of its own, and small discs that no
+/// other slice has. The label is the half of the volume, so neighbours in a volume share it, and nothing that one volume
+/// teaches holds in another.
 fn slice(volume: u64, z: usize) -> GrayImage {
     let mut rng = Rng::new(volume);
-    let mut field = |amplitude: f64| -> Vec<f64> { (0..64).map(|_| amplitude * rng.normal()).collect() };
-    let (base, along) = (field(30.0), field(3.0));
-    GrayImage::from_fn(64, 64, |x, y| {
-        let at = (y / 8 * 8 + x / 8) as usize;
-        Luma([(128.0 + base[at] + along[at] * z as f64).clamp(0.0, 255.0) as u8])
+    let mut wave = || [rng.range(-0.1, 0.1), rng.range(-0.1, 0.1), rng.range(0.0, 6.3)];
+    let (base, along): ([_; 4], [_; 4]) = (std::array::from_fn(|_| wave()), std::array::from_fn(|_| wave()));
+    let mut rng = Rng::derive(&[volume, z as u64]);
+    let discs: Vec<[f64; 4]> = (0..60)
+        .map(|_| [rng.range(0.0, 96.0), rng.range(0.0, 96.0), rng.range(2.0, 6.0), rng.range(-40.0, 40.0)])
+        .collect();
+    GrayImage::from_fn(96, 96, |column, row| {
+        let (x, y) = (f64::from(column), f64::from(row));
+        let shade =
+            |waves: &[[f64; 3]]| waves.iter().map(|w| (w[0] * x + w[1] * y + w[2]).sin()).sum::<f64>();
+        let inside = discs.iter().filter(|disc| (x - disc[0]).hypot(y - disc[1]) < disc[2]);
+        let discs: f64 = inside.map(|disc| disc[3]).sum();
+        let value = 128.0 + 20.0 * shade(&base) + 2.0 * z as f64 * shade(&along) + discs;
+        Luma([value.clamp(0.0, 255.0) as u8])
     })
 }
 

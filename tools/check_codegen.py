@@ -14,8 +14,8 @@ objdump, and fails unless
 import collections, os, platform, re, shutil, subprocess, sys
 
 # What training and inference spend their time in; every other kernel is checked too, but may come and go.
-HOT = ["gemm::Task", "depthwise::Forward", "depthwise_backward::Backward", "stage::Stage<kernels::view::Read>",
-       "stage::Stage<kernels::view::Grad>", "conv::Fill", "pooling::GlobalAverage", "elementwise::Mask",
+HOT = ["gemm::Task", "depthwise::Forward", "depthwise_direct::Direct", "depthwise_backward::Backward",
+       "stage::Stage<kernels::view::Read>", "stage::Stage<kernels::view::Grad>", "conv::Fill", "pooling::GlobalAverage", "elementwise::Mask",
        "optimizer::AdamKernel", "limits::MultiplyAdds"]
 # Kernels that have nothing to multiply and add.
 NO_MULTIPLY_ADD = {"elementwise::Accumulate", "pooling::AverageBackward", "limits::Sum", "limits::Copy"}

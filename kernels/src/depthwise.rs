@@ -5,7 +5,10 @@
 //! pixel. In between, the channels of `PIXELS` neighbouring outputs are worked out one vector at a time, so that a
 //! weight is loaded once for all of them and the inputs they share come from L1. There is one body for all kernel sizes
 //! and strides; called with constants, the compiler unrolls it (3x3 at strides 1 and 2).
+//!
+//! Where there is nothing to transform, as in inference, `depthwise_direct` does without the ring.
 
+use crate::depthwise_direct;
 use crate::output::Output;
 use crate::ring::{Ring, RingShape};
 use crate::rows::{Act, Block, PIXELS, check_read};
@@ -56,6 +59,11 @@ pub fn depthwise(
             assert!(residual.is_none_or(|residual| residual.len() == y.len()), "residual: as y");
         }
     }
+    if let (Read::Plain(x), &Epilogue::Activate { bias, act, residual: None }) = (x, &epilogue)
+        && depthwise_direct::fits(shape)
+    {
+        return depthwise_direct::depthwise(level, shape, x, weights, rows, y, bias, act);
+    }
     let (ring, width) = (ring(shape), Block::width(channels, level.lanes()));
     scratch::with(lens(level, shape), |[memory, taps, state]| {
         let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
@@ -65,7 +73,7 @@ pub fn depthwise(
 
 /// Floats of [`scratch`] that [`depthwise`] takes, for any number of rows.
 pub fn scratch_len(level: Level, shape: &ConvShape) -> usize {
-    scratch::len(lens(level, shape))
+    scratch::len(lens(level, shape)).max(scratch::len(depthwise_direct::lens(level, shape)))
 }
 
 /// Floats of the ring, and of a block's weights and moments.

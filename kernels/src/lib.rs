@@ -12,6 +12,7 @@ pub mod conv;
 pub mod conv_backward;
 pub mod depthwise;
 pub mod depthwise_backward;
+mod depthwise_direct;
 pub mod elementwise;
 mod gemm;
 pub mod isa;

@@ -215,6 +215,54 @@ fn a_nan_reaches_everything_that_sees_it() {
     }
 }
 
+/// What inference runs: several blocks of channels, rows in pairs and alone, outputs in groups and alone.
+#[test]
+fn inference_on_plain_images() {
+    for (stride, pad, level) in [(1, 1), (2, 0), (2, 1), (1, 2)]
+        .into_iter()
+        .flat_map(|(stride, pad)| Level::available().map(move |level| (stride, pad, level)))
+    {
+        let (h, w, c): (usize, usize, usize) = (9, 23, 2 * 128 + level.lanes() + 3);
+        let (out_h, out_w) = (h.div_ceil(stride), w.div_ceil(stride));
+        let shape = ConvShape {
+            h,
+            w,
+            inputs: c,
+            outputs: c,
+            kernel: 3,
+            stride,
+            pad_top: pad,
+            pad_left: pad,
+            out_h,
+            out_w,
+        };
+        let (x, weights, bias) = (floats(shape.input_len(), 1), floats(9 * c, 2), floats(c, 3));
+        let (mut z, mut bound) = (vec![0.0; shape.output_len()], vec![0.0; shape.output_len()]);
+        scalar::depthwise_forward(&shape, &Read::Plain(&wide(&x)), &wide(&weights), &mut z);
+        let terms = magnitudes(&wide(&x));
+        scalar::depthwise_forward(&shape, &Read::Plain(&terms), &magnitudes(&wide(&weights)), &mut bound);
+        for (i, (z, bound)) in z.iter_mut().zip(&mut bound).enumerate() {
+            *z = scalar::activate(Activation::RELU6, *z + f64::from(bias[i % c]));
+            *bound += f64::from(bias[i % c].abs());
+        }
+
+        let run = |rows: std::ops::Range<usize>| {
+            let mut y = Guarded::new(rows.len() * out_w * c);
+            let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
+            depthwise(level, &shape, Read::Plain(&x), &weights, rows, y.out(), epilogue);
+            y
+        };
+        let what = format!("{} stride {stride} pad {pad}", level.name());
+        let y = run(0..out_h);
+        let y = y.checked(&what);
+        assert_close(y, &z, &bound, &what);
+        for rows in tilings(out_h).into_iter().flatten() {
+            let part = rows.start * out_w * c..rows.end * out_w * c;
+            assert!(run(rows.clone()).checked(&what) == &y[part], "{what}: rows {rows:?} differ");
+        }
+    }
+}
+
 /// Whole images of half a megabyte and more are written past the caches, parts of them are not.
 #[test]
 fn large_images_are_written_as_their_parts_are() {

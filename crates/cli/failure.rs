@@ -46,9 +46,11 @@ impl Failure {
     }
 }
 
-/// Says something to people: on stderr, which may be closed.
+/// Says something to people: on stderr, which may be closed, above a bar that is on the screen.
 pub fn note(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    crate::progress::above(|| {
+        let _ = writeln!(io::stderr(), "{text}");
+    });
 }
 
 impl From<io::Error> for Failure {

@@ -20,6 +20,7 @@ use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
   vertebra train DATA --out runs/mine                   on a folder {train,val,test}/CLASS/... or CLASS/...
   vertebra train manifest.csv --lr 0.001 --epochs 50    on a table with columns path,label[,split][,group]
   vertebra train --resume --out runs/mine               go on with a run that was stopped
+  vertebra train DATA --tensorboard --out runs/mine     also for `tensorboard --logdir runs`
   vertebra train DATA --group-by patient --folds 5      cross-validate, a run for each fold
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
@@ -136,6 +137,9 @@ pub struct Args {
     /// How the decision threshold is chosen on the validation split (two classes) [default: youden]
     #[arg(long, value_name = "youden|sensitivity:S")]
     threshold_rule: Option<eval::ThresholdRule>,
+    /// Also write the curves for TensorBoard (events.out.tfevents.* in the run folder)
+    #[arg(long)]
+    tensorboard: bool,
     /// Memory for decoded images, in MiB [default: 1024]
     #[arg(long, value_name = "MIB")]
     cache: Option<usize>,
@@ -311,6 +315,7 @@ impl Args {
         config.init = self.init.clone().or(config.init.take());
         config.dropout = self.dropout.or(config.dropout);
         config.freeze |= self.freeze;
+        config.tensorboard |= self.tensorboard;
         config.unfreeze_after = self.unfreeze_after.or(config.unfreeze_after);
         config.head_lr = self.head_lr.or(config.head_lr);
         config.augment &= !self.no_augment;

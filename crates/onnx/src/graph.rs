@@ -1,8 +1,8 @@
 //! The network as ONNX nodes. Field numbers are those of `onnx.proto`.
 
-use crate::message::Message;
 use infer::{Folded, fold};
 use model::{Activation, ConvKind, ConvLayer, Error, Metadata, Model};
+use protobuf::Message;
 
 /// The largest value of ReLU6, and what it is called.
 const SIX: (&str, f32) = ("six", 6.0);

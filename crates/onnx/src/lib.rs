@@ -3,14 +3,13 @@
 //! The input `input` is `[N, channels, height, width]`, preprocessed; the outputs are `logits` and, with the model's
 //! temperature applied, `probabilities`, both `[N, classes]`. `N` is free. What a user must know besides (classes,
 //! preprocessing, threshold) is JSON in the metadata. The format is small where it is written and never read, so it is
-//! written here, with ten lines of Protocol Buffers, rather than with a dependency.
+//! written here, with [`protobuf`], rather than with a dependency.
 #![forbid(unsafe_code)]
 
 mod graph;
-mod message;
 
-use message::Message;
 use model::{Error, Metadata, Model};
+use protobuf::Message;
 use serde_json::json;
 
 /// The operators' version: `Clip` and `Softmax` have their present form from 13 on.

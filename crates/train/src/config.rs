@@ -117,6 +117,9 @@ pub struct Config {
     pub threads: usize,
     /// Memory for decoded images, in MiB.
     pub cache_mib: usize,
+    /// Whether the curves are also written for TensorBoard.
+    #[serde(default)]
+    pub tensorboard: bool,
 }
 
 impl Default for Config {
@@ -159,12 +162,13 @@ impl Default for Config {
             threshold_rule: ThresholdRule::default(),
             threads: 0,
             cache_mib: 1024,
+            tensorboard: false,
         }
     }
 }
 
 /// Settings that may differ from run to run without changing what is learned.
-const WITHOUT_EFFECT: [&str; 4] = ["data", "out", "threads", "cache_mib"];
+const WITHOUT_EFFECT: [&str; 5] = ["data", "out", "threads", "cache_mib", "tensorboard"];
 const MAX_BATCH: usize = 4096;
 /// Its name in the run folder.
 pub(crate) const CONFIG_FILE: &str = "config.toml";
@@ -349,7 +353,14 @@ mod tests {
         assert!(refused(Config { data: "other".into(), ..run.clone() }).contains("data"));
         assert!(refused(Config { batch_size: 8, ..run.clone() }).contains("batch-size 32, found 8"));
         assert!(refused(Config { epochs: 29, ..run.clone() }).contains("30 or more"));
-        let harmless = Config { epochs: 60, max_steps: Some(3), threads: 1, cache_mib: 0, ..run.clone() };
+        let harmless = Config {
+            epochs: 60,
+            max_steps: Some(3),
+            threads: 1,
+            cache_mib: 0,
+            tensorboard: true,
+            ..run.clone()
+        };
         run.check_resume(&harmless).unwrap();
 
         let cosine = Config { schedule: ScheduleKind::Cosine, ..run.clone() };

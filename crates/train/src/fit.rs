@@ -8,8 +8,10 @@ use crate::checkpoint::{self, Position, RunFolder};
 use crate::evaluate::write_predictions;
 use crate::log::{Log, nine_digits};
 use crate::start::{first_model, loss, open_data};
-use crate::{Classifier, Config, Error, Report, Trainer, evaluate};
-use data::{Augment, Batch, CacheUsage, Dataset, Loader, LoaderOptions, Split, SplitOrigin};
+use crate::stopper::Stopper;
+use crate::tensorboard::EventFile;
+use crate::{Classifier, Config, Epoch, Error, Event, Report, Trainer, evaluate};
+use data::{Augment, Batch, Dataset, Loader, LoaderOptions, Split};
 use kernels::Level;
 use model::{Metadata, Model, Weights};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,70 +29,6 @@ const STATISTICS_STREAM: u64 = u64::from_be_bytes(*b"statistc");
 
 const STEPS: &str = "step,epoch,loss,lr,images_per_second,data_wait_ms";
 const EPOCHS: &str = "epoch,train_loss,val_loss,val_accuracy,val_auroc,lr,seconds,best";
-
-/// What happens in a run, as it happens.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// Everything is read and checked; training begins at step `from`.
-    Started {
-        /// The data, with its splits.
-        dataset: &'a Dataset,
-        /// Where the splits came from.
-        origin: SplitOrigin,
-        /// The network.
-        network: &'a model::Network,
-        /// Steps done before.
-        from: u64,
-        /// Steps that the run has, if it does not stop early.
-        steps: u64,
-        /// Images a full epoch.
-        images: usize,
-    },
-    /// A step was done.
-    Step {
-        /// Its number, from 1.
-        step: u64,
-        /// Its epoch, from 1.
-        epoch: u64,
-        /// Its loss.
-        loss: f64,
-        /// Images a second since the last.
-        images_per_second: f64,
-    },
-    /// An epoch has read every training image, and kept as many as there is memory for.
-    Cached(CacheUsage),
-    /// An epoch was validated.
-    Epoch(&'a Epoch),
-    /// Early stopping ended the training.
-    StoppedEarly {
-        /// The epoch whose weights are used.
-        best_epoch: u64,
-    },
-    /// The result is being computed.
-    Evaluating,
-}
-
-/// A line of epochs.csv.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Epoch {
-    /// From 1.
-    pub epoch: u64,
-    /// Mean loss of the epoch's batches.
-    pub train_loss: f64,
-    /// Cross-entropy of the validation split.
-    pub val_loss: f64,
-    /// Accuracy of the largest probability on the validation split.
-    pub val_accuracy: f64,
-    /// AUROC of the validation split; none with one class only.
-    pub val_auroc: Option<f64>,
-    /// Learning rate of the last step.
-    pub lr: f64,
-    /// Time the epoch took (since a resume, if that is later).
-    pub seconds: f64,
-    /// Whether the validation loss is the lowest so far.
-    pub best: bool,
-}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -130,6 +68,7 @@ pub fn fit(
     let mut run = Run::new(config, folder, &dataset, metadata, trainer, position, stop, observe)?;
     let (steps, images) = (run.last_step(), run.training.images());
     let network = run.trainer.network.spec();
+    let Stopper { best_epoch, best_loss, .. } = run.position.stopper;
     (run.observe)(&Event::Started {
         dataset: &dataset,
         origin,
@@ -137,9 +76,13 @@ pub fn fit(
         from: run.position.step,
         steps,
         images,
+        epoch_steps: run.training.batches_per_epoch() as u64,
+        best: best_loss.map(|loss| (best_epoch, loss)),
     });
     if run.train()? {
-        Ok(Outcome::Finished(Box::new(run.finish()?)))
+        let report = run.finish()?;
+        run.tell(&Event::Finished(&report))?;
+        Ok(Outcome::Finished(Box::new(report)))
     } else {
         Ok(Outcome::Interrupted { step: run.position.step })
     }
@@ -184,6 +127,7 @@ struct Run<'a> {
     position: Position,
     steps: Log,
     epochs: Log,
+    tensorboard: Option<EventFile>,
     saved: Instant,
     stop: &'a AtomicBool,
     observe: &'a mut dyn FnMut(&Event),
@@ -222,6 +166,8 @@ impl<'a> Run<'a> {
         let rates = config.rates(training.batches_per_epoch() as u64);
         let steps = Log::open(folder.file("steps.csv"), STEPS, position.step)?;
         let epochs = Log::open(folder.file("epochs.csv"), EPOCHS, position.epoch)?;
+        let tensorboard =
+            config.tensorboard.then(|| EventFile::create(&folder.path, position.step)).transpose()?;
         let saved = Instant::now();
         Ok(Self {
             config,
@@ -236,10 +182,20 @@ impl<'a> Run<'a> {
             position,
             steps,
             epochs,
+            tensorboard,
             saved,
             stop,
             observe,
         })
+    }
+
+    /// Writes an event into TensorBoard's file, if there is one, and shows it to the observer.
+    fn tell(&mut self, event: &Event) -> Result<(), Error> {
+        if let Some(file) = &mut self.tensorboard {
+            file.add(event)?;
+        }
+        (self.observe)(event);
+        Ok(())
     }
 
     /// The number of the last step, if training does not stop early.
@@ -260,11 +216,11 @@ impl<'a> Run<'a> {
                 return Ok(false);
             }
             if self.position.epoch == first_epoch + 1 {
-                (self.observe)(&Event::Cached(self.training.cache_usage()));
+                self.tell(&Event::Cached(self.training.cache_usage()))?;
             }
         }
         if self.position.stopper.exhausted(self.config.patience) {
-            (self.observe)(&Event::StoppedEarly { best_epoch: self.position.stopper.best_epoch });
+            self.tell(&Event::StoppedEarly { best_epoch: self.position.stopper.best_epoch })?;
         }
         Ok(true)
     }
@@ -310,7 +266,8 @@ impl<'a> Run<'a> {
         }
         let speed = batch.labels.len() as f64 / clock.elapsed().as_secs_f64().max(1e-9);
         *clock = Instant::now();
-        let wait = batch.waited.as_secs_f64() * 1e3;
+        let waited = batch.waited;
+        let wait = waited.as_secs_f64() * 1e3;
         self.steps.add(&format!("{step},{epoch},{},{rate},{speed:.2},{wait:.2}", nine_digits(loss)))?;
         self.position.step = step;
         self.position.batch += 1;
@@ -318,8 +275,7 @@ impl<'a> Run<'a> {
         self.position.images += batch.labels.len();
         self.position.batches_seen = self.trainer.network.batches_seen;
         self.training.recycle(batch);
-        (self.observe)(&Event::Step { step, epoch, loss, images_per_second: speed });
-        Ok(())
+        self.tell(&Event::Step { step, epoch, loss, lr: rate, images_per_second: speed, waited })
     }
 
     fn images(&self, batch: &Batch) -> Tensor {
@@ -392,8 +348,7 @@ impl<'a> Run<'a> {
         self.epochs.add(&row.to_csv())?;
         (self.position.batch, self.position.loss_sum, self.position.images) = (0, 0.0, 0);
         self.save()?;
-        (self.observe)(&Event::Epoch(&row));
-        Ok(())
+        self.tell(&Event::Epoch(&row))
     }
 
     /// Writes the checkpoint, after the tables that belong to it.
@@ -421,7 +376,7 @@ impl<'a> Run<'a> {
     /// Restores the best weights (the last ones, if no epoch was validated), fixes temperature and threshold,
     /// evaluates, and writes the finished model.
     fn finish(&mut self) -> Result<Report, Error> {
-        (self.observe)(&Event::Evaluating);
+        self.tell(&Event::Evaluating)?;
         let best_epoch = self.position.stopper.best_epoch;
         let model = match best_epoch {
             0 => Model::new(self.metadata.clone(), self.trainer.network.weights())?,
@@ -436,21 +391,5 @@ impl<'a> Run<'a> {
         let path = self.folder.file("predictions.csv");
         write_predictions(&path, &report.classes, &report.summary, &report.predictions, self.dataset)?;
         Ok(report)
-    }
-}
-
-impl Epoch {
-    fn to_csv(&self) -> String {
-        let auroc = self.val_auroc.map_or(String::new(), |auroc| format!("{auroc:.6}"));
-        format!(
-            "{},{},{},{:.6},{auroc},{},{:.2},{}",
-            self.epoch,
-            nine_digits(self.train_loss),
-            nine_digits(self.val_loss),
-            self.val_accuracy,
-            self.lr,
-            self.seconds,
-            u8::from(self.best)
-        )
     }
 }

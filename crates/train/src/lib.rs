@@ -1,7 +1,7 @@
 //! The fit loop: early stopping, checkpoints, exact resume, logs; and the evaluation that ends a run.
 //!
 //! [`fit()`] runs a [`Config`]. A run folder holds `config.toml`, `best.safetensors` (the model), `last.safetensors` (the
-//! checkpoint), `steps.csv`, `epochs.csv` and `predictions.csv`.
+//! checkpoint), `steps.csv`, `epochs.csv` and `predictions.csv`, and TensorBoard's event files if asked for.
 #![forbid(unsafe_code)]
 
 mod checkpoint;
@@ -10,12 +10,14 @@ mod closing;
 mod config;
 mod error;
 mod evaluate;
+mod event;
 mod fit;
 mod folds;
 mod log;
 mod openings;
 mod start;
 mod stopper;
+mod tensorboard;
 mod trainer;
 
 pub use classifier::{Classifier, Predictions, views};
@@ -23,7 +25,8 @@ pub use closing::Report;
 pub use config::{ClassWeights, Config, OptimizerKind, ScheduleKind};
 pub use error::Error;
 pub use evaluate::{DRAWS, Evaluation, Question, predicted_class, write_predictions};
-pub use fit::{Epoch, Event, Outcome, check_folder, fit};
+pub use event::{Epoch, Event};
+pub use fit::{Outcome, check_folder, fit};
 pub use folds::{CrossValidation, Fold, Spread, cross_validate, is_cross_validation};
 pub use openings::{Opening, openings, record_opening};
 pub use start::open_data;

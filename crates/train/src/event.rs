@@ -1,0 +1,97 @@
+//! What a run tells whoever watches it: the terminal, and TensorBoard's file.
+
+use crate::Report;
+use crate::log::nine_digits;
+use data::{CacheUsage, Dataset, SplitOrigin};
+use std::time::Duration;
+
+/// What happens in a run, as it happens.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Everything is read and checked; training begins at step `from`.
+    Started {
+        /// The data, with its splits.
+        dataset: &'a Dataset,
+        /// Where the splits came from.
+        origin: SplitOrigin,
+        /// The network.
+        network: &'a model::Network,
+        /// Steps done before.
+        from: u64,
+        /// Steps that the run has, if it does not stop early.
+        steps: u64,
+        /// Images a full epoch.
+        images: usize,
+        /// Steps a full epoch.
+        epoch_steps: u64,
+        /// The best epoch before, and its validation loss.
+        best: Option<(u64, f64)>,
+    },
+    /// A step was done.
+    Step {
+        /// Its number, from 1.
+        step: u64,
+        /// Its epoch, from 1.
+        epoch: u64,
+        /// Its loss.
+        loss: f64,
+        /// Its learning rate.
+        lr: f64,
+        /// Images a second since the last.
+        images_per_second: f64,
+        /// How much of that time was spent waiting for the images.
+        waited: Duration,
+    },
+    /// An epoch has read every training image, and kept as many as there is memory for.
+    Cached(CacheUsage),
+    /// An epoch was validated.
+    Epoch(&'a Epoch),
+    /// Early stopping ended the training.
+    StoppedEarly {
+        /// The epoch whose weights are used.
+        best_epoch: u64,
+    },
+    /// The result is being computed.
+    Evaluating,
+    /// The run is over and everything is written.
+    Finished(&'a Report),
+}
+
+/// A line of epochs.csv.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: u64,
+    /// Mean loss of the epoch's batches.
+    pub train_loss: f64,
+    /// Cross-entropy of the validation split.
+    pub val_loss: f64,
+    /// Accuracy of the largest probability on the validation split.
+    pub val_accuracy: f64,
+    /// AUROC of the validation split; none with one class only.
+    pub val_auroc: Option<f64>,
+    /// Learning rate of the last step.
+    pub lr: f64,
+    /// Time the epoch took (since a resume, if that is later).
+    pub seconds: f64,
+    /// Whether the validation loss is the lowest so far.
+    pub best: bool,
+}
+
+impl Epoch {
+    /// The columns of epochs.csv.
+    pub(crate) fn to_csv(&self) -> String {
+        let auroc = self.val_auroc.map_or(String::new(), |auroc| format!("{auroc:.6}"));
+        format!(
+            "{},{},{},{:.6},{auroc},{},{:.2},{}",
+            self.epoch,
+            nine_digits(self.train_loss),
+            nine_digits(self.val_loss),
+            self.val_accuracy,
+            self.lr,
+            self.seconds,
+            u8::from(self.best)
+        )
+    }
+}

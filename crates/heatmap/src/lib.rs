@@ -4,7 +4,7 @@
 //! Every network here ends in a global average pooling and one dense layer, so the class activation map is exact and not
 //! an estimate: its mean plus the bias *is* the logit ([`ClassMaps`]). (Grad-CAM, made for other heads, equals it for
 //! this one but for a constant factor.) It is exact about *what* each cell adds, but a cell has seen nearly the whole
-//! image, so it is vague about *where*. [`Occlusion`] measures where, at the price of 256 looks, and is the default.
+//! image, so it is vague about *where*. [`Occlusion`] measures where, at the price of 512 looks, and is the default.
 //!
 //! A map says what the network used. It does not say that it was right to.
 #![forbid(unsafe_code)]

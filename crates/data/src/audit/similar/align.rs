@@ -12,12 +12,36 @@ use super::view::View;
 pub(super) struct Placement(pub [f32; 6]);
 
 impl Placement {
+    /// Lays a picture on itself.
+    pub const IDENTITY: Self = Self([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+
     /// The placement that lays view `a` on view `b` when `a` is `b` turned by `turn` (see `Waves::turn`).
     pub fn from_views(a: &View, b: &View, turn: f32, mirrored: bool) -> Self {
         let scale = b.radius / a.radius;
         let (s, c) = (scale * turn.sin(), scale * turn.cos());
         let [m, n, o, p] = if mirrored { [c, s, s, -c] } else { [c, s, -s, c] };
         Self([m, n, b.x - m * a.x - n * a.y, o, p, b.y - o * a.x - p * a.y])
+    }
+
+    /// The map from the first picture of `self` to the second of `next`, whose first is the second of `self`.
+    pub fn then(&self, next: &Self) -> Self {
+        let ([a, b, x, c, d, y], [p, q, u, r, s, v]) = (self.0, next.0);
+        Self([
+            p * a + q * c,
+            p * b + q * d,
+            p * x + q * y + u,
+            r * a + s * c,
+            r * b + s * d,
+            r * x + s * y + v,
+        ])
+    }
+
+    /// The map from the second picture to the first.
+    pub fn inverse(&self) -> Self {
+        let [a, b, x, c, d, y] = self.0;
+        let area = a * d - b * c;
+        let [p, q, r, s] = [d, -b, -c, a].map(|v| v / area);
+        Self([p, q, -(p * x + q * y), r, s, -(r * x + s * y)])
     }
 
     /// How much larger the second picture shows the subject.

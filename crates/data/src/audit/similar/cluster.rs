@@ -7,16 +7,20 @@
 
 use std::collections::BTreeMap;
 
-/// The sum of likenesses between two clusters and their number.
-#[derive(Clone, Copy, Default)]
-struct Between {
-    sum: f64,
-    count: u32,
-}
+/// The likenesses of the pairs between two clusters, greatest first.
+#[derive(Clone, Default)]
+struct Between(Vec<f32>);
 
 impl Between {
-    fn mean(self) -> f32 {
-        (self.sum / f64::from(self.count)) as f32
+    fn add(&mut self, likenesses: &[f32]) {
+        self.0.extend(likenesses);
+        self.0.sort_by(|x, y| y.total_cmp(x));
+    }
+
+    /// The mean of the upper two thirds: an alignment that went astray only ever lowers a likeness.
+    fn mean(&self) -> f32 {
+        let upper = &self.0[..(2 * self.0.len()).div_ceil(3)];
+        upper.iter().sum::<f32>() / upper.len() as f32
     }
 }
 
@@ -41,6 +45,8 @@ pub(super) struct Partnership {
     pub likeness: f32,
     /// For `a` and for `b`: the greatest mean likeness with a third cluster that is not about as alike to the other.
     pub next: [f32; 2],
+    /// The same among the third clusters that are of one kind with it.
+    pub next_of_kind: [f32; 2],
 }
 
 impl Clusters {
@@ -49,12 +55,15 @@ impl Clusters {
         let mut between = vec![BTreeMap::<usize, Between>::new(); n];
         for (a, b, likeness) in pairs {
             for (one, other) in [(a, b), (b, a)] {
-                let known = between[one].entry(other).or_default();
-                known.sum += f64::from(likeness);
-                known.count += 1;
+                between[one].entry(other).or_default().add(&[likeness]);
             }
         }
         Self { root: (0..n).collect(), members: (0..n).map(|i| vec![i]).collect(), between }
+    }
+
+    /// The number of pictures.
+    pub fn pictures(&self) -> usize {
+        self.root.len()
     }
 
     /// The least member of the cluster of `i`.
@@ -80,9 +89,8 @@ impl Clusters {
             }
             self.between[other].remove(&gone);
             let known = self.between[keep].entry(other).or_default();
-            known.sum += more.sum;
-            known.count += more.count;
-            let known = *known;
+            known.add(&more.0);
+            let known = known.clone();
             self.between[other].insert(keep, known);
         }
     }
@@ -125,10 +133,14 @@ impl Clusters {
 
     /// Joins the pairs of clusters that `accept` agrees to, most alike first, until it agrees to none; it is asked about
     /// pairs of which at least one is the other's best partner.
-    pub fn merge_where(&mut self, accept: impl Fn(&Self, &Partnership) -> bool) {
+    pub fn merge_where(
+        &mut self,
+        of_kind: impl Fn(&Self, usize, usize) -> bool,
+        accept: impl Fn(&Self, &Partnership) -> bool,
+    ) {
         loop {
             let mut found: Vec<Partnership> =
-                (0..self.root.len()).flat_map(|a| self.partnership(a)).collect();
+                (0..self.root.len()).flat_map(|a| self.partnership(a, &of_kind)).collect();
             found.retain(|p| accept(self, p));
             found.sort_by(|x, y| y.likeness.total_cmp(&x.likeness).then((x.a, x.b).cmp(&(y.a, y.b))));
             if found.is_empty() {
@@ -146,7 +158,7 @@ impl Clusters {
     }
 
     /// The cluster `a` and its best partner.
-    fn partnership(&self, a: usize) -> Option<Partnership> {
+    fn partnership(&self, a: usize, of_kind: &impl Fn(&Self, usize, usize) -> bool) -> Option<Partnership> {
         let means = |one: usize| self.between[one].iter().map(|(&other, between)| (other, between.mean()));
         let (b, likeness) = means(a).max_by(|x, y| x.1.total_cmp(&y.1).then(y.0.cmp(&x.0)))?;
         // A third that is nearly as alike to the other belongs to the pair, as copies of one picture do.
@@ -154,10 +166,14 @@ impl Clusters {
             let known = self.between[other].get(&third);
             known.is_some_and(|between| 1.0 - between.mean() <= SIBLING * (1.0 - likeness))
         };
-        let next = [(a, b), (b, a)].map(|(one, other)| {
-            let thirds = means(one).filter(|&(third, _)| third != other && !sibling(third, other));
+        let greatest = |one: usize, other: usize, wanted: &dyn Fn(usize) -> bool| {
+            let thirds =
+                means(one).filter(|&(third, _)| third != other && wanted(third) && !sibling(third, other));
             thirds.map(|(_, likeness)| likeness).fold(0.0, f32::max)
-        });
-        Some(Partnership { a, b, likeness, next })
+        };
+        let ends = [(a, b), (b, a)];
+        let next = ends.map(|(one, other)| greatest(one, other, &|_| true));
+        let next_of_kind = ends.map(|(one, other)| greatest(one, other, &|third| of_kind(self, one, third)));
+        Some(Partnership { a, b, likeness, next, next_of_kind })
     }
 }

@@ -14,7 +14,8 @@ const SURE: f32 = 0.82;
 const LIKELY: f32 = 0.6;
 /// By how much the next partner must be more unlike (`1 - likeness`) than the best.
 const MARGIN: f32 = 1.2;
-/// The least of pictures processed alike, and the margin that they need on both sides.
+/// The least of pictures processed alike, and the margin that they need on both sides to others processed as they are:
+/// those of their own source that were processed differently may well come next.
 const POSSIBLE: f32 = 0.7;
 const WIDE_MARGIN: f32 = 1.7;
 /// From this difference of roughness on, two pictures were processed differently: half as much fine detail again.
@@ -35,23 +36,26 @@ pub(super) fn sure_copies(n: usize, verified: &[Verified]) -> Clusters {
 /// All copies. `roughness` is that of each picture.
 pub(super) fn copies(verified: &[Verified], roughness: &[f32]) -> Clusters {
     let n = roughness.len();
-    let processed = |clusters: &Clusters, p: &Partnership| {
-        let [a, b] = [p.a, p.b].map(|root| {
+    // Whether two clusters were processed alike.
+    let of_kind = |clusters: &Clusters, a: usize, b: usize| {
+        let [a, b] = [a, b].map(|root| {
             let members = clusters.members(root);
             members.iter().map(|&i| roughness[i]).sum::<f32>() / members.len() as f32
         });
-        (a - b).abs() >= PROCESSED
+        (a - b).abs() < PROCESSED
     };
     let mut fine = sure_copies(n, verified);
-    fine.merge_where(|clusters, p| {
-        let clear = p.next.iter().any(|&next| stands_out(p, next, MARGIN));
-        let alone = p.next.iter().all(|&next| stands_out(p, next, WIDE_MARGIN));
-        p.likeness >= LIKELY && clear && processed(clusters, p) || p.likeness >= POSSIBLE && alone
+    fine.merge_where(of_kind, |clusters, p| {
+        if of_kind(clusters, p.a, p.b) {
+            p.likeness >= POSSIBLE && p.next_of_kind.iter().all(|&next| stands_out(p, next, WIDE_MARGIN))
+        } else {
+            p.likeness >= LIKELY && p.next.iter().any(|&next| stands_out(p, next, MARGIN))
+        }
     });
 
     let mut middle = Clusters::new(n, verified.iter().map(|v| (v.a, v.b, v.middle)));
     middle.adopt(&fine);
-    middle.merge_where(|_, p| {
+    middle.merge_where(of_kind, |_, p| {
         p.likeness >= COARSE_COPY && p.next.iter().all(|&next| stands_out(p, next, COARSE_MARGIN))
     });
     middle

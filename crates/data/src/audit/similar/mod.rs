@@ -4,6 +4,7 @@
 
 mod align;
 mod cluster;
+mod complete;
 mod decide;
 mod detail;
 mod index;
@@ -16,6 +17,7 @@ mod whiten;
 use std::collections::HashMap;
 
 use cluster::Clusters;
+use complete::complete;
 use picture::{Description, Picture};
 use search::{candidates, compare};
 use tensor::par;
@@ -61,7 +63,8 @@ pub fn find(thumbnails: &[Option<Vec<u8>>], progress: &dyn Fn(usize)) -> Similar
     let (description, pictures) =
         describe(&pixels, &|done| progress(done * thumbnails.len() / pixels.len() / 2));
     let candidates = candidates(&pictures);
-    let verified = compare(&pixels, &pictures, &candidates, &description);
+    let mut verified = compare(&pixels, &pictures, &candidates, &description);
+    complete(&pixels, &pictures, &mut verified);
     let roughness: Vec<f32> = pictures.iter().map(|p| p.roughness).collect();
     let copies = decide::copies(&verified, &roughness);
     let alike = decide::series(copies.clone(), &verified);

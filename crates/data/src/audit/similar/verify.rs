@@ -4,7 +4,7 @@ use super::align::Placement;
 use super::picture::{Description, Picture, finest};
 
 /// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
-const WORTHWHILE: f32 = 0.6;
+pub(super) const WORTHWHILE: f32 = 0.6;
 
 /// From this coarse correlation on, an alignment is right and no other start is tried.
 const FOUND: f32 = 0.8;
@@ -53,11 +53,30 @@ pub(super) fn verify(
             }
         }
     }
-    let (coarse, mut placement) = best?;
-    if coarse < 0.25 {
-        return None;
-    }
-    placement = placement.refine(&one.maps[0], &two.maps[0], 4, &mut scratch);
+    let (coarse, placement) = best?;
+    if coarse < 0.25 { None } else { finish((a, b), [one, two], thumbnails, placement) }
+}
+
+/// Compares pictures `a` and `b`, starting from a placement that other pictures suggest.
+pub(super) fn verify_from(
+    start: Placement,
+    pair: (usize, usize),
+    pictures: [&Picture; 2],
+    thumbnails: [&[u8]; 2],
+) -> Option<Verified> {
+    let placement = start.refine(&pictures[0].maps[1], &pictures[1].maps[1], 3, &mut Vec::new());
+    finish(pair, pictures, thumbnails, placement)
+}
+
+/// The last steps of an alignment, and how alike the pictures are then; `None` if they hardly overlap.
+fn finish(
+    (a, b): (usize, usize),
+    [one, two]: [&Picture; 2],
+    thumbnails: [&[u8]; 2],
+    placement: Placement,
+) -> Option<Verified> {
+    let mut scratch = Vec::new();
+    let placement = placement.refine(&one.maps[0], &two.maps[0], 4, &mut scratch);
     let (middle, overlap) = placement.correlation(&one.maps[0], &two.maps[0], true);
     if overlap < 0.2 {
         return None;

@@ -8,7 +8,8 @@
 //!
 //! Discs of one size favour one size of finding: small ones hide only a part of a large finding, so that the rest still
 //! speaks, and large ones weigh most where they reach two things at once, which is between them and on neither. The mean
-//! over two sizes has its peak in the right place more often than either.
+//! over two sizes is steadier: on simulated fractures of three seeds it points better than small discs alone on each, and
+//! than large ones on two.
 
 use crate::cam::margin;
 use crate::dense::{Heatmap, Points, interpolate};

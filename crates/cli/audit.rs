@@ -48,7 +48,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?;
         dataset.group_by(&by)?;
     }
-    let found = with_progress(&dataset, args.group_by.as_deref());
+    let found = with_progress(&dataset, args.group_by.as_deref())?;
     if let Some(path) = &args.html {
         model::write_atomic(path, |file| file.write_all(html::page(&found).as_bytes()))?;
         note(format_args!("wrote {}", path.display()));
@@ -87,7 +87,7 @@ pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
     found
 }
 
-fn with_progress(dataset: &Dataset, group_by: Option<&str>) -> Audit {
+fn with_progress(dataset: &Dataset, group_by: Option<&str>) -> Result<Audit, data::Error> {
     let bar = progress::images(dataset.samples.len(), "images read");
     let audit = audit::audit(dataset, group_by, &|stage, done| {
         match stage {

@@ -1,16 +1,16 @@
 //! The pass over the files: every image is read and decoded once, in parallel, and only small facts of it are kept:
-//! hashes, statistics, thumbnails.
+//! hashes, statistics, thumbnails. The search for copies looks at the images in the same pass.
 //!
 //! Invariant: the facts of an image depend on its bytes alone. A file that cannot be read is a result like any other.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use data::audit::similar;
+use data::audit::similar::{self, Similar};
 use data::{Dataset, Picture, Sample, decode_bytes, pixels, resize};
 use model::Preprocessing;
 use sha2::{Digest, Sha256};
-use tensor::par;
 
 use crate::file::Container;
 
@@ -80,23 +80,36 @@ pub struct Statistics {
     pub colour: f64,
 }
 
-/// The facts of every image, or why there are none, and the thumbnails for [`similar::find`].
-pub type Scan = (Vec<Result<Facts, String>>, Vec<Option<Vec<u8>>>);
-
-/// Reads every image of `dataset`. `progress` hears how many are done, from any thread.
-pub fn scan(dataset: &Dataset, progress: &(dyn Fn(usize) + Sync)) -> Scan {
+/// Reads every image of `dataset`: the facts of each, or why there are none, and the copies among them. `progress` hears
+/// from any thread how many images are read, `compared` for how many the search for copies is over.
+///
+/// # Errors
+/// If the search cannot keep what it needs.
+pub fn scan(
+    dataset: &Dataset,
+    progress: &(dyn Fn(usize) + Sync),
+    compared: &dyn Fn(usize),
+) -> Result<(Vec<Result<Facts, String>>, Similar), data::Error> {
     let done = AtomicUsize::new(0);
-    let read = par::map(dataset.samples.len(), |i| {
-        let facts = read(&dataset.samples[i]);
-        progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-        facts
-    });
-    read.into_iter()
-        .map(|read| match read {
+    let images = dataset.samples.len();
+    let facts: Vec<OnceLock<Result<Facts, String>>> = (0..images).map(|_| OnceLock::new()).collect();
+    let thumbnail = |i: usize| {
+        let (read, thumbnail) = match read(&dataset.samples[i]) {
             Ok((facts, thumbnail)) => (Ok(facts), Some(thumbnail)),
             Err(reason) => (Err(reason), None),
-        })
-        .unzip()
+        };
+        let _ = facts[i].set(read);
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+        thumbnail
+    };
+    let similar = similar::find(images, &thumbnail, compared)?;
+    let unread = || Err("not read".into());
+    Ok((facts.into_iter().map(|facts| facts.into_inner().unwrap_or_else(unread)).collect(), similar))
+}
+
+/// The thumbnail of an image, as [`similar::find`] saw it.
+pub fn thumbnail(sample: &Sample) -> Option<Vec<u8>> {
+    read(sample).ok().map(|(_, thumbnail)| thumbnail)
 }
 
 fn read(sample: &Sample) -> Result<(Facts, Vec<u8>), String> {

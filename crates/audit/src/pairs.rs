@@ -5,6 +5,8 @@ use data::{Dataset, Split};
 use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
 
+use crate::facts::thumbnail;
+
 /// Pairs that are shown, at most; half of them cross a split or a class, if there are such.
 const SHOWN: usize = 12;
 
@@ -35,7 +37,7 @@ pub struct Picture {
 }
 
 /// Pairs among `links`: those that cross a split or class first, and of each kind those that were hardest to see.
-pub fn pairs(dataset: &Dataset, links: &[Link], thumbnails: &[Option<Vec<u8>>]) -> Vec<Pair> {
+pub fn pairs(dataset: &Dataset, links: &[Link]) -> Vec<Pair> {
     let across = |link: &Link| {
         let [a, b] = [link.a, link.b].map(|i| &dataset.samples[i]);
         (a.split != b.split, a.label != b.label)
@@ -56,7 +58,7 @@ pub fn pairs(dataset: &Dataset, links: &[Link], thumbnails: &[Option<Vec<u8>>]) 
                 path: sample.name.clone(),
                 class,
                 split: sample.split,
-                png: png(thumbnails[i].as_ref()?)?,
+                png: png(&thumbnail(sample)?)?,
             })
         };
         let (across_splits, across_classes) = across(link);
@@ -68,6 +70,9 @@ pub fn pairs(dataset: &Dataset, links: &[Link], thumbnails: &[Option<Vec<u8>>]) 
 
 fn relation(link: &Link) -> String {
     let mut words = vec![];
+    if link.negative {
+        words.push("black for white".to_owned());
+    }
     if link.mirrored {
         words.push("mirrored".to_owned());
     }

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 
-use data::audit::similar;
 use data::{Dataset, Split};
 use serde::Serialize;
 
@@ -100,11 +99,17 @@ pub enum Stage {
 
 /// Audits `dataset`. `group_by` is how its groups were given, if the user said so. `progress` hears how many images a
 /// stage has done, from any thread.
-pub fn audit(dataset: &Dataset, group_by: Option<&str>, progress: &(dyn Fn(Stage, usize) + Sync)) -> Audit {
-    let (facts, thumbnails) = facts::scan(dataset, &|done| progress(Stage::Read, done));
-    let similar = similar::find(&thumbnails, &|done| progress(Stage::Compare, done));
-    let pairs = pairs(dataset, &similar.links, &thumbnails);
-    drop(thumbnails);
+///
+/// # Errors
+/// If the temporary file that a large data set needs cannot be written. An image that cannot be read is a finding.
+pub fn audit(
+    dataset: &Dataset,
+    group_by: Option<&str>,
+    progress: &(dyn Fn(Stage, usize) + Sync),
+) -> Result<Audit, data::Error> {
+    let (facts, similar) =
+        facts::scan(dataset, &|done| progress(Stage::Read, done), &|done| progress(Stage::Compare, done))?;
+    let pairs = pairs(dataset, &similar.links);
     progress(Stage::Score, 0);
 
     let key = |key: fn(&Facts) -> facts::Hash| facts.iter().map(move |facts| facts.as_ref().ok().map(key));
@@ -153,7 +158,7 @@ pub fn audit(dataset: &Dataset, group_by: Option<&str>, progress: &(dyn Fn(Stage
     audit.findings = findings(&audit);
     audit.leaks = audit.findings.iter().any(Finding::is_leak);
     audit.verdict = verdict::verdict(&audit);
-    audit
+    Ok(audit)
 }
 
 fn distinct(ids: impl IntoIterator<Item = Option<usize>>) -> usize {

@@ -45,7 +45,7 @@ fn volumes(split_of: impl Fn(u64, usize) -> &'static str) -> TempDir {
 }
 
 fn run(folder: &Path) -> Audit {
-    audit::audit(&Dataset::open(folder).unwrap(), None, &|_, _| ())
+    audit::audit(&Dataset::open(folder).unwrap(), None, &|_, _| ()).unwrap()
 }
 
 fn kinds(audit: &Audit, severity: Severity) -> Vec<&str> {
@@ -88,7 +88,7 @@ fn given_groups_that_cross_the_split_are_a_leak() {
     let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
     let mut dataset = Dataset::open(folder.path()).unwrap();
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
-    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ());
+    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ()).unwrap();
     assert_eq!(found.groups.as_ref().unwrap().origin, Origin::Given);
     assert!(found.leaks && kinds(&found, Severity::Leak) == ["groups-across-splits"]);
     assert!(kinds(&found, Severity::Warning).contains(&"few-groups"));
@@ -101,7 +101,7 @@ fn whole_volumes_apart_do_not_leak() {
     let folder = volumes(|volume, _| ["train", "train", "train", "train", "val", "test"][volume as usize]);
     let mut dataset = Dataset::open(folder.path()).unwrap();
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
-    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ());
+    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ()).unwrap();
     assert!(!found.leaks && kinds(&found, Severity::Leak).is_empty());
     assert_eq!(found.groups.as_ref().unwrap().across_splits, 0);
     assert_eq!(

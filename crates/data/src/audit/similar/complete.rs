@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::align::Placement;
 use super::cluster::Clusters;
 use super::decide::{copies, sure_copies};
-use super::picture::Picture;
+use super::picture::Maps;
+use super::store::Store;
 use super::verify::{Verified, WORTHWHILE, verify_from};
+use crate::Error;
 use tensor::par;
 
 /// Rounds: the first with the sets that are sure, then with those that the round before made.
@@ -25,20 +27,20 @@ const MEDOIDS: usize = 2;
 const ASTRAY: f32 = 0.04;
 
 /// Adds to `verified` and improves it.
-pub(super) fn complete(thumbnails: &[&[u8]], pictures: &[Picture], verified: &mut Vec<Verified>) {
-    let roughness: Vec<f32> = pictures.iter().map(|p| p.roughness).collect();
+pub(super) fn complete(maps: &Store, roughness: &[f32], verified: &mut Vec<Verified>) -> Result<(), Error> {
     for round in 0..ROUNDS {
         let known: HashMap<(usize, usize), usize> =
             verified.iter().enumerate().map(|(i, v)| ((v.a, v.b), i)).collect();
         let copies =
-            if round == 0 { sure_copies(pictures.len(), verified) } else { copies(verified, &roughness) };
+            if round == 0 { sure_copies(roughness.len(), verified) } else { copies(verified, roughness) };
         let sets = Sets::new(copies, verified);
         let wanted: Vec<(usize, usize, Placement)> = sets.wanted(verified, &known).into_iter().collect();
         let found = par::map(wanted.len(), |i| {
             let (a, b, start) = wanted[i];
-            verify_from(start, (a, b), [&pictures[a], &pictures[b]], [thumbnails[a], thumbnails[b]])
+            Ok(verify_from(start, (a, b), [Maps::new(maps.get(a)?), Maps::new(maps.get(b)?)]))
         });
-        for found in found.into_iter().flatten() {
+        for found in found {
+            let Some(found) = found? else { continue };
             match known.get(&(found.a, found.b)) {
                 Some(&i) if verified[i].middle < found.middle => verified[i] = found,
                 Some(_) => (),
@@ -46,6 +48,7 @@ pub(super) fn complete(thumbnails: &[&[u8]], pictures: &[Picture], verified: &mu
             }
         }
     }
+    Ok(())
 }
 
 /// Sets of copies and how they lie on each other.

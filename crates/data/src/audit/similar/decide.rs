@@ -18,6 +18,8 @@ const MARGIN: f32 = 1.2;
 /// those of their own source that were processed differently may well come next.
 const POSSIBLE: f32 = 0.7;
 const WIDE_MARGIN: f32 = 1.7;
+/// Of larger clusters processed alike the mean is certain, and less than [`SURE`] means two sources.
+const FEW: usize = 2;
 /// From this difference of roughness on, two pictures were processed differently: half as much fine detail again.
 const PROCESSED: f32 = 0.4;
 /// The least correlation of the middle detail of a copy that kept none of the finest, and the margin it then needs.
@@ -47,7 +49,9 @@ pub(super) fn copies(verified: &[Verified], roughness: &[f32]) -> Clusters {
     let mut fine = sure_copies(n, verified);
     fine.merge_where(of_kind, |clusters, p| {
         if of_kind(clusters, p.a, p.b) {
-            p.likeness >= POSSIBLE && p.next_of_kind.iter().all(|&next| stands_out(p, next, WIDE_MARGIN))
+            let few = [p.a, p.b].iter().any(|&root| clusters.members(root).len() <= FEW);
+            few && p.likeness >= POSSIBLE
+                && p.next_of_kind.iter().all(|&next| stands_out(p, next, WIDE_MARGIN))
         } else {
             p.likeness >= LIKELY && p.next.iter().any(|&next| stands_out(p, next, MARGIN))
         }

@@ -9,10 +9,11 @@
 const UNIT: f32 = 32.0;
 
 /// A square map of detail, in rows.
-#[derive(Clone)]
-pub(super) struct Map {
+#[derive(Clone, Copy)]
+pub(super) struct Map<'a> {
     pub side: usize,
-    pub values: Vec<i8>,
+    /// Signed bytes, as they are kept in a file.
+    values: &'a [u8],
 }
 
 /// The band of a map: standard deviations, in pixels, of the two Gaussians; and the contrast, in gray levels, below which
@@ -26,56 +27,96 @@ pub(super) struct Band {
 /// The half side of the window for the local standard deviation, in pixels.
 const WINDOW: usize = 10;
 
-impl Map {
-    /// The detail of `gray: [side, side]`.
-    pub fn new(gray: &[f32], side: usize, band: &Band) -> Self {
-        let mut detail = blur(gray, side, band.inner);
-        let outer = blur(gray, side, band.outer);
-        detail.iter_mut().zip(&outer).for_each(|(d, o)| *d -= o);
-        let squares: Vec<f32> = detail.iter().map(|d| d * d).collect();
-        let power = window_mean(&squares, side);
-        let byte = |(d, p): (&f32, &f32)| (UNIT * d / (p + band.floor * band.floor).sqrt()).round() as i8;
-        Self { side, values: detail.iter().zip(&power).map(byte).collect() }
+/// The bytes of the map of `gray: [side, side]`.
+pub(super) fn detail(gray: &[f32], side: usize, band: &Band) -> impl Iterator<Item = u8> {
+    let mut detail = blur(gray, side, band.inner);
+    let outer = blur(gray, side, band.outer);
+    detail.iter_mut().zip(&outer).for_each(|(d, o)| *d -= o);
+    let squares: Vec<f32> = detail.iter().map(|d| d * d).collect();
+    let power = window_mean(&squares, side);
+    let floor = band.floor * band.floor;
+    detail.into_iter().zip(power).map(move |(d, p)| {
+        let value = (UNIT * d / (p + floor).sqrt()).clamp(-127.0, 127.0);
+        // Rounded by hand: without SSE4.1, `round` is a call.
+        ((value + 128.5) as u8).wrapping_sub(128)
+    })
+}
+
+/// One pixel in the coordinates of [`Map::smooth`] and [`Map::sharp`].
+pub(super) const PIXEL: i64 = 1 << 16;
+
+impl<'a> Map<'a> {
+    /// The map of `side * side` bytes.
+    pub fn new(side: usize, values: &'a [u8]) -> Self {
+        assert_eq!(values.len(), side * side, "similar: a map is a square");
+        Self { side, values }
+    }
+
+    /// The values of row `y`.
+    pub fn row(&self, y: usize) -> impl Iterator<Item = f32> {
+        self.values[y * self.side..(y + 1) * self.side].iter().map(|&v| signed(v))
     }
 
     /// The value at column `x` and row `y`, in pixels, between the four around it; `None` outside.
     #[inline]
     pub fn at(&self, x: f32, y: f32) -> Option<f32> {
         let last = (self.side - 1) as f32;
-        if !(x >= 0.0 && y >= 0.0 && x <= last && y <= last) {
-            return None;
-        }
-        let (column, row) = ((x as usize).min(self.side - 2), (y as usize).min(self.side - 2));
-        let (fx, fy) = (x - column as f32, y - row as f32);
-        let first = row * self.side + column;
-        let upper = &self.values[first..first + 2];
-        let lower = &self.values[first + self.side..first + self.side + 2];
-        let mix = |pair: &[i8]| f32::from(pair[0]) + fx * (f32::from(pair[1]) - f32::from(pair[0]));
-        let (upper, lower) = (mix(upper), mix(lower));
-        Some(upper + fy * (lower - upper))
+        let inside = x >= 0.0 && y >= 0.0 && x < last && y < last;
+        let fixed = |v: f32| (v * PIXEL as f32) as i64;
+        inside.then(|| self.smooth(fixed(x), fixed(y)))
     }
 
-    /// As [`Map::at`], by cubic convolution (Keys 1981) over the sixteen around it: it keeps more of the finest detail.
+    /// The value at `x` and `y`, in units of 1 / [`PIXEL`] and in `0..side - 1`, between the four around it.
     #[inline]
-    pub fn at_sharp(&self, x: f32, y: f32) -> Option<f32> {
-        let (column, row) = (x.floor(), y.floor());
-        let last = (self.side - 2) as f32;
-        if !(column >= 1.0 && row >= 1.0 && column < last && row < last) {
-            return None;
+    pub fn smooth(&self, x: i64, y: i64) -> f32 {
+        let fraction = |v: i64| (v & (PIXEL - 1)) as i32 as f32 * (1.0 / PIXEL as f32);
+        let (fx, fy) = (fraction(x), fraction(y));
+        let first = (y / PIXEL) as usize * self.side + (x / PIXEL) as usize;
+        let four = &self.values[first..first + self.side + 2];
+        let mix = |a: u8, b: u8| signed(a) + fx * (signed(b) - signed(a));
+        let (upper, lower) = (mix(four[0], four[1]), mix(four[self.side], four[self.side + 1]));
+        upper + fy * (lower - upper)
+    }
+
+    /// As [`Map::smooth`], in `1..side - 2`, by cubic convolution (Keys 1981) over the sixteen around it: it keeps more of
+    /// the finest detail.
+    #[inline]
+    pub fn sharp(&self, x: i64, y: i64) -> f32 {
+        let weights = |v: i64| &CUBIC[(v & (PIXEL - 1)) as usize / (PIXEL as usize / CUBIC.len())];
+        let (wx, wy) = (weights(x), weights(y));
+        let first = (y / PIXEL - 1) as usize * self.side + (x / PIXEL - 1) as usize;
+        let sixteen = &self.values[first..first + 3 * self.side + 4];
+        let mut across = [0.0; 4];
+        for (row, w) in wy.iter().enumerate() {
+            let from = row * self.side;
+            let four = &sixteen[from..from + 4];
+            across.iter_mut().zip(four).for_each(|(a, &v)| *a += w * signed(v));
         }
-        let (wx, wy) = (cubic(x - column), cubic(y - row));
-        let first = (row as usize - 1) * self.side + column as usize - 1;
-        let rows = self.values[first..].chunks(self.side).zip(wy);
-        let across = |row: &[i8]| row.iter().zip(wx).map(|(&v, w)| f32::from(v) * w).sum::<f32>();
-        Some(rows.map(|(row, w)| w * across(row)).sum())
+        across.iter().zip(wx).map(|(a, w)| a * w).sum()
     }
 }
 
-/// The four weights of cubic convolution for a place `t` after the second sample.
-fn cubic(t: f32) -> [f32; 4] {
-    let u = 1.0 - t;
-    [-0.5 * t * u * u, 1.0 + t * t * (1.5 * t - 2.5), 1.0 + u * u * (1.5 * u - 2.5), -0.5 * u * t * t]
+fn signed(value: u8) -> f32 {
+    f32::from(value as i8)
 }
+
+/// The four weights of cubic convolution for a place after the second sample, in steps of 1/256.
+static CUBIC: [[f32; 4]; 256] = {
+    let mut table = [[0.0; 4]; 256];
+    let mut i = 0;
+    while i < 256 {
+        let t = (i as f32 + 0.5) / 256.0;
+        let u = 1.0 - t;
+        table[i] = [
+            -0.5 * t * u * u,
+            1.0 + t * t * (1.5 * t - 2.5),
+            1.0 + u * u * (1.5 * u - 2.5),
+            -0.5 * u * t * t,
+        ];
+        i += 1;
+    }
+    table
+};
 
 /// Half the side: the mean of every 2 x 2 pixels.
 pub(super) fn halve(gray: &[f32], side: usize) -> Vec<f32> {

@@ -4,7 +4,7 @@
 //! The cost of n queries is of the order n sqrt(n) with a small factor; a neighbour in a group that is not scanned is
 //! missed.
 
-use super::whiten::{DIMS, Vector, dot, normalise};
+use super::whiten::{DIMS, Vector, cosine, vector};
 use tensor::par;
 
 /// Groups that a query scans.
@@ -27,7 +27,7 @@ pub(super) struct Neighbour {
 }
 
 impl Index {
-    /// Groups `vectors`, which have length 1.
+    /// Groups `vectors`.
     pub fn new(vectors: &[Vector]) -> Self {
         const SAMPLE: usize = 32;
         let count = ((vectors.len() as f64).sqrt() as usize).max(1);
@@ -39,13 +39,12 @@ impl Index {
             let nearest = par::map(sample.len(), |i| nearest(&centres, sample[i]));
             let mut sums = vec![[0.0; DIMS]; centres.len()];
             for (vector, &group) in sample.iter().zip(&nearest) {
-                sums[group].iter_mut().zip(*vector).for_each(|(s, v)| *s += v);
+                sums[group].iter_mut().zip(*vector).for_each(|(s, &v)| *s += f32::from(v));
             }
-            for (centre, mut sum) in centres.iter_mut().zip(sums) {
-                normalise(&mut sum);
+            for (centre, sum) in centres.iter_mut().zip(sums) {
                 // An empty group keeps its centre.
                 if sum.iter().any(|&v| v != 0.0) {
-                    *centre = sum;
+                    *centre = vector(sum);
                 }
             }
         }
@@ -61,13 +60,13 @@ impl Index {
     pub fn nearest(&self, query: &Vector, count: usize, wanted: impl Fn(usize) -> bool) -> Vec<Neighbour> {
         let mut order = Nearest::new(PROBES);
         for (number, centre) in self.centres.iter().enumerate() {
-            order.offer(Neighbour { number, cosine: dot(query, centre) });
+            order.offer(Neighbour { number, cosine: cosine(query, centre) });
         }
         let mut found = Nearest::new(count);
         for group in order.0 {
             for &(number, ref vector) in &self.groups[group.number] {
                 let number = number as usize;
-                let cosine = dot(query, vector);
+                let cosine = cosine(query, vector);
                 if cosine > found.worst() && wanted(number) {
                     found.offer(Neighbour { number, cosine });
                 }
@@ -78,7 +77,7 @@ impl Index {
 }
 
 fn nearest(centres: &[Vector], vector: &Vector) -> usize {
-    let cosines = centres.iter().map(|c| dot(c, vector)).enumerate();
+    let cosines = centres.iter().map(|c| cosine(c, vector)).enumerate();
     cosines.fold((0, f32::MIN), |best, next| if next.1 > best.1 { next } else { best }).0
 }
 

@@ -1,6 +1,6 @@
 //! Copies and look-alikes, found from the pixels alone.
 //!
-//! Invariant: the answer depends on the thumbnails only, never on file names, labels or the number of threads.
+//! Invariant: the answer depends on the thumbnails and their order only, never on file names, labels or the number of threads.
 
 mod align;
 mod cluster;
@@ -10,6 +10,7 @@ mod detail;
 mod index;
 mod picture;
 mod search;
+mod store;
 mod verify;
 mod view;
 mod whiten;
@@ -18,9 +19,13 @@ use std::collections::HashMap;
 
 use cluster::Clusters;
 use complete::complete;
-use picture::{Description, Picture};
+use picture::{Description, Maps, Picture};
 use search::{candidates, compare};
+use sha2::{Digest, Sha256};
+use store::Store;
 use tensor::par;
+
+use crate::Error;
 
 /// The side of the square thumbnails that [`find`] compares, in pixels: neighbouring slices of one volume differ from
 /// copies in the finest detail only, which half this size does not show.
@@ -54,33 +59,47 @@ pub struct Link {
     pub scale: f32,
     /// Whether `b` must be mirrored (left to right, before the turn).
     pub mirrored: bool,
+    /// Whether `b` is a negative: black for white.
+    pub negative: bool,
 }
 
-/// Finds which of the thumbnails show one picture. `thumbnails[i]` is image `i`, [`SIDE`] x [`SIDE`] gray pixels in rows,
-/// or `None` if it could not be read (then it is alone). `progress` hears how many images are done, up to their number.
-pub fn find(thumbnails: &[Option<Vec<u8>>], progress: &dyn Fn(usize)) -> Similar {
-    let Distinct { images, pixels, place, equal } = Distinct::new(thumbnails);
-    let (description, pictures) =
-        describe(&pixels, &|done| progress(done * thumbnails.len() / pixels.len() / 2));
+/// Finds which of `images` pictures show the same. `thumbnail(i)`, which is called once for each from any thread, gives
+/// image `i`, [`SIDE`] x [`SIDE`] gray pixels in rows, or `None` if it cannot be read (then it is alone). `progress`
+/// hears, after all of these calls, for how many images the search is over.
+///
+/// Some 5 kB are kept of each picture in memory, and 67 kB of the first few thousand; of the others in a temporary file.
+///
+/// # Errors
+/// If that file cannot be written or read.
+pub fn find(
+    images: usize,
+    thumbnail: &(dyn Fn(usize) -> Option<Vec<u8>> + Sync),
+    progress: &dyn Fn(usize),
+) -> Result<Similar, Error> {
+    let Described { description, pictures, maps, distinct } = Described::new(images, thumbnail)?;
     let candidates = candidates(&pictures);
-    let mut verified = compare(&pixels, &pictures, &candidates, &description);
-    complete(&pixels, &pictures, &mut verified);
+    let done = |pictures: usize| progress(pictures * images / distinct.first.len().max(1));
+    let mut verified = compare(&maps, &pictures, &candidates, &description, &done)?;
+    drop(candidates);
     let roughness: Vec<f32> = pictures.iter().map(|p| p.roughness).collect();
+    drop(pictures);
+    complete(&maps, &roughness, &mut verified)?;
     let copies = decide::copies(&verified, &roughness);
     let alike = decide::series(copies.clone(), &verified);
 
-    let mut links = equal;
+    let Distinct { first, place, equal: mut links, .. } = distinct;
     links.extend(verified.iter().filter(|v| copies.root(v.a) == copies.root(v.b)).map(|v| Link {
-        a: images[v.a],
-        b: images[v.b],
+        a: first[v.a],
+        b: first[v.b],
         correlation: v.fine,
         rotation_degrees: v.placement.rotation_degrees(),
         scale: 1.0 / v.placement.scale(),
         mirrored: v.placement.mirrored(),
+        negative: v.placement.negative,
     }));
     let numbers = |clusters: &Clusters| number(&place, clusters);
-    progress(thumbnails.len());
-    Similar { source: numbers(&copies), series: numbers(&alike), links }
+    progress(images);
+    Ok(Similar { source: numbers(&copies), series: numbers(&alike), links })
 }
 
 /// The number of each image's cluster, from 0 in the order of first members; `place` as in [`Distinct`].
@@ -97,54 +116,80 @@ fn number(place: &[Option<usize>], clusters: &Clusters) -> Vec<usize> {
 }
 
 /// The readable pictures, equal ones once.
-struct Distinct<'a> {
+#[derive(Default)]
+struct Distinct {
     /// The first image of each.
-    images: Vec<usize>,
-    pixels: Vec<&'a [u8]>,
-    /// For each image the place of its pixels in `pixels`.
+    first: Vec<usize>,
+    /// For each image the number of its picture.
     place: Vec<Option<usize>>,
     /// From the first of equal images to each other one.
     equal: Vec<Link>,
+    known: HashMap<[u8; 32], usize>,
 }
 
-impl<'a> Distinct<'a> {
-    fn new(thumbnails: &'a [Option<Vec<u8>>]) -> Self {
-        let mut known: HashMap<&[u8], usize> = HashMap::new();
-        let mut distinct =
-            Self { images: Vec::new(), pixels: Vec::new(), place: Vec::new(), equal: Vec::new() };
-        for (b, thumbnail) in thumbnails.iter().enumerate() {
-            let place = thumbnail.as_deref().map(|pixels| {
-                let new = distinct.pixels.len();
-                let place = *known.entry(pixels).or_insert(new);
-                if place == new {
-                    distinct.images.push(b);
-                    distinct.pixels.push(pixels);
-                } else {
-                    let a = distinct.images[place];
-                    let link =
-                        Link { a, b, correlation: 1.0, rotation_degrees: 0.0, scale: 1.0, mirrored: false };
-                    distinct.equal.push(link);
-                }
-                place
-            });
-            distinct.place.push(place);
+impl Distinct {
+    /// Takes the next image, which has so many pixels hashed; whether it is a new picture.
+    fn add(&mut self, pixels: Option<[u8; 32]>) -> bool {
+        let (b, new) = (self.place.len(), self.first.len());
+        let place = pixels.map(|hash| *self.known.entry(hash).or_insert(new));
+        self.place.push(place);
+        match place {
+            Some(place) if place == new => self.first.push(b),
+            Some(place) => self.equal.push(Link {
+                a: self.first[place],
+                b,
+                correlation: 1.0,
+                rotation_degrees: 0.0,
+                scale: 1.0,
+                mirrored: false,
+                negative: false,
+            }),
+            None => {}
         }
-        distinct
+        self.first.len() > new
     }
 }
 
-/// The pictures, described as a sample of them suggests.
-fn describe(pixels: &[&[u8]], progress: &dyn Fn(usize)) -> (Description, Vec<Picture>) {
-    const SAMPLE: usize = 1024;
-    const BLOCK: usize = 128;
-    let sample: Vec<&[u8]> = pixels.iter().step_by(pixels.len().div_ceil(SAMPLE).max(1)).copied().collect();
-    let description = Description::learn(&sample);
-    let mut pictures = Vec::with_capacity(pixels.len());
-    for block in pixels.chunks(BLOCK) {
-        pictures.extend(par::map(block.len(), |i| description.picture(block[i])));
-        progress(pictures.len());
+/// All pictures, described as a sample of them suggests.
+struct Described {
+    description: Description,
+    pictures: Vec<Picture>,
+    maps: Store,
+    distinct: Distinct,
+}
+
+impl Described {
+    fn new(images: usize, thumbnail: &(dyn Fn(usize) -> Option<Vec<u8>> + Sync)) -> Result<Self, Error> {
+        const SAMPLE: usize = 1024;
+        const BLOCK: usize = 128;
+        let step = images.div_ceil(SAMPLE).max(1);
+        let sample = par::map(images.div_ceil(step), |i| thumbnail(i * step));
+        let description = Description::learn(&sample.iter().flatten().map(Vec::as_slice).collect::<Vec<_>>());
+        let mut all = Self {
+            description,
+            pictures: vec![],
+            maps: Store::new(Maps::BYTES),
+            distinct: Distinct::default(),
+        };
+        for from in (0..images).step_by(BLOCK) {
+            let described = par::map(BLOCK.min(images - from), |i| {
+                let i = from + i;
+                let read = if i % step == 0 { None } else { thumbnail(i) };
+                let pixels = if i % step == 0 { sample[i / step].as_ref() } else { read.as_ref() }?;
+                Some((Sha256::digest(pixels).into(), all.description.picture(pixels)))
+            });
+            for described in described {
+                let (hash, described) = described.unzip();
+                if all.distinct.add(hash)
+                    && let Some((picture, maps)) = described
+                {
+                    all.pictures.push(picture);
+                    all.maps.push(&maps)?;
+                }
+            }
+        }
+        Ok(all)
     }
-    (description, pictures)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What is kept of a picture for comparing it: maps of its detail, its views and their descriptors.
 
+use std::borrow::Cow;
+
 use super::SIDE;
-use super::detail::{Band, Map, blur, halve};
+use super::detail::{Band, Map, blur, detail, halve};
 use super::view::{Sampling, Spectrum, View, views};
 use super::whiten::{Vector, Whitening};
 
@@ -20,10 +22,8 @@ pub(super) struct Description {
     whole: Whitening,
 }
 
-/// A picture as it is compared.
+/// A picture as it is looked for.
 pub(super) struct Picture {
-    /// Detail at a half, a quarter and an eighth of [`SIDE`].
-    pub maps: [Map; 3],
     /// The whole, then blobs.
     pub views: Vec<View>,
     /// The descriptor of each view.
@@ -35,9 +35,43 @@ pub(super) struct Picture {
     pub roughness: f32,
 }
 
+/// The maps of a picture, by which it is compared: the finest detail at [`SIDE`], then coarser detail at a half, a quarter
+/// and an eighth of it, one after the other.
+pub(super) struct Maps<'a>(Cow<'a, [u8]>);
+
+impl<'a> Maps<'a> {
+    /// Bytes of all maps.
+    pub const BYTES: usize = Self::offset(4);
+
+    /// From what [`Description::picture`] gave.
+    pub fn new(bytes: Cow<'a, [u8]>) -> Self {
+        Self(bytes)
+    }
+
+    /// The map whose side is [`SIDE`] halved `level` times; level 0 has the finest detail.
+    pub fn level(&self, level: usize) -> Map<'_> {
+        Map::new(SIDE >> level, &self.0[Self::offset(level)..Self::offset(level + 1)])
+    }
+
+    const fn offset(level: usize) -> usize {
+        let (mut sum, mut i) = (0, 0);
+        while i < level {
+            sum += (SIDE >> i) * (SIDE >> i);
+            i += 1;
+        }
+        sum
+    }
+
+    /// The rings of a view in the coarsest map that still has some pixels from one ring to the next.
+    pub fn spectrum(&self, sampling: &Sampling, view: &View) -> Spectrum {
+        let quarter_suffices = view.radius * (SIDE / 4) as f32 >= 16.0;
+        sampling.spectrum(view, self.level(if quarter_suffices { 2 } else { 1 }))
+    }
+}
+
 /// A picture before its description.
 struct Raw {
-    maps: [Map; 3],
+    maps: Maps<'static>,
     views: Vec<View>,
     view_spectra: Vec<Vec<f32>>,
     whole: Vec<f32>,
@@ -58,40 +92,34 @@ impl Description {
         Self { coarse, fine, views, whole }
     }
 
-    /// Describes a thumbnail.
-    pub fn picture(&self, thumbnail: &[u8]) -> Picture {
+    /// Describes a thumbnail; and its maps, [`Maps::BYTES`].
+    pub fn picture(&self, thumbnail: &[u8]) -> (Picture, Vec<u8>) {
         let Raw { maps, views, view_spectra, whole, roughness } =
             Raw::new(thumbnail, &self.coarse, &self.fine);
         let vectors = view_spectra.iter().map(|raw| self.views.apply(raw)).collect();
-        Picture { maps, views, vectors, whole: self.whole.apply(&whole), roughness }
-    }
-
-    /// The rings of one view of a picture.
-    pub fn spectrum(&self, picture: &Picture, view: usize) -> Spectrum {
-        spectrum(&self.coarse, &picture.maps, &picture.views[view])
+        (Picture { views, vectors, whole: self.whole.apply(&whole), roughness }, maps.0.into_owned())
     }
 }
 
 impl Raw {
     fn new(thumbnail: &[u8], coarse: &Sampling, fine: &Sampling) -> Self {
-        let full = gray(thumbnail);
+        assert_eq!(thumbnail.len(), SIDE * SIDE, "similar: a thumbnail has {SIDE} x {SIDE} pixels");
+        let full: Vec<f32> = thumbnail.iter().map(|&v| f32::from(v)).collect();
         let half = halve(&full, SIDE);
         let quarter = halve(&half, SIDE / 2);
         let eighth = halve(&quarter, SIDE / 4);
-        let maps = [(&half, SIDE / 2), (&quarter, SIDE / 4), (&eighth, SIDE / 8)]
-            .map(|(gray, side)| Map::new(gray, side, &COARSE));
+        let mut bytes = Vec::with_capacity(Maps::BYTES);
+        bytes.extend(detail(&full, SIDE, &FINE));
+        for (gray, side) in [(&half, SIDE / 2), (&quarter, SIDE / 4), (&eighth, SIDE / 8)] {
+            bytes.extend(detail(gray, side, &COARSE));
+        }
+        let maps = Maps(Cow::Owned(bytes));
         let views = views(&quarter, SIDE / 4);
-        let view_spectra =
-            views.iter().map(|view| coarse.magnitudes(&spectrum(coarse, &maps, view))).collect();
-        let whole = fine.magnitudes(&fine.spectrum(&View::WHOLE, &Map::new(&full, SIDE, &DESCRIBED)));
+        let view_spectra = views.iter().map(|view| coarse.magnitudes(&maps.spectrum(coarse, view))).collect();
+        let described: Vec<u8> = detail(&full, SIDE, &DESCRIBED).collect();
+        let whole = fine.magnitudes(&fine.spectrum(&View::WHOLE, Map::new(SIDE, &described)));
         Self { maps, views, view_spectra, whole, roughness: roughness(&full) }
     }
-}
-
-/// The rings of a view in the coarsest of `maps` (finest first) that still has some pixels from one ring to the next.
-fn spectrum(sampling: &Sampling, maps: &[Map; 3], view: &View) -> Spectrum {
-    let half_suffices = view.radius * maps[1].side as f32 >= 16.0;
-    sampling.spectrum(view, if half_suffices { &maps[1] } else { &maps[0] })
 }
 
 /// See [`Picture::roughness`].
@@ -99,14 +127,4 @@ fn roughness(full: &[f32]) -> f32 {
     let levels = [0.8, 2.0].map(|sigma| blur(full, SIDE, sigma));
     let strength = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>() + 1.0;
     (strength(full, &levels[0]) / strength(&levels[0], &levels[1])).ln()
-}
-
-/// The finest map of a thumbnail; not kept, for it is as large as the thumbnail.
-pub(super) fn finest(thumbnail: &[u8]) -> Map {
-    Map::new(&gray(thumbnail), SIDE, &FINE)
-}
-
-fn gray(thumbnail: &[u8]) -> Vec<f32> {
-    assert_eq!(thumbnail.len(), SIDE * SIDE, "similar: a thumbnail has {SIDE} x {SIDE} pixels");
-    thumbnail.iter().map(|&v| f32::from(v)).collect()
 }

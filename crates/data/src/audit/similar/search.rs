@@ -8,21 +8,26 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::decide::sure_copies;
 use super::index::Index;
-use super::picture::{Description, Picture};
+use super::picture::{Description, Maps, Picture};
+use super::store::Store;
 use super::verify::{Verified, verify};
+use crate::Error;
 use tensor::par;
 
-/// Another picture worth comparing with, and the pairs of views to start from.
+/// Pairs of views to start from, at most.
+const STARTS: usize = 4;
+
+/// Another picture worth comparing with, and the pairs of views to start from. Every picture has many: it is small.
 pub(super) struct Candidate {
     score: f32,
-    other: usize,
-    starts: Vec<(usize, usize)>,
+    other: u32,
+    starts: [Option<(u8, u8)>; STARTS],
 }
 
 /// A view of one picture near a view of another.
 struct Near {
     cosine: f32,
-    views: (usize, usize),
+    views: (u8, u8),
 }
 
 /// For each picture the others that its views resemble, most alike first.
@@ -31,49 +36,55 @@ pub(super) fn candidates(pictures: &[Picture]) -> Vec<Vec<Candidate>> {
     const BLOB_NEIGHBOURS: usize = 4;
     /// A cosine that two unrelated views often reach; what is above it counts.
     const CHANCE: f32 = 0.4;
-    const STARTS: usize = 4;
     const MOST: usize = 40;
 
-    let owners: Vec<(usize, usize)> =
-        (0..pictures.len()).flat_map(|p| (0..pictures[p].views.len()).map(move |v| (p, v))).collect();
-    let vectors: Vec<_> = pictures.iter().flat_map(|p| p.vectors.iter().copied()).collect();
-    let index = Index::new(&vectors);
+    let owners: Vec<(u32, u8)> = (0..pictures.len())
+        .flat_map(|p| (0..pictures[p].views.len()).map(move |v| (p as u32, v as u8)))
+        .collect();
+    let index = Index::new(&pictures.iter().flat_map(|p| p.vectors.iter().copied()).collect::<Vec<_>>());
     let wholes: Vec<_> = pictures.iter().map(|p| p.whole).collect();
     let whole_index = Index::new(&wholes);
     par::map(pictures.len(), |a| {
-        let mut alike: BTreeMap<usize, Vec<Near>> = BTreeMap::new();
+        let mut alike: BTreeMap<u32, Vec<Near>> = BTreeMap::new();
         for near in whole_index.nearest(&wholes[a], WHOLE_NEIGHBOURS, |b| b != a) {
-            alike.entry(near.number).or_default().push(Near { cosine: near.cosine, views: (0, 0) });
+            alike.entry(near.number as u32).or_default().push(Near { cosine: near.cosine, views: (0, 0) });
         }
         for (view, vector) in pictures[a].vectors.iter().enumerate() {
             let count = if view == 0 { WHOLE_NEIGHBOURS } else { BLOB_NEIGHBOURS };
-            for near in index.nearest(vector, count, |n| owners[n].0 != a) {
+            for near in index.nearest(vector, count, |n| owners[n].0 as usize != a) {
                 let (owner, other) = owners[near.number];
-                alike.entry(owner).or_default().push(Near { cosine: near.cosine, views: (view, other) });
+                alike
+                    .entry(owner)
+                    .or_default()
+                    .push(Near { cosine: near.cosine, views: (view as u8, other) });
             }
         }
-        let candidate = |(other, mut pairs): (usize, Vec<Near>)| {
+        let candidate = |(other, mut pairs): (u32, Vec<Near>)| {
             pairs.sort_by(|x, y| y.cosine.total_cmp(&x.cosine));
             let score = pairs.iter().map(|p| (p.cosine - CHANCE).max(0.0)).sum();
             // The whole is tried whatever its cosine: most copies have kept their middle.
             let blobs = pairs.iter().map(|p| p.views).filter(|&views| views != (0, 0));
-            Candidate { score, other, starts: std::iter::once((0, 0)).chain(blobs).take(STARTS).collect() }
+            let mut starts = std::iter::once((0, 0)).chain(blobs);
+            Candidate { score, other, starts: std::array::from_fn(|_| starts.next()) }
         };
         let mut found: Vec<Candidate> = alike.into_iter().map(candidate).collect();
         found.sort_by(|x, y| y.score.total_cmp(&x.score));
         found.truncate(MOST);
+        found.shrink_to_fit();
         found
     })
 }
 
-/// Compares pictures with their candidates in rounds, best first, and joins those that are surely copies. `thumbnails`
-/// belong to `pictures`. Returns every comparison that found something in common.
+/// Compares pictures with their candidates in rounds, best first, and joins those that are surely copies. `maps`
+/// belong to `pictures`. Returns every comparison that found something in common. `progress` hears for how many pictures
+/// the search is over.
 pub(super) fn compare(
-    thumbnails: &[&[u8]],
+    maps: &Store,
     pictures: &[Picture],
     candidates: &[Vec<Candidate>],
     description: &Description,
-) -> Vec<Verified> {
+    progress: &dyn Fn(usize),
+) -> Result<Vec<Verified>, Error> {
     /// More than any set needs to spend its budget.
     const ROUNDS: usize = 40;
     /// Comparisons of one set in one round.
@@ -100,7 +111,7 @@ pub(super) fn compare(
         let mut proposals: Vec<(usize, &Candidate)> = Vec::new();
         for (a, candidates) in candidates.iter().enumerate() {
             while let Some(candidate) = candidates.get(next[a]) {
-                let b = candidate.other;
+                let b = candidate.other as usize;
                 let roots = (sources.root(a), sources.root(b));
                 let pair = (roots.0.min(roots.1), roots.0.max(roots.1));
                 let over = between.get(&pair).is_some_and(|&tries| tries >= TRIES);
@@ -113,19 +124,19 @@ pub(super) fn compare(
         }
         // First those that no one spoke for yet, so that one neighbour does not use up a budget.
         let tries = |&(a, candidate): &(usize, &Candidate)| {
-            let (a, b) = (sources.root(a), sources.root(candidate.other));
+            let (a, b) = (sources.root(a), sources.root(candidate.other as usize));
             between.get(&(a.min(b), a.max(b))).copied().unwrap_or(0)
         };
         proposals.sort_by(|x, y| tries(x).cmp(&tries(y)).then(y.1.score.total_cmp(&x.1.score)));
         let mut now = vec![0; pictures.len()];
         proposals.retain(|&(a, candidate)| {
-            let (root, other) = (sources.root(a), sources.root(candidate.other));
+            let (root, other) = (sources.root(a), sources.root(candidate.other as usize));
             let pair = (root.min(other), root.max(other));
             let tries = between.entry(pair).or_default();
             let wanted = spent[root] + now[root] < budget(sources.members(root).len())
                 && now[root] < AT_ONCE
                 && *tries < TRIES
-                && tried.insert((a.min(candidate.other), a.max(candidate.other)));
+                && tried.insert(pair_of(a, candidate));
             if wanted {
                 *tries += 1;
                 now[root] += 1;
@@ -138,14 +149,23 @@ pub(super) fn compare(
         }
         let results = par::map(proposals.len(), |i| {
             let (a, candidate) = proposals[i];
-            let b = candidate.other;
-            let ordered = a < b;
-            let starts: Vec<(usize, usize)> =
-                candidate.starts.iter().map(|&(x, y)| if ordered { (x, y) } else { (y, x) }).collect();
-            let (a, b) = (a.min(b), a.max(b));
-            verify((a, b), [&pictures[a], &pictures[b]], [thumbnails[a], thumbnails[b]], &starts, description)
+            let pair = pair_of(a, candidate);
+            let starts = candidate.starts.iter().flatten().map(|&(x, y)| (usize::from(x), usize::from(y)));
+            let starts = starts.map(|(x, y)| if a == pair.0 { (x, y) } else { (y, x) });
+            let both = [pair.0, pair.1];
+            let [one, two] = both.map(|i| maps.get(i).map(Maps::new));
+            Ok(verify(pair, both.map(|i| &pictures[i]), [one?, two?], starts, description))
         });
-        verified.extend(results.into_iter().flatten());
+        for result in results {
+            verified.extend(result?);
+        }
+        progress(pictures.len() - proposals.len().min(pictures.len()));
     }
-    verified
+    Ok(verified)
+}
+
+/// The two pictures, the lower number first.
+fn pair_of(a: usize, candidate: &Candidate) -> (usize, usize) {
+    let b = candidate.other as usize;
+    (a.min(b), a.max(b))
 }

@@ -66,10 +66,14 @@ fn placed(degrees: f32, mirrored: bool, magnified: f32, [x, y]: [f32; 2]) -> imp
     }
 }
 
+fn find(pictures: &[Option<Vec<u8>>]) -> Similar {
+    super::find(pictures.len(), &|i| pictures[i].clone(), &|_| ()).unwrap()
+}
+
 #[test]
 fn equal_pictures_are_one_source_and_unreadable_ones_are_alone() {
     let picture = |v: u8| Some(vec![v; SIDE * SIDE]);
-    let found = find(&[picture(3), None, picture(4), picture(3), None], &|_| ());
+    let found = find(&[picture(3), None, picture(4), picture(3), None]);
     assert_eq!(found.source, [0, 1, 2, 0, 3]);
     assert_eq!(found.series, found.source);
     assert_eq!(found.links.iter().map(|l| (l.a, l.b)).collect::<Vec<_>>(), [(0, 3)]);
@@ -77,9 +81,9 @@ fn equal_pictures_are_one_source_and_unreadable_ones_are_alone() {
 
 #[test]
 fn no_pictures_and_flat_pictures_are_no_trouble() {
-    assert_eq!(find(&[], &|_| ()), Similar::default());
+    assert_eq!(find(&[]), Similar::default());
     let flat: Vec<_> = (0..4).map(|v| Some(vec![60 * v; SIDE * SIDE])).collect();
-    assert_eq!(find(&flat, &|_| ()).source, [0, 1, 2, 3]);
+    assert_eq!(find(&flat).source, [0, 1, 2, 3]);
 }
 
 /// Copies under every kind of transform among strangers: each joins its original and no one else, and the transform that
@@ -104,13 +108,16 @@ fn copies_are_found_among_strangers() {
     let sharp = scenes[10].plain();
     let soft = detail::blur(&sharp, SIDE, 1.5);
     let sharpened = sharp.iter().zip(&soft).map(|(v, s)| v + 2.0 * (v - s)).collect();
-    pictures.extend([gamma, noisy, blurred, sharpened].map(bytes));
+    let negative = scenes[11].draw(placed(40.0, true, 1.0, [0.0; 2])).iter().map(|v| 255.0 - v).collect();
+    pictures.extend([gamma, noisy, blurred, sharpened, negative].map(bytes));
 
-    let found = find(&pictures, &|_| ());
+    let found = find(&pictures);
     let originals: HashSet<usize> = found.source[..scenes.len()].iter().copied().collect();
     assert_eq!(originals.len(), scenes.len(), "strangers stay apart");
     let copies = &found.source[scenes.len()..];
     assert_eq!(copies, &found.source[..copies.len()], "copies join their originals");
+    let negatives = found.links.iter().filter(|l| l.negative).map(|l| (l.a, l.b));
+    assert_eq!(negatives.collect::<Vec<_>>(), [(11, pictures.len() - 1)]);
     for (i, &(degrees, mirrored, magnified)) in placements.iter().enumerate().take(first_value_copy) {
         let link =
             found.links.iter().find(|l| (l.a, l.b) == (i, scenes.len() + i)).expect("a link to the copy");
@@ -131,10 +138,10 @@ fn neighbouring_slices_are_a_series_not_copies() {
         let mix = |(a, b): (f32, f32)| 120.0 + c * (a - 120.0) + s * (b - 120.0);
         bytes(a.plain().into_iter().zip(b.plain()).map(mix).collect())
     };
-    let pictures: Vec<_> = (0..3).flat_map(|v| (0..6).map(move |i| slice(v, 0.65 * i as f32))).collect();
-    let found = find(&pictures, &|_| ());
-    assert_eq!(found.source, (0..18).collect::<Vec<_>>());
-    assert_eq!(found.series, (0..18).map(|i| i / 6).collect::<Vec<_>>());
+    let pictures: Vec<_> = (0..3).flat_map(|v| (0..4).map(move |i| slice(v, 0.65 * i as f32))).collect();
+    let found = find(&pictures);
+    assert_eq!(found.source, (0..12).collect::<Vec<_>>());
+    assert_eq!(found.series, (0..12).map(|i| i / 4).collect::<Vec<_>>());
 }
 
 #[test]
@@ -142,7 +149,7 @@ fn the_answer_does_not_depend_on_threads() {
     let pictures: Vec<_> = (0..8)
         .map(|i| bytes(Scene::new(i / 2).draw(placed(30.0 * i as f32, false, 1.0, [0.0; 2]))))
         .collect();
-    let one = par::with_threads(1, || find(&pictures, &|_| ()));
-    assert_eq!(par::with_threads(3, || find(&pictures, &|_| ())), one);
+    let one = par::with_threads(1, || find(&pictures));
+    assert_eq!(par::with_threads(3, || find(&pictures)), one);
     assert_eq!(one.source, [0, 0, 1, 1, 2, 2, 3, 3]);
 }

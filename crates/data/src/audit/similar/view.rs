@@ -5,6 +5,7 @@
 //! along rings around its centre. Turning the picture shifts every ring, mirroring reverses it; neither changes the
 //! magnitude of a ring's Fourier coefficients, and their phases tell the turn afterwards.
 
+use super::align::Flip;
 use super::detail::{Map, blur};
 use std::f32::consts::TAU;
 
@@ -62,7 +63,7 @@ impl Sampling {
     }
 
     /// The rings of `view` in `map`.
-    pub fn spectrum(&self, view: &View, map: &Map) -> Spectrum {
+    pub fn spectrum(&self, view: &View, map: Map) -> Spectrum {
         let side = map.side as f32;
         let middle = 0.5 * (side - 1.0);
         let (x, y) = (middle + view.x * side, middle + view.y * side);
@@ -83,10 +84,10 @@ impl Sampling {
         rings.flat_map(|(re, im)| re.iter().zip(im).map(|(re, im)| re.hypot(*im).sqrt())).collect()
     }
 
-    /// The turn, in radians, for which `a(angle) = b(angle - turn)` fits best, or with `mirrored` `a(angle) =
-    /// b(turn - angle)`; and how well, in `-1..=1`.
-    pub fn turn(&self, a: &Spectrum, b: &Spectrum, mirrored: bool) -> (f32, f32) {
-        let sign = if mirrored { -1.0 } else { 1.0 };
+    /// The turn, in radians, for which `a(angle) = b(angle - turn)` fits best, or if mirrored `a(angle) = b(turn - angle)`,
+    /// or if negative with `-b`; and how well, in `-1..=1`.
+    pub fn turn(&self, a: &Spectrum, b: &Spectrum, flip: Flip) -> (f32, f32) {
+        let sign = if flip.mirrored { -1.0 } else { 1.0 };
         let mut product = vec![[0.0; 2]; self.waves];
         let (mut power_a, mut power_b) = (0.0, 0.0);
         let rings = a.0.chunks_exact(2 * self.waves).zip(b.0.chunks_exact(2 * self.waves));
@@ -103,7 +104,9 @@ impl Sampling {
         }
         let fit = |row: &[f32]| -> f32 {
             let (cosines, sines) = row.split_at(self.waves);
-            product.iter().zip(cosines.iter().zip(sines)).map(|([re, im], (c, s))| re * c + im * s).sum()
+            let terms = product.iter().zip(cosines.iter().zip(sines));
+            let sum: f32 = terms.map(|([re, im], (c, s))| re * c + im * s).sum();
+            if flip.negative { -sum } else { sum }
         };
         let fits: Vec<f32> = self.table.chunks_exact(2 * self.waves).map(fit).collect();
         let samples = fits.len();

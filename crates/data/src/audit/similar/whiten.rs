@@ -8,8 +8,23 @@ use tensor::{Rng, par};
 /// Directions kept.
 pub(super) const DIMS: usize = 48;
 
-/// A whitened descriptor of length 1.
-pub(super) type Vector = [f32; DIMS];
+/// A whitened descriptor of length [`LENGTH`].
+pub(super) type Vector = [i8; DIMS];
+
+/// The length of a [`Vector`].
+const LENGTH: f32 = 127.0;
+
+/// The cosine between two vectors.
+pub(super) fn cosine(a: &Vector, b: &Vector) -> f32 {
+    let products = a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b));
+    products.sum::<i32>() as f32 / (LENGTH * LENGTH)
+}
+
+/// The vector in the direction of `values`; 0 stays 0.
+pub(super) fn vector(mut values: [f32; DIMS]) -> Vector {
+    normalise(&mut values);
+    values.map(|v| (LENGTH * v).round() as i8)
+}
 
 /// The mean and the scaled directions of a set.
 pub(super) struct Whitening {
@@ -54,8 +69,7 @@ impl Whitening {
         let centred: Vec<f32> = descriptor.iter().zip(&self.mean).map(|(v, m)| v - m).collect();
         let mut out = [0.0; DIMS];
         out.iter_mut().zip(&self.directions).for_each(|(o, d)| *o = dot(d, &centred));
-        normalise(&mut out);
-        out
+        vector(out)
     }
 }
 
@@ -93,7 +107,7 @@ fn multiply(matrix: &[Vec<f32>], vector: &[f32]) -> Vec<f32> {
 }
 
 /// The inner product, summed in eight lanes.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
     let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
@@ -104,7 +118,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Scales to length 1; 0 stays 0.
-pub(super) fn normalise(vector: &mut [f32]) {
+fn normalise(vector: &mut [f32]) {
     let length = dot(vector, vector).sqrt();
     if length > 0.0 {
         vector.iter_mut().for_each(|v| *v /= length);

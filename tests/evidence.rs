@@ -1,6 +1,7 @@
 //! Evaluation from the command line: what is fixed on the validation split, what is counted, what is compared.
 
 use crate::support::{train, vertebra, workspace};
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
@@ -210,4 +211,39 @@ fn a_run_has_a_report_and_a_card() {
     fs::remove_file(folder.path().join("data/train/disc/0.png")).unwrap();
     vertebra(folder.path(), &["report", "run"]).fails(1, &["data/train/disc/0.png"]);
     vertebra(folder.path(), &["report", "data"]).fails(1, &["best.safetensors"]);
+}
+
+#[test]
+fn what_the_data_are_worth_stands_beside_the_number() {
+    let folder = workspace();
+    let first = train(folder.path(), "data", "run", &["--epochs", "1", "--json"]).ok().json();
+    let evaluate = |data: &str, more: &[&str]| {
+        vertebra(folder.path(), &[&["evaluate", "run", data][..], more].concat()).ok()
+    };
+    let own = evaluate("data", &["--json"]).json();
+    assert_eq!(own["audit"], first["audit"], "the data that it was trained on, with the same verdict");
+    assert_eq!((&own["audit"]["leaks"], &own["audit"]["trained_on"]), (&false.into(), &Value::Null));
+    assert!(evaluate("data", &[]).stdout.contains("no groups are known, so images of one patient may lie"));
+
+    // Other data: two images that were trained with, under other names, and one of them twice.
+    let other = |path: &str| folder.path().join("other").join(path);
+    for class in ["disc", "empty"] {
+        fs::create_dir_all(other(class)).unwrap();
+    }
+    for (from, to) in [
+        ("test/disc/0", "disc/a"), // Not trained with.
+        ("train/disc/2", "disc/b"),
+        ("train/disc/2", "disc/c"),
+        ("val/empty/1", "empty/d"),
+        ("test/empty/1", "empty/e"),
+    ] {
+        fs::copy(folder.path().join(format!("data/{from}.png")), other(&format!("{to}.png"))).unwrap();
+    }
+    let found = evaluate("other", &["--json", "--report", "other.html"]).json();
+    assert_eq!((&found["audit"]["trained_on"], &found["audit"]["leaks"]), (&3.into(), &true.into()));
+    let page = fs::read_to_string(folder.path().join("other.html")).unwrap();
+    let words = "the model was trained with 3 of these 5 files";
+    assert!(page.find(words).unwrap() < page.find("id=\"result\"").unwrap(), "above the figures");
+    let said = evaluate("other", &[]).stdout;
+    assert!(said.contains(words) && said.contains("2 images are 1 set of identical files"), "{said}");
 }

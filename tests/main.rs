@@ -12,3 +12,4 @@ mod no_native;
 mod predict;
 mod split;
 mod support;
+mod tensorboard;

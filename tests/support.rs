@@ -75,14 +75,12 @@ pub fn train(folder: &Path, data: &str, out: &str, more: &[&str]) -> Ended {
 /// epoch has one image.
 pub fn workspace() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for (split, images) in [("train", 25), ("val", 8), ("test", 8)] {
+    for (split, images, seed) in [("train", 25, 0), ("val", 8, 100), ("test", 8, 200)] {
         for i in 0..images {
             let class = ["disc", "empty"][i % 2];
             let path = folder.path().join("data").join(split).join(class);
             std::fs::create_dir_all(&path).expect("a folder");
-            picture(i as u64 + 100 * images as u64, class == "disc")
-                .save(path.join(format!("{i}.png")))
-                .unwrap();
+            picture(seed + i as u64, class == "disc").save(path.join(format!("{i}.png"))).unwrap();
         }
     }
     folder

@@ -4,7 +4,8 @@ mod html;
 mod table;
 
 use crate::failure::{Failure, note};
-use crate::progress;
+use crate::labelled::Labelled;
+use crate::progress::Counter;
 use audit::{Audit, Quick, Stage};
 use data::{Dataset, GroupBy};
 use std::io::{self, Write};
@@ -87,16 +88,27 @@ pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
     found
 }
 
+/// The quick audit of what a model is evaluated on. `model` is a file, or a run folder, whose training data are looked
+/// through for the same files if they are still there.
+pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
+    let mut found = audit::quick(&labelled.dataset);
+    if !labelled.is_training_data
+        && let Ok(config) = train::Config::of_run(model)
+        && let Ok((training, _)) = train::open_data(&config.data, config.group_by.as_deref(), config.seed)
+    {
+        found.compare(&labelled.dataset, &training);
+    }
+    found
+}
+
 fn with_progress(dataset: &Dataset, group_by: Option<&str>) -> Result<Audit, data::Error> {
-    let bar = progress::images(dataset.samples.len(), "images read");
-    let audit = audit::audit(dataset, group_by, &|stage, done| {
-        match stage {
-            Stage::Read => {}
-            Stage::Compare => bar.set_message("images compared"),
-            Stage::Score => bar.set_message("baselines"),
-        }
-        bar.set_position(done as u64);
-    });
-    bar.finish_and_clear();
-    audit
+    let counter = Counter::new(dataset.samples.len());
+    audit::audit(dataset, group_by, &|stage, done| {
+        let what = match stage {
+            Stage::Read => "images read",
+            Stage::Compare => "images compared",
+            Stage::Score => "images given to trivial baselines",
+        };
+        counter.show(done, what);
+    })
 }

@@ -1,11 +1,13 @@
 //! `vertebra evaluate`: a model on a split of a data set.
 
+use crate::audit::beside;
 use crate::failure::{Failure, note};
 use crate::heatmaps::MethodArg;
 use crate::labelled::{DataArgs, Labelled};
 use crate::localise::{Localised, localise};
 use crate::report::Page;
 use crate::shell;
+use audit::Quick;
 use eval::{Interval, Subgroup, Summary};
 use model::Model;
 use serde::Serialize;
@@ -80,6 +82,8 @@ struct Output {
     views: usize,
     /// How well heatmaps find the boxes of `--truth`.
     localisation: Option<Localised>,
+    /// What the data are worth, at a glance.
+    audit: Quick,
     /// How often the run has opened this test split, with this time; none for a model file or another split.
     test_openings: Option<usize>,
 }
@@ -118,6 +122,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => None,
     };
     let test_openings = count_opening(&args.model, &labelled);
+    let audit = beside(&labelled, &args.model);
     if let Some(path) = &args.report {
         let page = Page {
             model: &model,
@@ -127,11 +132,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
             summary: &summary,
             subgroups: &subgroups,
             run: args.model.is_dir().then_some((args.model.as_path(), labelled.is_training_data)),
+            audit: Some(serde_json::to_value(&audit)?),
             openings: test_openings,
         };
         page.write(path, None)?;
     }
-    let output = Output { summary, subgroups, views: views.len().max(1), localisation, test_openings };
+    let output = Output { summary, subgroups, views: views.len().max(1), localisation, audit, test_openings };
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &output)?;
@@ -176,6 +182,9 @@ pub fn count_opening(run: &Path, labelled: &Labelled) -> Option<usize> {
 impl Output {
     fn print(&self, out: &mut impl Write) -> Result<(), Failure> {
         writeln!(out, "{}", self.summary)?;
+        for line in &self.audit.verdict {
+            writeln!(out, "  {line}\n")?;
+        }
         if self.views > 1 {
             let views = self.views;
             writeln!(

@@ -1,7 +1,7 @@
 //! `vertebra phantom`: the simulated radiographs, written to a folder.
 
 use crate::failure::{Failure, note};
-use crate::progress;
+use crate::progress::{self, Counter};
 use crate::shell::{program, quote};
 use phantom::Config;
 use std::path::{Path, PathBuf};
@@ -42,9 +42,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// Renders the set and says what it is.
 pub fn make(config: &Config, out: &Path) -> Result<(), Failure> {
     let start = Instant::now();
-    let bar = progress::images(config.patients * config.views, "radiographs");
-    let summary = phantom::write(config, out, Some(&|done, _| bar.set_position(done as u64)));
-    bar.finish_and_clear();
+    let counter = Counter::new(config.patients * config.views);
+    let summary = phantom::write(config, out, Some(&|done, _| counter.show(done, "radiographs made")));
+    drop(counter);
     let summary = summary.map_err(|error| match error {
         phantom::Error::Config { .. } => Failure::usage(error),
         error => error.into(),

@@ -1,60 +1,30 @@
 //! What a run says while it goes: curves, speed and time left on a terminal, one plain line an epoch elsewhere.
-//!
-//! Invariant: one bar at most is on the screen, and whatever is said goes above it, from any thread. The cursor is never
-//! hidden, so nothing needs to be restored when a run is cut off.
 
 mod curve;
 mod dashboard;
+mod screen;
+
+pub use screen::{above, clear};
 
 use crate::failure::note;
-use console::Term;
-use dashboard::Dashboard;
+use dashboard::{Dashboard, clock};
 use data::{Split, SplitOrigin};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
-use std::io::IsTerminal;
+use screen::Lines;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use train::{Epoch, Event};
 
-/// The bar that was made last; it may be gone.
-static ON_SCREEN: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
-
 /// Follows a training run.
 pub struct Progress {
-    bar: ProgressBar,
+    lines: Option<Lines>,
     epochs: u64,
     dashboard: Dashboard,
-}
-
-/// A bar that is drawn on a terminal only. Templates are indicatif's.
-pub fn bar(length: u64, template: &str) -> ProgressBar {
-    // A dumb terminal cannot go back to a line to draw it anew.
-    let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-    let target = if able && std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style);
-    *ON_SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
-    bar
-}
-
-/// Lets `write` write above the bar, if there is one.
-pub fn above(write: impl FnOnce()) {
-    let bar =
-        ON_SCREEN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(WeakProgressBar::upgrade);
-    match bar {
-        Some(bar) => bar.suspend(write),
-        None => write(),
-    }
 }
 
 impl Progress {
     /// For a run of `epochs` epochs at most.
     pub fn new(epochs: u64) -> Self {
-        Self { bar: ProgressBar::hidden(), epochs, dashboard: Dashboard::new(epochs) }
+        Self { lines: None, epochs, dashboard: Dashboard::new(epochs) }
     }
 
     /// Shows an event.
@@ -72,21 +42,21 @@ impl Progress {
                 ));
                 let at = if *from > 0 { format!(", from step {from}") } else { String::new() };
                 note(format_args!("training: {images} images an epoch, {steps} steps at most{at}"));
-                self.bar = bar(*steps, "{msg}");
+                self.lines = Some(Lines::default());
             }
-            Event::Step { .. } if !self.bar.is_hidden() => {
-                self.bar.set_message(self.dashboard.text(Term::stderr().size()));
-                if self.dashboard.is_validating() {
-                    self.bar.force_draw(); // This is seen until the validation is done.
+            Event::Step { .. } => {
+                if let Some(lines) = &self.lines {
+                    // What stands there when an epoch ends is seen until the validation is done.
+                    lines.show(self.dashboard.is_validating(), |size| self.dashboard.text(size));
                 }
             }
             Event::Cached(usage) => note(format_args!("kept in memory for the next epochs: {usage}")),
             Event::Epoch(epoch) => self.epoch(epoch),
             Event::StoppedEarly { best_epoch } => {
-                self.bar.finish_and_clear();
+                self.lines = None;
                 note(format_args!("stopped early: the weights of epoch {best_epoch} are the best"));
             }
-            Event::Evaluating => self.bar.finish_and_clear(),
+            Event::Evaluating => self.lines = None,
             _ => {}
         }
     }
@@ -130,11 +100,37 @@ fn describe_data(dataset: &data::Dataset, origin: SplitOrigin) {
     }
 }
 
-/// Counts images that are being made, from any thread.
-pub fn images(total: usize, what: &str) -> ProgressBar {
-    let bar = bar(total as u64, "{bar:30} {pos}/{len} {msg}, {eta} left");
-    bar.set_message(what.to_owned());
-    bar
+/// Counts images on a terminal, from any thread, until it is dropped.
+pub struct Counter {
+    lines: Lines,
+    total: usize,
+    /// What is being done, and since when.
+    stage: Mutex<(&'static str, Instant)>,
+}
+
+impl Counter {
+    /// For `total` images.
+    pub fn new(total: usize) -> Self {
+        Self { lines: Lines::default(), total, stage: Mutex::new(("", Instant::now())) }
+    }
+
+    /// Shows that something was done to so many images.
+    pub fn show(&self, done: usize, what: &'static str) {
+        let since = {
+            let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+            if stage.0 != what {
+                *stage = (what, Instant::now());
+            }
+            stage.1
+        };
+        self.lines.show(done == 0, |(_, columns)| {
+            let total = self.total;
+            let left = since.elapsed().mul_f64((total - done.min(total)) as f64 / done.max(1) as f64);
+            let left = clock((done > 0).then_some(left));
+            let text = format!("{done} of {total} {what}, {left} left");
+            text.chars().take(usize::from(columns).saturating_sub(1)).collect()
+        });
+    }
 }
 
 /// Seconds since `start`, for a line of words.

@@ -70,6 +70,7 @@ pub fn of_run(run: &Path) -> Result<[PathBuf; 2], Failure> {
         summary: &summary,
         subgroups: &[],
         run: Some((run, true)),
+        audit: read(run, "audit.json").and_then(|text| serde_json::from_str(&text).ok()),
         openings: (split == Split::Test && openings > 0).then_some(openings),
     };
     let paths = ["report.html", "model-card.md"].map(|name| run.join(name));
@@ -93,6 +94,8 @@ pub struct Page<'a> {
     pub subgroups: &'a [Subgroup],
     /// The run folder that the model is from, and whether `dataset` is what it was trained on.
     pub run: Option<(&'a Path, bool)>,
+    /// What an audit says of the data set.
+    pub audit: Option<serde_json::Value>,
     /// How often these images were opened.
     pub openings: Option<usize>,
 }
@@ -110,6 +113,7 @@ impl Page<'_> {
             probabilities: &self.predictions.probabilities,
             groups: self.evaluation.groups.as_deref(),
             subgroups: self.subgroups,
+            audit: self.audit.clone(),
             training: self.run.map(|(run, same_data)| self.training(run, same_data)),
             openings: self.openings,
             errors: self.worst_errors()?,
@@ -124,15 +128,10 @@ impl Page<'_> {
 
     /// What the run folder remembers. A file that is not there, or cannot be read, leaves its part of the page out.
     fn training(&self, run: &Path, same_data: bool) -> Training {
-        let read = |name: &str| std::fs::read_to_string(run.join(name)).unwrap_or_default();
         let splits = Split::ALL.iter().filter(|_| same_data).map(|&split| {
             (split.to_string(), self.dataset.class_counts(split), self.dataset.group_count(split))
         });
-        Training {
-            epochs: epochs(&read("epochs.csv")),
-            audit: serde_json::from_str(&read("audit.json")).ok(),
-            splits: splits.collect(),
-        }
+        Training { epochs: epochs(&read(run, "epochs.csv").unwrap_or_default()), splits: splits.collect() }
     }
 
     fn worst_errors(&self) -> Result<Vec<WorstError>, Failure> {
@@ -176,6 +175,11 @@ impl Page<'_> {
         let placement = Placement::new([picture.height, picture.width], prep);
         png(&overlay(&picture, &map, &placement, SIDE, None)).ok()
     }
+}
+
+/// A file of a run folder; none if it is not there, or cannot be read.
+fn read(run: &Path, name: &str) -> Option<String> {
+    std::fs::read_to_string(run.join(name)).ok()
 }
 
 /// The lines of `epochs.csv` by the names of its columns; a line that is not whole is passed over.

@@ -373,6 +373,7 @@ fn stop_on_signal() -> Arc<AtomicBool> {
     let flag = stop.clone();
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
+            crate::progress::clear();
             std::process::exit(130);
         }
         note("stopping after this step, to save; once more ends at once (the last checkpoint stays)");

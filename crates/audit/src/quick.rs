@@ -2,8 +2,9 @@
 //! headline number is printed with.
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use data::Dataset;
+use data::{Dataset, Sample, Split};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tensor::par;
@@ -22,6 +23,8 @@ pub struct Quick {
     pub identical_files: Repeats,
     /// Groups as they were given.
     pub groups: Option<Groups>,
+    /// Images whose file was trained on, byte for byte, under whatever name; `None` if that was not asked.
+    pub trained_on: Option<usize>,
     /// Whether the split leaks.
     pub leaks: bool,
     /// What to print beside a result: a line or two.
@@ -32,36 +35,85 @@ pub struct Quick {
 pub fn quick(dataset: &Dataset) -> Quick {
     let identical_files = Repeats::of(dataset, file_hashes(dataset));
     let groups = Groups::given(dataset, None);
-    let crossing = groups.as_ref().map_or(0, |groups| groups.across_splits);
-    let leaks = crossing > 0 || identical_files.across_splits > 0;
-    let mut verdict = vec![];
-    if let Some(groups) = groups.as_ref().filter(|_| crossing > 0) {
-        verdict.push(format!(
-            "the split leaks: {crossing} of {} groups lie in more than one part",
-            groups.count
-        ));
+    let mut found = Quick {
+        images: dataset.samples.len(),
+        leaks: identical_files.across_splits > 0 || groups.as_ref().is_some_and(|g| g.across_splits > 0),
+        identical_files,
+        groups,
+        trained_on: None,
+        verdict: vec![],
+    };
+    found.verdict = found.conclude(dataset.samples.iter().any(|sample| sample.split.is_some()));
+    found
+}
+
+impl Quick {
+    fn conclude(&self, has_split: bool) -> Vec<String> {
+        let Self { identical_files: same, groups, leaks, .. } = self;
+        let mut verdict = vec![];
+        if let Some(groups) = groups.as_ref().filter(|groups| groups.across_splits > 0) {
+            let (crossing, count) = (groups.across_splits, groups.count);
+            verdict.push(format!("the split leaks: {crossing} of {count} groups lie in more than one part"));
+        }
+        if same.across_splits > 0 {
+            let count = sets(same.across_splits);
+            verdict.push(format!("the split leaks: {count} of identical files in more than one part"));
+        }
+        if same.across_classes > 0 {
+            verdict.push(format!("{} of identical files in more than one class", sets(same.across_classes)));
+        }
+        if same.clusters > 0 && !has_split {
+            let Repeats { images, clusters, .. } = same;
+            verdict.push(format!("{images} images are {} of identical files, each counted", sets(*clusters)));
+        }
+        match (groups, has_split) {
+            (None, true) if !leaks => {
+                verdict.push("no groups are known, so images of one patient may lie on both sides".into());
+            }
+            (None, false) => {
+                verdict.push("no groups are known, so images of one patient count as independent".into());
+            }
+            _ => {}
+        }
+        if verdict.is_empty() {
+            verdict.push(match has_split {
+                true => "no group and no identical file lies on both sides of the split".into(),
+                false => "groups are known, and no file is there twice".into(),
+            });
+        }
+        verdict
     }
-    if identical_files.across_splits > 0 {
-        let count = identical_files.across_splits;
-        verdict.push(format!("the split leaks: {} of identical files in more than one part", sets(count)));
+
+    /// Adds how many files of `dataset` are files that `training` trains or validates with.
+    pub fn compare(&mut self, dataset: &Dataset, training: &Dataset) {
+        let used = training.samples.iter().filter(|sample| sample.split != Some(Split::Test));
+        let mut of_size: HashMap<u64, Vec<&Sample>> = HashMap::new();
+        used.for_each(|sample| of_size.entry(sample.bytes).or_default().push(sample));
+        let is_used = |i: usize| {
+            let sample = &dataset.samples[i];
+            let candidates = of_size.get(&sample.bytes).map_or(&[][..], |found| found);
+            let hash = candidates.first().and_then(|_| file_hash(&sample.path));
+            hash.is_some_and(|hash| candidates.iter().any(|other| file_hash(&other.path) == Some(hash)))
+        };
+        let count = par::map(dataset.samples.len(), is_used).into_iter().filter(|&is| is).count();
+        self.trained_on = Some(count);
+        if count > 0 {
+            let images = dataset.samples.len();
+            self.leaks = true;
+            self.verdict.insert(0, format!("the model was trained with {count} of these {images} files"));
+        }
     }
-    if groups.is_none() && !leaks {
-        verdict.push("no groups are known, so images of one patient may lie on both sides".into());
-    }
-    if verdict.is_empty() {
-        verdict.push("no group and no identical file lies on both sides of the split".into());
-    }
-    Quick { images: dataset.samples.len(), identical_files, groups, leaks, verdict }
 }
 
 /// Hashes of the files that share their size with another: no other can be identical to one.
 fn file_hashes(dataset: &Dataset) -> Vec<Option<Hash>> {
     let same_size = clusters(dataset.samples.iter().map(|sample| Some(sample.bytes)));
     let read: Vec<usize> = same_size.into_iter().flatten().collect();
-    let hash = |at: usize| {
-        let bytes = std::fs::read(&dataset.samples[read[at]].path).ok()?;
-        Some((read[at], Sha256::digest(bytes).into()))
-    };
+    let hash = |at: usize| Some((read[at], file_hash(&dataset.samples[read[at]].path)?));
     let found: HashMap<usize, Hash> = par::map(read.len(), hash).into_iter().flatten().collect();
     (0..dataset.samples.len()).map(|i| found.get(&i).copied()).collect()
+}
+
+fn file_hash(path: &Path) -> Option<Hash> {
+    Some(Sha256::digest(std::fs::read(path).ok()?).into())
 }

@@ -163,7 +163,7 @@ impl Dashboard {
 }
 
 /// `1:02:03`, `2:03`, or `-:--`.
-fn clock(time: Option<Duration>) -> String {
+pub fn clock(time: Option<Duration>) -> String {
     let Some(seconds) = time.map(|time| time.as_secs_f64().round() as u64) else { return "-:--".to_owned() };
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {

@@ -152,8 +152,7 @@ fn purpose(contents: &Contents) -> Vec<Line> {
 
 fn data(contents: &Contents) -> Vec<Line> {
     let p = &contents.metadata.preprocessing;
-    let audit = contents.training.as_ref().and_then(|training| training.audit.as_ref());
-    let verdict = audit.and_then(|audit| audit["verdict"].as_array());
+    let verdict = contents.audit.as_ref().and_then(|audit| audit["verdict"].as_array());
     let mut lines = vec![
         Blank("Where the images come from: sites, dates, scanners, protocols."),
         Blank("Inclusion and exclusion; age, sex and other characteristics of the patients."),

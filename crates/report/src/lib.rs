@@ -38,6 +38,9 @@ pub struct Contents<'a> {
     pub groups: Option<&'a [usize]>,
     /// The evaluation by parts.
     pub subgroups: &'a [Subgroup],
+    /// What an audit says of these data: its document, of which `verdict` and `leaks` are shown; none if they were not
+    /// audited.
+    pub audit: Option<Value>,
     /// What is known of the training; none for a model file alone.
     pub training: Option<Training>,
     /// How often these images were opened by this run; none if nobody counted.
@@ -53,8 +56,6 @@ pub struct Contents<'a> {
 pub struct Training {
     /// `epochs.csv`.
     pub epochs: Vec<Epoch>,
-    /// `audit.json`, if the data were audited.
-    pub audit: Option<Value>,
     /// For train, val and test: images of each class, and groups.
     pub splits: Vec<(String, Vec<usize>, usize)>,
 }

@@ -7,7 +7,7 @@ use crate::{Contents, Training};
 
 /// What the data are worth, before any figure.
 pub(crate) fn verdict(contents: &Contents) -> String {
-    let audit = contents.training.as_ref().and_then(|training| training.audit.as_ref());
+    let audit = contents.audit.as_ref();
     let lines: Vec<String> = audit
         .and_then(|audit| audit["verdict"].as_array())
         .map(|lines| lines.iter().filter_map(|line| line.as_str()).map(escape).collect())

@@ -47,11 +47,8 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
         val_loss: 0.5,
         val_auroc: Some(0.9),
     };
-    let training = Training {
-        epochs: (1..=5).map(epoch).collect(),
-        audit: Some(serde_json::json!({ "leaks": true, "verdict": [format!("copies: {HOSTILE}")] })),
-        splits: vec![("train".into(), vec![30; k], 20)],
-    };
+    let training =
+        Training { epochs: (1..=5).map(epoch).collect(), splits: vec![("train".into(), vec![30; k], 20)] };
     let error = WorstError {
         name: format!("{HOSTILE}.png"),
         truth: names[0].clone(),
@@ -67,6 +64,7 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
         probabilities: &probabilities,
         groups: Some(&groups),
         subgroups: &subgroups,
+        audit: Some(serde_json::json!({ "leaks": true, "verdict": [format!("copies: {HOSTILE}")] })),
         training: Some(training),
         openings: Some(3),
         errors: vec![error],
@@ -169,8 +167,14 @@ fn elements_are_nested() {
 #[test]
 fn a_model_file_alone_has_a_report() {
     with_contents(&["fracture", "normal"], |contents| {
-        let contents =
-            Contents { training: None, openings: None, errors: vec![], subgroups: &[], ..contents.clone() };
+        let contents = Contents {
+            audit: None,
+            training: None,
+            openings: None,
+            errors: vec![],
+            subgroups: &[],
+            ..contents.clone()
+        };
         let page = html(&contents);
         assert!(page.contains("were not audited") && page.contains("No image was called wrongly"));
         assert!(!page.contains("id=\"learning\""));

@@ -69,7 +69,7 @@ pub fn depthwise_backward(
         left,
         columns: left + out_w.max((w + pad_left).div_ceil(stride)),
     };
-    let width = Block::width(channels, level.lanes());
+    let width = Block::widest(channels);
     let taps = kernel * kernel * width;
     let lens = [inputs.len(width), gradients.len(width), taps, taps, 2 * width, 2 * width];
     scratch::with(lens, |memory| {

@@ -34,8 +34,8 @@ pub(crate) fn fits(shape: &ConvShape) -> bool {
 }
 
 /// Floats of [`scratch`] for the row of zeros, and for a block's weights.
-pub(crate) fn lens(level: Level, shape: &ConvShape) -> [usize; 2] {
-    let width = Block::width(shape.inputs, level.lanes());
+pub(crate) fn lens(shape: &ConvShape) -> [usize; 2] {
+    let width = Block::widest(shape.inputs);
     [seen(PIXELS, shape.stride) * shape.inputs + width, TAPS * width]
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn depthwise(
     bias: &[f32],
     act: Activation,
 ) {
-    scratch::with(lens(level, shape), |[zeros, taps]| {
+    scratch::with(lens(shape), |[zeros, taps]| {
         let (zeros, taps) = (zeros.as_mut_ptr(), taps.as_mut_ptr());
         level.dispatch(Direct { shape, x, weights, rows, y, bias, act, zeros, taps });
     });
@@ -85,7 +85,7 @@ impl Direct<'_> {
         let channels = self.shape.inputs;
         let act = Act::new(s, self.act);
         let y = self.y.as_mut_ptr();
-        let width = Block::width(channels, S::LANES);
+        let width = Block::widest(channels);
         for column in 0..seen(PIXELS, stride) {
             for at in (0..width).step_by(S::LANES) {
                 // SAFETY: the pixels are `channels` floats apart, and `width` floats follow the last one's start.

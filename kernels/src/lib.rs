@@ -13,6 +13,7 @@ pub mod conv_backward;
 pub mod depthwise;
 pub mod depthwise_backward;
 mod depthwise_direct;
+mod depthwise_finish;
 pub mod elementwise;
 mod gemm;
 pub mod isa;

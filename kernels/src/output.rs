@@ -24,6 +24,12 @@ impl Output {
         Self { to: to.as_mut_ptr(), stream: whole && lines && to.len() >= STREAMED }
     }
 
+    /// The output from float `at` on.
+    #[inline(always)]
+    pub(crate) fn from(self, at: usize) -> Self {
+        Self { to: self.to.wrapping_add(at), ..self }
+    }
+
     /// Writes the first `min(n, LANES)` floats of `v` to `at`.
     ///
     /// # Safety

@@ -5,8 +5,8 @@
 //! constant away (an address needs no arithmetic), and no two of them compete for the same set of the cache, as the
 //! pixels of a row of 512 channels do. Rows outside the image are one row of zeros.
 
-use crate::rows::{Block, Rows};
-use crate::simd::Simd;
+use crate::rows::{Block, CACHE_LINE, Rows};
+use crate::simd::{Kernel, Simd};
 
 /// How a [`Ring`] lies in memory, and which rows it takes.
 #[derive(Clone, Copy)]
@@ -75,7 +75,7 @@ impl Ring {
     /// # Safety
     /// The source must have the image.
     #[inline(always)]
-    pub(crate) unsafe fn read<S: Simd, R: Rows>(&mut self, s: S, source: &R, start: usize, end: usize) {
+    pub(crate) unsafe fn read<S: Simd, R: Rows>(&mut self, _: S, source: &R, start: usize, end: usize) {
         let RingShape { slots, height, width, left, columns } = self.shape;
         self.next = self.next.max(start);
         while self.next < end.min(height) {
@@ -83,13 +83,21 @@ impl Ring {
             // SAFETY: the slot is one of `slots`, and left + count <= columns.
             unsafe {
                 let to = self.memory.add(self.next % slots * self.row + left * S::LANES);
-                source.read_apart(s, self.block, self.next * width, count, to, self.plane);
+                let (block, pixel, plane) = (self.block, self.next * width, self.plane);
+                S::LEVEL.dispatch(Fill { source, block, pixel, count, to, plane });
             }
             self.next += 1;
         }
     }
 
-    /// Asks for `count` pixels from `column` on, of the row that will be read as the `ahead`-th from now.
+    /// Where channel `c` begins in the row that will be read as the `ahead`-th from now, or in the last row.
+    #[inline(always)]
+    pub(crate) fn ahead<R: Rows>(&self, source: &R, c: usize, ahead: usize) -> R::Streams {
+        let row = (self.next + ahead).min(self.shape.height.saturating_sub(1));
+        source.streams(row * self.shape.width * self.block.channels + c)
+    }
+
+    /// Asks for `count` pixels from `column` on of the row that will be read as the `ahead`-th from now, or the last.
     #[inline(always)]
     pub(crate) fn prefetch<S: Simd, R: Rows>(
         &self,
@@ -99,11 +107,12 @@ impl Ring {
         column: usize,
         count: usize,
     ) {
-        let RingShape { height, width, .. } = self.shape;
-        let row = self.next + ahead;
-        if row < height {
-            for column in column..width.min(column + count) {
-                source.prefetch(s, self.block, row * width + column);
+        let Block { channels, start, len, .. } = self.block;
+        for stream in self.ahead(source, start, ahead) {
+            for column in column..self.shape.width.min(column + count) {
+                for c in (0..len).step_by(CACHE_LINE) {
+                    s.prefetch(stream.wrapping_add(column * channels + c));
+                }
             }
         }
     }
@@ -124,5 +133,24 @@ impl Ring {
     #[inline(always)]
     pub(crate) fn plane(&self) -> usize {
         self.plane
+    }
+}
+
+/// Reads a row: a function of its own, whose loop has all registers to itself.
+struct Fill<'a, R> {
+    source: &'a R,
+    block: Block,
+    pixel: usize,
+    count: usize,
+    to: *mut f32,
+    plane: usize,
+}
+
+impl<R: Rows> Kernel for Fill<'_, R> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        // SAFETY: as the caller of `Ring::read` promises, which made the row's place.
+        unsafe { self.source.read_planes(s, self.block, self.pixel, self.count, self.to, self.plane) }
     }
 }

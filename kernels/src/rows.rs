@@ -50,9 +50,7 @@ impl<S: Simd> Act<S> {
     }
 }
 
-/// Channels of a block. The rings of small images then fit L1, while images that memory must bring are read row by row:
-/// large images have few channels, and runs of eight cache lines are long enough for the rest. Measured, microseconds an
-/// image, forward: all channels of 7x7x1024 at once 20, blocks of 128 12; blocks of 64 of 56x56x128 174, of 128 116.
+/// Channels of a block, at most: runs of eight cache lines are long enough for memory.
 const BLOCK: usize = 128;
 
 /// A run of channels that a kernel takes through its whole tile before the next one.
@@ -76,9 +74,15 @@ impl Block {
         (0..channels).step_by(width).map(block)
     }
 
-    /// The largest block's channels, filled up to whole vectors.
-    pub(crate) fn width(channels: usize, lanes: usize) -> usize {
-        channels.next_multiple_of(lanes).min(BLOCK)
+    /// The largest block's channels, in whole cache lines (which are whole vectors).
+    pub(crate) fn widest(channels: usize) -> usize {
+        channels.next_multiple_of(CACHE_LINE).min(BLOCK)
+    }
+
+    /// The same where rings take `bytes` a channel, and should stay within `limit`.
+    pub(crate) fn width(channels: usize, bytes: usize, limit: usize) -> usize {
+        let fit = limit / bytes.max(1) / CACHE_LINE * CACHE_LINE;
+        fit.max(CACHE_LINE).min(Self::widest(channels))
     }
 
     /// Vectors that hold the block.
@@ -91,6 +95,15 @@ impl Block {
     #[inline(always)]
     pub(crate) fn vector<S: Simd>(self, _: S, v: usize) -> (usize, usize) {
         (self.start + v * S::LANES, self.len - v * S::LANES)
+    }
+
+    /// The last vector and its channels, where that one is not whole: kernels have a body without a tail to look for,
+    /// and this one with.
+    #[inline(always)]
+    pub(crate) fn tail<S: Simd>(self, _: S) -> Option<(usize, usize)> {
+        let whole = self.len / S::LANES;
+        let n = self.len - whole * S::LANES;
+        (n > 0).then_some((whole, n))
     }
 
     /// Copies the block's part of `rows` channel vectors `from: [rows, channels]` to `to: [vectors, rows, LANES]`.
@@ -156,6 +169,37 @@ impl Block {
             // SAFETY: as the caller promises.
             unsafe { s.store(to.add(i * S::LANES), s.splat(0.0)) };
         }
+    }
+}
+
+/// The weights of one vector of channels: those of a 3x3 kernel in registers, as far as the level has them.
+#[derive(Clone, Copy)]
+pub(crate) struct Taps<S: Simd> {
+    first: [S::V; 9],
+    /// `[kernel * kernel, LANES]`
+    all: *const f32,
+    kernel: usize,
+}
+
+impl<S: Simd> Taps<S> {
+    /// # Safety
+    /// `all: [kernel * kernel, LANES]` must be valid for reading as long as the value is used.
+    #[inline(always)]
+    pub(crate) unsafe fn new(s: S, kernel: usize, all: *const f32) -> Self {
+        let mut first = [s.splat(0.0); 9];
+        if kernel == 3 {
+            // SAFETY: as the caller promises.
+            first = std::array::from_fn(|tap| unsafe { s.load(all.add(tap * S::LANES)) });
+        }
+        Self { first, all, kernel }
+    }
+
+    /// # Safety
+    /// The kernel must have the tap.
+    #[inline(always)]
+    pub(crate) unsafe fn get(&self, s: S, tap: usize) -> S::V {
+        // SAFETY: as the caller promises.
+        if self.kernel == 3 { self.first[tap] } else { unsafe { s.load(self.all.add(tap * S::LANES)) } }
     }
 }
 
@@ -242,21 +286,20 @@ impl<S: Simd> View<S> for NormGrad<'_> {
 
 /// A view that can be read row by row, transformed.
 pub(crate) trait Rows {
+    /// As many as tensors are read.
+    type Streams: Copy + IntoIterator<Item = *const f32>;
+
     /// Writes the block's channels of `count` pixels from `pixel` on to `to: [count, pitch]`.
     ///
     /// # Safety
     /// The view must have the pixels and channels, and `to` must be valid for writing whole vectors.
-    #[inline(always)]
-    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32) {
-        // SAFETY: as the caller promises.
-        unsafe { self.read_apart(s, block, pixel, count, to, S::LANES) }
-    }
+    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32);
 
-    /// As [`Rows::read`], but the vectors of a pixel are `plane` floats apart.
+    /// As [`Rows::read`], but to `[vectors, plane / LANES, LANES]`: the vectors of a channel group lie side by side.
     ///
     /// # Safety
     /// As there.
-    unsafe fn read_apart<S: Simd>(
+    unsafe fn read_planes<S: Simd>(
         &self,
         s: S,
         block: Block,
@@ -266,28 +309,24 @@ pub(crate) trait Rows {
         plane: usize,
     );
 
-    /// Asks for the block's channels of a pixel.
-    fn prefetch<S: Simd>(&self, s: S, block: Block, pixel: usize);
-}
-
-/// Asks for the block's channels of pixel `pixel` of `tensor: [.., channels]`.
-#[inline(always)]
-fn prefetch<S: Simd>(s: S, tensor: &[f32], block: Block, pixel: usize) {
-    let start = tensor.as_ptr().wrapping_add(pixel * block.channels + block.start);
-    let mut c = 0;
-    while c < block.len {
-        s.prefetch(start.wrapping_add(c));
-        c += CACHE_LINE;
-    }
+    /// Where what is stored lies, from float `at` on: for prefetching, so any place will do.
+    fn streams(&self, at: usize) -> Self::Streams;
 }
 
 impl Rows for Read<'_> {
+    type Streams = [*const f32; 1];
     #[inline(always)]
-    fn prefetch<S: Simd>(&self, s: S, block: Block, pixel: usize) {
-        prefetch(s, self.stored(), block, pixel);
+    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match *self {
+                Read::Plain(x) => read_pixels(s, Plain(x), block, pixel, count, to),
+                Read::Norm(deferred) => read_pixels(s, deferred, block, pixel, count, to),
+            }
+        }
     }
     #[inline(always)]
-    unsafe fn read_apart<S: Simd>(
+    unsafe fn read_planes<S: Simd>(
         &self,
         s: S,
         block: Block,
@@ -299,26 +338,33 @@ impl Rows for Read<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             match *self {
-                Read::Plain(x) => read_row(s, Plain(x), block, pixel, count, to, plane),
-                Read::Norm(deferred) => read_row(s, deferred, block, pixel, count, to, plane),
+                Read::Plain(x) => read_planes(s, Plain(x), block, pixel, count, to, plane),
+                Read::Norm(deferred) => read_planes(s, deferred, block, pixel, count, to, plane),
             }
         }
+    }
+    #[inline(always)]
+    fn streams(&self, at: usize) -> [*const f32; 1] {
+        [self.stored().as_ptr().wrapping_add(at)]
     }
 }
 
 impl Rows for Grad<'_> {
+    type Streams = [*const f32; 2];
     #[inline(always)]
-    fn prefetch<S: Simd>(&self, s: S, block: Block, pixel: usize) {
-        match self {
-            Grad::Plain(g) => prefetch(s, g, block, pixel),
-            Grad::Norm { dy, z, .. } => {
-                prefetch(s, dy, block, pixel);
-                prefetch(s, z, block, pixel);
+    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match *self {
+                Grad::Plain(g) => read_pixels(s, Plain(g), block, pixel, count, to),
+                Grad::Norm { dy, z, a, b, c } => {
+                    read_pixels(s, NormGrad { dy, z, coefficients: [a, b, c] }, block, pixel, count, to);
+                }
             }
         }
     }
     #[inline(always)]
-    unsafe fn read_apart<S: Simd>(
+    unsafe fn read_planes<S: Simd>(
         &self,
         s: S,
         block: Block,
@@ -330,56 +376,61 @@ impl Rows for Grad<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             match *self {
-                Grad::Plain(g) => read_row(s, Plain(g), block, pixel, count, to, plane),
+                Grad::Plain(g) => read_planes(s, Plain(g), block, pixel, count, to, plane),
                 Grad::Norm { dy, z, a, b, c } => {
                     let view = NormGrad { dy, z, coefficients: [a, b, c] };
-                    read_row(s, view, block, pixel, count, to, plane);
+                    read_planes(s, view, block, pixel, count, to, plane);
                 }
             }
         }
     }
+    #[inline(always)]
+    fn streams(&self, at: usize) -> [*const f32; 2] {
+        match *self {
+            Grad::Plain(g) => [g.as_ptr().wrapping_add(at); 2],
+            Grad::Norm { dy, z, .. } => [dy, z].map(|tensor| tensor.as_ptr().wrapping_add(at)),
+        }
+    }
 }
 
-/// [`Rows::read_apart`] of one view.
+/// [`Rows::read`] of one view: pixel after pixel, as it lies in memory, constants loaded once for a few pixels.
 ///
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn read_row<S: Simd, R: View<S>>(
+unsafe fn read_pixels<S: Simd, R: View<S>>(
     s: S,
     view: R,
     block: Block,
     pixel: usize,
     count: usize,
     to: *mut f32,
-    plane: usize,
 ) {
     let mut i = 0;
     // SAFETY: pixels below `count`, as the caller promises.
     unsafe {
         while i + PIXELS <= count {
-            read_pixels::<S, R, PIXELS>(s, view, block, pixel + i, to.add(i * block.pitch), plane);
+            read_few::<S, R, PIXELS>(s, view, block, pixel + i, to.add(i * block.pitch));
             i += PIXELS;
         }
         while i < count {
-            read_pixels::<S, R, 1>(s, view, block, pixel + i, to.add(i * block.pitch), plane);
+            read_few::<S, R, 1>(s, view, block, pixel + i, to.add(i * block.pitch));
             i += 1;
         }
     }
 }
 
-/// `P` pixels of [`read_row`].
+/// `P` pixels of [`read_pixels`].
 ///
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn read_pixels<S: Simd, R: View<S>, const P: usize>(
+unsafe fn read_few<S: Simd, R: View<S>, const P: usize>(
     s: S,
     view: R,
     block: Block,
     pixel: usize,
     to: *mut f32,
-    plane: usize,
 ) {
     for v in 0..block.vectors(s) {
         let (c, n) = block.vector(s, v);
@@ -388,8 +439,59 @@ unsafe fn read_pixels<S: Simd, R: View<S>, const P: usize>(
             let constants = view.constants(s, c, n);
             for p in 0..P {
                 let value = view.value(s, constants, (pixel + p) * block.channels + c, n);
-                s.store(to.add(v * plane + p * block.pitch), value);
+                s.store(to.add(v * S::LANES + p * block.pitch), value);
             }
+        }
+    }
+}
+
+/// [`Rows::read_planes`] of one view: vector after vector, all constants in registers.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn read_planes<S: Simd, R: View<S>>(
+    s: S,
+    view: R,
+    block: Block,
+    pixel: usize,
+    count: usize,
+    to: *mut f32,
+    plane: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        for v in 0..block.len / S::LANES {
+            read_plane(s, view, block, v, S::LANES, pixel, count, to.add(v * plane));
+        }
+        if let Some((v, n)) = block.tail(s) {
+            read_plane(s, view, block, v, n, pixel, count, to.add(v * plane));
+        }
+    }
+}
+
+/// The `n` channels of vector `v` of [`read_planes`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn read_plane<S: Simd, R: View<S>>(
+    s: S,
+    view: R,
+    block: Block,
+    v: usize,
+    n: usize,
+    pixel: usize,
+    count: usize,
+    to: *mut f32,
+) {
+    let c = block.start + v * S::LANES;
+    // SAFETY: as the caller promises.
+    unsafe {
+        let constants = view.constants(s, c, n);
+        for i in 0..count {
+            let value = view.value(s, constants, (pixel + i) * block.channels + c, n);
+            s.store(to.add(i * S::LANES), value);
         }
     }
 }

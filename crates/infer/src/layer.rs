@@ -140,7 +140,7 @@ impl Layer {
         let shape = &self.shape;
         match &self.kernel {
             Kernel::Full(_) => conv::scratch_len(shape, rows),
-            Kernel::Depthwise(level, _) => depthwise::scratch_len(*level, shape),
+            Kernel::Depthwise(..) => depthwise::scratch_len(shape),
             Kernel::Pointwise(packed) => {
                 pointwise::scratch_len(packed.level(), rows * shape.out_w, shape.inputs)
             }

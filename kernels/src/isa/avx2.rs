@@ -11,6 +11,7 @@ pub struct Avx2(());
 ///
 /// # Safety
 /// The CPU must have AVX2 and FMA.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 pub(crate) unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))

@@ -11,6 +11,7 @@ pub struct Avx512(());
 ///
 /// # Safety
 /// The CPU must have AVX-512.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
 pub(crate) unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))

@@ -121,11 +121,24 @@ fn groups_that_cross_the_split_fail_too() {
 fn a_file_that_cannot_be_read_is_a_finding() {
     let folder = clean();
     fs::write(folder.path().join("set/train/sick/bad.png"), "this is text").unwrap();
-    let found = audit(folder.path(), &["--json", "--strict"]).ok().json();
+    let ended = audit(folder.path(), &["--json", "--strict"]);
+    let found = ended.json();
+    ended.fails(1, &["1 of 101 files cannot be read"]);
     assert_eq!((&found["images"], &found["sources"]), (&101.into(), &100.into()));
     assert_eq!(found["unreadable"][0]["path"], "train/sick/bad.png");
-    let words = audit(folder.path(), &[]).ok().stdout;
-    assert!(words.contains("train/sick/bad.png: expected a") && words.contains("found text"), "{words}");
+    audit(folder.path(), &[]).fails(1, &["train/sick/bad.png: expected a", "found text"]);
+
+    // A manifest may name a file that is not there; training refuses it, an audit says so and goes on.
+    let rows =
+        "path,label\ntrain/sick/train0.png,sick\nlost.png,well\ntrain,well\ntrain/well/train0.png,well\n";
+    fs::write(folder.path().join("set/manifest.csv"), rows).unwrap();
+    let ended = vertebra(folder.path(), &["audit", "set/manifest.csv", "--json"]);
+    let found = ended.json();
+    ended.fails(1, &["2 of 4 files cannot be read"]);
+    assert_eq!(found["unreadable"][0]["path"], "lost.png");
+    assert_eq!(found["unreadable"][0]["reason"], "expected a file, found none");
+    assert_eq!(found["unreadable"][1]["reason"], "expected a file, found a folder");
+    assert_eq!(found["sources"], 2);
 }
 
 #[test]

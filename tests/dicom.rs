@@ -7,10 +7,11 @@ use std::path::Path;
 
 const PATIENT: &str = "P4711X";
 
-/// A 12-bit MONOCHROME1 image of 32 x 32 with a disc, or none, of the patient `number`.
-fn image(path: &Path, disc: bool, number: usize) {
+/// A 12-bit MONOCHROME1 image of 32 x 32 with a disc, or none, of the patient `number`, made with a scanner.
+fn image(path: &Path, disc: bool, number: usize, scanner: &str) {
     let mut file = Writer::new("1.2.840.10008.1.2.1");
     file.text(0x0008_0016, b"UI", "1.2.840.10008.5.1.4.1.1.1").text(0x0008_0060, b"CS", "CR");
+    file.text(0x0008_1090, b"LO", scanner);
     // Referenced Patient Sequence: names occur in sequences too.
     file.sequence(0x0008_1120, false, |item| {
         item.text(0x0010_0010, b"PN", "Doe^Jane");
@@ -38,7 +39,7 @@ fn dicom_is_trained_on_and_predicted_without_a_patient_named() {
     // Two images a patient, as a CD has them: without an extension.
     for i in 0..40 {
         let class = ["disc", "empty"][i % 2];
-        image(&folder.path().join(format!("data/{class}/I{i:04}")), i % 2 == 0, i / 4);
+        image(&folder.path().join(format!("data/{class}/I{i:04}")), i % 2 == 0, i / 4, "Alpha");
     }
     let trained = train(folder.path(), "data", "run", &["--epochs", "2", "--group-by", "PatientID"]).ok();
     let evaluated = vertebra(folder.path(), &["evaluate", "run", "data", "--json"]).ok();
@@ -82,4 +83,31 @@ fn what_is_refused_is_described_as_far_as_it_can_be() {
     assert_eq!((&found["frames"], &found["modality"]), (&30.into(), &"US".into()));
     assert_eq!(found["error"], "expected a single image, found 30 frames (a multi-frame object)");
     assert!(ended.stderr.contains("loop.dcm: expected a single image"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_audit_sees_patients_on_both_sides_and_scanners_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..40 {
+        let (split, disc) = (["train", "train", "train", "test"][i % 4], i / 4 % 2 == 0);
+        let class = if disc { "disc" } else { "empty" };
+        let scanner = if disc { "Alpha" } else { "Beta" };
+        image(&folder.path().join(format!("data/{split}/{class}/I{i:04}")), disc, i / 4, scanner);
+    }
+    let audited = vertebra(folder.path(), &["audit", "data", "--html", "audit.html", "--json"]);
+    let found = audited.json();
+    let hint = &found["hints"][0];
+    assert_eq!((&hint["by"], &hint["place"]), (&"PatientID".into(), &"dicom".into()));
+    assert_eq!((&hint["groups"], &hint["across_splits"]), (&10.into(), &10.into()));
+    let verdict = found["verdict"].to_string();
+    assert!(verdict.contains("10 of 10 groups, if PatientID of the DICOM files"), "{verdict}");
+    let model = "DICOM ManufacturerModelName is \"Beta\"";
+    let shortcuts = found["shortcuts"].as_array().unwrap();
+    let model = shortcuts.iter().find(|found| found["feature"] == model).unwrap();
+    assert_eq!((&model["auroc"], &model["higher_in"]), (&1.0.into(), &"empty".into()));
+    let page = fs::read_to_string(folder.path().join("audit.html")).unwrap();
+    assert!(page.contains("--group-by 'PatientID'"));
+    for text in [&audited.stdout, &page] {
+        assert!(!text.contains(PATIENT) && !text.contains("Doe"), "a patient is named");
+    }
 }

@@ -86,6 +86,7 @@ fn cross_validation_tests_every_image_once() {
 
     // As if it had been stopped after the second fold: the third is run again, and the result is the same.
     fs::remove_dir_all(folder.path().join("cv/fold-3")).unwrap();
+    vertebra(folder.path(), &["report", "cv"]).fails(1, &["2 of 3 folds finished", "fold 3", "--resume"]);
     let again = vertebra(folder.path(), &["train", "--resume", "--out", "cv", "--json"]).ok();
     assert!(
         !again.stderr.contains("fold 2 of 3") && again.stderr.contains("fold 3 of 3"),
@@ -93,6 +94,15 @@ fn cross_validation_tests_every_image_once() {
         again.stderr
     );
     assert_eq!(again.json(), result);
+    let page = fs::read_to_string(folder.path().join("cv/report.html")).unwrap();
+    let fold = fs::read_to_string(folder.path().join("cv/fold-3/report.html")).unwrap();
+    for words in
+        ["<a href=\"fold-3/report.html\">fold 3</a>", "AUROC over 3 folds: mean", "6 independent groups"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(fold.contains("id=\"learning\"") && !page.contains("id=\"learning\""));
+    assert!(!page.contains("http://") && !page.contains("https://"));
     let words = vertebra(folder.path(), &["train", "--resume", "--out", "cv"]).ok().stdout;
     assert!(
         words.contains("all folds: 41 images, 6 independent groups") && words.contains("standard deviation"),

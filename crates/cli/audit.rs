@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
   vertebra audit DATA --strict --json > audit.json   status 1 if the split leaks
   vertebra audit DATA --write-groups grouped.csv     a manifest that keeps copies together
 
-Every image is read once. Copies are found from the pixels, turned or processed; groups that file names suggest are
+Every image is read once. A file that cannot be read is listed, and the status is 1 in the end. Copies are found from the pixels, turned or processed; groups that file names suggest are
 offered with what speaks for them and are never taken for granted. Research use only, not a medical device.")]
 pub struct Args {
     /// Folder or CSV manifest
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let mut dataset = Dataset::open(&args.data)?;
+    let mut dataset = Dataset::open_with_missing(&args.data)?;
     if let Some(by) = &args.group_by {
         let by: GroupBy =
             by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?;
@@ -67,9 +67,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     if args.strict && found.leaks {
         note("the split leaks (--strict)");
-        return Err(Failure::Reported);
     }
-    Ok(())
+    let (unreadable, images) = (found.unreadable.len(), found.images);
+    if unreadable > 0 {
+        note(format_args!("{unreadable} of {images} files cannot be read"));
+    }
+    if unreadable > 0 || (args.strict && found.leaks) { Err(Failure::Reported) } else { Ok(()) }
 }
 
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.

@@ -1,11 +1,14 @@
 //! `vertebra report`: the report of a run, made again; and how `train` and `evaluate --report` make theirs.
 
+mod folds;
+
 use crate::failure::Failure;
 use data::{Dataset, Placement, Split, decode, preprocess};
 use eval::{Subgroup, Summary};
 use heatmap::{Explainer, Method, overlay, png};
 use model::{Metadata, Model, write_atomic};
 use report::{Contents, Epoch, Training, WorstError};
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use train::{Classifier, Config, Evaluation, Predictions, Question, open_data, predicted_class};
@@ -15,6 +18,7 @@ use train::{Classifier, Config, Evaluation, Predictions, Question, open_data, pr
 #[command(after_help = "Examples:
   vertebra report runs/mine
   vertebra report runs/mine --json
+  vertebra report runs/cv                 of `train --folds`: one page for all folds, and the report of each
 
 `train` writes the report when it ends; this makes it again from the run folder and the data, with the figures of the
 test split (of the validation split, if there is no other). The page is one file: no script, nothing is loaded.
@@ -27,14 +31,24 @@ pub struct Args {
     json: bool,
 }
 
+pub use folds::of_folds;
+
 /// Worst errors that are shown.
 const ERRORS: usize = 8;
 /// The longer side of their pictures, at least and at most.
 const SIDE: [usize; 2] = [256, 256];
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let [report, card] = of_run(&args.run)?;
     let mut out = io::stdout().lock();
+    if train::is_cross_validation(&args.run) {
+        let report = of_folds(&args.run)?;
+        if args.json {
+            serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": report }))?;
+            return Ok(writeln!(out)?);
+        }
+        return Ok(writeln!(out, "{}\nResearch use only, not a medical device.", report.display())?);
+    }
+    let [report, card] = of_run(&args.run)?;
     if args.json {
         serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": report, "model_card": card }))?;
         return Ok(writeln!(out)?);
@@ -62,6 +76,7 @@ pub fn of_run(run: &Path) -> Result<[PathBuf; 2], Failure> {
     let evaluation = Evaluation::new(&model.metadata, &predictions, &dataset)?;
     let summary = evaluation.summary(&Question::of(&split.to_string()))?;
     let openings = train::openings(run)?.len();
+    let quick = serde_json::to_value(audit::quick(&dataset)).ok();
     let page = Page {
         model: &model,
         dataset: &dataset,
@@ -70,7 +85,7 @@ pub fn of_run(run: &Path) -> Result<[PathBuf; 2], Failure> {
         summary: &summary,
         subgroups: &[],
         run: Some((run, true)),
-        audit: read(run, "audit.json").and_then(|text| serde_json::from_str(&text).ok()),
+        audit: read(run, "audit.json").and_then(|text| serde_json::from_str(&text).ok()).or(quick),
         openings: (split == Split::Test && openings > 0).then_some(openings),
     };
     let paths = ["report.html", "model-card.md"].map(|name| run.join(name));
@@ -112,6 +127,7 @@ impl Page<'_> {
             labels: &self.evaluation.labels,
             probabilities: &self.predictions.probabilities,
             groups: self.evaluation.groups.as_deref(),
+            groups_in_data: self.evaluation.groups.as_ref().map(|_| groups(self.dataset)),
             subgroups: self.subgroups,
             audit: self.audit.clone(),
             training: self.run.map(|(run, same_data)| self.training(run, same_data)),
@@ -180,6 +196,12 @@ impl Page<'_> {
 /// A file of a run folder; none if it is not there, or cannot be read.
 fn read(run: &Path, name: &str) -> Option<String> {
     std::fs::read_to_string(run.join(name)).ok()
+}
+
+/// How many groups a data set has.
+fn groups(dataset: &Dataset) -> usize {
+    let keys: HashSet<_> = (0..dataset.samples.len()).map(|i| dataset.group_key(i)).collect();
+    keys.len()
 }
 
 /// The lines of `epochs.csv` by the names of its columns; a line that is not whole is passed over.

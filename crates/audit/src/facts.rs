@@ -3,6 +3,7 @@
 //!
 //! Invariant: the facts of an image depend on its bytes alone. A file that cannot be read is a result like any other.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +13,8 @@ use data::{Dataset, Picture, Sample, decode_bytes, pixels, resize};
 use model::Preprocessing;
 use sha2::{Digest, Sha256};
 
-use crate::file::Container;
+use crate::file::{Container, Format};
+use crate::tags::{Tag, tags};
 
 /// Side of the thumbnails that the nearest neighbour compares.
 pub const SMALL: usize = 32;
@@ -37,6 +39,10 @@ pub struct Facts {
     pub pixels: Hash,
     /// The container.
     pub container: Container,
+    /// What its metadata say.
+    pub tags: Vec<Tag>,
+    /// Pseudonyms of [`data::dicom::IDENTIFIERS`].
+    pub identifiers: [Option<String>; 2],
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -74,8 +80,8 @@ pub struct Statistics {
     pub corners: [f64; 4],
     /// Share of the image in even rows and columns at its edges: a frame.
     pub frame: f64,
-    /// Share of abrupt steps in the outer part: burned-in text and markers.
-    pub text: f64,
+    /// Share of abrupt steps in the outer part: burned-in text and markers. Top left, top right, bottom left, bottom right.
+    pub text: [f64; 4],
     /// Share of pixels that are not gray.
     pub colour: f64,
 }
@@ -122,7 +128,14 @@ fn read(sample: &Sample) -> Result<(Facts, Vec<u8>), String> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    let found = std::fs::metadata(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => "expected a file, found none".to_owned(),
+        _ => error.to_string(),
+    })?;
+    if !found.is_file() {
+        return Err("expected a file, found a folder".into());
+    }
+    let size = found.len();
     if size > data::MAX_FILE_BYTES {
         return Err(format!("expected a file of at most {} bytes, found {size}", data::MAX_FILE_BYTES));
     }
@@ -135,10 +148,17 @@ fn of_picture(bytes: &[u8], picture: &Picture) -> (Facts, Vec<u8>) {
     let gray = pixels(picture, &Preprocessing::new(1, [height, width]));
     let thumbnail = |side| resize(&gray, (height, width), (side, side), 1);
     let coloured = colour(picture);
+    let container = Container::of(bytes);
+    let identifiers = match container.format {
+        Format::Dicom => data::dicom::identifiers(bytes),
+        _ => [None, None],
+    };
     let facts = Facts {
         file: Sha256::digest(bytes).into(),
         pixels: pixel_hash(picture, &gray, coloured > 0.0),
-        container: Container::of(bytes),
+        container,
+        tags: tags(bytes),
+        identifiers,
         width,
         height,
         bits: picture.bits,
@@ -193,7 +213,7 @@ fn statistics(gray: &[f32], width: usize) -> Statistics {
     let (wide_x, wide_y) = (outer(width, OUTER), outer(height, OUTER));
     let (corner_x, corner_y) = (outer(width, 0.125), outer(height, 0.125));
 
-    let (mut rim, mut steps, mut abrupt, mut outer_steps) = (Mean::default(), 0.0, 0.0, 0.0);
+    let (mut rim, mut steps, mut text) = (Mean::default(), 0.0, [Mean::default(); 4]);
     let mut corners = [Mean::default(); 4];
     for (y, row) in gray.chunks_exact(width).enumerate() {
         let near = |at: usize, side: usize, margin: usize| at < margin || at >= side - margin;
@@ -203,8 +223,8 @@ fn statistics(gray: &[f32], width: usize) -> Statistics {
             let step = (pair[1] - pair[0]).abs();
             steps += f64::from(step);
             if outside || near(x, width, wide_x) {
-                outer_steps += 1.0;
-                abrupt += f64::from(u8::from(step >= ABRUPT));
+                let quarter = 2 * usize::from(2 * y >= height) + usize::from(2 * x >= width);
+                text[quarter].add(f32::from(u8::from(step >= ABRUPT)));
             }
         }
         let rim_of_row = if inside_rim { [row, &[]] } else { [&row[..rim_x], &row[width - rim_x..]] };
@@ -224,7 +244,7 @@ fn statistics(gray: &[f32], width: usize) -> Statistics {
         rim: rim.value(),
         corners: corners.map(Mean::value),
         frame: frame(gray, width),
-        text: abrupt / f64::max(outer_steps, 1.0),
+        text: text.map(Mean::value),
         colour: 0.0,
     }
 }
@@ -291,7 +311,9 @@ pub(crate) mod tests {
         let found = of_picture(b"", &framed).0.statistics;
         assert!((found.frame - (1.0 - 0.9 * 0.9)).abs() < 1e-9, "{found:?}");
         assert!(found.corners[0] < 10.0);
-        assert!(found.corners[3] > 200.0 && found.text > 0.0 && found.colour == 0.0);
+        assert!(
+            found.corners[3] > 200.0 && found.text[3] > 0.0 && found.text[1] == 0.0 && found.colour == 0.0
+        );
         assert!((found.white - 50.0 / 5000.0).abs() < 1e-9);
         let even = of_picture(b"", &picture(3, 1, |_, _| 7)).0.statistics;
         assert_eq!((even.mean, even.contrast, even.rim, even.frame), (7.0, 0.0, 7.0, 1.0));

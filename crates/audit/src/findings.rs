@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::groups::Origin;
+use crate::hints::Hint;
 use crate::repeats::Repeats;
 use crate::report::Audit;
 use crate::shortcuts::Kind;
@@ -47,6 +48,7 @@ pub fn findings(audit: &Audit) -> Vec<Finding> {
     let mut list = List(vec![]);
     list.repeats(audit);
     list.groups(audit);
+    list.hints(audit);
     list.shortcuts(audit);
     list.sizes(audit);
     list.0.sort_by_key(|finding| finding.severity);
@@ -130,6 +132,23 @@ impl List {
             let message = "every group has images of one class only: what tells groups apart tells the class"
                 .to_owned();
             self.add(Severity::Warning, "groups-are-classes", message);
+        }
+    }
+
+    fn hints(&mut self, audit: &Audit) {
+        for hint in &audit.hints {
+            let Hint { by, groups, across_splits, .. } = hint;
+            let words = hint.words();
+            if *across_splits > 0 {
+                let message = format!(
+                    "{words}: {across_splits} of {groups} groups lie in more than one split; if it is what belongs \
+                     together, use --group-by '{by}'"
+                );
+                self.add(Severity::Warning, "groups-named", message);
+            } else if audit.groups.as_ref().is_none_or(|groups| groups.origin != Origin::Given) {
+                let message = format!("{words} makes {groups} groups: --group-by '{by}'");
+                self.add(Severity::Note, "groups-named", message);
+            }
         }
     }
 

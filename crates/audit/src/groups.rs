@@ -19,6 +19,8 @@ const BEYOND_CHANCE: f64 = 0.2;
 /// Or this many times as many as by chance, and so many more.
 const TIMES_CHANCE: f64 = 5.0;
 const MORE_THAN_CHANCE: f64 = 10.0;
+/// Neighbours in the same group must exceed what chance gives by so many times its standard deviation.
+const LUCK: f64 = 4.0;
 /// Share of the sources with copies that a credible pattern may divide: published sets have a few images under two
 /// patients.
 const MAX_DIVIDED: f64 = 0.1;
@@ -177,7 +179,9 @@ impl NamePattern {
         let beyond =
             found.zip(expected).map_or(0.0, |(found, expected)| (found - expected) / (1.0 - expected));
         let far_more = same >= TIMES_CHANCE * chance && same - chance >= MORE_THAN_CHANCE;
-        let close = beyond >= BEYOND_CHANCE || far_more;
+        // A handful of neighbours may agree by luck.
+        let is_luck = same - chance < LUCK * f64::max(chance, 1.0).sqrt();
+        let close = !is_luck && (beyond >= BEYOND_CHANCE || far_more);
         Self {
             pattern: candidate.pattern.clone(),
             groups: candidate.count,

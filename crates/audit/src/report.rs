@@ -12,6 +12,7 @@ use crate::baselines::{Baseline, Subject};
 use crate::facts::{self, Facts};
 use crate::findings::{Finding, findings};
 use crate::groups::{Groups, NamePattern, Origin};
+use crate::hints::{Hint, hints};
 use crate::pairs::{Pair, pairs};
 use crate::repeats::Repeats;
 use crate::shortcuts::{Shortcut, shortcuts};
@@ -44,6 +45,8 @@ pub struct Audit {
     pub copies: Repeats,
     /// What file names suggest.
     pub name_patterns: Vec<NamePattern>,
+    /// What may say which images belong together, although nobody said so.
+    pub hints: Vec<Hint>,
     /// What is not anatomy and tells the class, the most telling first.
     pub shortcuts: Vec<Shortcut>,
     /// What trivial classifiers score.
@@ -146,6 +149,7 @@ pub fn audit(
         identical_pixels: Repeats::of(dataset, key(|facts| facts.pixels)),
         copies: Repeats::of(dataset, readable(source)),
         name_patterns,
+        hints: hints(dataset, &facts, groups.as_ref().filter(|g| g.origin != Origin::Pictures), &candidates),
         shortcuts: shortcuts(dataset, &facts, source),
         baselines: subject.baselines(&outside_source, groups.as_ref().map(Groups::held), units),
         groups,

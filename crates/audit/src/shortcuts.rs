@@ -5,6 +5,8 @@
 //! Each feature alone is a score for a class: its AUROC is how well it tells that class from the rest, with an interval
 //! by source. What is flagged must be looked at; brightness may be disease, a file format cannot.
 
+use std::collections::BTreeSet;
+
 use data::Dataset;
 use eval::delong::DeLong;
 use eval::ranking::Ranking;
@@ -18,16 +20,16 @@ use crate::names;
 /// An AUROC from which a single feature is flagged, if chance is no explanation: its interval at [`FLAG_LEVEL`] excludes
 /// 0.5.
 pub const BOUND: f64 = 0.75;
-/// Each of some 25 features has its chance, so together they are held to 95 % (Bonferroni).
+/// Each of some 25 measures has its chance, so together they are held to 95 % (Bonferroni).
 const FLAG_LEVEL: f64 = 1.0 - 0.05 / 25.0;
-/// Values of a manifest's column, at most, to look at one by one.
+/// Values of a manifest's column or of metadata, at most, to look at one by one.
 const MAX_VALUES: usize = 20;
 
 /// Where a feature comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The container: never anatomy.
+    /// The container and its metadata: never anatomy.
     File,
     /// Brightness, borders and the like: exposure and processing, perhaps anatomy.
     Picture,
@@ -84,26 +86,40 @@ pub fn shortcuts(dataset: &Dataset, facts: &[Result<Facts, String>], source: &[u
     }
     for (at, column) in dataset.columns.iter().enumerate() {
         let values: Vec<&str> = readable.iter().map(|&i| dataset.samples[i].extra[at].as_str()).collect();
-        if let Some(numbers) = values
-            .iter()
-            .map(|v| v.parse().ok().filter(|v: &f64| v.is_finite()))
-            .collect::<Option<Vec<f64>>>()
-        {
-            add(format!("column {column}"), Kind::Column, numbers);
-            continue;
-        }
-        let mut distinct = values.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if distinct.len() <= MAX_VALUES {
-            for value in distinct {
-                let is = values.iter().map(|v| f64::from(u8::from(*v == value))).collect();
-                add(format!("column {column} is \"{value}\""), Kind::Column, is);
-            }
-        }
+        texts(&format!("column {column}"), &values)
+            .into_iter()
+            .for_each(|(name, v)| add(name, Kind::Column, v));
+    }
+    let names: BTreeSet<&str> =
+        known.iter().flat_map(|facts| &facts.tags).map(|tag| tag.0.as_str()).collect();
+    for name in names {
+        let value = |facts: &&Facts| facts.tags.iter().find(|tag| tag.0 == name).map(|tag| tag.1.clone());
+        let values: Vec<String> = known.iter().map(|facts| value(facts).unwrap_or_default()).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        texts(name, &values).into_iter().for_each(|(name, values)| add(name, Kind::File, values));
     }
     found.sort_by(|a, b| b.auroc.total_cmp(&a.auroc));
     found
+}
+
+/// The features of texts, an empty one for each image that has none: numbers are one, a few words are one each.
+fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<f64>)> {
+    let number = |value: &&str| value.parse().ok().filter(|number: &f64| number.is_finite());
+    if let Some(numbers) = values.iter().map(number).collect::<Option<Vec<f64>>>() {
+        return vec![(name.to_owned(), numbers)];
+    }
+    let mut distinct: Vec<&str> = values.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    if distinct.len() > MAX_VALUES {
+        return vec![];
+    }
+    // Of two, one says all.
+    distinct.reverse();
+    distinct.truncate(if distinct.len() == 2 { 1 } else { MAX_VALUES });
+    let one = |value: &str| {
+        let words = if value.is_empty() { "is not given".to_owned() } else { format!("is \"{value}\"") };
+        (format!("{name} {words}"), values.iter().map(|v| flag(*v == value)).collect())
+    };
+    distinct.into_iter().map(one).collect()
 }
 
 type Feature = (&'static str, Kind, fn(&Facts) -> f64);
@@ -121,6 +137,7 @@ macro_rules! statistic {
     };
 }
 
+/// Of each kind the more telling names first: what is equal in AUROC stays in this order.
 const FEATURES: &[Feature] = &[
     ("width", Kind::File, |f| f.width as f64),
     ("height", Kind::File, |f| f.height as f64),
@@ -132,10 +149,13 @@ const FEATURES: &[Feature] = &[
     ("is DICOM", Kind::File, |f| flag(f.container.format == Format::Dicom)),
     ("JPEG quantisation", Kind::File, |f| f.container.quantisation),
     ("metadata bytes", Kind::File, |f| f.container.metadata_bytes as f64),
-    ("bytes a pixel", Kind::File, |f| f.bytes as f64 / (f.width * f.height) as f64),
-    ("mean brightness", Kind::Picture, statistic!(mean)),
-    ("contrast", Kind::Picture, statistic!(contrast)),
-    ("fine detail", Kind::Picture, statistic!(detail)),
+    ("even frame", Kind::Picture, statistic!(frame)),
+    ("text or marker, top left", Kind::Picture, |f| f.statistics.text[0]),
+    ("text or marker, top right", Kind::Picture, |f| f.statistics.text[1]),
+    ("text or marker, bottom left", Kind::Picture, |f| f.statistics.text[2]),
+    ("text or marker, bottom right", Kind::Picture, |f| f.statistics.text[3]),
+    ("text or markers", Kind::Picture, |f| f.statistics.text.iter().sum()),
+    ("coloured pixels", Kind::Picture, statistic!(colour)),
     ("black pixels", Kind::Picture, statistic!(black)),
     ("white pixels", Kind::Picture, statistic!(white)),
     ("brightness of the rim", Kind::Picture, statistic!(rim)),
@@ -143,9 +163,10 @@ const FEATURES: &[Feature] = &[
     ("brightness of the top right corner", Kind::Picture, |f| f.statistics.corners[1]),
     ("brightness of the bottom left corner", Kind::Picture, |f| f.statistics.corners[2]),
     ("brightness of the bottom right corner", Kind::Picture, |f| f.statistics.corners[3]),
-    ("even frame", Kind::Picture, statistic!(frame)),
-    ("burned-in text or markers", Kind::Picture, statistic!(text)),
-    ("coloured pixels", Kind::Picture, statistic!(colour)),
+    ("mean brightness", Kind::Picture, statistic!(mean)),
+    ("contrast", Kind::Picture, statistic!(contrast)),
+    ("fine detail", Kind::Picture, statistic!(detail)),
+    ("bytes a pixel", Kind::Picture, |f| f.bytes as f64 / (f.width * f.height) as f64),
 ];
 
 /// How well `values` tell a class: the positive one of two, else the one that they tell best.

@@ -1,12 +1,17 @@
 //! The conclusion in plain words: how much there is, what leaks, what remembering scores, and what a score is worth.
 
 use crate::baselines::{Baseline, Evaluation};
-use crate::findings::Severity;
+use crate::findings::{Finding, Severity, sets};
 use crate::groups::{Groups, Origin};
 use crate::report::Audit;
+use crate::shortcuts::{Kind, Shortcut};
 
 /// A fall of the nearest neighbour's accuracy that shows what a split gives away.
 const FALL: f64 = 0.1;
+/// An AUROC times this, rounded, is what counts in the choice of those that are named.
+const NEARLY: f64 = 50.0;
+/// Shortcuts of a kind that are named.
+const NAMED: usize = 3;
 
 /// The conclusion, sentence by sentence.
 pub fn verdict(audit: &Audit) -> Vec<String> {
@@ -16,6 +21,9 @@ pub fn verdict(audit: &Audit) -> Vec<String> {
         [Evaluation::GivenSplit, Evaluation::SourcesHeldOut, Evaluation::GroupsHeldOut].map(near);
     let apart = groups.or(sources.filter(|_| audit.copies.clusters > 0));
     sentences.extend(remembering(given, apart, audit.groups.as_ref()));
+    sentences.extend(both_sides(audit));
+    sentences.extend(shortcuts(audit));
+    sentences.extend(doubts(audit));
     sentences.push(worth(audit, given, apart));
     sentences
 }
@@ -82,6 +90,76 @@ fn worthless(baseline: &Baseline) -> bool {
     baseline.accuracy.is_some_and(|accuracy| accuracy <= guessing(baseline))
 }
 
+/// What lies on both sides of the split, known or suggested.
+fn both_sides(audit: &Audit) -> Vec<String> {
+    let mut sentences = vec![];
+    let copies = audit.copies.across_splits;
+    if copies > 0 {
+        let what = if copies == audit.identical_files.across_splits { "identical files" } else { "copies" };
+        sentences.push(format!("On both sides of the split: {} of {what}.", sets(copies)));
+    }
+    if let Some(groups) = audit.groups.as_ref().filter(|groups| groups.across_splits > 0) {
+        let (crossing, count) = (thousands(groups.across_splits), thousands(groups.count));
+        let by = groups.by.as_deref().unwrap_or_default();
+        sentences.push(match groups.origin {
+            Origin::Given => format!("On both sides of the split: {crossing} of {count} groups ({by})."),
+            Origin::Names => {
+                format!("On both sides of the split: {crossing} of {count} groups, if '{by}' in the file names is one.")
+            }
+            Origin::Pictures => {
+                format!("On both sides of the split: {crossing} of {count} series, if look-alikes are one.")
+            }
+        });
+    }
+    if let Some(hint) = audit.hints.iter().find(|hint| hint.across_splits > 0) {
+        let (words, crossing, count) = (hint.words(), thousands(hint.across_splits), thousands(hint.groups));
+        sentences
+            .push(format!("On both sides of the split: {crossing} of {count} groups, if {words} is one."));
+    }
+    sentences
+}
+
+/// What tells the classes apart although it need not be anatomy.
+fn shortcuts(audit: &Audit) -> Vec<String> {
+    let flagged = |kinds: &[Kind]| -> Option<String> {
+        let of_kind = |found: &&Shortcut| found.flagged && kinds.contains(&found.kind);
+        let mut found: Vec<&Shortcut> = audit.shortcuts.iter().filter(of_kind).collect();
+        let auroc = found.first()?.auroc;
+        // Nearly equal ones in the order of their names: a frame says more than the sharpness that it brings.
+        found.sort_by_key(|found| std::cmp::Reverse((found.auroc * NEARLY).round() as u64));
+        let names: Vec<&str> = found.iter().take(NAMED).map(|found| found.feature.as_str()).collect();
+        let more = match found.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let up_to = if found.len() > 1 { "up to " } else { "" };
+        Some(format!("{}{more} (AUROC {up_to}{auroc:.3})", names.join(", ")))
+    };
+    let file = flagged(&[Kind::File])
+        .map(|what| format!("The file tells the classes apart, whatever the picture shows: {what}."));
+    let picture = flagged(&[Kind::Picture])
+        .map(|what| format!("One measure of the picture tells the classes apart, anatomy or not: {what}."));
+    let other = flagged(&[Kind::Name, Kind::Column]).map(|what| {
+        format!("What stands beside the picture tells the classes apart, and may be visible in it: {what}.")
+    });
+    [file, picture, other].into_iter().flatten().collect()
+}
+
+/// What else is in doubt: labels and files.
+fn doubts(audit: &Audit) -> Vec<String> {
+    let mut sentences = vec![];
+    if audit.copies.across_classes > 0 {
+        let sets = sets(audit.copies.across_classes);
+        sentences.push(format!("In more than one class: {sets} of copies, so some labels are wrong."));
+    }
+    match audit.unreadable.len() {
+        0 => {}
+        1 => sentences.push("1 file cannot be read.".into()),
+        count => sentences.push(format!("{} files cannot be read.", thousands(count))),
+    }
+    sentences
+}
+
 /// What a score on the given split is worth.
 fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> String {
     let task = match &audit.classes[..] {
@@ -102,8 +180,13 @@ fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> S
             "The split leaks, so a score on it flatters: it says less about {task} than it seems to."
         );
     }
-    let warnings = audit.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let is_doubt =
+        |finding: &&Finding| finding.severity == Severity::Warning && finding.kind != "groups-unknown";
+    let warnings = audit.findings.iter().filter(is_doubt).count();
     match (given.is_some(), warnings) {
+        (true, 0) if audit.groups.is_none() => {
+            "No leak and no shortcut was found; which images are of one patient, nobody says.".into()
+        }
         (true, 0) => "No leak and no shortcut was found.".into(),
         (true, _) => format!("The split does not leak as far as can be seen; {} below.", warned(warnings)),
         (false, 0) => "There is no split yet; divide it by group (`vertebra split`).".into(),

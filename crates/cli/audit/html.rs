@@ -1,157 +1,97 @@
-//! An audit as one page for a browser: no network, light and dark, from a telephone to paper.
+//! An audit as one page for a browser, in the style of the reports: no network, light and dark, from a telephone to paper.
 //!
-//! Invariant: every text that comes from the data goes through [`escape`].
+//! Invariant: every text that comes from the data goes through [`escape`], or through a table, which escapes its cells.
 
 use super::table::{evaluation, interval, kinds, percent, severity, short};
 use audit::{Audit, BOUND, Pair, Picture, Severity};
-use report::{base64, escape};
+use report::{base64, document, escape, table};
 use std::fmt::Write;
 
 /// Features that are listed, at most.
 const FEATURES: usize = 30;
 
-const STYLE: &str = "
-:root{color-scheme:light dark;--line:#8884;--soft:#8881;--bad:#b3261e;--warn:#8a5a00}
-@media(prefers-color-scheme:dark){:root{--bad:#ff8a80;--warn:#ffcc66}}
-body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:0 auto;padding:1rem}
-h1{font-size:1.4rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin-top:2rem}
-.verdict{border-left:.3rem solid var(--line);padding:.2rem 1rem;font-size:1.1rem}
-.verdict.leak{border-color:var(--bad)}
-ul.findings{list-style:none;padding:0}ul.findings li{padding:.3rem 0;border-bottom:1px solid var(--line)}
-.tag{font-weight:600;font-size:.8rem;text-transform:uppercase;margin-right:.5rem}
-.tag.leak{color:var(--bad)}.tag.warning{color:var(--warn)}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left;white-space:normal;padding-left:0}tr.sub td:first-child{padding-left:1.2rem}
-tr.flag td{font-weight:600}td.text,th.text{text-align:left;white-space:normal}
-.pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(18rem,1fr));gap:1rem}
-figure{margin:0;padding:.6rem;background:var(--soft);break-inside:avoid}
-figure div{display:flex;gap:.5rem}figure div>span{flex:1;min-width:0}
-img{width:100%;height:auto;display:block;image-rendering:auto}
-figcaption,figure small{font-size:.8rem;overflow-wrap:anywhere;display:block}
-footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:.5rem;font-size:.85rem}
-@media print{body{max-width:none}.wide{overflow:visible}}
-";
-
 /// The page.
 pub fn page(audit: &Audit) -> String {
-    let mut page = String::new();
-    write(&mut page, audit).expect("a String takes everything");
-    page
+    let title = format!("Audit of {}", audit.data);
+    let sections = [
+        verdict(audit),
+        findings(audit),
+        parts(audit),
+        repeats(audit),
+        pairs(&audit.pairs),
+        baselines(audit),
+        shortcuts(audit),
+        hints(audit),
+        names(audit),
+        unreadable(audit),
+    ];
+    document(&title, &title, concat!("vertebra ", env!("CARGO_PKG_VERSION")), &sections)
 }
 
-fn write(page: &mut String, audit: &Audit) -> std::fmt::Result {
-    let title = escape(&audit.data);
-    write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<title>Audit of {title}</title>\n<style>{STYLE}</style>\n\
-         <h1>Audit of {title}</h1>\n<div class=\"verdict{}\">",
-        if audit.leaks { " leak" } else { "" }
-    )?;
-    for sentence in &audit.verdict {
-        write!(page, "<p>{}</p>", escape(sentence))?;
-    }
-    page.push_str("</div>\n");
-    findings(page, audit)?;
-    parts(page, audit)?;
-    repeats(page, audit)?;
-    pairs(page, &audit.pairs)?;
-    baselines(page, audit)?;
-    shortcuts(page, audit)?;
-    names(page, audit)?;
-    unreadable(page, audit)?;
-    let version = env!("CARGO_PKG_VERSION");
-    writeln!(page, "<footer>vertebra {version}. Research use only, not a medical device.</footer>\n</html>")
+fn verdict(audit: &Audit) -> String {
+    let sentences: String = audit.verdict.iter().map(|text| format!("<p>{}</p>", escape(text))).collect();
+    let class = if audit.leaks { "verdict bad" } else { "verdict" };
+    format!("<div class=\"{class}\"><h2 id=\"verdict\">Verdict</h2>{sentences}</div>\n")
 }
 
-fn findings(page: &mut String, audit: &Audit) -> std::fmt::Result {
+fn findings(audit: &Audit) -> String {
     if audit.findings.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    page.push_str("<h2>Findings</h2>\n<ul class=\"findings\">\n");
-    for finding in &audit.findings {
+    let line = |finding: &audit::Finding| {
         let class = match finding.severity {
             Severity::Leak => "leak",
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
         let (word, message) = (severity(finding.severity), escape(&finding.message));
-        writeln!(page, "<li><span class=\"tag {class}\">{word}</span>{message}</li>")?;
-    }
-    page.push_str("</ul>\n");
-    Ok(())
+        format!("<li><span class=\"tag {class}\">{word}</span>{message}</li>\n")
+    };
+    let lines: String = audit.findings.iter().map(line).collect();
+    format!("<h2 id=\"findings\">Findings</h2>\n<ul class=\"findings\">\n{lines}</ul>\n")
 }
 
-/// A table with `heads` and rows of cells that are HTML already, each row with a class.
-fn table(
-    page: &mut String,
-    heads: &[String],
-    rows: impl IntoIterator<Item = (&'static str, Vec<String>)>,
-) -> std::fmt::Result {
-    page.push_str("<div class=\"wide\"><table>\n<tr>");
-    for head in heads {
-        write!(page, "<th>{head}</th>")?;
-    }
-    page.push_str("</tr>\n");
-    for (class, cells) in rows {
-        write!(page, "<tr class=\"{class}\">")?;
-        for cell in cells {
-            write!(page, "<td>{cell}</td>")?;
-        }
-        page.push_str("</tr>\n");
-    }
-    page.push_str("</table></div>\n");
-    Ok(())
-}
-
-fn heads(names: &[&str]) -> Vec<String> {
-    names.iter().map(|&name| name.to_owned()).collect()
-}
-
-fn parts(page: &mut String, audit: &Audit) -> std::fmt::Result {
-    page.push_str("<h2>How much there is</h2>\n");
-    let mut names = heads(&["split", "images", "sources", "groups"]);
-    names.extend(audit.classes.iter().map(|class| escape(class)));
-    let rows = audit.parts.iter().map(|part| {
+fn parts(audit: &Audit) -> String {
+    let mut heads = vec!["split", "images", "sources", "groups"];
+    heads.extend(audit.classes.iter().map(String::as_str));
+    let row = |part: &audit::Part| {
         let groups = part.groups.map_or("-".to_owned(), |groups| groups.to_string());
         let mut cells = vec![part.split.clone(), part.images.to_string(), part.sources.to_string(), groups];
         cells.extend(part.per_class.iter().map(usize::to_string));
-        ("", cells)
-    });
-    table(page, &names, rows)
+        cells
+    };
+    let rows: Vec<Vec<String>> = audit.parts.iter().map(row).collect();
+    let table = table("Images, different sources and groups of each split", &heads, &rows);
+    format!("<h2 id=\"parts\">How much there is</h2>\n{table}")
 }
 
-fn repeats(page: &mut String, audit: &Audit) -> std::fmt::Result {
-    page.push_str("<h2>What is there more than once</h2>\n");
+fn repeats(audit: &Audit) -> String {
     let rows = kinds(audit).map(|(name, found)| {
         let counts = [found.clusters, found.images, found.largest, found.across_splits, found.across_classes];
-        ("", std::iter::once(name.to_owned()).chain(counts.map(|count| count.to_string())).collect())
+        std::iter::once(name.to_owned()).chain(counts.map(|count| count.to_string())).collect()
     });
-    table(
-        page,
-        &heads(&["the same", "sets", "images", "largest set", "across splits", "across classes"]),
-        rows,
-    )
+    let heads = ["the same", "sets", "images", "largest set", "across splits", "across classes"];
+    let table = table("Sets of images that are the same", &heads, &rows);
+    format!("<h2 id=\"repeats\">What is there more than once</h2>\n{table}")
 }
 
-fn pairs(page: &mut String, pairs: &[Pair]) -> std::fmt::Result {
+fn pairs(pairs: &[Pair]) -> String {
     if pairs.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    page.push_str("<h2>Copies, side by side</h2>\n<p>Some of what was called a copy; judge for yourself.</p>\n<div class=\"pairs\">\n");
+    let mut page = "<h2 id=\"copies\">Copies, side by side</h2>\n<p>Some of what was called a copy; judge for yourself.</p>\n\
+                    <div class=\"pairs\">\n"
+        .to_owned();
     for pair in pairs {
         page.push_str("<figure><div>");
         for picture in &pair.pictures {
             let Picture { path, class, split, png } = picture;
             let split = split.map_or(String::new(), |split| format!("{split}, "));
-            write!(
+            let (png, class, path) = (base64(png), escape(class), escape(path));
+            let _ = write!(
                 page,
-                "<span><img alt=\"\" src=\"data:image/png;base64,{}\"><small>{split}{}<br>{}</small></span>",
-                base64(png),
-                escape(class),
-                escape(path)
-            )?;
+                "<span><img alt=\"{path}\" src=\"data:image/png;base64,{png}\"><small>{split}{class}<br>{path}</small></span>"
+            );
         }
         let across = match (pair.across_splits, pair.across_classes) {
             (true, true) => "; two splits and two classes",
@@ -159,22 +99,19 @@ fn pairs(page: &mut String, pairs: &[Pair]) -> std::fmt::Result {
             (false, true) => "; two classes",
             (false, false) => "",
         };
-        writeln!(page, "</div><figcaption>{}{across}</figcaption></figure>", escape(&pair.relation))?;
+        let _ = writeln!(page, "</div><figcaption>{}{across}</figcaption></figure>", escape(&pair.relation));
     }
-    page.push_str("</div>\n");
-    Ok(())
+    page + "</div>\n"
 }
 
-fn baselines(page: &mut String, audit: &Audit) -> std::fmt::Result {
+fn baselines(audit: &Audit) -> String {
     if audit.baselines.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    page.push_str("<h2>What classifiers that understand nothing score</h2>\n");
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     let rows = audit.baselines.iter().flat_map(|found| {
-        let name = format!("{}<br><small>{}</small>", escape(found.method), evaluation(found.evaluation));
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         let cells = vec![
-            name,
+            format!("{}, {}", found.method, evaluation(found.evaluation)),
             found.images.to_string(),
             found.groups.to_string(),
             or_dash(found.accuracy.map(percent)),
@@ -183,24 +120,15 @@ fn baselines(page: &mut String, audit: &Audit) -> std::fmt::Result {
             or_dash(found.auroc_ci.map(interval)),
             percent(found.majority_accuracy),
         ];
-        let groups = found.by_group.iter().map(|one| {
-            let none = String::new;
-            let accuracy = percent(one.accuracy);
-            let cells = vec![
-                escape(&one.group),
-                one.images.to_string(),
-                "1".into(),
-                accuracy,
-                none(),
-                none(),
-                none(),
-                percent(one.majority_accuracy),
-            ];
-            ("sub", cells)
+        let of_group = found.by_group.iter().map(|one| {
+            let [none, again, last] = [String::new(), String::new(), String::new()];
+            let (accuracy, majority) = (percent(one.accuracy), percent(one.majority_accuracy));
+            let group = format!("\u{2013} group {}", one.group);
+            vec![group, one.images.to_string(), "1".into(), accuracy, none, again, last, majority]
         });
-        std::iter::once(("", cells)).chain(groups)
+        std::iter::once(cells).chain(of_group).collect::<Vec<_>>()
     });
-    let names = [
+    let heads = [
         "baseline",
         "images",
         "groups",
@@ -210,64 +138,81 @@ fn baselines(page: &mut String, audit: &Audit) -> std::fmt::Result {
         "95 % interval",
         "larger class",
     ];
-    table(page, &heads(&names), rows)
+    let table = table("What each scores", &heads, &rows.collect::<Vec<_>>());
+    format!("<h2 id=\"baselines\">What classifiers that understand nothing score</h2>\n{table}")
 }
 
-fn shortcuts(page: &mut String, audit: &Audit) -> std::fmt::Result {
+fn shortcuts(audit: &Audit) -> String {
     if audit.shortcuts.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    write!(
-        page,
-        "<h2>What else tells the class</h2>\n<p>Each feature alone, with the best threshold chosen on the same images. \
-         Bold from AUROC {BOUND}.</p>\n"
-    )?;
-    let rows = audit.shortcuts.iter().take(FEATURES).map(|found| {
-        let rule = format!("{} from {}", escape(&found.higher_in), short(found.threshold));
-        let cells = vec![
-            escape(&found.feature),
+    let row = |found: &audit::Shortcut| {
+        vec![
+            found.feature.clone(),
             format!("{:.3}", found.auroc),
             interval(found.auroc_ci),
-            rule,
+            if found.flagged { "yes" } else { "no" }.to_owned(),
+            format!("{} from {}", found.higher_in, short(found.threshold)),
             percent(found.rule_accuracy),
             percent(found.majority_accuracy),
-        ];
-        (if found.flagged { "flag" } else { "" }, cells)
-    });
-    table(page, &heads(&["feature", "AUROC", "95 % interval", "rule", "right", "larger class"]), rows)
+        ]
+    };
+    let rows: Vec<Vec<String>> = audit.shortcuts.iter().take(FEATURES).map(row).collect();
+    let heads = ["feature", "AUROC", "95 % interval", "flagged", "rule", "right", "larger class"];
+    format!(
+        "<h2 id=\"shortcuts\">What else tells the class</h2>\n<p>Each feature alone, with the best threshold chosen on the \
+         same images. Flagged from AUROC {BOUND}, if chance is no explanation.</p>\n{}",
+        table("Single features", &heads, &rows)
+    )
 }
 
-fn names(page: &mut String, audit: &Audit) -> std::fmt::Result {
-    if audit.name_patterns.is_empty() {
-        return Ok(());
+fn hints(audit: &Audit) -> String {
+    if audit.hints.is_empty() {
+        return String::new();
     }
-    page.push_str("<h2>Groups that file names suggest</h2>\n<p>Nothing of this is taken for granted. If a pattern is right, give it to <code>--group-by</code>.</p>\n");
-    let rows = audit.name_patterns.iter().map(|found| {
-        let share = |share: Option<f64>| share.map_or("-".to_owned(), percent);
-        let cells = vec![
-            format!("<code>{}</code>", escape(&found.pattern)),
+    let row = |hint: &audit::Hint| {
+        let (groups, across) = (hint.groups.to_string(), hint.across_splits.to_string());
+        vec![hint.words(), groups, across, format!("--group-by '{}'", hint.by)]
+    };
+    let rows: Vec<Vec<String>> = audit.hints.iter().map(row).collect();
+    let table = table("Offered, not applied", &["what", "groups", "across splits", "to use it"], &rows);
+    format!(
+        "<h2 id=\"hints\">What may say which images belong together</h2>\n<p>Nobody said so.</p>\n{table}"
+    )
+}
+
+fn names(audit: &Audit) -> String {
+    if audit.name_patterns.is_empty() {
+        return String::new();
+    }
+    let share = |share: Option<f64>| share.map_or("-".to_owned(), percent);
+    let row = |found: &audit::NamePattern| {
+        vec![
+            found.pattern.clone(),
             found.groups.to_string(),
             found.across_splits.to_string(),
             format!("{} of {}", found.divided_sources, found.repeated_sources),
             share(found.nearest_in_group),
             share(found.nearest_in_group_by_chance),
             if found.credible { "yes" } else { "no" }.to_owned(),
-        ];
-        (if found.credible { "flag" } else { "" }, cells)
-    });
-    let names =
+        ]
+    };
+    let rows: Vec<Vec<String>> = audit.name_patterns.iter().map(row).collect();
+    let heads =
         ["pattern", "groups", "across splits", "copies divided", "nearest in group", "by chance", "credible"];
-    table(page, &heads(&names), rows)
+    format!(
+        "<h2 id=\"names\">Groups that file names suggest</h2>\n<p>Nothing of this is taken for granted. If a pattern is right, \
+         give it to <code>--group-by</code>.</p>\n{}",
+        table("Patterns, and whether the pictures agree", &heads, &rows)
+    )
 }
 
-fn unreadable(page: &mut String, audit: &Audit) -> std::fmt::Result {
+fn unreadable(audit: &Audit) -> String {
     if audit.unreadable.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    page.push_str("<h2>Unreadable files</h2>\n<ul>\n");
-    for file in &audit.unreadable {
-        writeln!(page, "<li>{}: {}</li>", escape(&file.path), escape(&file.reason))?;
-    }
-    page.push_str("</ul>\n");
-    Ok(())
+    let line =
+        |file: &audit::Unreadable| format!("<li>{}: {}</li>\n", escape(&file.path), escape(&file.reason));
+    let lines: String = audit.unreadable.iter().map(line).collect();
+    format!("<h2 id=\"unreadable\">Unreadable files</h2>\n<ul>\n{lines}</ul>\n")
 }

@@ -22,6 +22,7 @@ impl Display for Table<'_> {
         findings(f, audit)?;
         parts(f, audit)?;
         repeats(f, audit)?;
+        hints(f, audit)?;
         names(f, audit)?;
         baselines(f, audit)?;
         shortcuts(f, audit)?;
@@ -113,6 +114,22 @@ fn names(f: &mut Formatter<'_>, audit: &Audit) -> Result {
             String::new()
         };
         writeln!(f, "      {divided}{}{crossing}", near.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+fn hints(f: &mut Formatter<'_>, audit: &Audit) -> Result {
+    if audit.hints.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n  what may say which images belong together, although nobody said so:")?;
+    for hint in &audit.hints {
+        let (words, groups, across) = (hint.words(), hint.groups, hint.across_splits);
+        writeln!(
+            f,
+            "    {words}: {groups} groups, {across} in more than one split (--group-by '{}')",
+            hint.by
+        )?;
     }
     Ok(())
 }

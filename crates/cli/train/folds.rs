@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, note};
 use crate::progress::Progress;
+use crate::report::of_folds;
 use crate::shell::{program, quote};
 use data::Folds;
 use std::io::{self, Write};
@@ -23,6 +24,10 @@ pub fn run(config: &Config, folds: Option<Folds>, stop: &AtomicBool, json: bool)
         note(format_args!("  {} train --resume --out {}", program(), quote(&config.out)));
         return Err(Failure::Reported);
     };
+    if let Err(failure) = of_folds(&config.out) {
+        note("warning: all folds are finished, but their report could not be written:");
+        failure.report();
+    }
     let mut out = io::stdout().lock();
     if json {
         serde_json::to_writer_pretty(&mut out, &result)?;

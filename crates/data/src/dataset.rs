@@ -76,7 +76,13 @@ impl Dataset {
     /// Reads a folder (`{train,val,test}/CLASS/...` or `CLASS/...`) or a CSV manifest (`path,label[,split][,group]`).
     pub fn open(source: &Path) -> Result<Self, Error> {
         let found = std::fs::metadata(source).map_err(|e| Error::io(source, e))?;
-        if found.is_dir() { folder::scan(source) } else { manifest::read(source) }
+        if found.is_dir() { folder::scan(source) } else { manifest::read(source, false) }
+    }
+
+    /// The same, but files that a manifest names and that are not there are samples too, of 0 bytes: for whoever reads all
+    /// files and says which cannot be read.
+    pub fn open_with_missing(source: &Path) -> Result<Self, Error> {
+        if source.is_dir() { Self::open(source) } else { manifest::read(source, true) }
     }
 
     pub(crate) fn build(

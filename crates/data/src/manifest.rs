@@ -36,7 +36,8 @@ impl Columns {
     }
 }
 
-pub(crate) fn read(source: &Path) -> Result<Dataset, Error> {
+/// Reads a manifest. With `missing`, a path that is no file is a sample of 0 bytes, and whoever reads it learns the reason.
+pub(crate) fn read(source: &Path, missing: bool) -> Result<Dataset, Error> {
     let file = std::fs::File::open(source).map_err(|e| Error::io(source, e))?;
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(file);
     let header = reader.headers().map_err(|e| Error::dataset(source, e.to_string()))?.clone();
@@ -49,7 +50,7 @@ pub(crate) fn read(source: &Path) -> Result<Dataset, Error> {
         let record = record.map_err(|e| Error::dataset(source, e.to_string()))?;
         let line = record.position().map_or(0, |position| position.line());
         let at_line = |reason: String| Error::dataset(source, format!("line {line}: {reason}"));
-        let row = row(&record, &columns, folder).map_err(at_line)?;
+        let row = row(&record, &columns, folder, missing).map_err(at_line)?;
         if rows.first().is_some_and(|first| first.split.is_some() != row.split.is_some()) {
             return Err(at_line("expected a split in every row or in none, found both".into()));
         }
@@ -65,7 +66,7 @@ pub(crate) fn read(source: &Path) -> Result<Dataset, Error> {
     Dataset::build(source, rows, extra, 0)
 }
 
-fn row(record: &StringRecord, columns: &Columns, folder: &Path) -> Result<Row, String> {
+fn row(record: &StringRecord, columns: &Columns, folder: &Path, missing: bool) -> Result<Row, String> {
     let filled = |name: &str, column: usize| match &record[column] {
         "" => Err(format!("expected a {name}, found an empty field")),
         text => Ok(text),
@@ -73,17 +74,20 @@ fn row(record: &StringRecord, columns: &Columns, folder: &Path) -> Result<Row, S
     let optional = |column: Option<usize>| column.map(|i| &record[i]).filter(|text| !text.is_empty());
     let name = filled("path", columns.path)?;
     let path = folder.join(name);
-    let found = std::fs::metadata(&path).map_err(|e| format!("{name}: {e}"))?;
-    if !found.is_file() {
-        return Err(format!("{name}: expected a file, found a folder"));
-    }
+    let found = std::fs::metadata(&path).map_err(|e| format!("{name}: {e}"));
+    let bytes = match found {
+        Ok(found) if found.is_file() => found.len(),
+        _ if missing => 0,
+        Ok(_) => return Err(format!("{name}: expected a file, found a folder")),
+        Err(reason) => return Err(reason),
+    };
     Ok(Row {
         path,
         name: name.replace('\\', "/"),
         class: filled("label", columns.label)?.into(),
         split: optional(columns.split).map(str::parse).transpose()?,
         group: optional(columns.group).map(String::from),
-        bytes: found.len(),
+        bytes,
         extra: columns.extra.iter().map(|&i| record[i].to_string()).collect(),
     })
 }

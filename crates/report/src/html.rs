@@ -19,7 +19,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// A table with a caption; the first cell of a row is its heading. Cells are text.
-pub(crate) fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> String {
+pub fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> String {
     let head: String = header.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
     let row = |row: &Vec<String>| {
         let (first, rest) = row.split_first().expect("a row has a heading");

@@ -8,14 +8,16 @@
 
 mod card;
 mod curves;
+mod folds;
 mod html;
 mod page;
 mod plot;
 mod sections;
 
 pub use card::model_card;
-pub use html::{base64, escape};
-pub use page::html;
+pub use folds::{Fold, cross_validation};
+pub use html::{base64, escape, table};
+pub use page::{document, html};
 
 use eval::{Subgroup, Summary};
 use model::Metadata;
@@ -36,6 +38,8 @@ pub struct Contents<'a> {
     pub probabilities: &'a [f64],
     /// The group of each image, if groups are known.
     pub groups: Option<&'a [usize]>,
+    /// How many groups the whole data set has, if groups are known.
+    pub groups_in_data: Option<usize>,
     /// The evaluation by parts.
     pub subgroups: &'a [Subgroup],
     /// What an audit says of these data: its document, of which `verdict` and `leaks` are shown; none if they were not

@@ -9,7 +9,6 @@ const STYLE: &str = include_str!("style.css");
 
 /// The whole report as one HTML document.
 pub fn html(contents: &Contents) -> String {
-    let title = escape(&contents.title);
     let training = contents.training.as_ref();
     let body = [
         sections::verdict(contents),
@@ -25,20 +24,27 @@ pub fn html(contents: &Contents) -> String {
         limits(),
         card(contents),
     ];
-    let body: String = body.iter().map(|section| section_of(section)).collect();
+    let provenance = &contents.metadata.provenance;
+    let made_by = format!("{} {}", provenance.program, provenance.version);
+    document(&format!("{}: Vertebra report", contents.title), &contents.title, &made_by, &body)
+}
+
+/// A page with a title and a heading, which are text, and sections, which are HTML. A section begins with a heading
+/// `<h2 id=...>`, by which the contents lead to it; one without a heading is left out.
+pub fn document(title: &str, heading: &str, made_by: &str, sections: &[String]) -> String {
+    let (title, heading, made_by) = (escape(title), escape(heading), escape(made_by));
+    let body: String = sections.iter().map(|section| section_of(section)).collect();
+    let contents = contents_list(&body);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
-         <title>{title}: Vertebra report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <a class=\"skip\" href=\"#verdict\">Skip to the content</a>\n\
-         <header><p class=\"notice\" role=\"note\">Research use only, not a medical device.</p><h1>{title}</h1>{}</header>\n\
+         <header><p class=\"notice\" role=\"note\">Research use only, not a medical device.</p><h1>{heading}</h1>{contents}</header>\n\
          <main>\n{body}</main>\n\
-         <footer><p>Made by {} {}. Research use only, not a medical device.</p></footer>\n</body>\n</html>\n",
-        contents_list(&body),
-        escape(&contents.metadata.provenance.program),
-        escape(&contents.metadata.provenance.version)
+         <footer><p>Made by {made_by}. Research use only, not a medical device.</p></footer>\n</body>\n</html>\n"
     )
 }
 
@@ -95,7 +101,7 @@ fn trained(contents: &Contents, training: Option<&Training>) -> String {
     )
 }
 
-fn limits() -> String {
+pub(crate) fn limits() -> String {
     "<h2 id=\"limits\">Limits</h2><ul>\
      <li>Research use only, not a medical device. No figure here is a claim about a patient.</li>\
      <li>Intervals tell the uncertainty of a sample like this one. Other scanners, hospitals and patients are not in them.</li>\

@@ -20,10 +20,11 @@ pub(crate) enum Ink {
     Second = 4,
     Third = 5,
     Fourth = 6,
+    Soft = 7,
 }
 
 impl Ink {
-    const ALL: [Ink; 6] = [Ink::Text, Ink::Grid, Ink::First, Ink::Second, Ink::Third, Ink::Fourth];
+    const ALL: [Ink; 7] = [Ink::Text, Ink::Grid, Ink::First, Ink::Second, Ink::Third, Ink::Fourth, Ink::Soft];
 
     /// For lines of several classes, in turn.
     pub(crate) fn of_class(class: usize) -> Self {
@@ -39,6 +40,7 @@ impl Ink {
             Ink::Second => "--second",
             Ink::Third => "--third",
             Ink::Fourth => "--fourth",
+            Ink::Soft => "--soft",
         }
     }
 
@@ -119,6 +121,8 @@ fn draw(axes: &Axes, layers: &[Layer]) -> Result<String, DrawingAreaErrorKind<st
             .y_desc(axes.y_name)
             .x_labels(6)
             .y_labels(6)
+            .x_label_formatter(&short)
+            .y_label_formatter(&short)
             .axis_desc_style(font(15))
             .label_style(font(14))
             .axis_style(text)
@@ -155,6 +159,15 @@ fn draw(axes: &Axes, layers: &[Layer]) -> Result<String, DrawingAreaErrorKind<st
     Ok(svg)
 }
 
+/// A number on an axis, without zeros that say nothing.
+fn short(value: &f64) -> String {
+    let text = format!("{value:.3}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => "0".to_owned(),
+        short => short.to_owned(),
+    }
+}
+
 /// The drawing with the page's colours, as an image with a description. `label` is escaped already.
 fn themed(svg: &str, label: &str) -> String {
     let mut svg = svg.to_owned();
@@ -170,6 +183,12 @@ fn themed(svg: &str, label: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_on_axes_are_short() {
+        let told = [0.0, -0.0, 1.0, 0.25, -0.5, 400.0, 0.0123].map(|value| short(&value));
+        assert_eq!(told, ["0", "0", "1", "0.25", "-0.5", "400", "0.012"]);
+    }
 
     #[test]
     fn colours_are_the_pages() {

@@ -54,7 +54,9 @@ pub(crate) fn result(contents: &Contents) -> String {
     rows.push(row("Log-loss", Some(s.log_loss), None, "0 is perfect"));
     rows.push(row("ECE", Some(s.ece), None, &s.ece_binning));
     let groups = s.groups.map_or("groups unknown: images are taken as independent".to_owned(), |groups| {
-        format!("{groups} independent groups")
+        let plural = if groups == 1 { "" } else { "s" };
+        let of = contents.groups_in_data.map_or(String::new(), |all| format!(" of {all} in the data set"));
+        format!("{groups} independent group{plural}{of}")
     });
     let decision = match (&s.positive_class, s.threshold) {
         (Some(class), Some(threshold)) => {
@@ -146,7 +148,7 @@ pub(crate) fn curves(contents: &Contents) -> String {
         if shown.len() == 1 { " The band is a pointwise 95 % interval, bootstrap by group." } else { "" };
     let s = contents.summary;
     let (mut layers, legend) = draw(roc);
-    layers.insert(0, Layer::Dashed(Ink::Grid, vec![(0.0, 0.0), (1.0, 1.0)]));
+    layers.insert(0, Layer::Dashed(Ink::Soft, vec![(0.0, 0.0), (1.0, 1.0)]));
     if let (Some(sensitivity), Some(specificity), Some(_)) =
         (s.sensitivity, s.specificity, contents.positive())
     {
@@ -224,7 +226,7 @@ pub(crate) fn calibration(contents: &Contents) -> String {
         s.ece, s.ece_binning
     );
     let layers = [
-        Layer::Dashed(Ink::Grid, vec![(0.0, 0.0), (1.0, 1.0)]),
+        Layer::Dashed(Ink::Soft, vec![(0.0, 0.0), (1.0, 1.0)]),
         Layer::Line(Ink::First, points.clone()),
         Layer::Points(Ink::First, points),
     ];
@@ -297,14 +299,14 @@ pub(crate) fn decision(contents: &Contents) -> String {
     let lowest = model.iter().fold(-0.25 * highest, |low: f64, point| low.min(point.1)).max(-highest);
     let inside = |line: Vec<(f64, f64)>| line.into_iter().filter(|point| point.1 >= lowest).collect();
     let layers = [
-        Layer::Line(Ink::Grid, vec![(0.0, 0.0), (1.0, 0.0)]),
+        Layer::Line(Ink::Soft, vec![(0.0, 0.0), (1.0, 0.0)]),
         Layer::Dashed(Ink::Second, inside(all)),
         Layer::Line(Ink::First, inside(model)),
     ];
     let legend = [
         (Ink::First, "acting on the model".to_owned()),
         (Ink::Second, "acting on everyone (dashed)".to_owned()),
-        (Ink::Grid, "acting on no one".to_owned()),
+        (Ink::Soft, "acting on no one".to_owned()),
     ];
     let axes = Axes { x: 0.0..1.0, y: lowest..highest * 1.1, x_name: "threshold", y_name: "net benefit" };
     let words = "Net benefit (Vickers and Elkin 2006), in true positives an image: the model helps where its line is the \

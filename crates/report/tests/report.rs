@@ -63,6 +63,7 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
         labels: &labels,
         probabilities: &probabilities,
         groups: Some(&groups),
+        groups_in_data: Some(40),
         subgroups: &subgroups,
         audit: Some(serde_json::json!({ "leaks": true, "verdict": [format!("copies: {HOSTILE}")] })),
         training: Some(training),

@@ -125,7 +125,7 @@ pub fn cross_validate(
             return Ok(None);
         }
     }
-    let result = pool(out, count)?;
+    let result = pool(out, count)?.result;
     let text = serde_json::to_string_pretty(&result).expect("plain values have a JSON form");
     model::write_atomic(out.join(RESULT), |file| std::io::Write::write_all(file, text.as_bytes()))?;
     Ok(Some(result))
@@ -152,8 +152,43 @@ fn draw(config: &Config, folds: Folds) -> Result<(), Error> {
     Ok(())
 }
 
+/// The result of a cross-validation with the predictions that it is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pooled {
+    /// The result.
+    pub result: CrossValidation,
+    /// The true class of each image, fold after fold.
+    pub labels: Vec<usize>,
+    /// `[n, classes]`
+    pub probabilities: Vec<f64>,
+    /// The group of each image.
+    pub groups: Vec<usize>,
+}
+
+/// What the folds in the folder of a cross-validation predicted, together.
+///
+/// # Errors
+/// A fold that is not finished.
+pub fn pooled(out: &Path) -> Result<Pooled, Error> {
+    let folds = (1..).take_while(|&fold| manifest(out, fold).exists());
+    let is_finished = |fold: &usize| run_folder(out, *fold).join("predictions.csv").exists();
+    let (finished, unfinished): (Vec<usize>, Vec<usize>) = folds.partition(is_finished);
+    match unfinished.first() {
+        None => pool(out, finished.len()),
+        Some(first) => {
+            let (done, all) = (finished.len(), finished.len() + unfinished.len());
+            let reason = format!(
+                "expected a finished cross-validation, found {done} of {all} folds finished and fold {first} not; \
+                 `train --resume --out {}` goes on with it",
+                out.display()
+            );
+            Err(Error::run(out, reason))
+        }
+    }
+}
+
 /// What the folds predicted, together.
-fn pool(out: &Path, count: usize) -> Result<CrossValidation, Error> {
+fn pool(out: &Path, count: usize) -> Result<Pooled, Error> {
     let folds: Vec<Predicted> =
         (1..=count).map(|fold| Predicted::read(out, fold)).collect::<Result<_, _>>()?;
     let all = folds.iter().fold(Predicted::default(), Predicted::join);
@@ -170,11 +205,17 @@ fn pool(out: &Path, count: usize) -> Result<CrossValidation, Error> {
         })
     };
     let per_fold = folds.iter().enumerate().map(one).collect::<Result<Vec<Fold>, Error>>()?;
-    Ok(CrossValidation {
+    let result = CrossValidation {
         pooled: all.summary("all folds", DRAWS)?,
         accuracy: Spread::of(per_fold.iter().map(|fold| fold.accuracy)),
         auroc: Spread::of(per_fold.iter().map(|fold| fold.auroc)),
         folds: per_fold,
+    };
+    Ok(Pooled {
+        result,
+        groups: group_ids(&all.groups),
+        labels: all.labels,
+        probabilities: all.probabilities,
     })
 }
 

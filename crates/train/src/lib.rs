@@ -27,7 +27,7 @@ pub use error::Error;
 pub use evaluate::{DRAWS, Evaluation, Question, predicted_class, write_predictions};
 pub use event::{Epoch, Event};
 pub use fit::{Outcome, check_folder, fit};
-pub use folds::{CrossValidation, Fold, Spread, cross_validate, is_cross_validation};
+pub use folds::{CrossValidation, Fold, Pooled, Spread, cross_validate, is_cross_validation, pooled};
 pub use openings::{Opening, openings, record_opening};
 pub use start::open_data;
 pub use stopper::Stopper;

@@ -4,7 +4,7 @@
 //! modality transform, the values of interest, the inversion of MONOCHROME1 and the conversion of colour. [`describe`] says
 //! which of these a file asks for. What is not one flat image, and what no decoder here reads, is refused by its name.
 //!
-//! Invariant: no element that names or dates a person is read but by [`group`], which gives a hash.
+//! Invariant: no element that names or dates a person is read but by [`group`] and [`identifiers`], which give hashes.
 
 mod colour;
 mod element;
@@ -17,6 +17,7 @@ mod jpeg_ls;
 mod lut;
 mod rle;
 mod syntax;
+mod technique;
 
 use std::io::Read;
 use std::path::Path;
@@ -30,6 +31,7 @@ use header::{Dataset, File, Header, MODALITY, PIXELS};
 
 pub use gray::{Function, Modality, Voi};
 pub use header::Photometric;
+pub use technique::technique;
 
 /// The stored values of an image.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,16 +195,22 @@ fn describe_image(file: &File, dataset: &Dataset) -> Result<ImageDescription, St
     })
 }
 
-/// What can be asked to group by, with its tag.
-const GROUPS: [(&str, Tag); 2] =
-    [("PatientID", Tag(0x0010, 0x0020)), ("StudyInstanceUID", Tag(0x0020, 0x000d))];
+/// What can be asked to group by.
+pub const IDENTIFIERS: [&str; 2] = ["PatientID", "StudyInstanceUID"];
+/// Their tags.
+const TAGS: [Tag; 2] = [Tag(0x0010, 0x0020), Tag(0x0020, 0x000d)];
 
-/// Enough for every element up to those of [`GROUPS`] in most files.
+/// Enough for every element up to those of [`TAGS`] in most files.
 const HEAD_BYTES: u64 = 64 << 10;
 
 /// Whether `name` is an element that images can be grouped by.
 pub(crate) fn is_group(name: &str) -> bool {
-    GROUPS.iter().any(|(known, _)| *known == name)
+    IDENTIFIERS.contains(&name)
+}
+
+/// The pseudonyms of [`IDENTIFIERS`] in a file, as [`group`] gives them; none for an element that is not there.
+pub fn identifiers(bytes: &[u8]) -> [Option<String>; 2] {
+    TAGS.map(|tag| pseudonym(bytes, tag))
 }
 
 /// A pseudonym of the file's patient or study (`name`, of [`is_group`]): the first 16 hexadecimal digits of the SHA-256 of
@@ -216,7 +224,8 @@ pub(crate) fn group(path: &Path, name: &str) -> Result<String, Error> {
         name: path.display().to_string(),
         reason: format!("expected a DICOM file with {name}, found none"),
     };
-    let Some(&(_, tag)) = GROUPS.iter().find(|(known, _)| *known == name) else { return Err(expected()) };
+    let at = IDENTIFIERS.iter().position(|known| *known == name).ok_or_else(expected)?;
+    let tag = TAGS[at];
     let mut head = Vec::new();
     let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     file.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(|e| Error::io(path, e))?;
@@ -235,6 +244,10 @@ fn pseudonym(bytes: &[u8], tag: Tag) -> Option<String> {
     let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
     let start = value.iter().position(|byte| !is_padding(byte))?;
     let end = value.iter().rposition(|byte| !is_padding(byte))?;
-    let hash = Sha256::digest(&value[start..=end]);
-    Some(hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Some(pseudonym_of(&value[start..=end]))
+}
+
+/// The first 16 hexadecimal digits of the SHA-256.
+fn pseudonym_of(value: &[u8]) -> String {
+    Sha256::digest(value).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

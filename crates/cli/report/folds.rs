@@ -1,0 +1,83 @@
+//! The report of a cross-validation: one page for what the folds say together, and the report of each fold.
+
+use crate::failure::Failure;
+use data::Dataset;
+use model::{Model, write_atomic};
+use report::Contents;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use train::{Fold, Pooled, Spread};
+
+/// Writes `report.html` into the folder of a cross-validation, and the reports of its folds: where it is.
+pub fn of_folds(folder: &Path) -> Result<PathBuf, Failure> {
+    let Pooled { result, labels, probabilities, groups } = train::pooled(folder)?;
+    for fold in &result.folds {
+        super::of_run(&fold.run)?;
+    }
+    // All folds have the same settings, and no threshold or temperature is that of all.
+    let mut metadata = Model::read(&result.folds[0].run)?.metadata;
+    (metadata.threshold, metadata.calibration) = (None, None);
+    let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let contents = Contents {
+        title: canonical.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        metadata: &metadata,
+        summary: &result.pooled,
+        labels: &labels,
+        probabilities: &probabilities,
+        groups: Some(&groups),
+        groups_in_data: None,
+        subgroups: &[],
+        audit: Some(audit_of(folder, result.folds.len())?),
+        training: None,
+        openings: None,
+        errors: vec![],
+        map_method: "",
+    };
+    let folds: Vec<report::Fold> =
+        result.folds.iter().enumerate().map(|(at, fold)| shown(at, fold)).collect();
+    let spreads = [("Accuracy", result.accuracy), ("AUROC", result.auroc)];
+    let spreads: Vec<String> =
+        spreads.into_iter().filter_map(|(name, spread)| Some(words(name, spread?))).collect();
+    let path = folder.join("report.html");
+    let page = report::cross_validation(&contents, &folds, &spreads);
+    write_atomic(&path, |file| file.write_all(page.as_bytes()))?;
+    Ok(path)
+}
+
+/// Whether any fold leaks, and what is said of the first that does; of the first fold if none does.
+fn audit_of(folder: &Path, folds: usize) -> Result<Value, Failure> {
+    let mut first = None;
+    for fold in 1..=folds {
+        let found = audit::quick(&Dataset::open(&folder.join(format!("fold-{fold}.csv")))?);
+        let of_fold = json!({
+            "leaks": found.leaks,
+            "verdict": found.verdict.iter().map(|line| format!("fold {fold}: {line}")).collect::<Vec<_>>(),
+        });
+        if found.leaks {
+            return Ok(of_fold);
+        }
+        first.get_or_insert(json!({ "leaks": false, "verdict": found.verdict }));
+    }
+    Ok(first.unwrap_or_default())
+}
+
+fn shown(at: usize, fold: &Fold) -> report::Fold {
+    report::Fold {
+        name: format!("fold {}", at + 1),
+        page: format!("fold-{}/report.html", at + 1),
+        images: fold.images,
+        groups: fold.group_count,
+        group_names: fold.groups.clone(),
+        accuracy: fold.accuracy,
+        auroc: fold.auroc,
+    }
+}
+
+fn words(name: &str, spread: Spread) -> String {
+    let Spread { mean, standard_deviation, min, max, folds } = spread;
+    let deviation = standard_deviation.map_or("-".to_owned(), |deviation| format!("{deviation:.3}"));
+    format!(
+        "{name} over {folds} folds: mean {mean:.3}, standard deviation {deviation}, {min:.3} to {max:.3}."
+    )
+}

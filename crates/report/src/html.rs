@@ -18,6 +18,9 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Rows of a table that paper need not divide.
+const ON_ONE_PAGE: usize = 15;
+
 /// A table with a caption; the first cell of a row is its heading. Cells are text.
 pub fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> String {
     let head: String = header.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
@@ -28,8 +31,9 @@ pub fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> String {
     };
     let body: String = rows.iter().map(row).collect();
     let caption = escape(caption);
+    let class = if rows.len() > ON_ONE_PAGE { " class=\"long\"" } else { "" };
     format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption>{caption}</caption>\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table{class}><caption>{caption}</caption>\
          <thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
     )
 }

@@ -82,9 +82,13 @@ pub(crate) fn result(contents: &Contents) -> String {
             s.images
         )
     });
+    let part = match s.split.as_str() {
+        split @ ("train" | "val" | "test") => format!("{split} split"),
+        other => other.to_owned(),
+    };
     format!(
-        "<h2 id=\"result\">Result</h2><p>{} split: {} images, {groups}; {decision}.</p>{}{bound}{opened}",
-        escape(&s.split),
+        "<h2 id=\"result\">Result</h2><p>{}: {} images, {groups}; {decision}.</p>{}{bound}{opened}",
+        escape(&part),
         s.images,
         table("Figures with 95 % intervals", &["Figure", "Value", "95 % interval", "Note"], &rows)
     )

@@ -47,7 +47,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(by) = &args.group_by {
         let by: GroupBy =
             by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?;
-        dataset.group_by(&by)?;
+        dataset.group_readable_by(&by)?;
     }
     let found = with_progress(&dataset, args.group_by.as_deref())?;
     if let Some(path) = &args.html {

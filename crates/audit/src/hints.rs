@@ -31,6 +31,9 @@ const WORDS: [&str; 16] = [
     "source",
 ];
 
+/// Families of names, at most, that one identifier stands in.
+const FAMILIES: usize = 3;
+
 /// Where a hint is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,10 +106,12 @@ pub fn hints(
         let keys: Vec<_> = samples.iter().map(|sample| key(&sample.name, &sample.extra[at])).collect();
         Hint::new(dataset, known, Place::Column, column, &keys)
     });
-    let named = candidates.iter().filter(|candidate| is_telling(&candidate.pattern));
-    let of_names = named
-        .filter_map(|named| Hint::new(dataset, known, Place::Names, &named.pattern, &named.groups))
-        .take(1);
+    let of_name = |named: &Candidate| Hint::new(dataset, known, Place::Names, &named.pattern, &named.groups);
+    let telling = candidates.iter().filter(|named| is_telling(&named.pattern)).find_map(of_name);
+    // Without a word, only what looks like an identifier and crosses the split is worth a line.
+    let plain = candidates.iter().filter(|named| known.is_none() && is_identifier(named));
+    let plain = || plain.filter_map(of_name).find(|hint| hint.across_splits > 0);
+    let of_names = telling.or_else(plain);
     let of_dicom = data::dicom::IDENTIFIERS.iter().enumerate().filter_map(|(at, name)| {
         let value = |facts: &'_ Result<Facts, String>| {
             facts.as_ref().ok().and_then(|facts| facts.identifiers[at].clone()).unwrap_or_default()
@@ -117,6 +122,15 @@ pub fn hints(
         Hint::new(dataset, known, Place::Dicom, name, &keys)
     });
     of_column.chain(of_names).chain(of_dicom).collect()
+}
+
+/// Whether a pattern takes an identifier from the beginning of longer names, most of which share it with another: the 17 of
+/// `00000017_002.png`. Names that are nothing but a number count the files of a folder.
+fn is_identifier(named: &Candidate) -> bool {
+    let mut alternatives = named.pattern.split('|');
+    let goes_on = alternatives.all(|alternative| !alternative.ends_with('*') && !alternative.ends_with('/'));
+    let shared: usize = clusters(named.groups.iter().copied().map(Some)).iter().map(Vec::len).sum();
+    goes_on && named.pattern.matches('|').count() < FAMILIES && 2 * shared >= named.groups.len()
 }
 
 /// Whether one of [`WORDS`] is a word of `name`: `PatientID`, `patient_id` and `patients` have one, `example` has none.
@@ -179,5 +193,19 @@ mod tests {
         }
         let known = Groups::named(&set, "patient*_");
         assert!(offered(&set, Some(&known)).is_empty(), "what is known need not be offered");
+    }
+
+    #[test]
+    fn an_identifier_without_a_word_is_offered_if_it_crosses_the_split() {
+        let by = |names: [&str; 6]| -> Vec<String> {
+            let class = |i: usize| ["x", "y"][i % 2];
+            let row = |(i, name)| (name, class(i), Some(if i < 4 { Train } else { Test }), None);
+            let set = dataset(&names.into_iter().enumerate().map(row).collect::<Vec<_>>());
+            let facts: Vec<Result<Facts, String>> = (0..6).map(|_| Err(String::new())).collect();
+            hints(&set, &facts, None, &candidates(&set)).into_iter().map(|hint| hint.by).collect()
+        };
+        assert_eq!(by(["01_0", "01_1", "02_0", "03_0", "02_1", "03_1"]), ["*_"]);
+        assert!(by(["01_0", "01_1", "02_0", "02_1", "03_0", "03_1"]).is_empty(), "nothing crosses");
+        assert!(by(["x/0", "x/1", "y/0", "y/1", "t/0", "t/1"]).is_empty(), "counted folder by folder");
     }
 }

@@ -147,11 +147,23 @@ impl Dataset {
     /// A column that the manifest lacks (for `PatientID` and `StudyInstanceUID` the files are read then), a file without that
     /// element, or a name that the pattern does not fit.
     pub fn group_by(&mut self, by: &GroupBy) -> Result<(), Error> {
+        self.set_groups(by, false)
+    }
+
+    /// The same, but a file that cannot be read, or lacks the element, stands alone.
+    pub fn group_readable_by(&mut self, by: &GroupBy) -> Result<(), Error> {
+        self.set_groups(by, true)
+    }
+
+    fn set_groups(&mut self, by: &GroupBy, unreadable_alone: bool) -> Result<(), Error> {
         match by {
             GroupBy::Column(name) if name == "group" && self.samples.iter().any(|s| s.group.is_some()) => {}
             GroupBy::Column(name) if dicom::is_group(name) && !self.columns.contains(name) => {
                 for sample in &mut self.samples {
-                    sample.group = Some(dicom::group(&sample.path, name)?);
+                    sample.group = match dicom::group(&sample.path, name) {
+                        Err(_) if unreadable_alone => None,
+                        found => Some(found?),
+                    };
                 }
             }
             GroupBy::Column(name) => {

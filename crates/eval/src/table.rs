@@ -35,6 +35,7 @@ fn line(
 impl Summary {
     fn heading(&self, f: &mut Formatter<'_>) -> Result {
         let groups = match self.groups {
+            Some(1) => "1 independent group".to_owned(),
             Some(groups) => format!("{groups} independent groups"),
             None => "groups unknown, images taken as independent".to_owned(),
         };
@@ -128,7 +129,10 @@ impl Summary {
     fn closing(&self, f: &mut Formatter<'_>) -> Result {
         let Some(bound) = self.all_right_lower_bound else { return Ok(()) };
         let n = self.images;
-        let on = self.groups.map_or_else(String::new, |groups| format!(" on {groups} independent groups"));
+        let on = self.groups.map_or_else(String::new, |groups| {
+            let plural = if groups == 1 { "" } else { "s" };
+            format!(" on {groups} independent group{plural}")
+        });
         writeln!(f, "\n  {n} of {n} right: exact 95 % lower bound {bound:.3} (one-sided{on})")
     }
 

@@ -18,40 +18,27 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Room for a `k x n` matrix, all zeros.
+    /// Room for a `k x n` matrix; what it holds is unspecified until it is packed.
     pub fn new(level: Level, k: usize, n: usize) -> Self {
         let width = gemm::columns(level);
-        Self { level, k, n, data: Buffer::zeros(n.div_ceil(width) * k * width) }
+        Self { level, k, n, data: Buffer::recycled(n.div_ceil(width) * k * width) }
     }
 
     /// Packs `w: [k, n]`.
     pub fn pack(&mut self, w: &[f32]) {
-        assert_eq!(w.len(), self.k * self.n, "w: expected [{}, {}]", self.k, self.n);
-        let (n, width) = (self.n, gemm::columns(self.level));
-        for (panel, start) in self.data.chunks_exact_mut((self.k * width).max(1)).zip((0..n).step_by(width)) {
-            let columns = width.min(n - start);
-            for (to, from) in panel.chunks_exact_mut(width).zip(w.chunks_exact(n)) {
-                to[..columns].copy_from_slice(&from[start..start + columns]);
-            }
-        }
+        self.panels_mut().for_each(|panel| panel.pack(w));
     }
 
     /// Packs the transpose of `w: [n, k]`: for the gradient of the input, from the same weights.
     pub fn pack_transposed(&mut self, w: &[f32]) {
-        assert_eq!(w.len(), self.k * self.n, "w: expected [{}, {}]", self.n, self.k);
-        let (k, width) = (self.k, gemm::columns(self.level));
-        for (panel, rows) in self.data.chunks_exact_mut((k * width).max(1)).zip(w.chunks((k * width).max(1)))
-        {
-            // Eight rows at a time, so that the writes, `width` apart, share cache lines.
-            for (block, rows) in rows.chunks(8 * k).enumerate() {
-                for p in 0..k {
-                    let to = &mut panel[p * width + 8 * block..];
-                    for (to, row) in to.iter_mut().zip(rows.chunks_exact(k)) {
-                        *to = row[p];
-                    }
-                }
-            }
-        }
+        self.panels_mut().for_each(|panel| panel.pack_transposed(w));
+    }
+
+    /// The panels, so that a caller with threads can pack them side by side.
+    pub fn panels_mut(&mut self) -> impl Iterator<Item = Panel<'_>> {
+        let (k, n, width) = (self.k, self.n, gemm::columns(self.level));
+        let panels = self.data.chunks_exact_mut((k * width).max(1)).zip((0..n).step_by(width));
+        panels.map(move |(data, start)| Panel { data, start, k, n, width })
     }
 
     /// The level whose panel width this has.
@@ -81,6 +68,56 @@ impl Packed {
     }
 }
 
+/// One panel of a [`Packed`] matrix.
+pub struct Panel<'a> {
+    /// `[k, width]`
+    data: &'a mut [f32],
+    /// Its first column.
+    start: usize,
+    k: usize,
+    n: usize,
+    width: usize,
+}
+
+impl Panel<'_> {
+    /// Packs its part of `w: [k, n]`.
+    ///
+    /// # Panics
+    /// When the length does not fit.
+    pub fn pack(self, w: &[f32]) {
+        let Self { data, start, k, n, width } = self;
+        assert_eq!(w.len(), k * n, "w: expected [{k}, {n}]");
+        let columns = width.min(n - start);
+        for (to, from) in data.chunks_exact_mut(width).zip(w.chunks_exact(n)) {
+            to[..columns].copy_from_slice(&from[start..start + columns]);
+            to[columns..].fill(0.0);
+        }
+    }
+
+    /// Packs its part of the transpose of `w: [n, k]`.
+    ///
+    /// # Panics
+    /// When the length does not fit.
+    pub fn pack_transposed(self, w: &[f32]) {
+        let Self { data, start, k, n, width } = self;
+        assert_eq!(w.len(), n * k, "w: expected [{n}, {k}]");
+        let rows = &w[start * k..n.min(start + width) * k];
+        // Eight rows at a time, so that the writes, `width` apart, share cache lines.
+        for (block, rows) in rows.chunks(8 * k).enumerate() {
+            for p in 0..k {
+                let to = &mut data[p * width + 8 * block..];
+                for (to, row) in to.iter_mut().zip(rows.chunks_exact(k)) {
+                    *to = row[p];
+                }
+            }
+        }
+        let columns = width.min(n - start);
+        for to in data.chunks_exact_mut(width) {
+            to[columns..].fill(0.0);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,12 +130,14 @@ mod tests {
                 let w: Vec<f32> = (0..k * n).map(|i| i as f32 + 1.0).collect();
                 let transposed: Vec<f32> = (0..n * k).map(|i| w[i % k * n + i / k]).collect();
                 let mut packed = Packed::new(level, k, n);
+                packed.data.fill(f32::NAN);
                 packed.pack(&w);
                 for (i, &value) in packed.data.iter().enumerate() {
                     let (p, j) = (i / width % k, i / (width * k) * width + i % width);
                     assert_eq!(value, if j < n { w[p * n + j] } else { 0.0 }, "{} {k}x{n}", level.name());
                 }
                 let mut other = Packed::new(level, k, n);
+                other.data.fill(f32::NAN);
                 other.pack_transposed(&transposed);
                 assert_eq!(packed.data[..], other.data[..]);
             }

@@ -6,7 +6,7 @@
 use autograd::{Tape, Timing, ops};
 use kernels::Level;
 use nn::{Loss, Mode, Network, Optimizer};
-use tensor::{Rng, Tensor};
+use tensor::{Rng, Tensor, par};
 
 /// Names the random stream of dropout, so that it shares no numbers with what else the seed feeds.
 const DROPOUT_STREAM: u64 = u64::from_be_bytes(*b"dropout ");
@@ -43,6 +43,11 @@ impl Trainer {
 
     /// As [`Trainer::step`], with how long each op took; nothing where the loss was not finite.
     pub fn timed_step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> (f32, Vec<Timing>) {
+        // Some hundred pieces of parallel work in a row, between which the threads had better not go to sleep.
+        par::install_awake(|| self.step_in_place(images, labels, rate))
+    }
+
+    fn step_in_place(&mut self, images: Tensor, labels: &[usize], rate: f64) -> (f32, Vec<Timing>) {
         let mut rng = Rng::derive(&[self.seed, DROPOUT_STREAM, self.optimizer.step]);
         let mut tape = Tape::new(self.level);
         let pass = self.network.forward(&mut tape, images, Mode::Train(&mut rng));

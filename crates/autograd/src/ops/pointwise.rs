@@ -6,7 +6,6 @@
 use super::partials;
 use crate::{Gradient, Op, Tape, Value, Var};
 use kernels::norm::Moments;
-
 use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
 use kernels::{Epilogue, Level, Packed, pointwise as kernel};
 use std::sync::Arc;
@@ -20,7 +19,7 @@ pub fn pointwise(tape: &mut Tape, x: &Var, weights: &Var) -> Var {
     assert_eq!(shape.channels(), inputs, "x: expected [.., {inputs}], found {shape:?}");
     let pixels = shape.rows();
     let mut packed = Packed::new(level, inputs, outputs);
-    packed.pack(w.data());
+    par::run(packed.panels_mut().collect(), |panel| panel.pack(w.data()));
 
     let rows = kernel::tile_rows(level, pixels, inputs, outputs);
     let mut z = Tensor::recycled([shape[0], shape[1], shape[2], outputs]);
@@ -54,7 +53,7 @@ impl Op for Pointwise {
         let (want_x, want_w) = (wanted[0], wanted[1]);
         let pixels = self.x.shape().rows();
         let mut transposed = Packed::new(level, outputs, inputs);
-        transposed.pack_transposed(self.weights.data());
+        par::run(transposed.panels_mut().collect(), |panel| panel.pack_transposed(self.weights.data()));
 
         let tiles = backward_tiles(level, pixels, inputs, outputs);
         let count = pixels.div_ceil(tiles.rows);

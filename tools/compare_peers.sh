@@ -52,6 +52,7 @@ if args.task == "train":
         "torch-compile-tuned": train("compile_nhwc"),
         "tensorflow": python("train_tf.py", "graph", threads, size, n, venv="venv-tf"),
         "burn": ["rust/target/release/burn-peer", "train", "flex", threads, size, n],
+        "candle": ["rust/target/release/candle-peer", "train", threads, size, n],
     }
 else:
     peers = {
@@ -60,6 +61,9 @@ else:
         "litert": python("infer_litert.py", "fp32", threads, n),
         "torch-compile": python("infer_torch.py", "compile", threads, n),
         "rten": ["rust/target/release/rten-peer", "bench", f"models/v1_b{n}.onnx", threads, n],
+        "tract": ["rust/target/release/tract-peer", "bench", f"models/v1_b{n}.onnx", threads, n],
+        "burn": ["rust/target/release/burn-peer", "infer", "flex", threads, size, n],
+        "candle": ["rust/target/release/candle-peer", "infer", threads, size, n],
     }
 if unknown := [peer for peer in args.peers if peer not in peers]:
     parser.error(f"PEER: expected any of {', '.join(peers)}, found {', '.join(unknown)}")

@@ -249,8 +249,9 @@ impl<S: Simd> Group<S> {
                 }
             }
             for r in 0..R {
+                act.apply_all(s, &mut z[r]);
                 for p in 0..P {
-                    s.store_up_to(y.add(r * row + p * pitch + c), act.apply(s, z[r][p]), n);
+                    s.store_up_to(y.add(r * row + p * pitch + c), z[r][p], n);
                 }
             }
         }

@@ -413,8 +413,11 @@ impl Gemm {
                 Finish::Activate { bias, act, residual } => {
                     let (act, bias) = (Act::new(s, act), s.load_up_to(bias.add(c), lanes));
                     for r in 0..MR {
-                        values[r] = act.apply(s, s.add(values[r], bias));
-                        if !residual.is_null() {
+                        values[r] = s.add(values[r], bias);
+                    }
+                    act.apply_all(s, &mut values);
+                    if !residual.is_null() {
+                        for r in 0..MR {
                             let other = s.load_up_to(residual.add(start + r * self.n), lanes);
                             values[r] = s.add(values[r], other);
                         }

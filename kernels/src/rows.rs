@@ -28,12 +28,29 @@ pub(crate) struct Act<S: Simd> {
     slope: S::V,
     cap: S::V,
     zero: S::V,
+    /// Whether the slope is zero, which saves a multiplication.
+    rectifies: bool,
 }
 
 impl<S: Simd> Act<S> {
     #[inline(always)]
     pub(crate) fn new(s: S, act: Activation) -> Self {
-        Self { slope: s.splat(act.slope), cap: s.splat(act.cap), zero: s.splat(0.0) }
+        let Activation { slope, cap } = act;
+        Self { slope: s.splat(slope), cap: s.splat(cap), zero: s.splat(0.0), rectifies: slope == 0.0 }
+    }
+
+    /// [`Act::apply`] to all, with one branch.
+    #[inline(always)]
+    pub(crate) fn apply_all<const N: usize>(self, s: S, values: &mut [S::V; N]) {
+        if self.rectifies {
+            for v in values {
+                *v = s.min(self.cap, s.max(self.zero, *v));
+            }
+        } else {
+            for v in values {
+                *v = self.apply(s, *v);
+            }
+        }
     }
 
     /// `min(max(v, slope * v), cap)`, with the data second so that a NaN survives.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use data::audit::similar::{self, Similar};
+use data::audit::similar::{self, Similar, Thumbnail};
 use data::{Dataset, Picture, Sample, decode_bytes, pixels, resize};
 use model::Preprocessing;
 use sha2::{Digest, Sha256};
@@ -114,11 +114,11 @@ pub fn scan(
 }
 
 /// The thumbnail of an image, as [`similar::find`] saw it.
-pub fn thumbnail(sample: &Sample) -> Option<Vec<u8>> {
+pub fn thumbnail(sample: &Sample) -> Option<Thumbnail> {
     read(sample).ok().map(|(_, thumbnail)| thumbnail)
 }
 
-fn read(sample: &Sample) -> Result<(Facts, Vec<u8>), String> {
+fn read(sample: &Sample) -> Result<(Facts, Thumbnail), String> {
     let bytes = read_file(&sample.path)?;
     let picture = decode_bytes(&sample.name, &bytes).map_err(|error| {
         let message = error.to_string();
@@ -143,7 +143,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The facts of a decoded file, and its thumbnail for [`similar::find`].
-fn of_picture(bytes: &[u8], picture: &Picture) -> (Facts, Vec<u8>) {
+fn of_picture(bytes: &[u8], picture: &Picture) -> (Facts, Thumbnail) {
     let (width, height) = (picture.width, picture.height);
     let gray = pixels(picture, &Preprocessing::new(1, [height, width]));
     let thumbnail = |side| resize(&gray, (height, width), (side, side), 1);
@@ -168,7 +168,7 @@ fn of_picture(bytes: &[u8], picture: &Picture) -> (Facts, Vec<u8>) {
         small: to_bytes(&thumbnail(SMALL)),
         tiny: thumbnail(TINY),
     };
-    (facts, to_bytes(&thumbnail(similar::SIDE)))
+    (facts, Thumbnail::new(&gray, (height, width)))
 }
 
 fn to_bytes(values: &[f32]) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Pairs of images to show: what was called a copy, side by side, so that a person can judge the judgement.
 
-use data::audit::similar::{Link, SIDE};
+use data::audit::similar::{Link, Thumbnail};
 use data::{Dataset, Split};
 use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
@@ -32,7 +32,7 @@ pub struct Picture {
     pub class: String,
     /// Its split.
     pub split: Option<Split>,
-    /// A gray PNG file of [`SIDE`] x [`SIDE`] pixels.
+    /// A gray PNG file.
     pub png: Vec<u8>,
 }
 
@@ -86,9 +86,10 @@ fn relation(link: &Link) -> String {
     words.join(", ")
 }
 
-fn png(pixels: &[u8]) -> Option<Vec<u8>> {
+fn png(thumbnail: &Thumbnail) -> Option<Vec<u8>> {
     let mut bytes = vec![];
-    let side = SIDE as u32;
-    PngEncoder::new(&mut bytes).write_image(pixels, side, side, image::ExtendedColorType::L8).ok()?;
+    let (width, height, pixels) = thumbnail.image();
+    let encoder = PngEncoder::new(&mut bytes);
+    encoder.write_image(&pixels, width as u32, height as u32, image::ExtendedColorType::L8).ok()?;
     Some(bytes)
 }

@@ -3,7 +3,7 @@
 //! Gauss-Newton steps on the squared difference (Lucas and Kanade 1981; forward compositional, Baker and Matthews 2004)
 //! from the coarsest map to the finest, from a start that a pair of views gives.
 
-use super::detail::{Map, PIXEL};
+use super::detail::{Map, PIXEL, UNIT};
 use super::view::View;
 use std::ops::Range;
 
@@ -146,26 +146,73 @@ impl Placement {
         self
     }
 
-    /// The correlation of two maps where both reach, and that part of the first picture.
-    pub fn correlation(&self, a: Map, b: Map, sharp: bool) -> (f32, f32) {
-        let [mut ab, mut aa, mut bb] = [0.0_f64; 3];
-        let mut count = 0;
-        for (y, (columns, [mut x, mut y_b], [dx, dy])) in self.rows(a.side, usize::from(sharp)).enumerate() {
-            count += columns.len();
-            let mut sums = [0.0_f32; 3];
-            for value in a.row(y).skip(columns.start).take(columns.len()) {
-                let other = if sharp { b.sharp(x, y_b) } else { b.smooth(x, y_b) };
-                (x, y_b) = (x + dx, y_b + dy);
-                sums[0] += value * other;
-                sums[1] += value * value;
-                sums[2] += other * other;
+    /// How well two maps agree where both reach.
+    pub fn agreement(&self, a: Map, b: Map, sharp: bool) -> Agreement {
+        let block = a.side / BLOCKS;
+        let mut blocks = [Sums::default(); BLOCKS * BLOCKS];
+        for (y, (columns, mut place, [dx, dy])) in self.rows(a.side, usize::from(sharp)).enumerate() {
+            let mut values = a.row(y).skip(columns.start);
+            for (i, sums) in blocks[y / block * BLOCKS..][..BLOCKS].iter_mut().enumerate() {
+                let (from, end) = ((i * block).max(columns.start), ((i + 1) * block).min(columns.end));
+                for value in values.by_ref().take(end.saturating_sub(from)) {
+                    let [x, y] = place;
+                    sums.add(value, if sharp { b.sharp(x, y) } else { b.smooth(x, y) });
+                    place = [x + dx, y + dy];
+                }
             }
-            ab += f64::from(sums[0]);
-            aa += f64::from(sums[1]);
-            bb += f64::from(sums[2]);
         }
-        let correlation = ab / (aa * bb).sqrt().max(f64::MIN_POSITIVE);
-        (self.sign() * correlation as f32, count as f32 / (a.side * a.side) as f32)
+        let all = blocks.iter().fold(Sums::default(), |all, sums| all.and(sums));
+        let telling = blocks.iter().filter(|sums| sums.is_telling((block * block) as f32));
+        let mut each: Vec<f32> = telling.map(|sums| self.sign() * sums.correlation()).collect();
+        each.sort_by(f32::total_cmp);
+        let correlation = self.sign() * all.correlation();
+        let median = if each.len() < 4 { correlation } else { each[each.len() / 2] };
+        Agreement { correlation, median, overlap: all.count / (a.side * a.side) as f32 }
+    }
+}
+
+/// Blocks along a side, which are also judged one by one.
+const BLOCKS: usize = 7;
+
+/// How well two pictures agree where both reach.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agreement {
+    pub correlation: f32,
+    /// The median over blocks with detail: what strangers share, a frame or a marker, lies in few of them.
+    pub median: f32,
+    /// The part of the first picture where both reach.
+    pub overlap: f32,
+}
+
+/// Sums over the pixels of a block.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    ab: f32,
+    aa: f32,
+    bb: f32,
+    count: f32,
+}
+
+impl Sums {
+    fn add(&mut self, a: f32, b: f32) {
+        self.ab += a * b;
+        self.aa += a * a;
+        self.bb += b * b;
+        self.count += 1.0;
+    }
+
+    fn and(self, other: &Self) -> Self {
+        let (ab, aa, bb) = (self.ab + other.ab, self.aa + other.aa, self.bb + other.bb);
+        Self { ab, aa, bb, count: self.count + other.count }
+    }
+
+    fn correlation(&self) -> f32 {
+        self.ab / (self.aa * self.bb).sqrt().max(f32::MIN_POSITIVE)
+    }
+
+    /// Whether half of the block's `pixels` are there, and detail in both pictures.
+    fn is_telling(&self, pixels: f32) -> bool {
+        self.count > 0.5 * pixels && self.aa.min(self.bb) > self.count * (0.1 * UNIT).powi(2)
     }
 }
 

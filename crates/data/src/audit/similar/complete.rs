@@ -196,3 +196,61 @@ fn grow_tree(root: usize, verified: &[Verified], links: &[Vec<usize>], from_root
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::similar::align::Flip;
+    use crate::audit::similar::view::View;
+
+    fn placement(degrees: f32, scale: f32, mirrored: bool, negative: bool) -> Placement {
+        let a = View { x: 0.1, y: -0.2, radius: 0.3 };
+        let b = View { x: -0.05, y: 0.15, radius: 0.3 * scale };
+        Placement::from_views(&a, &b, degrees.to_radians(), Flip { mirrored, negative })
+    }
+
+    fn near(a: &Placement, b: &Placement) -> bool {
+        let far = (a.rotation_degrees() - b.rotation_degrees() + 540.0).rem_euclid(360.0) - 180.0;
+        far.abs() < 1e-2
+            && (a.scale() - b.scale()).abs() < 1e-4
+            && (a.mirrored(), a.negative) == (b.mirrored(), b.negative)
+    }
+
+    #[test]
+    fn a_placement_and_its_inverse_cancel() {
+        for (degrees, scale) in [(0.0, 1.0), (33.0, 1.1), (-120.0, 0.8), (180.0, 1.0)] {
+            for Flip { mirrored, negative } in Flip::ALL {
+                let there = placement(degrees, scale, mirrored, negative);
+                for both in [there.then(&there.inverse()), there.inverse().then(&there)] {
+                    assert!(near(&both, &Placement::IDENTITY), "{both:?}");
+                }
+                assert!(near(&there.inverse().inverse(), &there));
+                assert!((there.scale() - scale).abs() < 1e-5 && there.mirrored() == mirrored);
+            }
+        }
+    }
+
+    /// Pictures of a chain 0 - 1 - 2 - 3, and a short cut that fits badly.
+    #[test]
+    fn placements_follow_the_best_links() {
+        let steps = [(20.0, 1.1, false, false), (-50.0, 0.9, true, false), (75.0, 1.05, false, true)]
+            .map(|(degrees, scale, mirrored, negative)| placement(degrees, scale, mirrored, negative));
+        let link = |a: usize, b: usize, placement, fine| Verified { a, b, middle: fine, fine, placement };
+        // The link between 1 and 2 is known from the other side.
+        let verified = [
+            link(0, 1, steps[0], 0.9),
+            link(2, 1, steps[1].inverse(), 0.8),
+            link(2, 3, steps[2], 0.85),
+            link(0, 3, Placement::IDENTITY, 0.5),
+        ];
+        let links = [vec![0, 3], vec![0, 1], vec![1, 2], vec![2, 3]];
+        let mut from_root = vec![Placement::IDENTITY; 4];
+        grow_tree(0, &verified, &links, &mut from_root);
+        assert_eq!(from_root[0], Placement::IDENTITY);
+        let chained = steps[0].then(&steps[1]).then(&steps[2]);
+        assert!(
+            near(&from_root[2], &steps[0].then(&steps[1])) && near(&from_root[3], &chained),
+            "{from_root:?}"
+        );
+    }
+}

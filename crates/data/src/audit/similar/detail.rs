@@ -6,7 +6,11 @@
 //! Invariant: a map has one signed byte a pixel, [`UNIT`] a local standard deviation; flat areas are 0.
 
 /// What one local standard deviation is in a map's bytes.
-const UNIT: f32 = 32.0;
+pub(super) const UNIT: f32 = 32.0;
+
+/// What a map's bytes reach at most: else a strong line that many pictures share, such as a collimator's edge, would
+/// outweigh all that they do not.
+const MOST: f32 = 2.0 * UNIT;
 
 /// A square map of detail, in rows.
 #[derive(Clone, Copy)]
@@ -28,7 +32,7 @@ pub(super) struct Band {
 const WINDOW: usize = 10;
 
 /// The bytes of the map of `gray: [side, side]`.
-pub(super) fn detail(gray: &[f32], side: usize, band: &Band) -> impl Iterator<Item = u8> {
+pub(super) fn detail(gray: &[f32], side: usize, band: &Band) -> impl Iterator<Item = u8> + use<> {
     let mut detail = blur(gray, side, band.inner);
     let outer = blur(gray, side, band.outer);
     detail.iter_mut().zip(&outer).for_each(|(d, o)| *d -= o);
@@ -36,7 +40,7 @@ pub(super) fn detail(gray: &[f32], side: usize, band: &Band) -> impl Iterator<It
     let power = window_mean(&squares, side);
     let floor = band.floor * band.floor;
     detail.into_iter().zip(power).map(move |(d, p)| {
-        let value = (UNIT * d / (p + floor).sqrt()).clamp(-127.0, 127.0);
+        let value = (UNIT * d / (p + floor).sqrt()).clamp(-MOST, MOST);
         // Rounded by hand: without SSE4.1, `round` is a call.
         ((value + 128.5) as u8).wrapping_sub(128)
     })

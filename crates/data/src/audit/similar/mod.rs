@@ -11,6 +11,7 @@ mod index;
 mod picture;
 mod search;
 mod store;
+mod thumbnail;
 mod verify;
 mod view;
 mod whiten;
@@ -21,9 +22,9 @@ use cluster::Clusters;
 use complete::complete;
 use picture::{Description, Maps, Picture};
 use search::{candidates, compare};
-use sha2::{Digest, Sha256};
 use store::Store;
 use tensor::par;
+pub use thumbnail::Thumbnail;
 
 use crate::Error;
 
@@ -64,7 +65,7 @@ pub struct Link {
 }
 
 /// Finds which of `images` pictures show the same. `thumbnail(i)`, which is called once for each from any thread, gives
-/// image `i`, [`SIDE`] x [`SIDE`] gray pixels in rows, or `None` if it cannot be read (then it is alone). `progress`
+/// image `i`, or `None` if it cannot be read (then it is alone). `progress`
 /// hears, after all of these calls, for how many images the search is over.
 ///
 /// Some 5 kB are kept of each picture in memory, and 67 kB of the first few thousand; of the others in a temporary file.
@@ -73,7 +74,7 @@ pub struct Link {
 /// If that file cannot be written or read.
 pub fn find(
     images: usize,
-    thumbnail: &(dyn Fn(usize) -> Option<Vec<u8>> + Sync),
+    thumbnail: &(dyn Fn(usize) -> Option<Thumbnail> + Sync),
     progress: &dyn Fn(usize),
 ) -> Result<Similar, Error> {
     let Described { description, pictures, maps, distinct } = Described::new(images, thumbnail)?;
@@ -159,12 +160,12 @@ struct Described {
 }
 
 impl Described {
-    fn new(images: usize, thumbnail: &(dyn Fn(usize) -> Option<Vec<u8>> + Sync)) -> Result<Self, Error> {
+    fn new(images: usize, thumbnail: &(dyn Fn(usize) -> Option<Thumbnail> + Sync)) -> Result<Self, Error> {
         const SAMPLE: usize = 1024;
         const BLOCK: usize = 128;
         let step = images.div_ceil(SAMPLE).max(1);
         let sample = par::map(images.div_ceil(step), |i| thumbnail(i * step));
-        let description = Description::learn(&sample.iter().flatten().map(Vec::as_slice).collect::<Vec<_>>());
+        let description = Description::learn(&sample.iter().flatten().collect::<Vec<_>>());
         let mut all = Self {
             description,
             pictures: vec![],
@@ -175,8 +176,8 @@ impl Described {
             let described = par::map(BLOCK.min(images - from), |i| {
                 let i = from + i;
                 let read = if i % step == 0 { None } else { thumbnail(i) };
-                let pixels = if i % step == 0 { sample[i / step].as_ref() } else { read.as_ref() }?;
-                Some((Sha256::digest(pixels).into(), all.description.picture(pixels)))
+                let thumbnail = if i % step == 0 { sample[i / step].as_ref() } else { read.as_ref() }?;
+                Some((thumbnail.hash(), all.description.picture(thumbnail)))
             });
             for described in described {
                 let (hash, described) = described.unzip();

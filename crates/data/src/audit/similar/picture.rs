@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::SIDE;
 use super::detail::{Band, Map, blur, detail, halve};
-use super::view::{Sampling, Spectrum, View, views};
+use super::thumbnail::Thumbnail;
+use super::view::{FIRST_BLOB, Sampling, Spectrum, View, views};
 use super::whiten::{Vector, Whitening};
 
 /// The band of the coarser maps.
@@ -18,7 +19,8 @@ const FINE: Band = Band { inner: 0.3, outer: 0.8, floor: 1.0 };
 pub(super) struct Description {
     pub coarse: Sampling,
     fine: Sampling,
-    views: Whitening,
+    /// For large views and for those of blobs, which differ in other ways.
+    views: [Whitening; 2],
     whole: Whitening,
 }
 
@@ -62,10 +64,11 @@ impl<'a> Maps<'a> {
         sum
     }
 
-    /// The rings of a view in the coarsest map that still has some pixels from one ring to the next.
+    /// The rings of a view. Large views are read in the coarsest map, which forgives that the place of a crop is known only
+    /// roughly; blobs where they still have some pixels from one ring to the next.
     pub fn spectrum(&self, sampling: &Sampling, view: &View) -> Spectrum {
-        let quarter_suffices = view.radius * (SIDE / 4) as f32 >= 16.0;
-        sampling.spectrum(view, self.level(if quarter_suffices { 2 } else { 1 }))
+        let level = if view.radius >= 0.3 { 3 } else { 1 };
+        sampling.spectrum(view, self.level(level))
     }
 }
 
@@ -80,41 +83,50 @@ struct Raw {
 
 impl Description {
     /// Learned from a sample of the set's thumbnails.
-    pub fn learn(sample: &[&[u8]]) -> Self {
+    pub fn learn(sample: &[&Thumbnail]) -> Self {
         let (coarse, fine) = (Sampling::coarse(), Sampling::fine());
         let raw = tensor::par::map(sample.len(), |i| {
             let Raw { view_spectra, whole, .. } = Raw::new(sample[i], &coarse, &fine);
             (view_spectra, whole)
         });
-        let views: Vec<&[f32]> = raw.iter().flat_map(|r| r.0.iter().map(Vec::as_slice)).collect();
+        let parts = |of: fn(&[Vec<f32>]) -> &[Vec<f32>]| {
+            Whitening::fit(&raw.iter().flat_map(|r| of(&r.0).iter().map(Vec::as_slice)).collect::<Vec<_>>())
+        };
+        let views = [parts(|views| &views[..FIRST_BLOB]), parts(|views| &views[FIRST_BLOB..])];
         let whole: Vec<&[f32]> = raw.iter().map(|r| r.1.as_slice()).collect();
-        let (views, whole) = (Whitening::fit(&views), Whitening::fit(&whole));
+        let whole = Whitening::fit(&whole);
         Self { coarse, fine, views, whole }
     }
 
     /// Describes a thumbnail; and its maps, [`Maps::BYTES`].
-    pub fn picture(&self, thumbnail: &[u8]) -> (Picture, Vec<u8>) {
+    pub fn picture(&self, thumbnail: &Thumbnail) -> (Picture, Vec<u8>) {
         let Raw { maps, views, view_spectra, whole, roughness } =
             Raw::new(thumbnail, &self.coarse, &self.fine);
-        let vectors = view_spectra.iter().map(|raw| self.views.apply(raw)).collect();
+        let vector = |(i, raw): (usize, &Vec<f32>)| self.views[usize::from(i >= FIRST_BLOB)].apply(raw);
+        let vectors = view_spectra.iter().enumerate().map(vector).collect();
         (Picture { views, vectors, whole: self.whole.apply(&whole), roughness }, maps.0.into_owned())
     }
 }
 
 impl Raw {
-    fn new(thumbnail: &[u8], coarse: &Sampling, fine: &Sampling) -> Self {
-        assert_eq!(thumbnail.len(), SIDE * SIDE, "similar: a thumbnail has {SIDE} x {SIDE} pixels");
-        let full: Vec<f32> = thumbnail.iter().map(|&v| f32::from(v)).collect();
+    fn new(thumbnail: &Thumbnail, coarse: &Sampling, fine: &Sampling) -> Self {
+        let full: Vec<f32> = thumbnail.pixels.iter().map(|&v| f32::from(v)).collect();
         let half = halve(&full, SIDE);
         let quarter = halve(&half, SIDE / 2);
         let eighth = halve(&quarter, SIDE / 4);
         let mut bytes = Vec::with_capacity(Maps::BYTES);
+        let detail = |gray: &[f32], side: usize, band: &Band| {
+            let shown = move |i: usize| thumbnail.shows(i % side, i / side, side);
+            let bytes = detail(gray, side, band).enumerate();
+            bytes.map(move |(i, byte)| if shown(i) { byte } else { 0 })
+        };
         bytes.extend(detail(&full, SIDE, &FINE));
         for (gray, side) in [(&half, SIDE / 2), (&quarter, SIDE / 4), (&eighth, SIDE / 8)] {
             bytes.extend(detail(gray, side, &COARSE));
         }
         let maps = Maps(Cow::Owned(bytes));
-        let views = views(&quarter, SIDE / 4);
+        let shown = |x: usize, y: usize| thumbnail.shows(x, y, SIDE / 4);
+        let views = views(&quarter, SIDE / 4, &shown);
         let view_spectra = views.iter().map(|view| coarse.magnitudes(&maps.spectrum(coarse, view))).collect();
         let described: Vec<u8> = detail(&full, SIDE, &DESCRIBED).collect();
         let whole = fine.magnitudes(&fine.spectrum(&View::WHOLE, Map::new(SIDE, &described)));

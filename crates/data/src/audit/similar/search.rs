@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::decide::sure_copies;
-use super::index::Index;
+use super::index::{Index, Neighbour};
 use super::picture::{Description, Maps, Picture};
 use super::store::Store;
 use super::verify::{Verified, verify};
+use super::view::FIRST_BLOB;
 use crate::Error;
 use tensor::par;
 
@@ -30,18 +31,46 @@ struct Near {
     views: (u8, u8),
 }
 
+/// Views of all pictures that may be near each other.
+struct Views {
+    /// The picture and the number of each view in it.
+    owners: Vec<(u32, u8)>,
+    index: Index,
+}
+
+impl Views {
+    fn new(pictures: &[Picture], wanted: impl Fn(usize) -> bool) -> Self {
+        let views =
+            |picture: &Picture| (0..picture.views.len()).filter(|&view| wanted(view)).collect::<Vec<_>>();
+        let owners: Vec<(u32, u8)> = (0..pictures.len())
+            .flat_map(|p| views(&pictures[p]).into_iter().map(move |view| (p as u32, view as u8)))
+            .collect();
+        let vector = |&(picture, view): &(u32, u8)| pictures[picture as usize].vectors[usize::from(view)];
+        let index = Index::new(&owners.iter().map(vector).collect::<Vec<_>>());
+        Self { owners, index }
+    }
+
+    /// The views of other pictures nearest to `view` of `picture`, which is number `a`, and their pictures.
+    fn nearest(&self, picture: &Picture, view: usize, a: usize, count: usize) -> Vec<(u32, Near)> {
+        let found = self.index.nearest(&picture.vectors[view], count, |n| self.owners[n].0 as usize != a);
+        let near = |near: Neighbour| {
+            let (owner, other) = self.owners[near.number];
+            (owner, Near { cosine: near.cosine, views: (view as u8, other) })
+        };
+        found.into_iter().map(near).collect()
+    }
+}
+
 /// For each picture the others that its views resemble, most alike first.
 pub(super) fn candidates(pictures: &[Picture]) -> Vec<Vec<Candidate>> {
     const WHOLE_NEIGHBOURS: usize = 24;
+    const PART_NEIGHBOURS: usize = 32;
     const BLOB_NEIGHBOURS: usize = 4;
     /// A cosine that two unrelated views often reach; what is above it counts.
     const CHANCE: f32 = 0.4;
     const MOST: usize = 40;
 
-    let owners: Vec<(u32, u8)> = (0..pictures.len())
-        .flat_map(|p| (0..pictures[p].views.len()).map(move |v| (p as u32, v as u8)))
-        .collect();
-    let index = Index::new(&pictures.iter().flat_map(|p| p.vectors.iter().copied()).collect::<Vec<_>>());
+    let [large, blobs] = [true, false].map(|large| Views::new(pictures, |view| (view < FIRST_BLOB) == large));
     let wholes: Vec<_> = pictures.iter().map(|p| p.whole).collect();
     let whole_index = Index::new(&wholes);
     par::map(pictures.len(), |a| {
@@ -49,16 +78,11 @@ pub(super) fn candidates(pictures: &[Picture]) -> Vec<Vec<Candidate>> {
         for near in whole_index.nearest(&wholes[a], WHOLE_NEIGHBOURS, |b| b != a) {
             alike.entry(near.number as u32).or_default().push(Near { cosine: near.cosine, views: (0, 0) });
         }
-        for (view, vector) in pictures[a].vectors.iter().enumerate() {
-            let count = if view == 0 { WHOLE_NEIGHBOURS } else { BLOB_NEIGHBOURS };
-            for near in index.nearest(vector, count, |n| owners[n].0 as usize != a) {
-                let (owner, other) = owners[near.number];
-                alike
-                    .entry(owner)
-                    .or_default()
-                    .push(Near { cosine: near.cosine, views: (view as u8, other) });
-            }
-        }
+        // Of the large views only the whole asks: where it is a part of another picture, that is in the index.
+        let whole = large.nearest(&pictures[a], 0, a, PART_NEIGHBOURS);
+        let blobs = (FIRST_BLOB..pictures[a].views.len())
+            .flat_map(|view| blobs.nearest(&pictures[a], view, a, BLOB_NEIGHBOURS));
+        whole.into_iter().chain(blobs).for_each(|(owner, near)| alike.entry(owner).or_default().push(near));
         let candidate = |(other, mut pairs): (u32, Vec<Near>)| {
             pairs.sort_by(|x, y| y.cosine.total_cmp(&x.cosine));
             let score = pairs.iter().map(|p| (p.cosine - CHANCE).max(0.0)).sum();
@@ -91,7 +115,7 @@ pub(super) fn compare(
     const AT_ONCE: usize = 4;
     /// Comparisons between the same two sets.
     const TRIES: usize = 5;
-    let budget = |size: usize| (4 + 2 * size).min(24);
+    let budget = |size: usize| (10 + 2 * size).min(24);
 
     let mut next = vec![0; pictures.len()];
     let mut tried: HashSet<(usize, usize)> = HashSet::new();

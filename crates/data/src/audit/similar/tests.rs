@@ -52,8 +52,8 @@ impl Scene {
     }
 }
 
-fn bytes(gray: Vec<f32>) -> Option<Vec<u8>> {
-    Some(gray.into_iter().map(|v| v.round() as u8).collect())
+fn bytes(gray: Vec<f32>) -> Option<Thumbnail> {
+    Some(Thumbnail::new(&gray, (SIDE, SIDE)))
 }
 
 /// The places of a picture turned counter-clockwise by `degrees`, mirrored before if asked, and magnified.
@@ -66,13 +66,13 @@ fn placed(degrees: f32, mirrored: bool, magnified: f32, [x, y]: [f32; 2]) -> imp
     }
 }
 
-fn find(pictures: &[Option<Vec<u8>>]) -> Similar {
+fn find(pictures: &[Option<Thumbnail>]) -> Similar {
     super::find(pictures.len(), &|i| pictures[i].clone(), &|_| ()).unwrap()
 }
 
 #[test]
 fn equal_pictures_are_one_source_and_unreadable_ones_are_alone() {
-    let picture = |v: u8| Some(vec![v; SIDE * SIDE]);
+    let picture = |v: u8| bytes(vec![f32::from(v); SIDE * SIDE]);
     let found = find(&[picture(3), None, picture(4), picture(3), None]);
     assert_eq!(found.source, [0, 1, 2, 0, 3]);
     assert_eq!(found.series, found.source);
@@ -82,7 +82,7 @@ fn equal_pictures_are_one_source_and_unreadable_ones_are_alone() {
 #[test]
 fn no_pictures_and_flat_pictures_are_no_trouble() {
     assert_eq!(find(&[]), Similar::default());
-    let flat: Vec<_> = (0..4).map(|v| Some(vec![60 * v; SIDE * SIDE])).collect();
+    let flat: Vec<_> = (0..4).map(|v| bytes(vec![60.0 * v as f32; SIDE * SIDE])).collect();
     assert_eq!(find(&flat).source, [0, 1, 2, 3]);
 }
 
@@ -142,6 +142,48 @@ fn neighbouring_slices_are_a_series_not_copies() {
     let found = find(&pictures);
     assert_eq!(found.source, (0..12).collect::<Vec<_>>());
     assert_eq!(found.series, (0..12).map(|i| i / 4).collect::<Vec<_>>());
+}
+
+/// What an apparatus or a program leaves on every picture is no reason to call strangers copies.
+#[test]
+fn strangers_that_share_what_is_not_anatomy_stay_apart() {
+    let faint = |seed: u64| -> Vec<f32> {
+        Scene::new(300 + seed).plain().iter().map(|v| 120.0 + 0.7 * (v - 120.0)).collect()
+    };
+    let place = |i: usize| (i % SIDE, i / SIDE);
+    // Blocks of 8 x 8 pixels, each of one gray level, as strong compression leaves them, and lines between them.
+    let blocks = |gray: &[f32], i: usize| {
+        let (x, y) = place(i);
+        let mean: f32 =
+            (0..64).map(|k| gray[(y / 8 * 8 + k / 8) * SIDE + x / 8 * 8 + k % 8]).sum::<f32>() / 64.0;
+        if x % 8 == 0 || y % 8 == 0 { mean + 25.0 } else { mean }
+    };
+    let collimator = |gray: &[f32], i: usize| {
+        let (x, y) = place(i);
+        let inside = (30..190).contains(&x) && (24..200).contains(&y) && x + y > 80;
+        if inside { gray[i] } else { 0.0 }
+    };
+    let marker = |gray: &[f32], i: usize| {
+        let (x, y) = place(i);
+        let letter = (20..60).contains(&y) && ((20..28).contains(&x) || (20..44).contains(&x) && y >= 52);
+        if letter || ((150..210).contains(&x) && (200..208).contains(&y) && x / 3 % 2 == 0) {
+            255.0
+        } else {
+            gray[i]
+        }
+    };
+    let bars = |gray: &[f32], i: usize| if (40..184).contains(&place(i).1) { gray[i] } else { 255.0 };
+    type Overlay<'a> = &'a dyn Fn(&[f32], usize) -> f32;
+    let overlays: [(&str, Overlay); 4] =
+        [("blocks", &blocks), ("collimator", &collimator), ("marker", &marker), ("bars", &bars)];
+    for (name, overlay) in overlays {
+        let picture = |seed| {
+            let gray = faint(seed);
+            bytes((0..SIDE * SIDE).map(|i| overlay(&gray, i)).collect())
+        };
+        let found = find(&(0..12).map(picture).collect::<Vec<_>>());
+        assert_eq!(found.source, (0..12).collect::<Vec<_>>(), "{name}");
+    }
 }
 
 #[test]

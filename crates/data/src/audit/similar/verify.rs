@@ -1,6 +1,6 @@
 //! Whether two pictures are alike once one is laid on the other.
 
-use super::align::{Flip, Placement};
+use super::align::{Agreement, Flip, Placement};
 use super::picture::{Description, Maps, Picture};
 
 /// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
@@ -14,7 +14,7 @@ const FOUND: f32 = 0.8;
 pub(super) struct Verified {
     pub a: usize,
     pub b: usize,
-    /// Correlation of the middle detail.
+    /// Correlation of the middle detail, overall or over the middling block, whichever is less.
     pub middle: f32,
     /// Correlation of the finest detail; 0 where the middle is already unlike.
     pub fine: f32,
@@ -48,7 +48,8 @@ pub(super) fn verify(
             for (level, steps) in [(3, 4), (2, 4)] {
                 placement = placement.refine(maps[0].level(level), maps[1].level(level), steps, &mut scratch);
             }
-            let (correlation, overlap) = placement.correlation(maps[0].level(2), maps[1].level(2), false);
+            let Agreement { correlation, overlap, .. } =
+                placement.agreement(maps[0].level(2), maps[1].level(2), false);
             if overlap >= 0.2 && best.is_none_or(|(c, _)| correlation > c) {
                 best = Some((correlation, placement));
             }
@@ -69,14 +70,15 @@ fn finish((a, b): (usize, usize), maps: [Maps; 2], placement: Placement) -> Opti
     let mut scratch = Vec::new();
     let [half, full] = [1, 0].map(|level| (maps[0].level(level), maps[1].level(level)));
     let placement = placement.refine(half.0, half.1, 4, &mut scratch);
-    let (middle, overlap) = placement.correlation(half.0, half.1, true);
+    let Agreement { correlation, median, overlap } = placement.agreement(half.0, half.1, true);
     if overlap < 0.2 {
         return None;
     }
+    let middle = correlation.min(median);
     let mut verified = Verified { a, b, middle, fine: 0.0, placement };
     if middle >= WORTHWHILE {
         verified.placement = placement.refine(full.0, full.1, 1, &mut scratch);
-        verified.fine = verified.placement.correlation(full.0, full.1, true).0;
+        verified.fine = verified.placement.agreement(full.0, full.1, true).correlation;
     }
     Some(verified)
 }

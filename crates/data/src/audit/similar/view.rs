@@ -11,6 +11,28 @@ use std::f32::consts::TAU;
 
 /// Blobs of a picture.
 const BLOBS: usize = 24;
+/// The whole, and discs that are the whole of another picture, if that is a crop of this one (a tenth off each side,
+/// wherever) or has a margin around it.
+const LARGE: [View; FIRST_BLOB] = {
+    let mut views = [View::WHOLE; FIRST_BLOB];
+    let mut i = 0;
+    while i < 9 {
+        views[1 + i] =
+            View { x: GRID * (i as f32 % 3.0 - 1.0), y: GRID * ((i / 3) as f32 - 1.0), radius: 0.9 * 0.48 };
+        i += 1;
+    }
+    let mut radius = 0.8 * 0.48;
+    while i < 12 {
+        views[1 + i] = View { radius, ..View::WHOLE };
+        radius *= 0.9;
+        i += 1;
+    }
+    views
+};
+/// How far the places of crops lie apart.
+const GRID: f32 = 0.04;
+/// The number of the first view of a picture that is a blob's: those before it are large.
+pub(super) const FIRST_BLOB: usize = 13;
 /// The radius of a blob's view in standard deviations of its scale: large, because few large views tell pictures apart
 /// where many small ones find the same rib in every chest.
 const REACH: f32 = 4.0;
@@ -120,8 +142,9 @@ impl Sampling {
     }
 }
 
-/// The views of a picture of which `gray: [side, side]` is a small version (about 56 pixels): the whole, then its blobs.
-pub(super) fn views(gray: &[f32], side: usize) -> Vec<View> {
+/// The views of a picture of which `gray: [side, side]` is a small version (about 56 pixels): the whole and parts
+/// of it, then its blobs where it is `shown`.
+pub(super) fn views(gray: &[f32], side: usize, shown: &dyn Fn(usize, usize) -> bool) -> Vec<View> {
     const SCALES: usize = 8;
     let sigma = |scale: usize| 1.4 * 2.0_f32.powf(scale as f32 / 3.0);
     let smooth: Vec<Vec<f32>> = (0..SCALES).map(|s| blur(gray, side, sigma(s))).collect();
@@ -144,7 +167,10 @@ pub(super) fn views(gray: &[f32], side: usize) -> Vec<View> {
                         if value > 0.0 { other <= value } else { other >= value }
                     })
                 };
-                if value != 0.0 && layers[scale - 1..=scale + 1].iter().all(|layer| near(layer)) {
+                if value != 0.0
+                    && shown(x, y)
+                    && layers[scale - 1..=scale + 1].iter().all(|layer| near(layer))
+                {
                     let place = |p: usize| (p as f32 + 0.5) / side as f32 - 0.5;
                     blobs.push((value.abs(), View { x: place(x), y: place(y), radius }));
                 }
@@ -152,5 +178,5 @@ pub(super) fn views(gray: &[f32], side: usize) -> Vec<View> {
         }
     }
     blobs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    std::iter::once(View::WHOLE).chain(blobs.into_iter().map(|(_, view)| view).take(BLOBS)).collect()
+    LARGE.into_iter().chain(blobs.into_iter().map(|(_, view)| view).take(BLOBS)).collect()
 }

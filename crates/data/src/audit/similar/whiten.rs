@@ -58,7 +58,7 @@ impl Whitening {
             let image = multiply(&covariance, direction);
             let variance = dot(&image, direction);
             // A direction with next to no variance is noise; a share of the total keeps it small.
-            let scale = 1.0 / (variance + 1e-4 * total).sqrt().max(f32::MIN_POSITIVE);
+            let scale = 1.0 / (variance + 2e-3 * total).sqrt().max(f32::MIN_POSITIVE);
             direction.iter_mut().for_each(|v| *v *= scale);
         }
         Self { mean, directions }

@@ -242,6 +242,7 @@ fn what_the_data_are_worth_stands_beside_the_number() {
     let found = evaluate("other", &["--json", "--report", "other.html"]).json();
     assert_eq!((&found["audit"]["trained_on"], &found["audit"]["leaks"]), (&3.into(), &true.into()));
     let page = fs::read_to_string(folder.path().join("other.html")).unwrap();
+    assert!(page.contains("<title>run on other: Vertebra report</title>"));
     let words = "the model was trained with 3 of these 5 files";
     assert!(page.find(words).unwrap() < page.find("id=\"result\"").unwrap(), "above the figures");
     let said = evaluate("other", &[]).stdout;

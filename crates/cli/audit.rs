@@ -25,7 +25,8 @@ offered with what speaks for them and are never taken for granted. Research use 
 pub struct Args {
     /// Folder or CSV manifest
     data: PathBuf,
-    /// What belongs together: a column, or a pattern of the file name such as 'person*_'
+    /// What belongs together: a column, a pattern of the file name such as 'person*_', or
+    /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<String>,
     /// Also write a page for a browser, complete in one file

@@ -13,6 +13,7 @@ mod failure;
 mod heatmaps;
 mod import;
 mod inspect;
+mod interrupt;
 mod labelled;
 mod localise;
 mod phantom;

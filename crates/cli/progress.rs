@@ -111,6 +111,7 @@ pub struct Counter {
 impl Counter {
     /// For `total` images.
     pub fn new(total: usize) -> Self {
+        crate::interrupt::watch();
         Self { lines: Lines::default(), total, stage: Mutex::new(("", Instant::now())) }
     }
 

@@ -118,10 +118,14 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// Writes the report, and the model card if a path for it is given.
     pub fn write(&self, path: &Path, card: Option<&Path>) -> Result<(), Failure> {
-        let subject = self.run.map_or(self.dataset.source.as_path(), |(run, _)| run);
-        let canonical = subject.canonicalize().unwrap_or_else(|_| subject.to_owned());
+        let data = &self.dataset.source;
+        let title = match self.run {
+            Some((run, true)) => name_of(run),
+            Some((run, false)) => format!("{} on {}", name_of(run), name_of(data)),
+            None => name_of(data),
+        };
         let contents = Contents {
-            title: canonical.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            title,
             metadata: &self.model.metadata,
             summary: self.summary,
             labels: &self.evaluation.labels,
@@ -196,6 +200,12 @@ impl Page<'_> {
 /// A file of a run folder; none if it is not there, or cannot be read.
 fn read(run: &Path, name: &str) -> Option<String> {
     std::fs::read_to_string(run.join(name)).ok()
+}
+
+/// The name of a file or folder, for a title.
+fn name_of(path: &Path) -> String {
+    let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    canonical.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// How many groups a data set has.

@@ -3,14 +3,13 @@
 mod folds;
 
 use crate::failure::{Failure, note};
+use crate::interrupt;
 use crate::progress::Progress;
 use crate::shell::{self, program, quote};
 use clap::ValueEnum;
 use model::Fit;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
 
 /// Train a classifier, and evaluate it on the test split
@@ -184,7 +183,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     if args.data.is_none() && !args.resume {
         phantom_data(&mut config)?;
     }
-    let stop = stop_on_signal();
+    let stop = interrupt::stop_flag();
     if goes_on || args.folds.is_some() {
         return folds::run(&config, args.folds, &stop, args.json);
     }
@@ -365,23 +364,6 @@ fn phantom_data(config: &mut Config) -> Result<(), Failure> {
          --warmup {warmup} --epochs {epochs} --patience {patience} --seed {seed}{augment}"
     ));
     Ok(())
-}
-
-/// A flag that the first Ctrl-C (or termination) sets; the second ends the program at once.
-fn stop_on_signal() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    let handler = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            crate::progress::clear();
-            std::process::exit(130);
-        }
-        note("stopping after this step, to save; once more ends at once (the last checkpoint stays)");
-    };
-    if ctrlc::set_handler(handler).is_err() {
-        note("warning: Ctrl-C cannot be caught here; a stopped run goes on from its last checkpoint");
-    }
-    stop
 }
 
 /// Counts the closing table as a look at the test split, if it is one.

@@ -98,7 +98,9 @@ fn jpeg(bytes: &[u8]) -> Vec<Tag> {
             (0xc0..=0xcf, [_, _, _, _, _, components, rest @ ..])
                 if ![0xc4, 0xc8, 0xcc].contains(&marker) =>
             {
-                found.push(("JPEG process".into(), format!("SOF{}", marker - 0xc0)));
+                let process =
+                    ["baseline", "extended", "progressive", "lossless"].get(usize::from(marker - 0xc0));
+                found.push(("JPEG process".into(), (*process.unwrap_or(&"other")).into()));
                 let each = rest.chunks_exact(3).take((*components).into());
                 let sampling: Vec<String> =
                     each.map(|one| format!("{}x{}", one[1] >> 4, one[1] & 15)).collect();
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!((value(&found, "EXIF Make"), value(&found, "EXIF Model")), (Some("Acme"), Some("X")));
         assert_eq!(
             (value(&found, "JPEG process"), value(&found, "JPEG sampling")),
-            (Some("SOF0"), Some("1x1"))
+            (Some("baseline"), Some("1x1"))
         );
         for end in 0..whole.len() {
             tags(&whole[..end]);

@@ -180,6 +180,7 @@ fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> S
             "The split leaks, so a score on it flatters: it says less about {task} than it seems to."
         );
     }
+    let is_suspect = names_leak || audit.hints.iter().any(|hint| hint.across_splits > 0);
     let is_doubt =
         |finding: &&Finding| finding.severity == Severity::Warning && finding.kind != "groups-unknown";
     let warnings = audit.findings.iter().filter(is_doubt).count();
@@ -188,6 +189,9 @@ fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> S
             "No leak and no shortcut was found; which images are of one patient, nobody says.".into()
         }
         (true, 0) => "No leak and no shortcut was found.".into(),
+        (true, _) if is_suspect => {
+            format!("Whether the split leaks depends on what belongs together; {} below.", warned(warnings))
+        }
         (true, _) => format!("The split does not leak as far as can be seen; {} below.", warned(warnings)),
         (false, 0) => "There is no split yet; divide it by group (`vertebra split`).".into(),
         (false, _) => format!(

@@ -90,57 +90,45 @@ fn a_set_that_gives_nothing_away_is_not_accused() {
 #[test]
 fn what_tells_the_class_is_named() {
     type File = fn(GrayImage, bool) -> Vec<u8>;
-    let cases: [(&str, File); 12] = [
-        ("width", |picture, sick| {
+    // Each case gives away what its words say, so that few sets are audited.
+    let cases: [(&[&str], File); 7] = [
+        (&["is JPEG"], |picture, sick| if sick { png(picture) } else { jpeg(&picture, 95) }),
+        (&["width", "mean brightness"], |mut picture, sick| {
+            picture
+                .pixels_mut()
+                .filter(|_| sick)
+                .for_each(|pixel| pixel.0[0] = pixel.0[0].saturating_add(40));
             png(DynamicImage::from(picture).crop_imm(0, 0, if sick { SIDE - 6 } else { SIDE }, SIDE))
         }),
-        ("is JPEG", |picture, sick| if sick { png(picture) } else { jpeg(&picture, 95) }),
-        ("bits a sample", |picture, sick| match sick {
-            true => png(DynamicImage::from(picture).to_luma16()),
-            false => png(picture),
+        (&["bits a sample", "even frame"], |mut picture, sick| {
+            if !sick {
+                return png(picture);
+            }
+            let edge = |i: u32| !(4..SIDE - 4).contains(&i);
+            picture.enumerate_pixels_mut().filter(|(x, y, _)| edge(*x) || edge(*y)).for_each(|p| p.2.0 = [0]);
+            png(DynamicImage::from(picture).to_luma16())
         }),
-        ("JPEG quantisation", |picture, sick| jpeg(&picture, if sick { 90 } else { 80 })),
-        ("stored in colour", |picture, sick| match sick {
-            true => png(DynamicImage::from(picture).to_rgb8()),
-            false => png(picture),
+        (&["stored in colour", "text or marker, top left"], |picture, sick| {
+            let marked = DynamicImage::from(with_mark(picture, if sick { [3, 3] } else { [70, 3] }, 6));
+            if sick { png(marked.to_rgb8()) } else { png(marked) }
         }),
-        ("EXIF Model is \"B\"", |picture, sick| {
+        (&["JPEG quantisation", "EXIF Model is \"B\""], |picture, sick| {
             // A directory of one entry, the model, as text in place (TIFF 6.0, section 2).
             let exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x10\0\x02\0\0\0\x02?\0\0\0\0\0\0\0";
             let mut exif = exif.to_vec();
             let at = exif.iter().position(|&byte| byte == b'?').unwrap();
             exif[at] = if sick { b'A' } else { b'B' };
-            let bytes = jpeg(&picture, 90);
+            let bytes = jpeg(&picture, if sick { 90 } else { 80 });
             [&bytes[..2], &[0xff, 0xe1, 0, exif.len() as u8 + 2], &exif, &bytes[2..]].concat()
         }),
-        ("PNG text Software is \"two\"", |picture, sick| {
-            let bytes = png(picture);
+        (&["PNG text Software is \"two\"", "text or marker"], |picture, sick| {
+            let bytes = png(if sick { with_mark(picture, [40, 72], 5) } else { picture });
             let (start, end) = bytes.split_at(33); // Behind the header.
             let text = if sick { b"Software\0one" } else { b"Software\0two" };
             let chunk = [&[0, 0, 0, text.len() as u8][..], b"tEXt", text, &[0; 4]].concat();
             [start, &chunk, end].concat()
         }),
-        ("even frame", |mut picture, sick| {
-            if sick {
-                let edge = |i: u32| !(4..SIDE - 4).contains(&i);
-                picture
-                    .enumerate_pixels_mut()
-                    .filter(|(x, y, _)| edge(*x) || edge(*y))
-                    .for_each(|p| p.2.0 = [0]);
-            }
-            png(picture)
-        }),
-        ("text or marker, top left", |picture, sick| {
-            png(with_mark(picture, if sick { [3, 3] } else { [70, 3] }, 6))
-        }),
-        ("text or marker", |picture, sick| png(if sick { with_mark(picture, [40, 72], 5) } else { picture })),
-        ("mean brightness", |mut picture, sick| {
-            picture
-                .pixels_mut()
-                .for_each(|pixel| pixel.0[0] = pixel.0[0].saturating_add(if sick { 40 } else { 0 }));
-            png(picture)
-        }),
-        ("fine detail", |picture, sick| {
+        (&["fine detail"], |picture, sick| {
             // One class was once a coarse JPEG.
             let coarse = image::load_from_memory(&jpeg(&picture, 30)).unwrap();
             png(if sick { coarse } else { picture.into() })
@@ -148,7 +136,8 @@ fn what_tells_the_class_is_named() {
     ];
     for (words, file) in cases {
         let verdict = verdict(set(file).path());
-        assert!(verdict.contains(words) && verdict.contains("tells the classes apart"), "{words}: {verdict}");
+        let is_named = |words: &&str| verdict.contains(words) && verdict.contains("tells the classes apart");
+        assert!(words.iter().all(is_named), "{words:?}: {verdict}");
     }
 }
 
@@ -188,6 +177,7 @@ fn patients_on_both_sides_are_named_where_names_or_columns_tell_them() {
     let words = "On both sides of the split: 10 of 10 groups, if 'patient*_view' in the file names is one";
     assert!(found.verdict.join(" ").contains(words), "{:?}", found.verdict);
     assert!(!found.leaks, "nobody said that it is what belongs together");
+    assert!(found.verdict.last().unwrap().starts_with("Whether the split leaks depends on"));
 
     let folder = patients(|patient, view| format!("{patient:08}_{view:03}"));
     let verdict_of_numbers = verdict(folder.path());

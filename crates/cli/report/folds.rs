@@ -18,9 +18,8 @@ pub fn of_folds(folder: &Path) -> Result<PathBuf, Failure> {
     // All folds have the same settings, and no threshold or temperature is that of all.
     let mut metadata = Model::read(&result.folds[0].run)?.metadata;
     (metadata.threshold, metadata.calibration) = (None, None);
-    let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let contents = Contents {
-        title: canonical.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        title: super::name_of(folder),
         metadata: &metadata,
         summary: &result.pooled,
         labels: &labels,

@@ -88,8 +88,8 @@ fn files_that_are_no_weights_are_refused() {
         vertebra(folder.path(), &["import", "file.pth", "--out", "model.safetensors"])
     };
     import(b"\x80\x02cposix\nsystem\n").fails(1, &["file.pth", "torch.save(model.state_dict(), FILE)"]);
-    import(b"PK\x03\x04 and no more").fails(1, &["file.pth", "not a sound file of torch.save"]);
-    import(b"\x89HDF\r\n\x1a\n").fails(1, &["file.pth", "Keras"]);
+    import(b"PK\x03\x04 and no more").fails(1, &["file.pth", "not a sound zip file"]);
+    import(b"\x89HDF\r\n\x1a\n").fails(1, &["file.pth", "not a sound HDF5 file"]);
     import(b"").fails(1, &["file.pth", "ends early"]);
     let mut tensors = colour("mobilenet-v1", "tf").weights;
     tensors.remove("conv1_bn.bias");

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
   vertebra import mobilenet_v1.safetensors --naming tf --image-size 160 --out v1.safetensors
   vertebra import face.pth --activation leaky-relu:0.1 --preprocessing unit --out face.safetensors
 
-FILE is a safetensors file, or a state dict that torch.save wrote (.pth, .pt); pickles are read without executing
-anything. Names of torchvision, timm, Keras and TensorFlow-slim are known; other networks are taken if their layers are
+FILE is a safetensors file, a state dict that torch.save wrote (.pth, .pt), or what Keras saved (.h5, .weights.h5,
+.keras); the content tells which, and pickles are read without executing anything. Names of torchvision, timm, Keras and TensorFlow-slim are known; other networks are taken if their layers are
 a MobileNet's in order. Width, classes, channels and layout follow from the tensors. Padding, epsilon, activation and
 preprocessing do not: they are those that --naming publishes, and a wrong one is not an error but wrong predictions.")]
 pub struct Args {

@@ -26,7 +26,7 @@ pub(super) struct Description {
 
 /// A picture as it is looked for.
 pub(super) struct Picture {
-    /// The whole, then blobs.
+    /// The whole, parts of it, then blobs from [`FIRST_BLOB`] on.
     pub views: Vec<View>,
     /// The descriptor of each view.
     pub vectors: Vec<Vector>,

@@ -1,9 +1,10 @@
 //! Views: discs of a picture whose description does not change when the picture is turned or mirrored.
 //!
-//! The first view is the whole picture; some are parts that a crop may have left; the others lie around blobs, extrema of the difference of Gaussians over place and
-//! scale (Lowe 2004), which stay on the same spot of the subject under a crop, a shift or a change of scale. A view is read
-//! along rings around its centre. Turning the picture shifts every ring, mirroring reverses it; neither changes the
-//! magnitude of a ring's Fourier coefficients, and their phases tell the turn afterwards.
+//! The first view is the whole picture; some are parts that a crop may have left; the others lie around blobs, extrema of
+//! the difference of Gaussians over place and scale (Lowe 2004), which stay on the same spot of the subject under a crop, a
+//! shift or a change of scale. A view is read along rings around its centre. Turning the picture shifts every ring,
+//! mirroring reverses it; neither changes the magnitude of a ring's Fourier coefficients, and their phases tell the turn
+//! afterwards.
 
 use super::align::Flip;
 use super::detail::{Map, blur};

@@ -4,10 +4,11 @@
 //! row is `kernel * inputs` contiguous floats, and the windows of neighbouring outputs lie `stride * inputs` apart: so
 //! the rows of the product's left matrix exist already, as overlapping segments, and nothing is copied nine times.
 
+use crate::block::Block;
 use crate::depthwise::split_rows;
 use crate::gemm::{self, Finish, Gemm, Left};
 use crate::pack::Packed;
-use crate::rows::{Block, Rows, check_read};
+use crate::rows::{Rows, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{ConvShape, Epilogue, Read};

@@ -8,11 +8,12 @@
 //!
 //! Where there is nothing to transform, as in inference, `depthwise_direct` does without the ring.
 
+use crate::block::{Block, PIXELS, Taps};
 use crate::depthwise_direct;
 use crate::depthwise_finish::{Activate, Finish, Moments, Plain};
 use crate::output::Output;
 use crate::ring::{Ring, RingShape};
-use crate::rows::{Block, PIXELS, Taps, check_read};
+use crate::rows::check_read;
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{ConvShape, Epilogue, Read};

@@ -7,10 +7,11 @@
 //!
 //! The weight gradient of a tile is that of the output rows that begin in it, so tiles add up to the whole.
 
+use crate::block::{Act, Block, PIXELS};
 use crate::depthwise::{MAX_KERNEL, check_shape, split_rows};
 use crate::output::Output;
 use crate::ring::{Ring, RingShape};
-use crate::rows::{Act, Block, PIXELS, check_grad, check_read};
+use crate::rows::{check_grad, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{ConvShape, Deferred, Grad, Read};

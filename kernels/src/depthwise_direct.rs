@@ -6,7 +6,7 @@
 //! are as many as hide the latency of a multiply-add. The order in which an output's nine products are added depends on
 //! its column alone, so tiles do not show in the result.
 
-use crate::rows::{Act, Block, PIXELS};
+use crate::block::{Act, Block, PIXELS};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{Activation, ConvShape};

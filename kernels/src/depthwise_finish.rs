@@ -1,8 +1,8 @@
 //! What a depthwise convolution does with outputs that are still in registers: store them, take their moments, or
 //! activate them.
 
+use crate::block::{Act, Block};
 use crate::output::Output;
-use crate::rows::{Act, Block};
 use crate::simd::Simd;
 use crate::view::Activation;
 

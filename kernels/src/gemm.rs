@@ -12,7 +12,7 @@
 //! Gradient of the input: left is the gradient, right the packed transposed weights. Gradient of the weights: left is
 //! the input read by columns, right the gradient as it lies, whose panels are 2 vectors wide and not packed.
 
-use crate::rows::{Act, add_up_to};
+use crate::block::{Act, add_up_to};
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{Activation, Deferred, Epilogue};
 use std::ops::Range;

@@ -5,6 +5,7 @@
 //! tests. Layout is NHWC, f32; buffer parameters name their shape.
 
 pub mod arena;
+mod block;
 pub mod buffer;
 #[cfg(feature = "comparison")]
 pub mod comparison;

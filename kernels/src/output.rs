@@ -1,6 +1,6 @@
 //! Where the kernels over image rows write: through the caches, or past them where the next reader would not find it.
 
-use crate::rows::CACHE_LINE;
+use crate::block::CACHE_LINE;
 use crate::simd::Simd;
 
 /// Where a kernel's outputs go.

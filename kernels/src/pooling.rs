@@ -4,8 +4,9 @@
 //! backward kernel first writes the gradient with respect to the values it read; where those were deferred,
 //! [`elementwise::mask`] then carries it through the activation while it is still in the cache.
 
+use crate::block::add_up_to;
 use crate::elementwise::{self, read};
-use crate::rows::{add_up_to, check_read};
+use crate::rows::check_read;
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{ConvShape, Read};
 use std::ops::Range;

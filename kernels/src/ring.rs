@@ -5,7 +5,8 @@
 //! constant away (an address needs no arithmetic), and no two of them compete for the same set of the cache, as the
 //! pixels of a row of 512 channels do. Rows outside the image are one row of zeros.
 
-use crate::rows::{Block, CACHE_LINE, Rows};
+use crate::block::{Block, CACHE_LINE};
+use crate::rows::Rows;
 use crate::simd::{Kernel, Simd};
 
 /// How a [`Ring`] lies in memory, and which rows it takes.

@@ -3,7 +3,8 @@
 //! A deferred value is computed once here and then used by every panel of weights; done for a block of pixels that
 //! fits L2, this is a few percent of the product and replaces a pass over memory.
 
-use crate::rows::{Block, Rows};
+use crate::block::Block;
+use crate::rows::Rows;
 use crate::simd::{Kernel, Level, Simd};
 
 /// Floats from one pixel of `channels` to the next in working memory: whole cache lines, and one more where pixels

@@ -14,11 +14,12 @@ objdump, and fails unless
 import collections, os, platform, re, shutil, subprocess, sys
 
 # What training and inference spend their time in; every other kernel is checked too, but may come and go.
-HOT = ["gemm::Task", "depthwise::Forward", "depthwise_direct::Direct", "depthwise_backward::Backward",
+HOT = ["gemm::Task", "depthwise::OutputRow<kernels::depthwise_finish::Moments>", "ring::Fill<kernels::view::Read>",
+       "ring::Fill<kernels::view::Grad>", "depthwise_direct::Direct", "depthwise_backward::Backward",
        "stage::Stage<kernels::view::Read>", "stage::Stage<kernels::view::Grad>", "conv::Fill", "pooling::GlobalAverage", "elementwise::Mask",
        "optimizer::AdamKernel", "limits::MultiplyAdds"]
 # Kernels that have nothing to multiply and add.
-NO_MULTIPLY_ADD = {"elementwise::Accumulate", "pooling::AverageBackward", "limits::Sum", "limits::Copy"}
+NO_MULTIPLY_ADD = {"depthwise::Forward", "elementwise::Accumulate", "pooling::AverageBackward", "limits::Sum", "limits::Copy"}
 # Kernels with a loop that may check bounds: it reads what a first layer never has, a deferred input.
 CHECKS_BOUNDS = {"conv::Fill"}
 # Vector registers by level.
@@ -26,7 +27,7 @@ WIDTH = {"avx2": "ymm", "avx512": "zmm"}
 # What a kernel may call: block copies, failed assertions, and the power of Adam's bias correction.
 ALLOWED = re.compile(r"^(memcpy|memmove|memset|pow|core::panicking::.*|core::slice::index::.*)$")
 # Operations that must have been inlined at any level.
-OPERATION = re.compile(r"core_arch|\bwide::|safe_arch::|\bisa::(?!avx2::enter|avx512::enter|detect)|::run::<|as kernels::simd::")
+OPERATION = re.compile(r"core_arch|\bwide::|safe_arch::|\bisa::(?!\w+::enter|detect)|::run::<|as kernels::simd::")
 BOUNDS = re.compile(r"panic_bounds_check|slice_index_fail|slice_(start|end)_index")
 
 Instruction = collections.namedtuple("Instruction", "at text target symbol")
@@ -100,19 +101,23 @@ def check(functions):
             problems.append(f"{where}: no multiply-add of {register} registers")
         if level == "avx2" and any("zmm" in i.text for i in code):
             problems.append(f"{where}: uses registers that the level does not have")
-        problems += [f"{where}: calls {name}" for name in sorted(calls(code)) if not ALLOWED.match(name)]
+        # A kernel may run another one of its level apart, which is checked by itself.
+        apart = f"kernels::isa::{level}::enter::<"
+        others = [name for name in sorted(calls(code)) if not name.startswith(apart) and not ALLOWED.match(name)]
+        problems += [f"{where}: calls {name}" for name in others]
         if kernel not in CHECKS_BOUNDS:
             problems += [f"{where}: a loop at {start:x} checks bounds" for start in failing_loops(code, register)]
     problems += [f"{kernel} at {level}: not found" for level in WIDTH for kernel in HOT if (level, kernel) not in entered]
-    # The portable level has no entry of its own: its code is where the others are entered from.
+    # The portable level has an entry for what runs apart only: other code of it is where the others are entered from.
     for kernel in sorted({kernel for _, kernel in entered}):
         entry = f"kernels::isa::avx512::enter::<kernels::{kernel}>"
+        apart = f"kernels::isa::portable::enter::<kernels::{kernel}>"
         for name, code in functions.items():
-            if entry not in calls(code):
+            if name != apart and (entry not in calls(code) or name.startswith("kernels::isa::")):
                 continue
             packed = sum(bool(re.match(r"v?(add|mul)ps", i.text)) for i in code)
             seen.append(f"{kernel} at portable: in {name}, {packed} packed operations")
-            if packed == 0 and kernel != "limits::Copy":
+            if packed == 0 and kernel not in {"limits::Copy", "depthwise::Forward"}:
                 problems.append(f"{kernel} at portable: nothing packed in {name}")
             found = sorted(called for called in calls(code) if OPERATION.search(called))
             problems += [f"{kernel} at portable: {name} calls {called}" for called in found]

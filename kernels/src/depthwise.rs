@@ -178,18 +178,7 @@ impl Forward<'_> {
                     }
                     let (x, ring, taps) = (&self.x, &ring, self.taps);
                     let start = (oy - self.rows.start) * out_w * channels;
-                    S::LEVEL.dispatch(OutputRow {
-                        finish,
-                        block,
-                        rows,
-                        x,
-                        ring,
-                        taps,
-                        kernel,
-                        stride,
-                        out_w,
-                        start,
-                    });
+                    s.apart(OutputRow { finish, block, rows, x, ring, taps, kernel, stride, out_w, start });
                 }
                 finish.end(s, block);
             }

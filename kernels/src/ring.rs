@@ -76,7 +76,7 @@ impl Ring {
     /// # Safety
     /// The source must have the image.
     #[inline(always)]
-    pub(crate) unsafe fn read<S: Simd, R: Rows>(&mut self, _: S, source: &R, start: usize, end: usize) {
+    pub(crate) unsafe fn read<S: Simd, R: Rows>(&mut self, s: S, source: &R, start: usize, end: usize) {
         let RingShape { slots, height, width, left, columns } = self.shape;
         self.next = self.next.max(start);
         while self.next < end.min(height) {
@@ -85,7 +85,7 @@ impl Ring {
             unsafe {
                 let to = self.memory.add(self.next % slots * self.row + left * S::LANES);
                 let (block, pixel, plane) = (self.block, self.next * width, self.plane);
-                S::LEVEL.dispatch(Fill { source, block, pixel, count, to, plane });
+                s.apart(Fill { source, block, pixel, count, to, plane });
             }
             self.next += 1;
         }

@@ -122,6 +122,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The vector.
     type V: Copy;
 
+    /// Runs a kernel in a function of its own, whose loops then have all registers to themselves.
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output;
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::V;
     /// `LANES` floats from `p`.

@@ -33,6 +33,11 @@ impl Simd for Avx2 {
     type V = __m256;
 
     #[inline(always)]
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the value exists only where the CPU has the level.
+        unsafe { enter(kernel) }
+    }
+    #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
         // SAFETY: the token proves AVX2 and FMA.
         unsafe { _mm256_set1_ps(x) }

@@ -30,6 +30,11 @@ impl Simd for Avx512 {
     type V = __m512;
 
     #[inline(always)]
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the value exists only where the CPU has the level.
+        unsafe { enter(kernel) }
+    }
+    #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
         // SAFETY: the token proves AVX-512.
         unsafe { _mm512_set1_ps(x) }

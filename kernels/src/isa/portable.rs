@@ -2,12 +2,18 @@
 //!
 //! Four lanes and not eight, because a register tile is counted in hardware registers and those hold four floats here.
 
-use crate::simd::{Level, Simd};
+use crate::simd::{Kernel, Level, Simd};
 use wide::f32x4;
 
 /// The token of the portable level: every machine has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Portable;
+
+/// Runs `kernel` in a function of its own.
+#[inline(never)]
+fn enter<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Portable)
+}
 
 impl Simd for Portable {
     const LANES: usize = 4;
@@ -15,6 +21,10 @@ impl Simd for Portable {
     const LEVEL: Level = Level::Portable;
     type V = f32x4;
 
+    #[inline(always)]
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        enter(kernel)
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> f32x4 {
         f32x4::splat(x)

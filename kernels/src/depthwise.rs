@@ -16,7 +16,8 @@ use crate::ring::{Ring, RingShape};
 use crate::rows::check_read;
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
-use crate::view::{ConvShape, Epilogue, Read};
+use crate::stage::spacing;
+use crate::view::{Activation, ConvShape, Epilogue, Read};
 use std::ops::Range;
 
 /// The largest kernel.
@@ -71,13 +72,44 @@ pub fn depthwise(
     if let (Read::Plain(x), &Epilogue::Activate { bias, act, residual: None }) = (x, &epilogue)
         && depthwise_direct::fits(shape)
     {
-        return depthwise_direct::depthwise(level, shape, x, weights, rows, y, bias, act);
+        return depthwise_direct::depthwise(level, shape, x, weights, rows, (y, channels), bias, act);
     }
     let (ring, width) = (ring(shape), block_width(shape));
     scratch::with(lens(shape), |[memory, taps, state]| {
         let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
         level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, width, memory, taps, state });
     });
+}
+
+/// Whether [`depthwise_spaced`] has a body for the shape.
+pub fn can_space(shape: &ConvShape) -> bool {
+    depthwise_direct::fits(shape)
+}
+
+/// As [`depthwise`] of a plain image with [`Epilogue::Activate`], into `y: [rows, out_w, spacing(c)]`, where
+/// [`pointwise_spaced`](crate::pointwise::pointwise_spaced) reads it without a copy. What lies between the pixels is
+/// left as it is.
+///
+/// # Panics
+/// When a length does not fit the shape, or [`can_space`] does not hold.
+pub fn depthwise_spaced(
+    level: Level,
+    shape: &ConvShape,
+    x: &[f32],
+    weights: &[f32],
+    rows: Range<usize>,
+    y: &mut [f32],
+    bias: &[f32],
+    act: Activation,
+) {
+    let pitch = spacing(shape.inputs);
+    check_shape(shape, weights);
+    assert!(can_space(shape), "{shape:?} is not 3x3 at stride 1 or 2");
+    assert_eq!(x.len(), shape.input_len(), "x: [h, w, c]");
+    assert!(rows.start <= rows.end && rows.end <= shape.out_h, "rows {rows:?} of {}", shape.out_h);
+    assert_eq!(y.len(), rows.len() * shape.out_w * pitch, "y: [rows, out_w, {pitch}]");
+    assert_eq!(bias.len(), shape.inputs, "bias: [c]");
+    depthwise_direct::depthwise(level, shape, x, weights, rows, (y, pitch), bias, act);
 }
 
 /// Floats of [`scratch`] that [`depthwise`] takes, for any number of rows.

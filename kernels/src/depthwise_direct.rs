@@ -39,20 +39,21 @@ pub(crate) fn lens(shape: &ConvShape) -> [usize; 2] {
     [seen(PIXELS, shape.stride) * shape.inputs + width, TAPS * width]
 }
 
-/// `y = act(depthwise(x) + bias)` for output rows `rows`; the lengths were checked by [`crate::depthwise::depthwise`].
+/// `y = act(depthwise(x) + bias)` for output rows `rows`, whose pixels begin `pitch` floats apart; the lengths were
+/// checked by [`crate::depthwise::depthwise`].
 pub(crate) fn depthwise(
     level: Level,
     shape: &ConvShape,
     x: &[f32],
     weights: &[f32],
     rows: Range<usize>,
-    y: &mut [f32],
+    (y, pitch): (&mut [f32], usize),
     bias: &[f32],
     act: Activation,
 ) {
     scratch::with(lens(shape), |[zeros, taps]| {
         let (zeros, taps) = (zeros.as_mut_ptr(), taps.as_mut_ptr());
-        level.dispatch(Direct { shape, x, weights, rows, y, bias, act, zeros, taps });
+        level.dispatch(Direct { shape, x, weights, rows, y, pitch, bias, act, zeros, taps });
     });
 }
 
@@ -62,6 +63,8 @@ struct Direct<'a> {
     weights: &'a [f32],
     rows: Range<usize>,
     y: &'a mut [f32],
+    /// Floats from one pixel of `y` to the next.
+    pitch: usize,
     bias: &'a [f32],
     act: Activation,
     /// What a group of outputs sees of a row outside the image: as many pixels, of which a block's channels are zeroed.
@@ -98,10 +101,10 @@ impl Direct<'_> {
                 block.gather(s, TAPS, self.weights.as_ptr(), self.taps);
                 let taps = self.taps.cast_const();
                 let bias = self.bias.as_ptr().add(block.start);
-                let group = Group { block, stride, taps, bias, act, pitch: channels };
+                let group = Group { block, stride, taps, bias, act, pitches: [channels, self.pitch] };
                 let mut oy = self.rows.start;
                 while oy < self.rows.end {
-                    let at = (oy - self.rows.start) * self.shape.out_w * channels + block.start;
+                    let at = (oy - self.rows.start) * self.shape.out_w * self.pitch + block.start;
                     if oy + ROWS <= self.rows.end {
                         self.row::<S, ROWS>(s, &group, oy, y.add(at));
                         oy += ROWS;
@@ -137,22 +140,23 @@ impl Direct<'_> {
         let inner = pad_left.div_ceil(stride).min(out_w);
         let end = (w + pad_left + stride).saturating_sub(KERNEL) / stride;
         let end = end.clamp(inner, out_w);
-        let to = |ox: usize| y.wrapping_add(ox * channels);
+        let to = |ox: usize| y.wrapping_add(ox * self.pitch);
+        let below = out_w * self.pitch;
         // SAFETY: columns from ox * stride - pad_left on are in the image, those of the edges where they are used.
         unsafe {
             for ox in (0..inner).chain(end..out_w) {
                 let columns = pad_left.saturating_sub(ox * stride).min(KERNEL)
                     ..(w + pad_left).saturating_sub(ox * stride).min(KERNEL);
                 let first = (ox * stride + columns.start).saturating_sub(pad_left);
-                group.edge::<R>(s, &rows.from(first), columns, to(ox), out_w * channels);
+                group.edge::<R>(s, &rows.from(first), columns, to(ox), below);
             }
             let mut ox = inner;
             while ox + PIXELS <= end {
-                group.outputs::<R, PIXELS>(s, &rows.from(ox * stride - pad_left), to(ox), out_w * channels);
+                group.outputs::<R, PIXELS>(s, &rows.from(ox * stride - pad_left), to(ox), below);
                 ox += PIXELS;
             }
             while ox < end {
-                group.outputs::<R, 1>(s, &rows.from(ox * stride - pad_left), to(ox), out_w * channels);
+                group.outputs::<R, 1>(s, &rows.from(ox * stride - pad_left), to(ox), below);
                 ox += 1;
             }
         }
@@ -184,8 +188,8 @@ struct Group<S: Simd> {
     /// The block's.
     bias: *const f32,
     act: Act<S>,
-    /// Floats from one pixel to the next.
-    pitch: usize,
+    /// Floats from one pixel to the next of the input, and of the output.
+    pitches: [usize; 2],
 }
 
 impl<S: Simd> Group<S> {
@@ -227,7 +231,7 @@ impl<S: Simd> Group<S> {
         y: *mut f32,
         row: usize,
     ) {
-        let Self { stride, pitch, act, .. } = *self;
+        let Self { stride, pitches: [pitch, out_pitch], act, .. } = *self;
         let c = v * S::LANES;
         // SAFETY: as the caller promises; the block has the vector's weights and bias.
         unsafe {
@@ -251,7 +255,7 @@ impl<S: Simd> Group<S> {
             for r in 0..R {
                 act.apply_all(s, &mut z[r]);
                 for p in 0..P {
-                    s.store_up_to(y.add(r * row + p * pitch + c), z[r][p], n);
+                    s.store_up_to(y.add(r * row + p * out_pitch + c), z[r][p], n);
                 }
             }
         }
@@ -270,7 +274,7 @@ impl<S: Simd> Group<S> {
         y: *mut f32,
         row: usize,
     ) {
-        let Self { stride, pitch, act, .. } = *self;
+        let Self { stride, pitches: [pitch, _], act, .. } = *self;
         for v in 0..self.block.vectors(s) {
             let (c, n) = (v * S::LANES, self.block.len - v * S::LANES);
             // SAFETY: as the caller promises; the block has the vector's weights and bias.

@@ -12,7 +12,7 @@
 //! Gradient of the input: left is the gradient, right the packed transposed weights. Gradient of the weights: left is
 //! the input read by columns, right the gradient as it lies, whose panels are 2 vectors wide and not packed.
 
-use crate::block::{Act, add_up_to};
+use crate::block::{Act, CACHE_LINE, add_up_to};
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{Activation, Deferred, Epilogue};
 use std::ops::Range;
@@ -142,12 +142,24 @@ pub(crate) struct Ahead {
     runs: [*const f32; 2],
     /// Floats of each.
     len: usize,
+    /// Whether the tiles of the first rows, which are the first to read a panel, ask for the next one instead.
+    panels: bool,
 }
 
 impl Ahead {
+    /// Nothing but what is in use already: asking for that costs less than another kind of loop.
+    pub fn none(left: Left) -> Self {
+        Self { runs: [left.ptr; 2], len: 0, panels: false }
+    }
+
     /// The `len` floats that begin `start` after the tensors' first.
     pub fn two(tensors: [&[f32]; 2], start: usize, len: usize) -> Self {
-        Self { runs: tensors.map(|tensor| tensor.as_ptr().wrapping_add(start)), len }
+        Self { runs: tensors.map(|tensor| tensor.as_ptr().wrapping_add(start)), len, panels: false }
+    }
+
+    /// The right matrix's panels too, for one that comes from memory.
+    pub fn and_panels(self) -> Self {
+        Self { panels: true, ..self }
     }
 
     /// As [`Ahead::two`], of one tensor. Asked for twice, which costs less than another kind of loop.
@@ -170,9 +182,7 @@ impl Ahead {
 /// Every element that `left`, `right`, `out` and `finish` describe must be valid, with `right`'s rows readable up to
 /// whole vectors, and `out` and `finish`'s sums must overlap nothing else.
 pub(crate) unsafe fn gemm(level: Level, product: Gemm) {
-    // What is in use already: asking for that costs less than another kind of loop.
-    let ahead = Ahead { runs: [product.left.ptr; 2], len: 0 };
-    level.dispatch(Task { product, ahead });
+    level.dispatch(Task { product, ahead: Ahead::none(product.left) });
 }
 
 /// As [`gemm`], and asks for memory meanwhile.
@@ -286,6 +296,10 @@ impl Gemm {
         let width = 2 * S::LANES;
         let steps = self.left.len * self.left.segments;
         let ahead = |column: usize| {
+            if ahead.panels && row == 0 {
+                let next = self.right.ptr.wrapping_add((column / width + 1) * self.right.panel);
+                return ([next, next.wrapping_add(CACHE_LINE)], size_of::<f32>() * self.right.row);
+            }
             let done = from * self.m + row * (to - from) + (column - from) * MR;
             ahead.share(done, MR * width, self.m * self.n, steps)
         };

@@ -11,8 +11,10 @@ use crate::pack::Packed;
 use crate::rows::check_read;
 use crate::scratch;
 use crate::simd::Level;
-use crate::stage::{spacing, stage};
+use crate::stage::stage;
 use crate::view::{Epilogue, Read};
+
+pub use crate::stage::spacing;
 
 /// Floats of a block of input pixels in working memory: a quarter of an L2 cache of 1 MiB.
 const BLOCK: usize = 64 * 1024;
@@ -74,6 +76,8 @@ pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
         unsafe { gemm::gemm_ahead(level, product, ahead) }
         return;
     }
+    // In inference every call finds other weights, in training the last tile's.
+    let weights_are_cold = matches!(x, Read::Plain(_));
     let [block, spacing] = block(level, m, k);
     scratch::with([block * spacing], |[a]| {
         for pixel in (0..m).step_by(block.max(1)) {
@@ -82,8 +86,31 @@ pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
             unsafe { stage(level, &x, k, pixel, pixels, a) };
             let product = product(Left::new(a.as_ptr(), spacing, 1, k), pixel, pixels, y);
             let ahead = Ahead::one(x.stored(), (pixel + pixels) * k, pixels * k);
+            let ahead = if weights_are_cold { ahead.and_panels() } else { ahead };
             // SAFETY: as above; the block holds `pixels` rows of `spacing >= k` floats.
             unsafe { gemm::gemm_ahead(level, product, ahead) }
         }
     });
+}
+
+/// As [`pointwise`], of a tile of plain pixels that lie `spacing(k)` floats apart: `x: [m, spacing(k)]`. It is read where
+/// it lies, so it should be in the cache, where whoever wrote it has just put it.
+pub fn pointwise_spaced(x: &[f32], weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
+    let (level, k, n) = (weights.level(), weights.k(), weights.n());
+    assert!(k > 0 && n > 0, "weights: expected at least [1, 1], found [{k}, {n}]");
+    let m = y.len() / n;
+    assert_eq!(y.len(), m * n, "y: expected [m, {n}]");
+    assert_eq!(x.len(), m * spacing(k), "x: expected [{m}, {}]", spacing(k));
+    let left = Left::new(x.as_ptr(), spacing(k), 1, k);
+    let product = Gemm {
+        m,
+        n,
+        left,
+        right: weights.right(),
+        out: y.as_mut_ptr(),
+        accumulate: false,
+        finish: Finish::of(epilogue, m, n),
+    };
+    // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.
+    unsafe { gemm::gemm_ahead(level, product, Ahead::none(left).and_panels()) }
 }

@@ -9,7 +9,7 @@ use crate::simd::{Kernel, Level, Simd};
 
 /// Floats from one pixel of `channels` to the next in working memory: whole cache lines, and one more where pixels
 /// would otherwise lie a multiple of 1 KiB apart and the rows of a register tile compete for the same few cache sets.
-pub(crate) fn spacing(channels: usize) -> usize {
+pub fn spacing(channels: usize) -> usize {
     let lines = channels.next_multiple_of(16);
     if lines.is_multiple_of(256) { lines + 16 } else { lines }
 }

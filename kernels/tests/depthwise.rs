@@ -3,8 +3,9 @@
 mod common;
 
 use common::{ACTIVATIONS, Guarded, View, assert_close, channel_counts, floats, magnitudes, shapes, wide};
-use kernels::depthwise::{depthwise, tile_rows};
+use kernels::depthwise::{can_space, depthwise, depthwise_spaced, tile_rows};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
+use kernels::pointwise::spacing;
 use kernels::{Activation, Buffer, ConvShape, Epilogue, Grad, Level, Read, scalar};
 
 /// Every shape, channel count and activation at a level; the activation changes from case to case.
@@ -84,7 +85,20 @@ fn forward_and_its_epilogues() {
                     })
                     .collect();
                 let bound: Vec<f64> = bound[part.clone()].iter().map(|bound| bound + 4.0).collect();
-                assert_close(y.checked(&what), &expected, &bound, &format!("{what} {act:?}"));
+                let y = y.checked(&what);
+                assert_close(y, &expected, &bound, &format!("{what} {act:?}"));
+
+                if let (Read::Plain(x), None, true) = (x.narrow(), residual, can_space(&shape)) {
+                    let (pitch, untouched) = (spacing(c), -7.0);
+                    let mut spaced = vec![untouched; rows.len() * shape.out_w * pitch + 64];
+                    let (inside, behind) = spaced.split_at_mut(rows.len() * shape.out_w * pitch);
+                    depthwise_spaced(level, &shape, x, &weights, rows.clone(), inside, &bias, act);
+                    assert!(behind.iter().all(|&v| v == untouched), "{what}: wrote behind the tile");
+                    for (pixel, y) in inside.chunks_exact(pitch).zip(y.chunks_exact(c)) {
+                        assert!(pixel[..c] == *y, "{what}: a spaced pixel differs");
+                        assert!(pixel[c..].iter().all(|&v| v == untouched), "{what}: wrote between pixels");
+                    }
+                }
             }
         }
     });

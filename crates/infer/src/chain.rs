@@ -29,8 +29,12 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// A chain of 1 to [`MAX_LAYERS`] layers, with the longest strip whose working memory fits, of one row at least.
-    pub fn new(layers: Vec<Layer>, residual: bool) -> Self {
+    pub fn new(mut layers: Vec<Layer>, residual: bool) -> Self {
         assert!((1..=MAX_LAYERS).contains(&layers.len()), "a chain of {} layers", layers.len());
+        for i in 1..layers.len() {
+            let (before, after) = layers.split_at_mut(i);
+            before[i - 1].space(&mut after[0]);
+        }
         let rows = layers[layers.len() - 1].shape.out_h;
         let longest = (1..=rows).take_while(|&strip| working_memory(&layers, strip) <= BUDGET).last();
         let strip = longest.unwrap_or(1);
@@ -40,7 +44,7 @@ impl Chain {
 
     /// Whether its weights are read from beyond the cache in every call.
     pub fn is_heavy(&self) -> bool {
-        self.layers.iter().map(Layer::parameters).sum::<usize>() > RESIDENT
+        is_heavy(&self.layers)
     }
 
     /// Rows of the output, and floats of one.
@@ -111,6 +115,11 @@ impl Chain {
         let kernels = needs(&self.layers, self.strip).zip(self.layers.iter().rev());
         [self.held.iter().sum(), kernels.map(|(rows, layer)| layer.scratch(rows)).max().unwrap_or(0)]
     }
+}
+
+/// Whether the weights are too many to stay in the cache from one call to the next.
+pub(crate) fn is_heavy(layers: &[Layer]) -> bool {
+    layers.iter().map(Layer::parameters).sum::<usize>() > RESIDENT
 }
 
 /// The most rows of each layer's output that a strip of the last one needs, from the last layer to the first.

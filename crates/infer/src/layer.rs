@@ -12,6 +12,8 @@ pub(crate) struct Layer {
     kernel: Kernel,
     bias: Buffer,
     activation: kernels::Activation,
+    /// Whether pixels lie as [`pointwise::pointwise_spaced`] reads them: those of the input, and of the output.
+    spaced: [bool; 2],
 }
 
 enum Kernel {
@@ -40,7 +42,7 @@ impl Layer {
             }
         };
         let activation = kernel_activation(conv.activation);
-        Layer { shape, kernel, bias: Buffer::from_slice(&folded.bias), activation }
+        Layer { shape, kernel, bias: Buffer::from_slice(&folded.bias), activation, spaced: [false; 2] }
     }
 
     /// Output channels `outputs` of a pointwise convolution over `pixels` pixels, which lie in one column.
@@ -70,6 +72,27 @@ impl Layer {
             kernel: Kernel::Pointwise(pack_rows(level, k, n, weights)),
             bias: Buffer::from_slice(&folded.bias[outputs]),
             activation: kernel_activation(activation),
+            spaced: [false; 2],
+        }
+    }
+
+    /// A pointwise convolution of the same pixels in one column, which can be divided anywhere.
+    pub fn in_one_column(mut self) -> Layer {
+        assert!(
+            matches!(self.kernel, Kernel::Pointwise(_)),
+            "only a pointwise convolution sees single pixels"
+        );
+        let pixels = self.shape.out_h * self.shape.out_w;
+        self.shape = ConvShape { h: pixels, w: 1, out_h: pixels, out_w: 1, ..self.shape };
+        self
+    }
+
+    /// Has pixels between this layer and the `next` lie as the next reads them best, where both can.
+    pub fn space(&mut self, next: &mut Layer) {
+        if let (Kernel::Depthwise(..), Kernel::Pointwise(_)) = (&self.kernel, &next.kernel)
+            && depthwise::can_space(&self.shape)
+        {
+            (self.spaced[1], next.spaced[0]) = (true, true);
         }
     }
 
@@ -81,12 +104,12 @@ impl Layer {
     }
 
     /// Computes output rows `rows` into `y: [rows, out_w, outputs]`, and adds `residual`, which lies as `y` does.
-    /// `x: [.., w, inputs]` holds the input rows from `first` on, at least those that `rows` see.
+    /// `x: [.., w, inputs]` (of both, pixels may be [`spaced`](Layer::space)) holds the input rows from `first` on, at least those that `rows` see.
     pub fn rows(&self, x: &[f32], first: usize, rows: Range<usize>, y: &mut [f32], residual: Option<&[f32]>) {
         let epilogue = Epilogue::Activate { bias: &self.bias, act: self.activation, residual };
         // The rows are convolved as an image of their own, padded only where the whole one is.
         let seen = self.input_rows(rows.clone());
-        let row = self.shape.w * self.shape.inputs;
+        let row = self.shape.w * pitch(self.shape.inputs, self.spaced[0]);
         let x = &x[(seen.start - first) * row..(seen.end - first) * row];
         let shape = ConvShape {
             h: seen.len(),
@@ -94,19 +117,24 @@ impl Layer {
             pad_top: self.shape.pad_top.saturating_sub(rows.start * self.shape.stride),
             ..self.shape
         };
-        let (x, all) = (Read::Plain(x), 0..rows.len());
-        match &self.kernel {
-            Kernel::Full(packed) => conv::conv(&shape, x, packed, all, y, epilogue),
-            Kernel::Depthwise(level, weights) => {
-                depthwise::depthwise(*level, &shape, x, weights, all, y, epilogue);
+        let (plain, all) = (Read::Plain(x), 0..rows.len());
+        match (&self.kernel, self.spaced) {
+            (Kernel::Full(packed), _) => conv::conv(&shape, plain, packed, all, y, epilogue),
+            (Kernel::Depthwise(level, weights), [_, false]) => {
+                depthwise::depthwise(*level, &shape, plain, weights, all, y, epilogue);
             }
-            Kernel::Pointwise(packed) => pointwise::pointwise(x, packed, y, epilogue),
+            (Kernel::Depthwise(level, weights), [_, true]) => {
+                let (bias, act) = (&self.bias, self.activation);
+                depthwise::depthwise_spaced(*level, &shape, x, weights, all, y, bias, act);
+            }
+            (Kernel::Pointwise(packed), [false, _]) => pointwise::pointwise(plain, packed, y, epilogue),
+            (Kernel::Pointwise(packed), [true, _]) => pointwise::pointwise_spaced(x, packed, y, epilogue),
         }
     }
 
     /// Floats of one output row.
     pub fn row_len(&self) -> usize {
-        self.shape.out_w * self.shape.outputs
+        self.shape.out_w * pitch(self.shape.outputs, self.spaced[1])
     }
 
     /// Weights and biases.
@@ -141,11 +169,17 @@ impl Layer {
         match &self.kernel {
             Kernel::Full(_) => conv::scratch_len(shape, rows),
             Kernel::Depthwise(..) => depthwise::scratch_len(shape),
+            Kernel::Pointwise(_) if self.spaced[0] => 0,
             Kernel::Pointwise(packed) => {
                 pointwise::scratch_len(packed.level(), rows * shape.out_w, shape.inputs)
             }
         }
     }
+}
+
+/// Floats from one pixel to the next.
+fn pitch(channels: usize, spaced: bool) -> usize {
+    if spaced { pointwise::spacing(channels) } else { channels }
 }
 
 /// Packs `weights: [n, k]`, as they are stored.

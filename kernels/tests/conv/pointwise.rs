@@ -2,7 +2,7 @@
 
 use crate::common::{ACTIVATIONS, Guarded, channel_counts, floats};
 use crate::spec::Case;
-use kernels::pointwise::{pointwise, tile_rows};
+use kernels::pointwise::{pointwise, pointwise_spaced, spacing, tile_rows};
 use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
 use kernels::{Activation, ConvShape, Epilogue, Level, Packed, Read};
 
@@ -57,6 +57,22 @@ fn forward_and_its_epilogues() {
                 pointwise(x, &case.packed, y, epilogue);
             });
         }
+    });
+}
+
+#[test]
+fn forward_of_spaced_pixels() {
+    for_each_case(|_, case| {
+        let (m, k) = (case.shape.h, case.shape.inputs);
+        let Read::Plain(x) = case.x.narrow() else { return };
+        let mut spaced = vec![f32::NAN; m * spacing(k)];
+        for (to, from) in spaced.chunks_exact_mut(spacing(k)).zip(x.chunks_exact(k)) {
+            to[..k].copy_from_slice(from);
+        }
+        case.check_forward(cut(m, m.div_ceil(2)), |rows, y, epilogue| {
+            let x = &spaced[rows.start * spacing(k)..rows.end * spacing(k)];
+            pointwise_spaced(x, &case.packed, y, epilogue);
+        });
     });
 }
 

@@ -4,7 +4,11 @@
 //! reads it. For a deferred input that is where it is computed; a plain one is copied because a register tile reads 14
 //! rows at once, too many streams for the hardware to fetch ahead, while a copy is one stream (measured at 64 and 128
 //! channels: 240 GFLOP/s for 200 in place). Narrow pixels lie close together and are read in place. Either way the pixels
-//! that come next, be it in the next tile, are fetched while these are multiplied.
+//! that come next, be it in the next tile, are fetched while these are multiplied. The copy costs inference 3 percent, so
+//! there a depthwise kernel writes its output as this one would have copied it ([`pointwise_spaced`]).
+//!
+//! In inference no two calls share weights, and together they are larger than a cache that others use too. So each panel
+//! is fetched while the one before is first used (measured on a whole network: 3 to 8 percent).
 
 use crate::gemm::{self, Ahead, Finish, Gemm, Left};
 use crate::pack::Packed;

@@ -7,7 +7,7 @@ use kernels::conv::{self, conv};
 use kernels::conv_backward::conv_backward;
 use kernels::depthwise::{self, depthwise};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
-use kernels::pointwise::{self, pointwise};
+use kernels::pointwise::{self, pointwise, pointwise_spaced, spacing};
 use kernels::pointwise_backward::{BackwardTiles, backward_tiles, pointwise_backward};
 use kernels::{
     Activation, Buffer, ConvShape, Deferred, Epilogue, Grad, Level, Packed, Read, elementwise, pooling,
@@ -95,7 +95,7 @@ impl Run {
     pub fn new(case: Case, level: Level) -> Self {
         let Case { kernel, shape, batch, .. } = case;
         let ConvShape { inputs, outputs, out_h, .. } = shape;
-        let (x, y) = (batch * shape.input_len(), batch * shape.output_len());
+        let (x, y) = (batch * shape.h * shape.w * pitch(&kernel, inputs), batch * shape.output_len());
         let pass = match kernel {
             Kernel::Conv(_, pass) => pass,
             Kernel::Pool => Pass::Forward,
@@ -174,13 +174,15 @@ impl Run {
         let (level, ConvShape { inputs: k, outputs: n, .. }) = (self.level, self.case.shape);
         let Tensors { x, y, packed, sums, channels, .. } = &mut self.tensors;
         let rows = pointwise::tile_rows(level, y.len() / n, k, n);
-        let training = pass == Pass::Forward;
-        let read = if training { deferred(x, channels, k) } else { Read::Plain(x) };
+        let (training, pitch) = (pass == Pass::Forward, pitch(&self.case.kernel, k));
         let bias = &channels[..n];
         par::chunks_mut2((y, rows * n), (sums, 3 * k.max(n)), |tile, y, sums| {
-            let start = tile * rows * k;
-            let x = read.part(start..start + y.len() / n * k);
-            pointwise(x, packed, y, epilogue(training, bias, sums));
+            let start = tile * rows * pitch;
+            let (pixels, epilogue) = (start..start + y.len() / n * pitch, epilogue(training, bias, sums));
+            match training {
+                true => pointwise(deferred(x, channels, k).part(pixels), packed, y, epilogue),
+                false => pointwise_spaced(&x[pixels], packed, y, epilogue),
+            }
         });
     }
 
@@ -301,6 +303,14 @@ impl Run {
     }
 }
 
+/// Floats from one pixel of the input to the next: inference has a pointwise kernel read what it wrote spaced.
+fn pitch(kernel: &Kernel, channels: usize) -> usize {
+    match kernel {
+        Kernel::Conv(Kind::Pointwise, Pass::Inference) => spacing(channels),
+        _ => channels,
+    }
+}
+
 fn of_image(image: usize, len: usize) -> Range<usize> {
     image * len..(image + 1) * len
 }
@@ -364,6 +374,8 @@ mod tests {
         let (input, output) =
             (of_image(batch - 1, shape.input_len()), of_image(batch - 1, shape.output_len()));
         let c = shape.inputs;
+        let pixels = x.chunks_exact(pitch(kernel, c));
+        let x = &pixels.flat_map(|pixel| &pixel[..c]).copied().collect::<Vec<f32>>();
         let read = deferred(x, channels, c);
         let mut y = vec![0.0; output.len()];
         let spec = |x: &Read, y: &mut [f32]| match kernel {

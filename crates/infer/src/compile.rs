@@ -1,7 +1,7 @@
 //! From a network to steps, and a place for every value between them.
 
 use crate::arena::{Lifetime, place};
-use crate::chain::{Chain, MAX_LAYERS};
+use crate::chain::{Chain, MAX_LAYERS, is_heavy};
 use crate::fold::{Folded, fold, fold_into};
 use crate::layer::Layer;
 use crate::plan::{Error, StepInfo};
@@ -10,6 +10,7 @@ use kernels::Level;
 use model::{Activation, Block, ConvKind, ConvLayer, Network, Weights};
 use std::borrow::Cow;
 use std::ops::Range;
+use tensor::par;
 
 /// What a plan is made of.
 pub(crate) struct Compiled {
@@ -67,12 +68,12 @@ impl Builder<'_> {
     /// those between blocks.
     fn block(&mut self, block: &Block) -> Result<(), Error> {
         let (Some(first), Some(last)) = (block.convs.first(), block.convs.last()) else { return Ok(()) };
-        let name = if first == last { first.name.clone() } else { format!("{}..{}", first.name, last.name) };
-        let (input, mut output) = (self.shape, self.shape);
+        let name = name(&block.convs);
+        let (input, mut before, mut output) = (self.shape, self.shape, self.shape);
         let mut layers = Vec::with_capacity(block.convs.len());
         for conv in &block.convs {
             let [h, w, _] = output;
-            output = output_shape(conv, output)?;
+            (before, output) = (output, output_shape(conv, output)?);
             layers.push(Layer::new(self.level, conv, [h, w], &self.fold(conv)));
         }
         let error = |problem| Err(Error::Layer { layer: name.clone(), problem });
@@ -82,7 +83,17 @@ impl Builder<'_> {
         if layers.len() > MAX_LAYERS {
             return error(format!("expected at most {MAX_LAYERS} convolutions, found {}", layers.len()));
         }
-        self.push(name, "block", Op::Chain(Chain::new(layers, block.residual)), output);
+        // Where rows do not go round evenly, threads that are done wait for the others: worst in small images, whose
+        // pointwise convolutions are the heaviest. Such a one is a step of its own, which is divided by pixels.
+        let uneven = is_heavy(&layers) && is_pointwise(last) && !output[0].is_multiple_of(par::threads());
+        if let Some(pointwise) = layers.pop_if(|_| uneven && !block.residual && first != last) {
+            let [others @ .., _] = &block.convs[..] else { return Ok(()) };
+            self.push(self::name(others), "block", Op::Chain(Chain::new(layers, false)), before);
+            let by_pixels = Chain::new(vec![pointwise.in_one_column()], false);
+            self.push(last.name.clone(), "block", Op::Chain(by_pixels), output);
+        } else {
+            self.push(name, "block", Op::Chain(Chain::new(layers, block.residual)), output);
+        }
         Ok(())
     }
 
@@ -158,6 +169,15 @@ impl Builder<'_> {
             (Step { op, input, output: at(i) }, info)
         });
         Compiled { steps: steps.collect(), arena, features: features.and_then(at) }
+    }
+}
+
+/// The name of the step that works `convs`.
+fn name(convs: &[ConvLayer]) -> String {
+    match convs {
+        [] => String::new(),
+        [only] => only.name.clone(),
+        [first, .., last] => format!("{}..{}", first.name, last.name),
     }
 }
 

@@ -9,8 +9,12 @@ use kernels::scratch;
 use std::array;
 use std::ops::Range;
 
-/// Floats of working memory: half of an L2 cache of 1 MiB, which leaves room for weights beside it.
-const BUDGET: usize = 128 * 1024;
+/// Floats of an L2 cache of 1 MiB.
+const L2: usize = 256 * 1024;
+/// Floats of working memory: half of it, which leaves room for weights.
+const BUDGET: usize = L2 / 2;
+/// The share of a chain's multiply-adds that may be done twice for the sake of a longer chain.
+const MOST_REPEATED: f64 = 0.04;
 /// Weights that stay in L2 beside the working memory.
 const RESIDENT: usize = 96 * 1024;
 /// The most layers of a chain.
@@ -40,6 +44,25 @@ impl Chain {
         let strip = longest.unwrap_or(1);
         let held = held(&layers, strip);
         Chain { layers, residual, strip, held }
+    }
+
+    /// Whether `next` is better run in this chain than after it: what lies between them is larger than the cache, all
+    /// weights stay in it, and where `tiles` of the output meet, little is computed twice.
+    pub fn takes(&self, next: &Chain, tiles: usize) -> bool {
+        let layers = || self.layers.iter().chain(&next.layers);
+        let (rows, row) = self.rows();
+        rows * row > L2
+            && !self.residual
+            && !next.residual
+            && layers().count() <= MAX_LAYERS
+            && layers().map(Layer::parameters).sum::<usize>() <= RESIDENT
+            && repeated(layers(), tiles) < MOST_REPEATED
+    }
+
+    /// Goes on with `next`.
+    pub fn append(&mut self, next: Chain) {
+        let layers = std::mem::take(&mut self.layers).into_iter().chain(next.layers).collect();
+        *self = Chain::new(layers, next.residual);
     }
 
     /// Whether its weights are read from beyond the cache in every call.
@@ -122,12 +145,26 @@ pub(crate) fn is_heavy(layers: &[Layer]) -> bool {
     layers.iter().map(Layer::parameters).sum::<usize>() > RESIDENT
 }
 
+/// The share of the multiply-adds that is done twice when the output is divided into `tiles`.
+fn repeated<'a>(layers: impl DoubleEndedIterator<Item = &'a Layer>, tiles: usize) -> f64 {
+    let (mut once, mut twice, mut rows) = (0.0, 0.0, None);
+    for layer in layers.rev() {
+        let out_h = layer.shape.out_h;
+        let own = out_h.div_ceil(tiles);
+        let needed = rows.unwrap_or(own).min(out_h);
+        let cost = layer.multiply_adds() as f64 / out_h as f64;
+        once += own as f64 * cost;
+        twice += needed.saturating_sub(own) as f64 * cost;
+        rows = Some(layer.seen(needed));
+    }
+    twice / once
+}
+
 /// The most rows of each layer's output that a strip of the last one needs, from the last layer to the first.
 fn needs(layers: &[Layer], strip: usize) -> impl Iterator<Item = usize> {
     let pairs = layers.windows(2).rev();
     let before = pairs.scan(strip, |rows, pair| {
-        let seen = (*rows - 1) * pair[1].shape.stride + pair[1].shape.kernel;
-        *rows = seen.min(pair[0].shape.out_h);
+        *rows = pair[1].seen(*rows).min(pair[0].shape.out_h);
         Some(*rows)
     });
     std::iter::once(strip).chain(before)

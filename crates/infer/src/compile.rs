@@ -88,11 +88,11 @@ impl Builder<'_> {
         let uneven = is_heavy(&layers) && is_pointwise(last) && !output[0].is_multiple_of(par::threads());
         if let Some(pointwise) = layers.pop_if(|_| uneven && !block.residual && first != last) {
             let [others @ .., _] = &block.convs[..] else { return Ok(()) };
-            self.push(self::name(others), "block", Op::Chain(Chain::new(layers, false)), before);
+            self.chain(self::name(others), Chain::new(layers, false), before);
             let by_pixels = Chain::new(vec![pointwise.in_one_column()], false);
-            self.push(last.name.clone(), "block", Op::Chain(by_pixels), output);
+            self.chain(last.name.clone(), by_pixels, output);
         } else {
-            self.push(name, "block", Op::Chain(Chain::new(layers, block.residual)), output);
+            self.chain(name, Chain::new(layers, block.residual), output);
         }
         Ok(())
     }
@@ -138,6 +138,22 @@ impl Builder<'_> {
     fn pooled(&self, folded: &Folded, pixels: usize, activation: Activation) -> Op {
         let part = |outputs| Layer::columns(self.level, folded, pixels, activation, outputs);
         Op::pooled(self.level, folded.bias.len(), part)
+    }
+
+    /// A step of its own, or the last one goes on with it.
+    fn chain(&mut self, name: String, chain: Chain, output: [usize; 3]) {
+        match self.drafts.pop() {
+            Some(Draft { op: Op::Chain(mut before), info }) if before.takes(&chain, 2 * par::threads()) => {
+                before.append(chain);
+                self.shape = info.input;
+                let ends = [info.name.split("..").next(), name.rsplit("..").next()];
+                self.push(ends.map(Option::unwrap_or_default).join(".."), "block", Op::Chain(before), output);
+            }
+            last => {
+                self.drafts.extend(last);
+                self.push(name, "block", Op::Chain(chain), output);
+            }
+        }
     }
 
     fn push(&mut self, name: String, kind: &'static str, op: Op, output: [usize; 3]) {

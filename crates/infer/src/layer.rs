@@ -103,6 +103,11 @@ impl Layer {
         clip(rows.start * stride)..clip((rows.end - 1) * stride + kernel)
     }
 
+    /// Input rows that `rows` output rows see inside the image.
+    pub fn seen(&self, rows: usize) -> usize {
+        (rows - 1) * self.shape.stride + self.shape.kernel
+    }
+
     /// Computes output rows `rows` into `y: [rows, out_w, outputs]`, and adds `residual`, which lies as `y` does.
     /// `x: [.., w, inputs]` (of both, pixels may be [`spaced`](Layer::space)) holds the input rows from `first` on, at least those that `rows` see.
     pub fn rows(&self, x: &[f32], first: usize, rows: Range<usize>, y: &mut [f32], residual: Option<&[f32]>) {

@@ -6,7 +6,7 @@
 
 use crate::block::Block;
 use crate::depthwise::split_rows;
-use crate::gemm::{self, Finish, Gemm, Left};
+use crate::gemm::{self, Ahead, Finish, Gemm, Left};
 use crate::pack::Packed;
 use crate::rows::{Rows, check_read};
 use crate::scratch;
@@ -151,8 +151,12 @@ pub fn conv(
                     accumulate: false,
                     finish: finish.skip((i * band + j) * row),
                 };
+                // The image comes from memory: what the same row of the next window is the first to see.
+                let next = ((rows.start + (i + 1) * band + j) * shape.stride + shape.kernel - shape.stride.min(shape.kernel)).saturating_sub(shape.pad_top);
+                let image_row = shape.w * shape.inputs;
+                let ahead = Ahead::one(x.stored(), next * image_row, shape.stride * image_row);
                 // SAFETY: the window covers every tap of every output of its rows; all lengths were checked above.
-                unsafe { gemm::gemm(weights.level(), product) }
+                unsafe { gemm::gemm_ahead(weights.level(), product, ahead) }
             }
         }
     });

@@ -141,6 +141,7 @@ fn layer(level: Level, k: usize, n: usize, m: usize) -> [f64; 7] {
                 Some(&transposed),
                 with_dx.then_some(&mut dx[start * k..end * k]),
                 with_dw.then_some(&mut dw[..]),
+                false,
                 &mut sums,
             );
         })

@@ -167,12 +167,37 @@ impl Ahead {
         Self::two([tensor; 2], start, len)
     }
 
-    /// Where a tile that is `part` of `whole` outputs begins to ask when `done` of them are, and the bytes a step.
+    /// What tiles of `part` outputs each ask for, the first of them when `done` of `whole` outputs are.
     #[inline(always)]
-    fn share(self, done: usize, part: usize, whole: usize, steps: usize) -> ([*const f32; 2], usize) {
+    fn share(self, done: usize, part: usize, whole: usize, steps: usize) -> Requests {
         let start = self.len * done / whole;
-        let bytes = (size_of::<f32>() * self.len * part).div_ceil(whole * steps);
-        (self.runs.map(|run| run.wrapping_add(start)), bytes)
+        let tile = self.len * part;
+        Requests {
+            runs: self.runs.map(|run| run.wrapping_add(start)),
+            tile: tile / whole,
+            step: (size_of::<f32>() * tile).div_ceil(whole * steps),
+        }
+    }
+}
+
+/// What a row of tiles asks for.
+#[derive(Clone, Copy)]
+struct Requests {
+    /// Where the next tile begins.
+    runs: [*const f32; 2],
+    /// Floats from one tile to the next.
+    tile: usize,
+    /// Bytes from one step to the next.
+    step: usize,
+}
+
+impl Requests {
+    /// Those of this tile.
+    #[inline(always)]
+    fn next(&mut self) -> Self {
+        let this = *self;
+        self.runs = this.runs.map(|run| run.wrapping_add(this.tile));
+        this
     }
 }
 
@@ -295,25 +320,28 @@ impl Gemm {
         let Range { start: from, end: to } = columns;
         let width = 2 * S::LANES;
         let steps = self.left.len * self.left.segments;
-        let ahead = |column: usize| {
-            if ahead.panels && row == 0 {
-                let next = self.right.ptr.wrapping_add((column / width + 1) * self.right.panel);
-                return ([next, next.wrapping_add(CACHE_LINE)], size_of::<f32>() * self.right.row);
+        let mut requests = if ahead.panels && row == 0 {
+            let Right { ptr, panel, row } = self.right;
+            let next = ptr.wrapping_add((from / width + 1) * panel);
+            Requests {
+                runs: [next, next.wrapping_add(CACHE_LINE)],
+                tile: panel,
+                step: size_of::<f32>() * row,
             }
-            let done = from * self.m + row * (to - from) + (column - from) * MR;
-            ahead.share(done, MR * width, self.m * self.n, steps)
+        } else {
+            ahead.share(from * self.m + row * (to - from), MR * width, self.m * self.n, steps)
         };
         let mut column = from;
         // SAFETY: as promised by the caller.
         unsafe {
             while column + width <= to {
-                self.tile::<S, MR, 2, true>(s, row, column, ahead(column));
+                self.tile::<S, MR, 2, true>(s, row, column, requests.next());
                 column += width;
             }
             if to > column + S::LANES {
-                self.tile::<S, MR, 2, false>(s, row, column, ahead(column));
+                self.tile::<S, MR, 2, false>(s, row, column, requests.next());
             } else if to > column {
-                self.tile::<S, MR, 1, false>(s, row, column, ahead(column));
+                self.tile::<S, MR, 1, false>(s, row, column, requests.next());
             }
         }
     }
@@ -328,7 +356,7 @@ impl Gemm {
         s: S,
         row: usize,
         column: usize,
-        (mut ahead, bytes): ([*const f32; 2], usize),
+        requests: Requests,
     ) {
         if !self.accumulate {
             let below = self.out.wrapping_add((row + MR) * self.n + column);
@@ -344,12 +372,13 @@ impl Gemm {
             let mut acc = [[s.splat(0.0); NV]; MR];
             let mut right = self.right.ptr.add(column / (2 * S::LANES) * self.right.panel);
             let mut start = self.left.ptr.add(row * left_row);
+            let mut ahead = requests.runs;
             for _ in 0..segments {
                 let mut left = start;
                 for _ in 0..len {
                     for ahead in &mut ahead {
                         s.prefetch(*ahead);
-                        *ahead = ahead.wrapping_byte_add(bytes);
+                        *ahead = ahead.wrapping_byte_add(requests.step);
                     }
                     let mut vectors = [s.splat(0.0); NV];
                     for v in 0..NV {

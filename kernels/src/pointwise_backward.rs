@@ -51,7 +51,7 @@ pub fn backward_tiles(level: Level, m: usize, k: usize, n: usize) -> BackwardTil
 /// Backward of a tile of `m` pixels: `x: [m, k]`, `g: [m, n]`.
 ///
 /// Writes `dx: [m, k]`, for which `transposed_weights` packs the weights `[k, n]` transposed, and adds to
-/// `dw: [k, n]`. Where `x` is deferred, `dx` is masked and its sums are added to `sums: [2, k]`, as
+/// `dw: [k, n]`, or writes it where the tile is to `begin` it. Where `x` is deferred, `dx` is masked and its sums are added to `sums: [2, k]`, as
 /// [`crate::scalar::finish_input_gradient`] says; otherwise `sums` is not looked at.
 pub fn pointwise_backward(
     level: Level,
@@ -61,6 +61,7 @@ pub fn pointwise_backward(
     transposed_weights: Option<&Packed>,
     mut dx: Option<&mut [f32]>,
     mut dw: Option<&mut [f32]>,
+    begin: bool,
     sums: &mut [f32],
 ) {
     let m = g.len() / n;
@@ -121,7 +122,7 @@ pub fn pointwise_backward(
                     left: Left::new(x, 1, x_row, pixels),
                     right: Right { ptr: g_block.as_ptr(), panel: gemm::columns(level), row: g_spacing },
                     out: dw.as_mut_ptr(),
-                    accumulate: true,
+                    accumulate: !begin || pixel > 0,
                     finish: Finish::Store,
                 };
                 // SAFETY: as above; rows of the gradient are whole vectors apart.

@@ -199,16 +199,23 @@ impl Run {
         let tasks = sums.map(|(i, sums)| (i, dx_parts.next(), dw_parts.next(), sums)).collect();
         par::run(tasks, |(part, dx, mut dw, sums)| {
             let mut dx = dx.map(|dx| dx.chunks_mut(rows * k));
-            if let Some(dw) = &mut dw {
-                dw.fill(0.0);
-            }
             for (i, sums) in sums.chunks_mut(3 * k.max(n)).enumerate() {
                 let start = (part * share + i) * rows;
                 let end = pixels.min(start + rows);
                 let dx = dx.as_mut().and_then(Iterator::next);
                 let weights = dx.is_some().then_some(&*packed);
                 let (x, g) = (x.part(start * k..end * k), g.part(start * n..end * n));
-                pointwise_backward(level, x, g, n, weights, dx, dw.as_deref_mut(), &mut sums[..2 * k]);
+                pointwise_backward(
+                    level,
+                    x,
+                    g,
+                    n,
+                    weights,
+                    dx,
+                    dw.as_deref_mut(),
+                    i == 0,
+                    &mut sums[..2 * k],
+                );
             }
         });
         merge(level, partials, dw);
@@ -342,8 +349,9 @@ fn merge(level: Level, partials: &[f32], total: &mut [f32]) {
     let len = total.len();
     par::chunks_mut(total, CHUNK, |i, out| {
         let range = i * CHUNK..i * CHUNK + out.len();
-        out.fill(0.0);
-        partials.chunks_exact(len).for_each(|part| elementwise::accumulate(level, &part[range.clone()], out));
+        let mut parts = partials.chunks_exact(len).map(|part| &part[range.clone()]);
+        out.copy_from_slice(parts.next().expect("there is at least one partial result"));
+        parts.for_each(|part| elementwise::accumulate(level, part, out));
     });
 }
 

@@ -4,7 +4,7 @@ use crate::common::{ACTIVATIONS, Guarded, channel_counts, floats};
 use crate::spec::Case;
 use kernels::pointwise::{pointwise, pointwise_spaced, spacing, tile_rows};
 use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
-use kernels::{Activation, ConvShape, Epilogue, Level, Packed, Read};
+use kernels::{Activation, ConvShape, Epilogue, Grad, Level, Packed, Read};
 
 fn shape(m: usize, k: usize, n: usize) -> ConvShape {
     ConvShape {
@@ -91,11 +91,27 @@ fn backward_of_tiles_adds_up() {
                         Some(&case.transposed),
                         dx.as_deref_mut().map(|dx| &mut dx[rows.start * k..rows.end * k]),
                         Some(&mut *dw),
+                        false,
                         sums,
                     );
                 }
             });
         }
+    });
+}
+
+#[test]
+fn a_gradient_that_is_begun_forgets_what_was_there() {
+    for_each_case(|level, case| {
+        let ConvShape { h: m, inputs: k, outputs: n, .. } = case.shape;
+        let g = floats(m * n, 8);
+        let run = |begin: bool, mut dw: Vec<f32>| {
+            let (x, sums) = (case.x.narrow(), &mut vec![0.0; 2 * k]);
+            pointwise_backward(level, x, Grad::Plain(&g), n, None, None, Some(&mut dw), begin, sums);
+            dw
+        };
+        let what = format!("{} {m}x{k}x{n}", level.name());
+        assert!(run(true, vec![f32::NAN; k * n]) == run(false, vec![0.0; k * n]), "{what}");
     });
 }
 
@@ -109,8 +125,8 @@ fn the_gradient_of_the_input_needs_no_other() {
         let (mut dw, mut sums) = (vec![0.0; 9 * 17], [vec![0.0; 18], vec![0.0; 18]]);
         let [first, second] = &mut sums;
         let (x, w) = (case.x.narrow(), Some(&case.transposed));
-        pointwise_backward(level, x, g, 17, w, Some(with.out()), Some(&mut dw), first);
-        pointwise_backward(level, x, g, 17, w, Some(alone.out()), None, second);
+        pointwise_backward(level, x, g, 17, w, Some(with.out()), Some(&mut dw), false, first);
+        pointwise_backward(level, x, g, 17, w, Some(alone.out()), None, false, second);
         assert_eq!(with.checked("dx"), alone.checked("dx"));
         assert_eq!(sums[0], sums[1]);
     }

@@ -39,7 +39,7 @@ impl Op for Dense {
         let mut transposed = Packed::new(level, outputs, inputs);
         transposed.pack_transposed(self.weights.data());
         let mut dx = wanted[0].then(|| Tensor::recycled(*self.x.shape()));
-        let mut dw = wanted[1].then(|| Tensor::zeros(*self.weights.shape()));
+        let mut dw = wanted[1].then(|| Tensor::recycled(*self.weights.shape()));
         pointwise_backward(
             level,
             Read::Plain(self.x.data()),
@@ -48,6 +48,7 @@ impl Op for Dense {
             wanted[0].then_some(&transposed),
             dx.as_mut().map(Tensor::data_mut),
             dw.as_mut().map(Tensor::data_mut),
+            true,
             &mut vec![0.0; 2 * inputs],
         );
         let db = wanted[2].then(|| {

@@ -69,9 +69,6 @@ impl Op for Pointwise {
         let tasks: Vec<_> =
             sums_parts.enumerate().map(|(i, sums)| (i, dx_parts.next(), dw_parts.next(), sums)).collect();
         par::run(tasks, |(part, mut dx, mut dw, sums)| {
-            if let Some(dw) = dw.as_deref_mut() {
-                dw.fill(0.0);
-            }
             for (i, sums) in sums.chunks_mut(2 * inputs).enumerate() {
                 let start = (part * share + i) * tiles.rows;
                 let end = (start + tiles.rows).min(pixels);
@@ -84,6 +81,7 @@ impl Op for Pointwise {
                     want_x.then_some(&transposed),
                     dx.as_deref_mut().map(|dx| &mut dx[own..own + (end - start) * inputs]),
                     dw.as_deref_mut(),
+                    i == 0,
                     sums,
                 );
             }

@@ -31,8 +31,8 @@ pub enum Error {
     TooLarge(usize),
 }
 
-/// The most bytes of activations, so that a few bytes of a hostile file cannot claim all memory: fewer images are worked
-/// at the same time, and a network that needs more for one is refused.
+/// The most bytes of activations and working memory, so that a few bytes of a hostile file cannot claim all memory: fewer
+/// images are worked at the same time, and a network that needs more for one is refused.
 const MAX_ARENA: usize = 2 << 30;
 
 /// What one step of a plan does, for people and for benchmarks.
@@ -116,14 +116,15 @@ impl Plan {
         }
         weights.check(network)?;
         let compiled = compile(network, weights, level, keep_features)?;
-        let slot_bytes = compiled.arena * size_of::<f32>();
+        let (steps, infos): (Vec<Step>, Vec<StepInfo>) = compiled.steps.into_iter().unzip();
+        let [outer, inner] = scratch(&steps);
+        // Whoever works an image has working memory beside it.
+        let slot_bytes = (compiled.arena + outer + inner) * size_of::<f32>();
         let slots = (MAX_ARENA / slot_bytes).min(par::threads()).min(max_batch);
         if slots == 0 {
             return Err(Error::TooLarge(slot_bytes));
         }
-        let (steps, infos): (Vec<Step>, Vec<StepInfo>) = compiled.steps.into_iter().unzip();
         // Working memory is allocated on every thread now, so that no later call has to.
-        let [outer, inner] = scratch(&steps);
         par::on_every_thread(|| kernels::scratch::with([outer], |_| kernels::scratch::with([inner], |_| ())));
         let [h, w] = network.image_size;
         Ok(Plan {

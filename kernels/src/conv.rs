@@ -152,9 +152,9 @@ pub fn conv(
                     finish: finish.skip((i * band + j) * row),
                 };
                 // The image comes from memory: what the same row of the next window is the first to see.
-                let next = ((rows.start + (i + 1) * band + j) * shape.stride + shape.kernel
-                    - shape.stride.min(shape.kernel))
-                .saturating_sub(shape.pad_top);
+                let seen = shape.kernel.saturating_sub(shape.stride);
+                let next = (rows.start + (i + 1) * band + j) * shape.stride + seen;
+                let next = next.saturating_sub(shape.pad_top);
                 let image_row = shape.w * shape.inputs;
                 let ahead = Ahead::one(x.stored(), next * image_row, shape.stride * image_row);
                 // SAFETY: the window covers every tap of every output of its rows; all lengths were checked above.

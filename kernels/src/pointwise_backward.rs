@@ -51,8 +51,8 @@ pub fn backward_tiles(level: Level, m: usize, k: usize, n: usize) -> BackwardTil
 /// Backward of a tile of `m` pixels: `x: [m, k]`, `g: [m, n]`.
 ///
 /// Writes `dx: [m, k]`, for which `transposed_weights` packs the weights `[k, n]` transposed, and adds to
-/// `dw: [k, n]`, or writes it where the tile is to `begin` it. Where `x` is deferred, `dx` is masked and its sums are added to `sums: [2, k]`, as
-/// [`crate::scalar::finish_input_gradient`] says; otherwise `sums` is not looked at.
+/// `dw: [k, n]`, or writes it where the tile is to `begin` it. Where `x` is deferred, `dx` is masked and its sums are
+/// added to `sums: [2, k]`, as [`crate::scalar::finish_input_gradient`] says; otherwise `sums` is not looked at.
 pub fn pointwise_backward(
     level: Level,
     x: Read,

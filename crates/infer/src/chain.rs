@@ -55,7 +55,7 @@ impl Chain {
             && !self.residual
             && !next.residual
             && layers().count() <= MAX_LAYERS
-            && layers().map(Layer::parameters).sum::<usize>() <= RESIDENT
+            && !is_heavy(layers())
             && repeated(layers(), tiles) < MOST_REPEATED
     }
 
@@ -141,8 +141,8 @@ impl Chain {
 }
 
 /// Whether the weights are too many to stay in the cache from one call to the next.
-pub(crate) fn is_heavy(layers: &[Layer]) -> bool {
-    layers.iter().map(Layer::parameters).sum::<usize>() > RESIDENT
+pub(crate) fn is_heavy<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> bool {
+    layers.into_iter().map(Layer::parameters).sum::<usize>() > RESIDENT
 }
 
 /// The share of the multiply-adds that is done twice when the output is divided into `tiles`.

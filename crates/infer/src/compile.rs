@@ -64,8 +64,8 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// The convolutions of a block, and the addition of its input: one step, as the tensors between them are larger than
-    /// those between blocks.
+    /// The convolutions of a block, and the addition of its input: one step (seldom two), as the tensors between them are
+    /// larger than those between blocks.
     fn block(&mut self, block: &Block) -> Result<(), Error> {
         let (Some(first), Some(last)) = (block.convs.first(), block.convs.last()) else { return Ok(()) };
         let name = name(&block.convs);
@@ -87,7 +87,7 @@ impl Builder<'_> {
         // pointwise convolutions are the heaviest. Such a one is a step of its own, which is divided by pixels.
         let uneven = is_heavy(&layers) && is_pointwise(last) && !output[0].is_multiple_of(par::threads());
         if let Some(pointwise) = layers.pop_if(|_| uneven && !block.residual && first != last) {
-            let [others @ .., _] = &block.convs[..] else { return Ok(()) };
+            let others = &block.convs[..layers.len()];
             self.chain(self::name(others), Chain::new(layers, false), before);
             let by_pixels = Chain::new(vec![pointwise.in_one_column()], false);
             self.chain(last.name.clone(), by_pixels, output);
@@ -140,7 +140,7 @@ impl Builder<'_> {
         Op::pooled(self.level, folded.bias.len(), part)
     }
 
-    /// A step of its own, or the last one goes on with it.
+    /// A step of its own, or the last one goes on with it: see [`Chain::takes`].
     fn chain(&mut self, name: String, chain: Chain, output: [usize; 3]) {
         match self.drafts.pop() {
             Some(Draft { op: Op::Chain(mut before), info }) if before.takes(&chain, 2 * par::threads()) => {

@@ -38,9 +38,9 @@ const MAX_ARENA: usize = 2 << 30;
 /// What one step of a plan does, for people and for benchmarks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepInfo {
-    /// The layer's name, or the first and the last of a block.
+    /// The layer's name, or the first and the last of those that run together.
     pub name: String,
-    /// `block` (its convolutions, strip by strip), `pool` (with the pointwise convolution before it) or `dense`.
+    /// `block` (convolutions, strip by strip), `pool` (with the pointwise convolution before it) or `dense`.
     pub op: &'static str,
     /// `[h, w, c]`
     pub input: [usize; 3],

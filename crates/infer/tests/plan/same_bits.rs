@@ -40,6 +40,38 @@ fn any_batch_and_any_number_of_threads_give_the_same_bits() {
     }
 }
 
+/// Few threads run the first blocks as one chain, many would compute too much of it twice and run them one by one.
+#[test]
+fn blocks_that_run_together_give_the_same_bits() {
+    let architecture = Architecture {
+        width: 0.5,
+        image_size: [320, 256],
+        channels: 3,
+        ..Architecture::named("mobilenet-v1").unwrap()
+    };
+    let network = architecture.network().unwrap();
+    let weights = random_weights(&network, 5);
+    let image = random_images(&network, 1, 6);
+    for level in Level::available() {
+        let run = |threads: usize| {
+            par::with_threads(threads, || {
+                let mut plan = Plan::of(&network, &weights, level, 1).unwrap();
+                let mut logits = vec![f32::NAN; network.classes];
+                plan.run(&image, &mut logits);
+                let first = plan.layers()[0].name.clone();
+                (first, logits.into_iter().map(f32::to_bits).collect::<Vec<u32>>())
+            })
+        };
+        let (name, want) = run(8);
+        assert_eq!(name, "conv1");
+        for threads in [1, 2, 3] {
+            let (name, found) = run(threads);
+            assert!(name.starts_with("conv1.."), "{threads} threads begin with {name}");
+            assert_eq!(found, want, "{} {threads}", level.name());
+        }
+    }
+}
+
 #[test]
 fn a_profiled_run_gives_the_same_bits_and_a_time_for_each_step() {
     let network = Architecture::named("mobilenet-v2").unwrap().network().unwrap();

@@ -217,7 +217,7 @@ fn measure(level: Level, batch: usize, (size, c, stride): (usize, usize, usize),
     let seconds = time(|| {
         for (i, dx) in dx.chunks_exact_mut(inputs).enumerate() {
             let (x, g) = (norm.part(i * inputs..(i + 1) * inputs), g.part(i * outputs..(i + 1) * outputs));
-            depthwise_backward(level, &shape, x, g, &weights, 0..size, Some(dx), &mut dw, &mut sums);
+            depthwise_backward(level, &shape, x, g, &weights, 0..size, Some(dx.into()), &mut dw, &mut sums);
         }
     });
     let bytes = 4.0 * (batch * 2 * (inputs + outputs)) as f64;

@@ -139,7 +139,7 @@ fn layer(level: Level, k: usize, n: usize, m: usize) -> [f64; 7] {
                 g.part(start * n..end * n),
                 n,
                 Some(&transposed),
-                with_dx.then_some(&mut dx[start * k..end * k]),
+                with_dx.then_some(dx[start * k..end * k].as_mut().into()),
                 with_dw.then_some(&mut dw[..]),
                 false,
                 &mut sums,

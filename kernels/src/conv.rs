@@ -7,11 +7,12 @@
 use crate::block::Block;
 use crate::depthwise::split_rows;
 use crate::gemm::{self, Ahead, Finish, Gemm, Left};
+use crate::output;
 use crate::pack::Packed;
 use crate::rows::{Rows, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
-use crate::view::{ConvShape, Epilogue, Read};
+use crate::view::{ConvShape, Epilogue, Read, Write};
 use std::ops::Range;
 
 /// The padded input rows below some output rows, in working memory.
@@ -113,25 +114,27 @@ pub fn scratch_len(shape: &ConvShape, rows: usize) -> usize {
 
 /// Convolution of output rows `rows` of one image: `x: [h, w, inputs]`, `weights` packed from
 /// `[kernel * kernel * inputs, outputs]`, `y: [rows, out_w, outputs]`. What the epilogue needs covers the rows too.
-pub fn conv(
+pub fn conv<'a>(
     shape: &ConvShape,
     x: Read,
     weights: &Packed,
     rows: Range<usize>,
-    y: &mut [f32],
+    y: impl Into<Write<'a>>,
     epilogue: Epilogue,
 ) {
+    let y = y.into();
     check(shape, &x, &rows);
     let n = shape.outputs;
     let taps = shape.kernel * shape.inputs;
     assert_eq!((weights.k(), weights.n()), (shape.kernel * taps, n), "weights do not fit {shape:?}");
     let pixels = rows.len() * shape.out_w;
-    assert_eq!(y.len(), pixels * n, "y: expected [{}, {}, {n}]", rows.len(), shape.out_w);
+    assert_eq!(y.to.len(), pixels * n, "y: expected [{}, {}, {n}]", rows.len(), shape.out_w);
     let finish = Finish::of(epilogue, pixels, n);
     let band = band_rows(shape, rows.len());
     let row = shape.out_w * n;
+    let stream = gemm::streams(weights.level(), &y, n);
     scratch::with([Window::new(shape, band).len()], |[input]| {
-        for (i, y) in y.chunks_mut(band * row).enumerate() {
+        for (i, y) in y.to.chunks_mut(band * row).enumerate() {
             let window = Window::new(shape, y.len() / row);
             window.fill(weights.level(), shape, x, rows.start + i * band, input);
             for (j, y) in y.chunks_exact_mut(row).enumerate() {
@@ -149,6 +152,7 @@ pub fn conv(
                     right: weights.right(),
                     out: y.as_mut_ptr(),
                     accumulate: false,
+                    stream,
                     finish: finish.skip((i * band + j) * row),
                 };
                 // The image comes from memory: what the same row of the next window is the first to see.
@@ -162,4 +166,7 @@ pub fn conv(
             }
         }
     });
+    if stream {
+        output::fence(weights.level());
+    }
 }

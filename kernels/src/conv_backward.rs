@@ -71,6 +71,7 @@ pub fn conv_backward(
                     right: Right { ptr: gradient.as_ptr(), panel: gemm::columns(level), row: g_spacing },
                     out: dw.as_mut_ptr(),
                     accumulate: true,
+                    stream: false,
                     finish: Finish::Store,
                 };
                 // SAFETY: the window covers every tap of every output of its rows; the gradient's pixels lie whole
@@ -103,6 +104,7 @@ fn scatter(shape: &ConvShape, gradient: &[f32], weights: &Packed, padded: &mut [
                 right: weights.right(),
                 out: windows.as_mut_ptr(),
                 accumulate: false,
+                stream: false,
                 finish: Finish::Store,
             };
             // SAFETY: a row of pixels `g_spacing` apart, whole panels, and a row of windows.

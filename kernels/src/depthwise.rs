@@ -17,7 +17,7 @@ use crate::rows::check_read;
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::stage::spacing;
-use crate::view::{Activation, ConvShape, Epilogue, Read};
+use crate::view::{Activation, ConvShape, Epilogue, Read, Write};
 use std::ops::Range;
 
 /// The largest kernel.
@@ -47,32 +47,33 @@ pub(crate) fn split_rows(height: usize, images: usize) -> usize {
 ///
 /// # Panics
 /// When a length does not fit the shape.
-pub fn depthwise(
+pub fn depthwise<'a>(
     level: Level,
     shape: &ConvShape,
     x: Read,
     weights: &[f32],
     rows: Range<usize>,
-    y: &mut [f32],
+    y: impl Into<Write<'a>>,
     epilogue: Epilogue,
 ) {
+    let y = y.into();
     check_shape(shape, weights);
     let channels = shape.inputs;
     check_read(&x, channels, shape.input_len());
     assert!(rows.start <= rows.end && rows.end <= shape.out_h, "rows {rows:?} of {}", shape.out_h);
-    assert_eq!(y.len(), rows.len() * shape.out_w * channels, "y: [rows, out_w, c]");
+    assert_eq!(y.to.len(), rows.len() * shape.out_w * channels, "y: [rows, out_w, c]");
     match &epilogue {
         Epilogue::None => {}
         Epilogue::Moments(moments) => assert_eq!(moments.len(), 3 * channels, "moments: [3, c]"),
         Epilogue::Activate { bias, residual, .. } => {
             assert_eq!(bias.len(), channels, "bias: [c]");
-            assert!(residual.is_none_or(|residual| residual.len() == y.len()), "residual: as y");
+            assert!(residual.is_none_or(|residual| residual.len() == y.to.len()), "residual: as y");
         }
     }
     if let (Read::Plain(x), &Epilogue::Activate { bias, act, residual: None }) = (x, &epilogue)
         && depthwise_direct::fits(shape)
     {
-        return depthwise_direct::depthwise(level, shape, x, weights, rows, (y, channels), bias, act);
+        return depthwise_direct::depthwise(level, shape, x, weights, rows, (y.to, channels), bias, act);
     }
     let (ring, width) = (ring(shape), block_width(shape));
     scratch::with(lens(shape), |[memory, taps, state]| {
@@ -152,7 +153,7 @@ struct Forward<'a> {
     x: Read<'a>,
     weights: &'a [f32],
     rows: Range<usize>,
-    y: &'a mut [f32],
+    y: Write<'a>,
     epilogue: Epilogue<'a>,
     ring: RingShape,
     /// Channels of a block.
@@ -169,10 +170,9 @@ impl Kernel for Forward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let whole =
-            self.rows.len() == self.shape.out_h && !matches!(self.epilogue, Epilogue::Activate { .. });
         let channels = self.shape.outputs;
-        let y = Output::new(self.y, channels, whole);
+        let to = std::mem::replace(&mut self.y, Write::from(&mut [][..]));
+        let y = Output::new(to, channels);
         match std::mem::replace(&mut self.epilogue, Epilogue::None) {
             Epilogue::None => self.tile(s, &Plain { y, channels }),
             Epilogue::Moments(moments) => {

@@ -14,7 +14,7 @@ use crate::ring::{Ring, RingShape};
 use crate::rows::{check_grad, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
-use crate::view::{ConvShape, Deferred, Grad, Read};
+use crate::view::{ConvShape, Deferred, Grad, Read, Write};
 use std::ops::Range;
 
 /// Taps whose sums stay in registers along a row: all of a 3x3 kernel.
@@ -41,7 +41,7 @@ pub fn depthwise_backward(
     g: Grad,
     weights: &[f32],
     rows: Range<usize>,
-    dx: Option<&mut [f32]>,
+    dx: Option<Write>,
     dw: &mut [f32],
     sums: &mut [f32],
 ) {
@@ -50,7 +50,7 @@ pub fn depthwise_backward(
     check_read(&x, channels, shape.input_len());
     check_grad(&g, channels, shape.output_len());
     assert!(rows.start <= rows.end && rows.end <= h, "rows {rows:?} of {h}");
-    assert!(dx.as_ref().is_none_or(|dx| dx.len() == rows.len() * w * channels), "dx: [rows, w, c]");
+    assert!(dx.as_ref().is_none_or(|dx| dx.to.len() == rows.len() * w * channels), "dx: [rows, w, c]");
     assert_eq!(dw.len(), weights.len(), "dw: [kernel, kernel, c]");
     assert!(matches!(x, Read::Plain(_)) || sums.len() == 2 * channels, "sums: [2, c]");
     let inputs = RingShape {
@@ -103,7 +103,7 @@ struct Backward<'a> {
     g: Grad<'a>,
     weights: &'a [f32],
     rows: Range<usize>,
-    dx: Option<&'a mut [f32]>,
+    dx: Option<Write<'a>>,
     dw: &'a mut [f32],
     sums: &'a mut [f32],
     inputs: RingShape,
@@ -141,7 +141,7 @@ impl Backward<'_> {
         let Range { start, end } = self.rows;
         // The output rows whose weight gradient is this tile's.
         let own = start.div_ceil(stride)..if end == h { out_h } else { end.div_ceil(stride) };
-        let dx = self.dx.take().map(|dx| Output::new(dx, channels, start == 0 && end == h));
+        let dx = self.dx.take().map(|dx| Output::new(dx, channels));
         let mask = match self.x {
             Read::Plain(_) => None,
             Read::Norm(x) => Some(Mask { x, act: Act::new(s, x.act), sums: self.row_sums }),

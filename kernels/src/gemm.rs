@@ -13,8 +13,9 @@
 //! the input read by columns, right the gradient as it lies, whose panels are 2 vectors wide and not packed.
 
 use crate::block::{Act, CACHE_LINE, add_up_to};
+use crate::output;
 use crate::simd::{Kernel, Level, Simd};
-use crate::view::{Activation, Deferred, Epilogue};
+use crate::view::{Activation, Deferred, Epilogue, Write};
 use std::ops::Range;
 
 /// Steps of a block of `k`.
@@ -30,6 +31,11 @@ const fn tile_rows(registers: usize) -> usize {
 /// Rows of a level's register tile.
 pub(crate) fn rows(level: Level) -> usize {
     tile_rows(if level == Level::Avx512 { 32 } else { 16 })
+}
+
+/// Whether a product's output is written past the caches: not where a tile of the level is less than a cache line wide.
+pub(crate) fn streams(level: Level, to: &Write, n: usize) -> bool {
+    columns(level) >= CACHE_LINE && output::streams(to, n, output::PRODUCTS_STREAM)
 }
 
 /// Columns of a level's register tile, which is the width of a packed panel.
@@ -132,6 +138,9 @@ pub(crate) struct Gemm {
     pub out: *mut f32,
     /// Whether the product is added to what `out` holds.
     pub accumulate: bool,
+    /// Whether `out` is written past the caches, which a product of one block of `k` can be; its rows are whole cache
+    /// lines then, and the caller fences.
+    pub stream: bool,
     pub finish: Finish,
 }
 
@@ -257,6 +266,7 @@ impl Gemm {
                         ..self.right
                     },
                     accumulate: self.accumulate || !begins,
+                    stream: self.stream && begins && ends,
                     finish: if ends { self.finish } else { Finish::Store },
                     ..self
                 };
@@ -358,7 +368,7 @@ impl Gemm {
         column: usize,
         requests: Requests,
     ) {
-        if !self.accumulate {
+        if !self.accumulate && !self.stream {
             let below = self.out.wrapping_add((row + MR) * self.n + column);
             for r in 0..MR {
                 for v in 0..NV {
@@ -481,8 +491,14 @@ impl Gemm {
                     add_up_to(s, sums.add(self.n + c), dot, lanes);
                 }
             }
-            for r in 0..MR {
-                s.store_up_to(out.add(r * self.n), values[r], lanes);
+            if self.stream {
+                for r in 0..MR {
+                    s.stream(out.add(r * self.n), values[r]);
+                }
+            } else {
+                for r in 0..MR {
+                    s.store_up_to(out.add(r * self.n), values[r], lanes);
+                }
             }
         }
     }

@@ -37,4 +37,4 @@ pub mod view;
 pub use buffer::Buffer;
 pub use pack::Packed;
 pub use simd::Level;
-pub use view::{Activation, ConvShape, Deferred, Epilogue, Grad, Read};
+pub use view::{Activation, ConvShape, Deferred, Epilogue, Grad, Read, Write};

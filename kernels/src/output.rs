@@ -1,7 +1,8 @@
 //! Where the kernels over image rows write: through the caches, or past them where the next reader would not find it.
 
 use crate::block::CACHE_LINE;
-use crate::simd::Simd;
+use crate::simd::{Kernel, Level, Simd};
+use crate::view::Write;
 
 /// Where a kernel's outputs go.
 #[derive(Clone, Copy)]
@@ -10,18 +11,37 @@ pub(crate) struct Output {
     stream: bool,
 }
 
-/// Floats of an image from which on whole images are written past the caches. A tile is a whole image where a batch has
-/// at least 16 ([`crate::depthwise::tile_rows`]), so the tensor then is 8 MB or more and would push out what is needed
-/// next, after having been read only to be overwritten. Measured at batch 32: 112x112x32 forward 77 us an image instead
-/// of 159 us, backward 336 us instead of 460 us.
-const STREAMED: usize = 1 << 17;
+/// Floats of a tensor from which on the kernels over rows write past the caches: 2 MiB. They take less time than memory
+/// does, so every byte that moves counts.
+pub(crate) const ROWS_STREAM: usize = 1 << 19;
+/// The same for products, whose arithmetic hides some of it: 8 MiB.
+pub(crate) const PRODUCTS_STREAM: usize = 1 << 21;
+
+/// Whether `to`, of pixels of `channels`, is written past the caches from `least` floats of its tensor on: only whole
+/// lines can be.
+pub(crate) fn streams(to: &Write, channels: usize, least: usize) -> bool {
+    let lines = channels.is_multiple_of(CACHE_LINE) && to.to.as_ptr().addr().is_multiple_of(4 * CACHE_LINE);
+    lines && to.tensor >= least
+}
+
+/// Orders streamed stores before what follows.
+pub(crate) fn fence(level: Level) {
+    struct Fence;
+    impl Kernel for Fence {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            s.fence();
+        }
+    }
+    level.dispatch(Fence);
+}
 
 impl Output {
-    /// `to: [.., channels]`, `whole` if it is a whole image of a batch that is not needed at once.
-    pub(crate) fn new(to: &mut [f32], channels: usize, whole: bool) -> Self {
-        let lines =
-            channels.is_multiple_of(CACHE_LINE) && (to.as_ptr() as usize).is_multiple_of(4 * CACHE_LINE);
-        Self { to: to.as_mut_ptr(), stream: whole && lines && to.len() >= STREAMED }
+    /// `to: [.., channels]`
+    pub(crate) fn new(to: Write, channels: usize) -> Self {
+        let stream = streams(&to, channels, ROWS_STREAM);
+        Self { to: to.to.as_mut_ptr(), stream }
     }
 
     /// The output from float `at` on.

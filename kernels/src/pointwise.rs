@@ -11,12 +11,13 @@
 //! is fetched while the one before is first used (measured on a whole network: 3 to 8 percent).
 
 use crate::gemm::{self, Ahead, Finish, Gemm, Left};
+use crate::output;
 use crate::pack::Packed;
 use crate::rows::check_read;
 use crate::scratch;
 use crate::simd::Level;
 use crate::stage::stage;
-use crate::view::{Epilogue, Read};
+use crate::view::{Epilogue, Read, Write};
 
 pub use crate::stage::spacing;
 
@@ -57,8 +58,11 @@ pub fn scratch_len(level: Level, m: usize, k: usize) -> usize {
 }
 
 /// `y = epilogue(x * w)` of a tile of `m` pixels: `x: [m, k]`, `weights` packed from `[k, n]`, `y: [m, n]`.
-pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
+pub fn pointwise<'a>(x: Read, weights: &Packed, y: impl Into<Write<'a>>, epilogue: Epilogue) {
     let (level, k, n) = (weights.level(), weights.k(), weights.n());
+    let y = y.into();
+    let stream = gemm::streams(level, &y, n);
+    let y = y.to;
     assert!(k > 0 && n > 0, "weights: expected at least [1, 1], found [{k}, {n}]");
     let m = y.len() / n;
     assert_eq!(y.len(), m * n, "y: expected [m, {n}]");
@@ -71,6 +75,7 @@ pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
         right: weights.right(),
         out: y[pixel * n..][..pixels * n].as_mut_ptr(),
         accumulate: false,
+        stream,
         finish: finish.skip(pixel * n),
     };
     if let (Read::Plain(x), true) = (x, k <= IN_PLACE) {
@@ -95,6 +100,9 @@ pub fn pointwise(x: Read, weights: &Packed, y: &mut [f32], epilogue: Epilogue) {
             unsafe { gemm::gemm_ahead(level, product, ahead) }
         }
     });
+    if stream {
+        output::fence(level);
+    }
 }
 
 /// As [`pointwise`], of a tile of plain pixels that lie `spacing(k)` floats apart: `x: [m, spacing(k)]`. It is read where
@@ -113,6 +121,7 @@ pub fn pointwise_spaced(x: &[f32], weights: &Packed, y: &mut [f32], epilogue: Ep
         right: weights.right(),
         out: y.as_mut_ptr(),
         accumulate: false,
+        stream: false,
         finish: Finish::of(epilogue, m, n),
     };
     // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.

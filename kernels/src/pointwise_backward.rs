@@ -6,12 +6,13 @@
 //! quarter of the early layers' time.
 
 use crate::gemm::{self, Ahead, Finish, Gemm, Left, Right};
+use crate::output;
 use crate::pack::Packed;
 use crate::rows::{check_grad, check_read};
 use crate::scratch;
 use crate::simd::Level;
 use crate::stage::{spacing, stage};
-use crate::view::{Grad, Read};
+use crate::view::{Grad, Read, Write};
 
 /// How a caller divides the backward pass of `m` pixels. Depends on shapes only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub fn pointwise_backward(
     g: Grad,
     n: usize,
     transposed_weights: Option<&Packed>,
-    mut dx: Option<&mut [f32]>,
+    dx: Option<Write>,
     mut dw: Option<&mut [f32]>,
     begin: bool,
     sums: &mut [f32],
@@ -71,11 +72,13 @@ pub fn pointwise_backward(
     check_read(&x, k, m * k);
     assert!(dw.as_ref().is_none_or(|dw| dw.len() == k * n), "dw: expected [{k}, {n}]");
     if let Some(dx) = &dx {
-        assert_eq!(dx.len(), m * k, "dx: expected [{m}, {k}]");
+        assert_eq!(dx.to.len(), m * k, "dx: expected [{m}, {k}]");
         let weights = transposed_weights.expect("dx needs the transposed weights");
         let found = (weights.level(), weights.k(), weights.n());
         assert_eq!(found, (level, n, k), "transposed weights: expected [{n}, {k}]");
     }
+    let stream = dx.as_ref().is_some_and(|dx| gemm::streams(level, dx, k));
+    let mut dx = dx.map(|dx| dx.to);
     let finish = match x {
         Read::Norm(d) if dx.is_some() => Finish::mask(d, m, k, sums),
         _ => Finish::Store,
@@ -101,6 +104,7 @@ pub fn pointwise_backward(
                     right: weights.right(),
                     out: dx[pixel * k..][..pixels * k].as_mut_ptr(),
                     accumulate: false,
+                    stream,
                     finish: finish.skip(pixel * k),
                 };
                 let ahead = match g {
@@ -123,6 +127,7 @@ pub fn pointwise_backward(
                     right: Right { ptr: g_block.as_ptr(), panel: gemm::columns(level), row: g_spacing },
                     out: dw.as_mut_ptr(),
                     accumulate: !begin || pixel > 0,
+                    stream: false,
                     finish: Finish::Store,
                 };
                 // SAFETY: as above; rows of the gradient are whole vectors apart.
@@ -130,4 +135,7 @@ pub fn pointwise_backward(
             }
         }
     });
+    if stream {
+        output::fence(level);
+    }
 }

@@ -114,6 +114,29 @@ impl<T: Copy> Grad<'_, T> {
     }
 }
 
+/// Where a kernel writes, and how large a tensor it is a part of. A large one would push out of the caches what is
+/// needed next, after having been read only to be overwritten, so it is written past them.
+#[derive(Debug)]
+pub struct Write<'a> {
+    pub(crate) to: &'a mut [f32],
+    /// Floats of the whole tensor.
+    pub(crate) tensor: usize,
+}
+
+impl<'a> Write<'a> {
+    /// A part of a tensor of `tensor` floats.
+    pub fn part(to: &'a mut [f32], tensor: usize) -> Self {
+        Self { to, tensor }
+    }
+}
+
+impl<'a> From<&'a mut [f32]> for Write<'a> {
+    /// All of a tensor.
+    fn from(to: &'a mut [f32]) -> Self {
+        Self { tensor: to.len(), to }
+    }
+}
+
 /// What a convolution does with an output while it is still in registers.
 #[derive(Debug)]
 pub enum Epilogue<'a> {

@@ -165,7 +165,7 @@ fn backward_of_tiles_adds_up_to_the_image() {
                 for rows in tiles {
                     let part = rows.start * shape.w * c..rows.end * shape.w * c;
                     let mut dx = Guarded::new(part.len());
-                    let out = Some(dx.out());
+                    let out = Some(dx.out().into());
                     let (x, rows) = (x.narrow(), rows.clone());
                     depthwise_backward(
                         level,
@@ -220,7 +220,7 @@ fn a_nan_reaches_everything_that_sees_it() {
         let (weights, bias) = (floats(9 * c, 2), floats(c, 3));
         let mut y = vec![0.0; shape.output_len()];
         let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
-        depthwise(level, &shape, Read::Plain(&x), &weights, 0..5, &mut y, epilogue);
+        depthwise(level, &shape, Read::Plain(&x), &weights, 0..5, &mut y[..], epilogue);
         for (i, y) in y.iter().enumerate() {
             let (pixel, channel) = (i / c, i % c);
             let sees = channel == 3 && (pixel / 5).abs_diff(2) <= 1 && (pixel % 5).abs_diff(2) <= 1;
@@ -299,7 +299,7 @@ fn large_images_are_written_as_their_parts_are() {
         let run = |rows: std::ops::Range<usize>, y: &mut [f32], dx: &mut [f32]| {
             depthwise(level, &shape, Read::Plain(&x), &weights, rows.clone(), y, Epilogue::None);
             let (x, g, dw) = (Read::Plain(&x), Grad::Plain(&g), &mut vec![0.0; 9 * c]);
-            depthwise_backward(level, &shape, x, g, &weights, rows, Some(dx), dw, &mut []);
+            depthwise_backward(level, &shape, x, g, &weights, rows, Some(dx.into()), dw, &mut []);
         };
         let (mut y, mut dx) = (Buffer::zeros(32 * row), Buffer::zeros(32 * row));
         run(0..32, &mut y, &mut dx);

@@ -10,7 +10,7 @@ use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
 use kernels::pointwise::{self, pointwise, pointwise_spaced, spacing};
 use kernels::pointwise_backward::{BackwardTiles, backward_tiles, pointwise_backward};
 use kernels::{
-    Activation, Buffer, ConvShape, Deferred, Epilogue, Grad, Level, Packed, Read, elementwise, pooling,
+    Activation, Buffer, ConvShape, Deferred, Epilogue, Grad, Level, Packed, Read, Write, elementwise, pooling,
 };
 use std::ops::Range;
 use tensor::par;
@@ -173,14 +173,17 @@ impl Run {
     fn pointwise(&mut self, pass: Pass) {
         let (level, ConvShape { inputs: k, outputs: n, .. }) = (self.level, self.case.shape);
         let Tensors { x, y, packed, sums, channels, .. } = &mut self.tensors;
-        let rows = pointwise::tile_rows(level, y.len() / n, k, n);
+        let (rows, len) = (pointwise::tile_rows(level, y.len() / n, k, n), y.len());
         let (training, pitch) = (pass == Pass::Forward, pitch(&self.case.kernel, k));
         let bias = &channels[..n];
         par::chunks_mut2((y, rows * n), (sums, 3 * k.max(n)), |tile, y, sums| {
             let start = tile * rows * pitch;
             let (pixels, epilogue) = (start..start + y.len() / n * pitch, epilogue(training, bias, sums));
             match training {
-                true => pointwise(deferred(x, channels, k).part(pixels), packed, y, epilogue),
+                true => {
+                    let x = deferred(x, channels, k).part(pixels);
+                    pointwise(x, packed, Write::part(y, len), epilogue);
+                }
                 false => pointwise_spaced(&x[pixels], packed, y, epilogue),
             }
         });
@@ -191,7 +194,7 @@ impl Run {
         let (k, n) = (shape.inputs, shape.outputs);
         let Shares { tiles, share, .. } = Shares::new(level, &shape, self.case.batch);
         let Tensors { x, y, dy, dx, packed, partials, dw, sums, channels, .. } = &mut self.tensors;
-        let (rows, pixels) = (tiles.rows, x.len() / k);
+        let (rows, pixels, len) = (tiles.rows, x.len() / k, dx.len());
         let (x, g) = (deferred(x, channels, k), gradient(dy, y, channels, n));
         let mut dx_parts = dx.chunks_mut(share * rows * k);
         let mut dw_parts = partials.chunks_mut(k * n);
@@ -204,6 +207,7 @@ impl Run {
                 let end = pixels.min(start + rows);
                 let dx = dx.as_mut().and_then(Iterator::next);
                 let weights = dx.is_some().then_some(&*packed);
+                let dx = dx.map(|dx| Write::part(dx, len));
                 let (x, g) = (x.part(start * k..end * k), g.part(start * n..end * n));
                 pointwise_backward(
                     level,
@@ -232,11 +236,12 @@ impl Run {
         let plain = full || !training;
         let read = if plain { Read::Plain(x) } else { deferred(x, channels, shape.inputs) };
         let bias = &channels[..shape.outputs];
+        let len = if training { y.len() } else { 0 };
         let pieces = bands.split(y, shape.out_w * shape.outputs);
         let sums = sums.chunks_mut(3 * shape.inputs.max(shape.outputs));
         par::run(bands.iter().zip(pieces.zip(sums)).collect(), |((image, rows), (y, sums))| {
             let x = read.part(of_image(image, shape.input_len()));
-            let epilogue = epilogue(training, bias, sums);
+            let (y, epilogue) = (Write::part(y, len), epilogue(training, bias, sums));
             if full {
                 conv(&shape, x, packed, rows, y, epilogue);
             } else {
@@ -252,12 +257,14 @@ impl Run {
         let (x, g) = (deferred(x, channels, c), gradient(dy, y, channels, c));
         let bands = Bands::new(batch, shape.h, backward_tile_rows(&shape, batch));
         partials.fill(0.0);
+        let len = dx.len();
         let mut dx = bands.split(dx, shape.w * c);
         let dw_parts = partials.chunks_mut(w.len());
         let tasks = bands.iter().zip(dw_parts.zip(sums.chunks_mut(3 * c))).map(|task| (task, dx.next()));
         par::run(tasks.collect(), |(((image, rows), (dw, sums)), dx)| {
             let x = x.part(of_image(image, shape.input_len()));
             let g = g.part(of_image(image, shape.output_len()));
+            let dx = dx.map(|dx| Write::part(dx, len));
             depthwise_backward(level, &shape, x, g, w, rows, dx, dw, &mut sums[..2 * c]);
         });
         merge(level, partials, dw);

@@ -4,4 +4,5 @@
 mod common;
 mod pointwise;
 mod spec;
+mod streamed;
 mod windowed;

@@ -89,7 +89,7 @@ fn backward_of_tiles_adds_up() {
                         g.part(rows.start * n..rows.end * n),
                         n,
                         Some(&case.transposed),
-                        dx.as_deref_mut().map(|dx| &mut dx[rows.start * k..rows.end * k]),
+                        dx.as_deref_mut().map(|dx| dx[rows.start * k..rows.end * k].as_mut().into()),
                         Some(&mut *dw),
                         false,
                         sums,
@@ -125,8 +125,8 @@ fn the_gradient_of_the_input_needs_no_other() {
         let (mut dw, mut sums) = (vec![0.0; 9 * 17], [vec![0.0; 18], vec![0.0; 18]]);
         let [first, second] = &mut sums;
         let (x, w) = (case.x.narrow(), Some(&case.transposed));
-        pointwise_backward(level, x, g, 17, w, Some(with.out()), Some(&mut dw), false, first);
-        pointwise_backward(level, x, g, 17, w, Some(alone.out()), None, false, second);
+        pointwise_backward(level, x, g, 17, w, Some(with.out().into()), Some(&mut dw), false, first);
+        pointwise_backward(level, x, g, 17, w, Some(alone.out().into()), None, false, second);
         assert_eq!(with.checked("dx"), alone.checked("dx"));
         assert_eq!(sums[0], sums[1]);
     }
@@ -142,7 +142,7 @@ fn a_nan_reaches_its_row_and_no_other() {
         weights.pack(&floats(k * n, 2));
         let (mut y, bias) = (vec![0.0; m * n], floats(n, 3));
         let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
-        pointwise(Read::Plain(&x), &weights, &mut y, epilogue);
+        pointwise(Read::Plain(&x), &weights, &mut y[..], epilogue);
         for (i, y) in y.iter().enumerate() {
             assert_eq!(y.is_nan(), i / n == 7, "{} output {i}", level.name());
         }

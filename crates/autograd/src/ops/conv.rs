@@ -7,7 +7,7 @@ use kernels::conv::{conv as kernel, tile_rows};
 use kernels::conv_backward::conv_backward;
 use kernels::norm::Moments;
 
-use kernels::{ConvShape, Epilogue, Level, Packed};
+use kernels::{ConvShape, Epilogue, Level, Packed, Write};
 use std::sync::Arc;
 use tensor::{Tensor, par};
 
@@ -27,13 +27,14 @@ pub fn conv(tape: &mut Tape, x: &Var, weights: &Var, shape: ConvShape) -> Var {
     let mut z = Tensor::recycled([images, shape.out_h, shape.out_w, shape.outputs]);
     let mut sums = Tensor::recycled([bands.count(), 3 * shape.outputs]);
     let read = x.value().read();
+    let len = z.data().len();
     let pieces = bands.split(z.data_mut(), shape.out_w * shape.outputs);
     let tasks: Vec<_> =
         pieces.into_iter().zip(sums.data_mut().chunks_mut(3 * shape.outputs)).enumerate().collect();
     par::run(tasks, |(tile, (z, sums))| {
         let (image, rows) = bands.tile(tile);
         let x = read.part(image * shape.input_len()..(image + 1) * shape.input_len());
-        kernel(&shape, x, &packed, rows, z, Epilogue::Moments(sums));
+        kernel(&shape, x, &packed, rows, Write::part(z, len), Epilogue::Moments(sums));
     });
     let counts = (0..bands.count()).map(|tile| bands.tile(tile).1.len() * shape.out_w);
     let moments = Moments::merge(sums.data(), shape.outputs, counts);

@@ -46,7 +46,7 @@ impl Op for Dense {
             Grad::Plain(g.data()),
             outputs,
             wanted[0].then_some(&transposed),
-            dx.as_mut().map(Tensor::data_mut),
+            dx.as_mut().map(|dx| dx.data_mut().into()),
             dw.as_mut().map(Tensor::data_mut),
             true,
             &mut vec![0.0; 2 * inputs],

@@ -5,7 +5,7 @@ use crate::{Gradient, Op, Tape, Value, Var};
 use kernels::depthwise::{depthwise as kernel, tile_rows};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
 use kernels::norm::Moments;
-use kernels::{ConvShape, Epilogue, Level};
+use kernels::{ConvShape, Epilogue, Level, Write};
 use std::ops::Range;
 use std::sync::Arc;
 use tensor::{Tensor, par};
@@ -23,12 +23,13 @@ pub fn depthwise(tape: &mut Tape, x: &Var, weights: &Var, shape: ConvShape) -> V
     let mut z = Tensor::recycled([images, shape.out_h, shape.out_w, c]);
     let mut sums = Tensor::recycled([bands.count(), 3 * c]);
     let read = x.value().read();
+    let len = z.data().len();
     let pieces = bands.split(z.data_mut(), shape.out_w * c);
     let tasks: Vec<_> = pieces.into_iter().zip(sums.data_mut().chunks_mut(3 * c)).enumerate().collect();
     par::run(tasks, |(tile, (z, sums))| {
         let (image, rows) = bands.tile(tile);
         let x = read.part(image * shape.input_len()..(image + 1) * shape.input_len());
-        kernel(level, &shape, x, w.data(), rows, z, Epilogue::Moments(sums));
+        kernel(level, &shape, x, w.data(), rows, Write::part(z, len), Epilogue::Moments(sums));
     });
     let counts = (0..bands.count()).map(|tile| bands.tile(tile).1.len() * shape.out_w);
     let moments = Moments::merge(sums.data(), c, counts);
@@ -57,6 +58,7 @@ impl Op for Depthwise {
         let mut dw = Tensor::zeros([bands.count(), taps * c]);
         let mut sums = Tensor::zeros([bands.count(), 2 * c]);
         let (x, g) = (self.x.read(), gradient.read());
+        let len = x.stored().len();
         let mut dx_pieces =
             dx.as_mut().map_or(vec![], |dx| bands.split(dx.data_mut(), shape.w * c)).into_iter();
         let dw_pieces = dw.data_mut().chunks_mut(taps * c);
@@ -69,6 +71,7 @@ impl Op for Depthwise {
             let (image, rows) = bands.tile(tile);
             let x = x.part(image * shape.input_len()..(image + 1) * shape.input_len());
             let g = g.part(image * shape.output_len()..(image + 1) * shape.output_len());
+            let dx = dx.map(|dx| Write::part(dx, len));
             depthwise_backward(level, shape, x, g, self.weights.data(), rows, dx, dw, sums);
         });
         vec![

@@ -7,7 +7,7 @@ use super::partials;
 use crate::{Gradient, Op, Tape, Value, Var};
 use kernels::norm::Moments;
 use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
-use kernels::{Epilogue, Level, Packed, pointwise as kernel};
+use kernels::{Epilogue, Level, Packed, Write, pointwise as kernel};
 use std::sync::Arc;
 use tensor::{Tensor, par};
 
@@ -24,11 +24,11 @@ pub fn pointwise(tape: &mut Tape, x: &Var, weights: &Var) -> Var {
     let rows = kernel::tile_rows(level, pixels, inputs, outputs);
     let mut z = Tensor::recycled([shape[0], shape[1], shape[2], outputs]);
     let mut sums = Tensor::recycled([pixels.div_ceil(rows), 3 * outputs]);
-    let read = x.value().read();
+    let (read, len) = (x.value().read(), z.data().len());
     par::chunks_mut2((z.data_mut(), rows * outputs), (sums.data_mut(), 3 * outputs), |tile, z, sums| {
         let (start, pixels) = (tile * rows, z.len() / outputs);
         let x = read.part(start * inputs..(start + pixels) * inputs);
-        kernel::pointwise(x, &packed, z, Epilogue::Moments(sums));
+        kernel::pointwise(x, &packed, Write::part(z, len), Epilogue::Moments(sums));
     });
     let counts = (0..pixels.div_ceil(rows)).map(|tile| rows.min(pixels - tile * rows));
     let moments = Moments::merge(sums.data(), outputs, counts);
@@ -63,6 +63,7 @@ impl Op for Pointwise {
         let mut dw = want_w.then(|| Tensor::recycled([parts, inputs * outputs]));
         let mut sums = Tensor::zeros([count, 2 * inputs]);
         let (x, g) = (self.x.read(), gradient.read());
+        let len = x.stored().len();
         let mut dx_parts = split(dx.as_mut(), share * tiles.rows * inputs);
         let mut dw_parts = split(dw.as_mut(), inputs * outputs);
         let sums_parts = sums.data_mut().chunks_mut(share * 2 * inputs);
@@ -79,7 +80,7 @@ impl Op for Pointwise {
                     g.part(start * outputs..end * outputs),
                     outputs,
                     want_x.then_some(&transposed),
-                    dx.as_deref_mut().map(|dx| &mut dx[own..own + (end - start) * inputs]),
+                    dx.as_deref_mut().map(|dx| Write::part(&mut dx[own..own + (end - start) * inputs], len)),
                     dw.as_deref_mut(),
                     i == 0,
                     sums,

@@ -12,7 +12,7 @@ use crate::block::{Block, PIXELS, Taps};
 use crate::depthwise_direct;
 use crate::depthwise_finish::{Activate, Finish, Moments, Plain};
 use crate::output::Output;
-use crate::ring::{Ring, RingShape};
+use crate::ring::{Ring, RingShape, SHARED};
 use crate::rows::check_read;
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
@@ -203,7 +203,7 @@ impl Forward<'_> {
                 let mut ring = Ring::new(s, self.ring, block, self.memory);
                 for oy in self.rows.clone() {
                     let (top, end) = (oy * stride, oy * stride + kernel);
-                    ring.read(s, &self.x, top.saturating_sub(pad_top), end.saturating_sub(pad_top));
+                    ring.read(s, &self.x, top.saturating_sub(pad_top), end.saturating_sub(pad_top), stride);
                     let mut rows = [ring.row(-1); MAX_KERNEL];
                     for (ky, row) in rows.iter_mut().enumerate().take(kernel) {
                         *row = ring.row((top + ky) as isize - pad_top as isize);
@@ -286,7 +286,7 @@ impl<F: Finish> OutputRow<'_, F> {
             let (mut ox, mut at) = (0, 0);
             while ox + PIXELS <= out_w {
                 for [stream] in ahead.into_iter().take(stride) {
-                    for i in 0..PIXELS * stride {
+                    for i in (0..PIXELS * stride).step_by(SHARED) {
                         s.prefetch(stream.wrapping_add(at * stride + i * channels));
                     }
                 }

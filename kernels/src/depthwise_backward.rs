@@ -162,10 +162,16 @@ impl Backward<'_> {
                     let top = step * stride;
                     let first = (top + pad_top + 1).saturating_sub(kernel).div_ceil(stride);
                     let last = (top + stride - 1 + pad_top) / stride;
-                    gradients.read(s, &self.g, first, last + 1);
+                    gradients.read(s, &self.g, first, last + 1, 1);
                     if own.contains(&step) {
                         let bottom = top + kernel;
-                        inputs.read(s, &self.x, top.saturating_sub(pad_top), bottom.saturating_sub(pad_top));
+                        inputs.read(
+                            s,
+                            &self.x,
+                            top.saturating_sub(pad_top),
+                            bottom.saturating_sub(pad_top),
+                            stride,
+                        );
                         self.weight_row(s, block, kernel, stride, step, &inputs, &gradients);
                     }
                     let Some(dx) = dx else { continue };

@@ -9,6 +9,11 @@ use crate::block::{Block, CACHE_LINE};
 use crate::rows::Rows;
 use crate::simd::{Kernel, Simd};
 
+/// One of so many columns is asked for by those who compute, the others by those who read. A CPU drops requests for
+/// memory that come faster than it can serve them, so they are spread over all that is done. Measured at batch 64:
+/// 56x56x128 at stride 2 forward 93 us an image instead of 109, backward 152 instead of 183.
+pub(crate) const SHARED: usize = 2;
+
 /// How a [`Ring`] lies in memory, and which rows it takes.
 #[derive(Clone, Copy)]
 pub(crate) struct RingShape {
@@ -71,12 +76,20 @@ impl Ring {
         Self { shape, block, memory, plane, row: vectors * plane, next: 0 }
     }
 
-    /// Reads rows until `end` is the first that was not, but none above `start` and none below the image.
+    /// Reads rows until `end` is the first that was not, but none above `start` and none below the image. Meanwhile it
+    /// asks for its share of those that lie `ahead` rows below.
     ///
     /// # Safety
     /// The source must have the image.
     #[inline(always)]
-    pub(crate) unsafe fn read<S: Simd, R: Rows>(&mut self, s: S, source: &R, start: usize, end: usize) {
+    pub(crate) unsafe fn read<S: Simd, R: Rows>(
+        &mut self,
+        s: S,
+        source: &R,
+        start: usize,
+        end: usize,
+        ahead: usize,
+    ) {
         let RingShape { slots, height, width, left, columns } = self.shape;
         self.next = self.next.max(start);
         while self.next < end.min(height) {
@@ -85,7 +98,8 @@ impl Ring {
             unsafe {
                 let to = self.memory.add(self.next % slots * self.row + left * S::LANES);
                 let (block, pixel, plane) = (self.block, self.next * width, self.plane);
-                s.apart(Fill { source, block, pixel, count, to, plane });
+                let ahead = ahead * width * block.channels;
+                s.apart(Fill { source, block, pixel, count, to, plane, ahead });
             }
             self.next += 1;
         }
@@ -98,7 +112,8 @@ impl Ring {
         source.streams(row * self.shape.width * self.block.channels + c)
     }
 
-    /// Asks for `count` pixels from `column` on of the row that will be read as the `ahead`-th from now, or the last.
+    /// Asks for `count` pixels from the even `column` on of the row that will be read as the `ahead`-th from now, or the
+    /// last: for every second one, since reading a row asks for the others.
     #[inline(always)]
     pub(crate) fn prefetch<S: Simd, R: Rows>(
         &self,
@@ -110,7 +125,7 @@ impl Ring {
     ) {
         let Block { channels, start, len, .. } = self.block;
         for stream in self.ahead(source, start, ahead) {
-            for column in column..self.shape.width.min(column + count) {
+            for column in (column..self.shape.width.min(column + count)).step_by(SHARED) {
                 for c in (0..len).step_by(CACHE_LINE) {
                     s.prefetch(stream.wrapping_add(column * channels + c));
                 }
@@ -145,6 +160,7 @@ struct Fill<'a, R> {
     count: usize,
     to: *mut f32,
     plane: usize,
+    ahead: usize,
 }
 
 impl<R: Rows> Kernel for Fill<'_, R> {
@@ -152,6 +168,8 @@ impl<R: Rows> Kernel for Fill<'_, R> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // SAFETY: as the caller of `Ring::read` promises, which made the row's place.
-        unsafe { self.source.read_planes(s, self.block, self.pixel, self.count, self.to, self.plane) }
+        unsafe {
+            self.source.read_planes(s, self.block, self.pixel, self.count, self.to, self.plane, self.ahead)
+        }
     }
 }

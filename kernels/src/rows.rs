@@ -4,6 +4,7 @@
 //! weights. What a kernel finds there are whole vectors: channels beyond the last are zeros.
 
 use crate::block::{Act, Block, PIXELS};
+use crate::ring::SHARED;
 use crate::simd::Simd;
 use crate::view::{Deferred, Grad, Read};
 
@@ -21,6 +22,8 @@ pub(crate) trait View<S: Simd>: Copy {
     /// # Safety
     /// The view must have the floats.
     unsafe fn value(self, s: S, constants: Self::Constants, at: usize, n: usize) -> S::V;
+    /// Asks for what is stored at `at`, which may be any place.
+    fn prefetch(self, s: S, at: usize);
 }
 
 #[derive(Clone, Copy)]
@@ -30,6 +33,10 @@ impl<S: Simd> View<S> for Plain<'_> {
     type Constants = ();
     #[inline(always)]
     unsafe fn constants(self, _: S, _: usize, _: usize) {}
+    #[inline(always)]
+    fn prefetch(self, s: S, at: usize) {
+        s.prefetch(self.0.as_ptr().wrapping_add(at));
+    }
     #[inline(always)]
     unsafe fn value(self, s: S, (): (), at: usize, n: usize) -> S::V {
         // SAFETY: as the caller promises.
@@ -46,6 +53,10 @@ impl<S: Simd> View<S> for Deferred<'_> {
             let scale = s.load_up_to(self.scale.as_ptr().add(c), n);
             (scale, s.load_up_to(self.shift.as_ptr().add(c), n), Act::new(s, self.act))
         }
+    }
+    #[inline(always)]
+    fn prefetch(self, s: S, at: usize) {
+        s.prefetch(self.z.as_ptr().wrapping_add(at));
     }
     #[inline(always)]
     unsafe fn value(self, s: S, (scale, shift, act): Self::Constants, at: usize, n: usize) -> S::V {
@@ -78,6 +89,11 @@ impl<S: Simd> View<S> for NormGrad<'_> {
         }
     }
     #[inline(always)]
+    fn prefetch(self, s: S, at: usize) {
+        s.prefetch(self.dy.as_ptr().wrapping_add(at));
+        s.prefetch(self.z.as_ptr().wrapping_add(at));
+    }
+    #[inline(always)]
     unsafe fn value(self, s: S, [a, b, constant]: [S::V; 3], at: usize, n: usize) -> S::V {
         // SAFETY: as the caller promises.
         unsafe {
@@ -99,7 +115,8 @@ pub(crate) trait Rows {
     /// The view must have the pixels and channels, and `to` must be valid for writing whole vectors.
     unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32);
 
-    /// As [`Rows::read`], but to `[vectors, plane / LANES, LANES]`: the vectors of a channel group lie side by side.
+    /// As [`Rows::read`], but to `[vectors, plane / LANES, LANES]`: the vectors of a channel group lie side by side. Asks
+    /// for what lies `ahead` floats further, but not for the pixels that those who compute ask for: see [`SHARED`].
     ///
     /// # Safety
     /// As there.
@@ -111,6 +128,7 @@ pub(crate) trait Rows {
         count: usize,
         to: *mut f32,
         plane: usize,
+        ahead: usize,
     );
 
     /// Where what is stored lies, from float `at` on: for prefetching, so any place will do.
@@ -138,12 +156,13 @@ impl Rows for Read<'_> {
         count: usize,
         to: *mut f32,
         plane: usize,
+        ahead: usize,
     ) {
         // SAFETY: as the caller promises.
         unsafe {
             match *self {
-                Read::Plain(x) => read_planes(s, Plain(x), block, pixel, count, to, plane),
-                Read::Norm(deferred) => read_planes(s, deferred, block, pixel, count, to, plane),
+                Read::Plain(x) => read_planes(s, Plain(x), block, pixel, count, to, plane, ahead),
+                Read::Norm(deferred) => read_planes(s, deferred, block, pixel, count, to, plane, ahead),
             }
         }
     }
@@ -176,14 +195,15 @@ impl Rows for Grad<'_> {
         count: usize,
         to: *mut f32,
         plane: usize,
+        ahead: usize,
     ) {
         // SAFETY: as the caller promises.
         unsafe {
             match *self {
-                Grad::Plain(g) => read_planes(s, Plain(g), block, pixel, count, to, plane),
+                Grad::Plain(g) => read_planes(s, Plain(g), block, pixel, count, to, plane, ahead),
                 Grad::Norm { dy, z, a, b, c } => {
                     let view = NormGrad { dy, z, coefficients: [a, b, c] };
-                    read_planes(s, view, block, pixel, count, to, plane);
+                    read_planes(s, view, block, pixel, count, to, plane, ahead);
                 }
             }
         }
@@ -262,14 +282,15 @@ unsafe fn read_planes<S: Simd, R: View<S>>(
     count: usize,
     to: *mut f32,
     plane: usize,
+    ahead: usize,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
         for v in 0..block.len / S::LANES {
-            read_plane(s, view, block, v, S::LANES, pixel, count, to.add(v * plane));
+            read_plane(s, view, block, v, S::LANES, pixel, count, to.add(v * plane), ahead);
         }
         if let Some((v, n)) = block.tail(s) {
-            read_plane(s, view, block, v, n, pixel, count, to.add(v * plane));
+            read_plane(s, view, block, v, n, pixel, count, to.add(v * plane), ahead);
         }
     }
 }
@@ -288,14 +309,18 @@ unsafe fn read_plane<S: Simd, R: View<S>>(
     pixel: usize,
     count: usize,
     to: *mut f32,
+    ahead: usize,
 ) {
     let c = block.start + v * S::LANES;
     // SAFETY: as the caller promises.
     unsafe {
         let constants = view.constants(s, c, n);
         for i in 0..count {
-            let value = view.value(s, constants, (pixel + i) * block.channels + c, n);
-            s.store(to.add(i * S::LANES), value);
+            let at = (pixel + i) * block.channels + c;
+            if !i.is_multiple_of(SHARED) {
+                view.prefetch(s, at + ahead);
+            }
+            s.store(to.add(i * S::LANES), view.value(s, constants, at, n));
         }
     }
 }

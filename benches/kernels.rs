@@ -123,16 +123,16 @@ impl Bench {
                     "kernel", "ms", "GFLOP/s", "peak", "GB/s", "memory", "bound"
                 );
             }
-            let (arithmetic, memory) = case.least_seconds(&mut limits, level);
+            let least = case.least_seconds(&mut limits, level);
             let percent = |least: f64| format!("{:.0}%", 100.0 * least / seconds);
             println!(
                 "{name:<56} {:>9.3} {:>8} {:>5} {:>6.1} {:>6} {:>6}  {}",
                 seconds * 1e3,
                 case.flops().map_or("-".into(), |flops| format!("{:.1}", flops / seconds / 1e9)),
-                arithmetic.map_or("-".into(), percent),
+                least.products.map_or("-".into(), percent),
                 case.bytes() / seconds / 1e9,
-                percent(memory),
-                percent(memory.max(arithmetic.unwrap_or(0.0))),
+                percent(least.memory),
+                percent(least.bound),
                 best_other(&self.times, case, seconds)
             );
         }

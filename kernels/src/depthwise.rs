@@ -31,7 +31,7 @@ const L1_BYTES: usize = 44 << 10;
 const MAX_AHEAD: usize = 2;
 
 /// Output rows a tile for [`depthwise`]: whole images where a batch has at least 16, else parts that make about 16
-/// tiles, of at least 4 rows each (a tile reads `kernel - stride` rows that its neighbour reads too).
+/// tiles, of at least 7 rows each (a tile reads `kernel - stride` rows that its neighbour reads too).
 pub fn tile_rows(shape: &ConvShape, images: usize) -> usize {
     split_rows(shape.out_h, images)
 }
@@ -39,7 +39,7 @@ pub fn tile_rows(shape: &ConvShape, images: usize) -> usize {
 /// Rows a tile, of `height` in an image.
 pub(crate) fn split_rows(height: usize, images: usize) -> usize {
     let tiles = 16usize.div_ceil(images.max(1));
-    height.div_ceil(tiles).max(4).min(height).max(1)
+    height.div_ceil(tiles).max(7).min(height).max(1)
 }
 
 /// Depthwise convolution of output rows `rows` of one image `x: [h, w, c]` with `weights: [kernel, kernel, c]`, into

@@ -133,30 +133,74 @@ impl Case {
         Some(2.0 * (products * pixels * self.weights()) as f64)
     }
 
+    /// Floating-point operations of the multiply-adds that norms cost around a convolution, on the same units: a
+    /// deferred input takes one a value, a gradient through a norm two, the moments of an output one; the mask of an
+    /// activation and the sum that its norm needs one each.
+    fn norm_flops(&self) -> f64 {
+        let Kernel::Conv(kind, pass) = self.kernel else { return 0.0 };
+        // What the first layer reads is an image.
+        let x = if kind == Kind::Full { 0 } else { self.batch * self.shape.input_len() };
+        let y = self.batch * self.shape.output_len();
+        let multiply_adds = match pass {
+            Pass::Forward => x + y,
+            Pass::Inference => 0,
+            Pass::Input => 2 * y + 2 * x,
+            Pass::Weights => 2 * y + x,
+            Pass::Backward => 2 * y + 3 * x,
+        };
+        2.0 * multiply_adds as f64
+    }
+
     /// Bytes that must move at least: every tensor that is read or written, once.
     pub fn bytes(&self) -> f64 {
+        let [read, written] = self.traffic();
+        read + written
+    }
+
+    /// Those of the tensors that are read, and of those that are written.
+    fn traffic(&self) -> [f64; 2] {
         let x = self.batch * self.shape.input_len();
         let y = self.batch * self.shape.output_len();
         let w = self.weights();
         let floats = match self.kernel {
-            Kernel::Conv(_, Pass::Forward | Pass::Inference) => x + w + y,
+            Kernel::Conv(_, Pass::Forward | Pass::Inference) => [x + w, y],
             // The gradient through the norm reads dy and z; the mask of the activation reads the input's z.
-            Kernel::Conv(_, Pass::Input) => 2 * y + w + 2 * x,
-            Kernel::Conv(_, Pass::Weights) => 2 * y + x + w,
-            Kernel::Conv(_, Pass::Backward) => 2 * y + 2 * x + 2 * w,
-            Kernel::Pool => x,
-            Kernel::PoolBackward => 2 * x,
+            Kernel::Conv(_, Pass::Input) => [2 * y + w + x, x],
+            Kernel::Conv(_, Pass::Weights) => [2 * y + x, w],
+            Kernel::Conv(_, Pass::Backward) => [2 * y + x + w, x + w],
+            Kernel::Pool => [x, 0],
+            Kernel::PoolBackward => [x, x],
             // Reads weights, gradient and two moments, writes all but the gradient.
-            Kernel::Adam => 7 * x,
+            Kernel::Adam => [4 * x, 3 * x],
         };
-        floats as f64 * size_of::<f32>() as f64
+        floats.map(|floats| (floats * size_of::<f32>()) as f64)
     }
 
-    /// The least seconds that a machine with these limits can take: by arithmetic, and by memory.
-    pub fn least_seconds(&self, limits: &mut Limits, level: Level) -> (Option<f64>, f64) {
-        let bytes = self.bytes();
-        (self.flops().map(|flops| flops / limits.peak(level)), bytes / limits.bandwidth(bytes as usize))
+    /// The least seconds that a machine with these limits can take.
+    pub fn least_seconds(&self, limits: &mut Limits, level: Level) -> Least {
+        let (bytes, peak) = (self.bytes() as usize, limits.peak(level));
+        let [read, written] = self.traffic();
+        // What is written goes with as much that is read, as in a copy.
+        let copied = 2.0 * read.min(written);
+        let copying = limits.copying(bytes);
+        let memory = copied / copying + (read + written - copied) / limits.reading(bytes).max(copying);
+        Least {
+            products: self.flops().map(|flops| flops / peak),
+            bound: memory.max(self.flops().unwrap_or(0.0) / peak + self.norm_flops() / peak),
+            memory,
+        }
     }
+}
+
+/// The least seconds of a case.
+#[derive(Clone, Copy, Debug)]
+pub struct Least {
+    /// For the multiply-adds of the convolution alone; none where memory is all that matters.
+    pub products: Option<f64>,
+    /// For moving its tensors.
+    pub memory: f64,
+    /// For the slower of memory and all multiply-adds, those of the norms too.
+    pub bound: f64,
 }
 
 /// A shape that is only as many pixels of as many channels.
@@ -192,8 +236,20 @@ mod tests {
         let both = case("pointwise_backward/avx2/v1_14x14x256_512");
         assert_eq!(both.flops(), forward.flops().map(|flops| 2.0 * flops));
         assert_eq!(both.bytes(), 2.0 * forward.bytes());
+        assert_eq!(both.norm_flops(), 2.0 * 2.0 * 196.0 * (3.0 * 256.0 + 2.0 * 512.0));
         let depthwise = case("depthwise/avx2/v1_112x112x64_64_s2");
         assert_eq!(depthwise.flops(), Some(2.0 * 2.0 * 56.0 * 56.0 * 9.0 * 64.0));
+    }
+
+    #[test]
+    fn the_bound_is_the_stricter_limit() {
+        let mut limits = Limits::new();
+        for case in Case::all(&Shapes::named("mobilenet-v1").unwrap(), 1) {
+            let name = case.name("portable");
+            let Least { products, memory, bound } = case.least_seconds(&mut limits, Level::Portable);
+            assert!(memory > 0.0 && bound >= memory && bound >= products.unwrap_or(0.0), "{name}: {bound}");
+            assert_eq!(products.is_some(), matches!(case.kernel, Kernel::Conv(..)), "{name}");
+        }
     }
 
     #[test]

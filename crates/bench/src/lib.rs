@@ -9,7 +9,7 @@ mod run;
 mod shapes;
 mod timing;
 
-pub use case::{Case, Kernel, Pass};
+pub use case::{Case, Kernel, Least, Pass};
 pub use comparison::{Im2col, Naive, Product, matrixmultiply};
 pub use limits::Limits;
 pub use run::Run;

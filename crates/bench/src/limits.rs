@@ -21,7 +21,8 @@ const LEAST_BYTES: usize = 16 << 10;
 #[derive(Debug, Default)]
 pub struct Limits {
     peaks: BTreeMap<Level, f64>,
-    bandwidths: BTreeMap<usize, f64>,
+    /// Of reading and of copying.
+    bandwidths: BTreeMap<usize, [f64; 2]>,
 }
 
 impl Limits {
@@ -40,9 +41,18 @@ impl Limits {
         })
     }
 
-    /// Bytes a second of a sweep over as many bytes again and again: of the memory that holds them. The best of
-    /// reading, copying, and copying past the caches (which counts both ways).
-    pub fn bandwidth(&mut self, bytes: usize) -> f64 {
+    /// Bytes a second of a sweep that reads as many bytes again and again: of the memory that holds them.
+    pub fn reading(&mut self, bytes: usize) -> f64 {
+        self.sweeps(bytes)[0]
+    }
+
+    /// The same of a sweep that copies one half to the other, which counts both ways: through the caches or past them,
+    /// whichever is faster.
+    pub fn copying(&mut self, bytes: usize) -> f64 {
+        self.sweeps(bytes)[1]
+    }
+
+    fn sweeps(&mut self, bytes: usize) -> [f64; 2] {
         let threads = par::threads();
         // Powers of two, so that halves of a part begin on a cache line.
         let most = 1 << (MOST_BYTES / threads).ilog2();
@@ -63,7 +73,7 @@ impl Limits {
                 black_box(y);
             };
             let read = sweep(&|part| _ = black_box(limits::read(level, black_box(part))));
-            read.max(sweep(&|part| copy(part, false))).max(sweep(&|part| copy(part, true)))
+            [read, sweep(&|part| copy(part, false)).max(sweep(&|part| copy(part, true)))]
         })
     }
 }
@@ -91,8 +101,9 @@ mod tests {
         // Four lanes for sixteen or eight: a factor that no disturbance turns around.
         assert!(Level::best() == Level::Portable || best > 1.5 * portable, "{best:e} and {portable:e}");
         assert_eq!(measured.peak(Level::Portable), portable);
-        let cached = measured.bandwidth(64 << 10);
-        assert!(cached > 1e9, "{cached:e} bytes a second");
-        assert_eq!(measured.bandwidth(60 << 10), cached, "sizes are rounded to powers of two");
+        let cached = [measured.reading(64 << 10), measured.copying(64 << 10)];
+        assert!(cached.iter().all(|&rate| rate > 1e9), "{cached:?} bytes a second");
+        let rounded = [measured.reading(60 << 10), measured.copying(60 << 10)];
+        assert_eq!(rounded, cached, "sizes are rounded to powers of two");
     }
 }

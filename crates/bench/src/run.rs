@@ -5,7 +5,7 @@ use crate::shapes::Kind;
 use crate::{ADAM, random};
 use kernels::conv::{self, conv};
 use kernels::conv_backward::conv_backward;
-use kernels::depthwise::{self, depthwise};
+use kernels::depthwise::{self, depthwise, depthwise_spaced};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
 use kernels::pointwise::{self, pointwise, pointwise_spaced, spacing};
 use kernels::pointwise_backward::{BackwardTiles, backward_tiles, pointwise_backward};
@@ -95,7 +95,8 @@ impl Run {
     pub fn new(case: Case, level: Level) -> Self {
         let Case { kernel, shape, batch, .. } = case;
         let ConvShape { inputs, outputs, out_h, .. } = shape;
-        let (x, y) = (batch * shape.h * shape.w * pitch(&kernel, inputs), batch * shape.output_len());
+        let x = batch * shape.h * shape.w * pitch(&kernel, inputs);
+        let y = batch * shape.out_h * shape.out_w * out_pitch(&kernel, &shape);
         let pass = match kernel {
             Kernel::Conv(_, pass) => pass,
             Kernel::Pool => Pass::Forward,
@@ -237,10 +238,15 @@ impl Run {
         let read = if plain { Read::Plain(x) } else { deferred(x, channels, shape.inputs) };
         let bias = &channels[..shape.outputs];
         let len = if training { y.len() } else { 0 };
-        let pieces = bands.split(y, shape.out_w * shape.outputs);
+        let pitch = out_pitch(&self.case.kernel, &shape);
+        let pieces = bands.split(y, shape.out_w * pitch);
         let sums = sums.chunks_mut(3 * shape.inputs.max(shape.outputs));
         par::run(bands.iter().zip(pieces.zip(sums)).collect(), |((image, rows), (y, sums))| {
             let x = read.part(of_image(image, shape.input_len()));
+            if !training && !full && depthwise::can_space(&shape) {
+                let x = &read.stored()[of_image(image, shape.input_len())];
+                return depthwise_spaced(level, &shape, x, w, rows, y, bias, Activation::RELU6);
+            }
             let (y, epilogue) = (Write::part(y, len), epilogue(training, bias, sums));
             if full {
                 conv(&shape, x, packed, rows, y, epilogue);
@@ -325,6 +331,16 @@ fn pitch(kernel: &Kernel, channels: usize) -> usize {
     }
 }
 
+/// The same of the output, of a depthwise kernel.
+fn out_pitch(kernel: &Kernel, shape: &ConvShape) -> usize {
+    match kernel {
+        Kernel::Conv(Kind::Depthwise, Pass::Inference) if depthwise::can_space(shape) => {
+            spacing(shape.outputs)
+        }
+        _ => shape.outputs,
+    }
+}
+
 fn of_image(image: usize, len: usize) -> Range<usize> {
     image * len..(image + 1) * len
 }
@@ -389,8 +405,10 @@ mod tests {
         let (input, output) =
             (of_image(batch - 1, shape.input_len()), of_image(batch - 1, shape.output_len()));
         let c = shape.inputs;
-        let pixels = x.chunks_exact(pitch(kernel, c));
-        let x = &pixels.flat_map(|pixel| &pixel[..c]).copied().collect::<Vec<f32>>();
+        let packed = |data: &[f32], pitch: usize, c: usize| -> Vec<f32> {
+            data.chunks_exact(pitch).flat_map(|pixel| &pixel[..c]).copied().collect()
+        };
+        let x = &packed(x, pitch(kernel, c), c);
         let read = deferred(x, channels, c);
         let mut y = vec![0.0; output.len()];
         let spec = |x: &Read, y: &mut [f32]| match kernel {
@@ -408,7 +426,8 @@ mod tests {
                 for (i, y) in y.iter_mut().enumerate() {
                     *y = scalar::activate(Activation::RELU6, *y + channels[i % shape.outputs]);
                 }
-                near(&tensors.y[output], &y, name);
+                let found = packed(&tensors.y, out_pitch(kernel, shape), shape.outputs);
+                near(&found[output], &y, name);
             }
             Kernel::Conv(kind, pass) => {
                 let x = if *kind == Kind::Full { Read::Plain(x) } else { read };

@@ -2,7 +2,9 @@
 //! other programs.
 
 use crate::failure::Failure;
-use bench::{Case, Im2col, Kernel, Kind, Limits, Naive, Pass, Run, Seconds, Shapes, matrixmultiply, measure};
+use bench::{
+    Case, Im2col, Kernel, Kind, Least, Limits, Naive, Pass, Run, Seconds, Shapes, matrixmultiply, measure,
+};
 use clap::builder::PossibleValuesParser;
 use kernels::Level;
 use serde_json::{Value, json};
@@ -21,9 +23,11 @@ Names are KERNEL/LEVEL/SHAPE. A kernel without a suffix is training's forward pa
 reads, and takes moments of what it writes); _infer reads plain values, adds a bias and activates; _dx and _dw are the
 gradients of input and weights, _backward is both at once.
 
-peak: share of the multiply-adds a second that this machine does with this level, measured in this run. GB/s counts every
-tensor once; memory: share of the bandwidth of a sweep over as many bytes, measured in this run. bound: share of what the
-stricter of the two allows; a kernel that works in the cache on what comes from memory can be above it.
+peak: share of the multiply-adds a second that this machine does with this level, measured in this run, by those of the
+convolution alone. GB/s counts every tensor once; memory: share of the bandwidth of sweeps over as many bytes, measured in
+this run: of a copy for what is written and as much that is read, of reading for the rest. bound: share of what the
+stricter of memory and arithmetic allows, the multiply-adds of norms counted too; a kernel that works in the cache on what
+comes from memory can be above it.
 naive and matmul: how many times faster this is than the plain loop and than the crate matrixmultiply (behind im2col where
 the kernel is no matrix product), which both compute plain values only. They take a whole batch for pointwise kernels;
 else one image on one thread, counted as if it scaled perfectly.")]
@@ -53,8 +57,7 @@ struct Row {
     case: Case,
     level: Level,
     seconds: Seconds,
-    /// Least seconds by arithmetic and by memory.
-    least: (Option<f64>, f64),
+    least: Least,
     /// Seconds of the naive loop and of `matrixmultiply`.
     others: [Option<f64>; 2],
 }
@@ -143,11 +146,11 @@ fn others(case: &Case) -> [Option<f64>; 2] {
 }
 
 impl Row {
-    /// Shares of the least time by arithmetic, by memory, and by the stricter of the two.
+    /// Shares of the least time by the convolution's arithmetic, by memory, and by the bound.
     fn shares(&self) -> (Option<f64>, f64, f64) {
-        let (arithmetic, memory) = self.least;
+        let Least { products, memory, bound } = self.least;
         let share = |least: f64| least / self.seconds.median();
-        (arithmetic.map(share), share(memory), share(memory.max(arithmetic.unwrap_or(0.0))))
+        (products.map(share), share(memory), share(bound))
     }
 
     fn print(&self, out: &mut impl Write) -> io::Result<()> {

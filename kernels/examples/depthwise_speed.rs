@@ -197,7 +197,7 @@ fn measure(level: Level, batch: usize, (size, c, stride): (usize, usize, usize),
     let seconds = time(|| {
         for (i, y) in y.chunks_exact_mut(outputs).enumerate() {
             let x = norm.part(i * inputs..(i + 1) * inputs);
-            depthwise(level, &shape, x, &weights, 0..out, y, Epilogue::Moments(&mut moments));
+            depthwise(level, &shape, x, &weights, 0..out, y.into(), Epilogue::Moments(&mut moments));
         }
     });
     let bytes = 4.0 * (batch * (inputs + outputs)) as f64;
@@ -207,7 +207,7 @@ fn measure(level: Level, batch: usize, (size, c, stride): (usize, usize, usize),
         for (i, y) in y.chunks_exact_mut(outputs).enumerate() {
             let x = Read::Plain(&x).part(i * inputs..(i + 1) * inputs);
             let epilogue = Epilogue::Activate { bias: &vector, act: Activation::RELU6, residual: None };
-            depthwise(level, &shape, x, &weights, 0..out, y, epilogue);
+            depthwise(level, &shape, x, &weights, 0..out, y.into(), epilogue);
         }
     });
     Row { what: &name("plain_activate"), level, seconds, flops, bytes }.print(peak, bandwidth);

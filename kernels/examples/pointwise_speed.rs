@@ -120,7 +120,7 @@ fn layer(level: Level, k: usize, n: usize, m: usize) -> [f64; 7] {
                 1 => Epilogue::Moments(&mut moments),
                 _ => Epilogue::Activate { bias: &per_n, act: Activation::RELU6, residual: None },
             };
-            pointwise(x.part(start * k..end * k), &weights, &mut y[start * n..end * n], epilogue);
+            pointwise(x.part(start * k..end * k), &weights, y[start * n..end * n].as_mut().into(), epilogue);
         })
     };
     let plain = forward(Read::Plain(&x), 0);

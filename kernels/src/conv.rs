@@ -114,15 +114,7 @@ pub fn scratch_len(shape: &ConvShape, rows: usize) -> usize {
 
 /// Convolution of output rows `rows` of one image: `x: [h, w, inputs]`, `weights` packed from
 /// `[kernel * kernel * inputs, outputs]`, `y: [rows, out_w, outputs]`. What the epilogue needs covers the rows too.
-pub fn conv<'a>(
-    shape: &ConvShape,
-    x: Read,
-    weights: &Packed,
-    rows: Range<usize>,
-    y: impl Into<Write<'a>>,
-    epilogue: Epilogue,
-) {
-    let y = y.into();
+pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y: Write, epilogue: Epilogue) {
     check(shape, &x, &rows);
     let n = shape.outputs;
     let taps = shape.kernel * shape.inputs;
@@ -167,6 +159,6 @@ pub fn conv<'a>(
         }
     });
     if stream {
-        output::fence(weights.level());
+        output::fence();
     }
 }

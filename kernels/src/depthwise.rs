@@ -47,16 +47,15 @@ pub(crate) fn split_rows(height: usize, images: usize) -> usize {
 ///
 /// # Panics
 /// When a length does not fit the shape.
-pub fn depthwise<'a>(
+pub fn depthwise(
     level: Level,
     shape: &ConvShape,
     x: Read,
     weights: &[f32],
     rows: Range<usize>,
-    y: impl Into<Write<'a>>,
+    y: Write,
     epilogue: Epilogue,
 ) {
-    let y = y.into();
     check_shape(shape, weights);
     let channels = shape.inputs;
     check_read(&x, channels, shape.input_len());

@@ -1,7 +1,8 @@
 //! Where the kernels over image rows write: through the caches, or past them where the next reader would not find it.
 
 use crate::block::CACHE_LINE;
-use crate::simd::{Kernel, Level, Simd};
+pub(crate) use crate::isa::fence;
+use crate::simd::Simd;
 use crate::view::Write;
 
 /// Where a kernel's outputs go.
@@ -22,19 +23,6 @@ pub(crate) const PRODUCTS_STREAM: usize = 1 << 21;
 pub(crate) fn streams(to: &Write, channels: usize, least: usize) -> bool {
     let lines = channels.is_multiple_of(CACHE_LINE) && to.to.as_ptr().addr().is_multiple_of(4 * CACHE_LINE);
     lines && to.tensor >= least
-}
-
-/// Orders streamed stores before what follows.
-pub(crate) fn fence(level: Level) {
-    struct Fence;
-    impl Kernel for Fence {
-        type Output = ();
-        #[inline(always)]
-        fn run<S: Simd>(self, s: S) {
-            s.fence();
-        }
-    }
-    level.dispatch(Fence);
 }
 
 impl Output {

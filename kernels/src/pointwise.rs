@@ -58,9 +58,8 @@ pub fn scratch_len(level: Level, m: usize, k: usize) -> usize {
 }
 
 /// `y = epilogue(x * w)` of a tile of `m` pixels: `x: [m, k]`, `weights` packed from `[k, n]`, `y: [m, n]`.
-pub fn pointwise<'a>(x: Read, weights: &Packed, y: impl Into<Write<'a>>, epilogue: Epilogue) {
+pub fn pointwise(x: Read, weights: &Packed, y: Write, epilogue: Epilogue) {
     let (level, k, n) = (weights.level(), weights.k(), weights.n());
-    let y = y.into();
     let stream = gemm::streams(level, &y, n);
     let y = y.to;
     assert!(k > 0 && n > 0, "weights: expected at least [1, 1], found [{k}, {n}]");
@@ -101,7 +100,7 @@ pub fn pointwise<'a>(x: Read, weights: &Packed, y: impl Into<Write<'a>>, epilogu
         }
     });
     if stream {
-        output::fence(level);
+        output::fence();
     }
 }
 

@@ -136,6 +136,6 @@ pub fn pointwise_backward(
         }
     });
     if stream {
-        output::fence(level);
+        output::fence();
     }
 }

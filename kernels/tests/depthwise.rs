@@ -54,7 +54,7 @@ fn forward_and_its_epilogues() {
             let what = format!("{what} rows {rows:?}");
             let run = |epilogue: Epilogue| {
                 let mut y = Guarded::new(part.len());
-                depthwise(level, &shape, x.narrow(), &weights, rows.clone(), y.out(), epilogue);
+                depthwise(level, &shape, x.narrow(), &weights, rows.clone(), y.out().into(), epilogue);
                 y
             };
 
@@ -220,7 +220,7 @@ fn a_nan_reaches_everything_that_sees_it() {
         let (weights, bias) = (floats(9 * c, 2), floats(c, 3));
         let mut y = vec![0.0; shape.output_len()];
         let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
-        depthwise(level, &shape, Read::Plain(&x), &weights, 0..5, &mut y[..], epilogue);
+        depthwise(level, &shape, Read::Plain(&x), &weights, 0..5, y.as_mut_slice().into(), epilogue);
         for (i, y) in y.iter().enumerate() {
             let (pixel, channel) = (i / c, i % c);
             let sees = channel == 3 && (pixel / 5).abs_diff(2) <= 1 && (pixel % 5).abs_diff(2) <= 1;
@@ -263,7 +263,7 @@ fn inference_on_plain_images() {
         let run = |rows: std::ops::Range<usize>| {
             let mut y = Guarded::new(rows.len() * out_w * c);
             let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
-            depthwise(level, &shape, Read::Plain(&x), &weights, rows, y.out(), epilogue);
+            depthwise(level, &shape, Read::Plain(&x), &weights, rows, y.out().into(), epilogue);
             y
         };
         let what = format!("{} stride {stride} pad {pad}", level.name());
@@ -297,7 +297,7 @@ fn large_images_are_written_as_their_parts_are() {
     let (x, g, weights) = (floats(32 * row, 1), floats(32 * row, 2), floats(9 * c, 3));
     for level in Level::available() {
         let run = |rows: std::ops::Range<usize>, y: &mut [f32], dx: &mut [f32]| {
-            depthwise(level, &shape, Read::Plain(&x), &weights, rows.clone(), y, Epilogue::None);
+            depthwise(level, &shape, Read::Plain(&x), &weights, rows.clone(), y.into(), Epilogue::None);
             let (x, g, dw) = (Read::Plain(&x), Grad::Plain(&g), &mut vec![0.0; 9 * c]);
             depthwise_backward(level, &shape, x, g, &weights, rows, Some(dx.into()), dw, &mut []);
         };

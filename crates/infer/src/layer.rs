@@ -124,15 +124,17 @@ impl Layer {
         };
         let (plain, all) = (Read::Plain(x), 0..rows.len());
         match (&self.kernel, self.spaced) {
-            (Kernel::Full(packed), _) => conv::conv(&shape, plain, packed, all, y, epilogue),
+            (Kernel::Full(packed), _) => conv::conv(&shape, plain, packed, all, y.into(), epilogue),
             (Kernel::Depthwise(level, weights), [_, false]) => {
-                depthwise::depthwise(*level, &shape, plain, weights, all, y, epilogue);
+                depthwise::depthwise(*level, &shape, plain, weights, all, y.into(), epilogue);
             }
             (Kernel::Depthwise(level, weights), [_, true]) => {
                 let (bias, act) = (&self.bias, self.activation);
                 depthwise::depthwise_spaced(*level, &shape, x, weights, all, y, bias, act);
             }
-            (Kernel::Pointwise(packed), [false, _]) => pointwise::pointwise(plain, packed, y, epilogue),
+            (Kernel::Pointwise(packed), [false, _]) => {
+                pointwise::pointwise(plain, packed, y.into(), epilogue)
+            }
             (Kernel::Pointwise(packed), [true, _]) => pointwise::pointwise_spaced(x, packed, y, epilogue),
         }
     }

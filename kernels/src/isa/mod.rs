@@ -10,6 +10,15 @@ pub use portable::Portable;
 
 use crate::simd::Level;
 
+/// Orders streamed stores of any level before what follows.
+pub(crate) fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 CPU has SSE.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
 /// The best level that this CPU (and its operating system) can run.
 pub(crate) fn detect() -> Level {
     #[cfg(target_arch = "x86_64")]

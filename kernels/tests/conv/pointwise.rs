@@ -54,7 +54,7 @@ fn forward_and_its_epilogues() {
         for size in [m, m.div_ceil(2)] {
             case.check_forward(cut(m, size), |rows, y, epilogue| {
                 let x = case.x.narrow().part(rows.start * k..rows.end * k);
-                pointwise(x, &case.packed, y, epilogue);
+                pointwise(x, &case.packed, y.into(), epilogue);
             });
         }
     });
@@ -142,7 +142,7 @@ fn a_nan_reaches_its_row_and_no_other() {
         weights.pack(&floats(k * n, 2));
         let (mut y, bias) = (vec![0.0; m * n], floats(n, 3));
         let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
-        pointwise(Read::Plain(&x), &weights, &mut y[..], epilogue);
+        pointwise(Read::Plain(&x), &weights, y.as_mut_slice().into(), epilogue);
         for (i, y) in y.iter().enumerate() {
             assert_eq!(y.is_nan(), i / n == 7, "{} output {i}", level.name());
         }

@@ -25,7 +25,7 @@ fn forward_and_its_epilogues() {
         for size in [out_h, 3] {
             let parts = (0..out_h).step_by(size).map(|start| start..(start + size).min(out_h));
             case.check_forward(parts, |rows, y, epilogue| {
-                conv(&case.shape, case.x.narrow(), &case.packed, rows, y, epilogue);
+                conv(&case.shape, case.x.narrow(), &case.packed, rows, y.into(), epilogue);
             });
         }
     });
@@ -60,7 +60,7 @@ fn the_first_layer_in_full() {
             let case = Case::new(level, shape, None);
             let rows = tile_rows(&shape, 8);
             case.check_forward((0..64).step_by(rows).map(|y| y..(y + rows).min(64)), |rows, y, epilogue| {
-                conv(&shape, case.x.narrow(), &case.packed, rows, y, epilogue);
+                conv(&shape, case.x.narrow(), &case.packed, rows, y.into(), epilogue);
             });
             case.check_backward(|g, dx, dw, sums| {
                 let x = case.x.narrow();

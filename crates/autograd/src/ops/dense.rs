@@ -18,7 +18,7 @@ pub fn dense(tape: &mut Tape, x: &Var, weights: &Var, bias: &Var) -> Var {
     let mut y = Tensor::recycled([x.shape().rows(), outputs]);
     let epilogue =
         Epilogue::Activate { bias: bias.tensor().data(), act: Activation::IDENTITY, residual: None };
-    kernel::pointwise(Read::Plain(x.tensor().data()), &packed, y.data_mut(), epilogue);
+    kernel::pointwise(Read::Plain(x.tensor().data()), &packed, y.data_mut().into(), epilogue);
     let kept = x.tensor().clone();
     tape.record(&[&x, weights, bias], Value::Plain(y), || Dense { x: kept, weights: w })
 }

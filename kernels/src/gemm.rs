@@ -138,8 +138,8 @@ pub(crate) struct Gemm {
     pub out: *mut f32,
     /// Whether the product is added to what `out` holds.
     pub accumulate: bool,
-    /// Whether `out` is written past the caches, which a product of one block of `k` can be; its rows are whole cache
-    /// lines then, and the caller fences.
+    /// Whether `out` is written past the caches, which a product of one block of `k` can be. Its rows then must be whole
+    /// cache lines and begin on one ([`streams`] says so), and the caller must fence.
     pub stream: bool,
     pub finish: Finish,
 }
@@ -433,7 +433,7 @@ impl Gemm {
             values[r] = acc[r][V.min(NV - 1)];
         }
         // SAFETY: the column has `lanes` floats in every row of the output and of what lies as the output does, and
-        // in every per-channel vector.
+        // in every per-channel vector; where it is streamed, all vectors are whole and aligned.
         unsafe {
             let start = row * self.n + c;
             let out = self.out.add(start);

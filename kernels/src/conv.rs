@@ -7,7 +7,7 @@
 use crate::block::Block;
 use crate::depthwise::split_rows;
 use crate::gemm::{self, Ahead, Finish, Gemm, Left};
-use crate::output;
+use crate::isa::fence;
 use crate::pack::Packed;
 use crate::rows::{Rows, check_read};
 use crate::scratch;
@@ -159,6 +159,6 @@ pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y:
         }
     });
     if stream {
-        output::fence();
+        fence();
     }
 }

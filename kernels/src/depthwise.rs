@@ -74,7 +74,7 @@ pub fn depthwise(
     {
         return depthwise_direct::depthwise(level, shape, x, weights, rows, (y.to, channels), bias, act);
     }
-    let (ring, width) = (ring(shape), block_width(shape));
+    let (ring, width, y) = (ring(shape), block_width(shape), Output::new(y, channels));
     scratch::with(lens(shape), |[memory, taps, state]| {
         let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
         level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, width, memory, taps, state });
@@ -152,7 +152,7 @@ struct Forward<'a> {
     x: Read<'a>,
     weights: &'a [f32],
     rows: Range<usize>,
-    y: Write<'a>,
+    y: Output,
     epilogue: Epilogue<'a>,
     ring: RingShape,
     /// Channels of a block.
@@ -169,9 +169,7 @@ impl Kernel for Forward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let channels = self.shape.outputs;
-        let to = std::mem::replace(&mut self.y, Write::from(&mut [][..]));
-        let y = Output::new(to, channels);
+        let (channels, y) = (self.shape.outputs, self.y);
         match std::mem::replace(&mut self.epilogue, Epilogue::None) {
             Epilogue::None => self.tile(s, &Plain { y, channels }),
             Epilogue::Moments(moments) => {
@@ -184,7 +182,7 @@ impl Kernel for Forward<'_> {
                 self.tile(s, &Activate { y, channels, bias: bias.as_ptr(), act, residual });
             }
         }
-        y.finish(s);
+        y.finish();
     }
 }
 

@@ -73,6 +73,7 @@ pub fn depthwise_backward(
     let width = Block::widest(channels);
     let taps = kernel * kernel * width;
     let lens = [inputs.len(width), gradients.len(width), taps, taps, 2 * width, 2 * width];
+    let dx = dx.map(|dx| Output::new(dx, channels));
     scratch::with(lens, |memory| {
         let [x_memory, g_memory, taps, dw_taps, row_sums, total_sums] = memory.map(<[f32]>::as_mut_ptr);
         level.dispatch(Backward {
@@ -103,7 +104,7 @@ struct Backward<'a> {
     g: Grad<'a>,
     weights: &'a [f32],
     rows: Range<usize>,
-    dx: Option<Write<'a>>,
+    dx: Option<Output>,
     dw: &'a mut [f32],
     sums: &'a mut [f32],
     inputs: RingShape,
@@ -136,12 +137,12 @@ impl Kernel for Backward<'_> {
 impl Backward<'_> {
     /// All rows of the tile, block after block.
     #[inline(always)]
-    fn tile<S: Simd>(mut self, s: S, kernel: usize, stride: usize) {
+    fn tile<S: Simd>(self, s: S, kernel: usize, stride: usize) {
         let &ConvShape { h, inputs: channels, pad_top, out_h, .. } = self.shape;
         let Range { start, end } = self.rows;
         // The output rows whose weight gradient is this tile's.
         let own = start.div_ceil(stride)..if end == h { out_h } else { end.div_ceil(stride) };
-        let dx = self.dx.take().map(|dx| Output::new(dx, channels));
+        let dx = self.dx;
         let mask = match self.x {
             Read::Plain(_) => None,
             Read::Norm(x) => Some(Mask { x, act: Act::new(s, x.act), sums: self.row_sums }),
@@ -186,7 +187,7 @@ impl Backward<'_> {
             }
         }
         if let Some(dx) = dx {
-            dx.finish(s);
+            dx.finish();
         }
     }
 

@@ -12,6 +12,8 @@
 //! Gradient of the input: left is the gradient, right the packed transposed weights. Gradient of the weights: left is
 //! the input read by columns, right the gradient as it lies, whose panels are 2 vectors wide and not packed.
 
+pub(crate) use crate::ahead::Ahead;
+use crate::ahead::Requests;
 use crate::block::{Act, CACHE_LINE, add_up_to};
 use crate::output;
 use crate::simd::{Kernel, Level, Simd};
@@ -144,72 +146,6 @@ pub(crate) struct Gemm {
     pub finish: Finish,
 }
 
-/// Memory that a product asks for little by little while it computes: two runs of floats, some bytes of each at every
-/// step, since many requests at once would wait for each other. Nothing is read, so a run may reach beyond its tensor.
-#[derive(Clone, Copy)]
-pub(crate) struct Ahead {
-    runs: [*const f32; 2],
-    /// Floats of each.
-    len: usize,
-    /// Whether the tiles of the first rows, which are the first to read a panel, ask for the next one instead.
-    panels: bool,
-}
-
-impl Ahead {
-    /// Nothing but what is in use already: asking for that costs less than another kind of loop.
-    pub fn none(left: Left) -> Self {
-        Self { runs: [left.ptr; 2], len: 0, panels: false }
-    }
-
-    /// The `len` floats that begin `start` after the tensors' first.
-    pub fn two(tensors: [&[f32]; 2], start: usize, len: usize) -> Self {
-        Self { runs: tensors.map(|tensor| tensor.as_ptr().wrapping_add(start)), len, panels: false }
-    }
-
-    /// The right matrix's panels too, for one that comes from memory.
-    pub fn and_panels(self) -> Self {
-        Self { panels: true, ..self }
-    }
-
-    /// As [`Ahead::two`], of one tensor. Asked for twice, which costs less than another kind of loop.
-    pub fn one(tensor: &[f32], start: usize, len: usize) -> Self {
-        Self::two([tensor; 2], start, len)
-    }
-
-    /// What tiles of `part` outputs each ask for, the first of them when `done` of `whole` outputs are.
-    #[inline(always)]
-    fn share(self, done: usize, part: usize, whole: usize, steps: usize) -> Requests {
-        let start = self.len * done / whole;
-        let tile = self.len * part;
-        Requests {
-            runs: self.runs.map(|run| run.wrapping_add(start)),
-            tile: tile / whole,
-            step: (size_of::<f32>() * tile).div_ceil(whole * steps),
-        }
-    }
-}
-
-/// What a row of tiles asks for.
-#[derive(Clone, Copy)]
-struct Requests {
-    /// Where the next tile begins.
-    runs: [*const f32; 2],
-    /// Floats from one tile to the next.
-    tile: usize,
-    /// Bytes from one step to the next.
-    step: usize,
-}
-
-impl Requests {
-    /// Those of this tile.
-    #[inline(always)]
-    fn next(&mut self) -> Self {
-        let this = *self;
-        self.runs = this.runs.map(|run| run.wrapping_add(this.tile));
-        this
-    }
-}
-
 /// Runs a product.
 ///
 /// # Safety
@@ -330,14 +266,9 @@ impl Gemm {
         let Range { start: from, end: to } = columns;
         let width = 2 * S::LANES;
         let steps = self.left.len * self.left.segments;
-        let mut requests = if ahead.panels && row == 0 {
+        let mut requests = if ahead.has_panels() && row == 0 {
             let Right { ptr, panel, row } = self.right;
-            let next = ptr.wrapping_add((from / width + 1) * panel);
-            Requests {
-                runs: [next, next.wrapping_add(CACHE_LINE)],
-                tile: panel,
-                step: size_of::<f32>() * row,
-            }
+            Requests::panel(ptr.wrapping_add((from / width + 1) * panel), panel, row)
         } else {
             ahead.share(from * self.m + row * (to - from), MR * width, self.m * self.n, steps)
         };

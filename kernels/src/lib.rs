@@ -4,6 +4,7 @@
 //! the instruction set of one [`Level`]. [`scalar`] is the readable specification of every kernel: the oracle of all
 //! tests. Layout is NHWC, f32; buffer parameters name their shape.
 
+mod ahead;
 pub mod arena;
 mod block;
 pub mod buffer;

@@ -3,6 +3,7 @@
 //! Each does one thing and nothing else, so its rate is a limit: multiply-adds that wait for nothing, and memory that is
 //! only read, or only copied.
 
+use crate::isa::fence;
 use crate::simd::{Kernel, Level, Simd};
 use std::hint::black_box;
 
@@ -86,7 +87,7 @@ impl Kernel for Copy<'_> {
                 if self.streamed { s.stream(to, v) } else { s.store(to, v) }
             }
         }
-        s.fence();
+        fence();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the kernels over image rows write: through the caches, or past them where the next reader would not find it.
 
 use crate::block::CACHE_LINE;
-pub(crate) use crate::isa::fence;
+use crate::isa::fence;
 use crate::simd::Simd;
 use crate::view::Write;
 
@@ -53,9 +53,27 @@ impl Output {
 
     /// Orders what was written before what follows.
     #[inline(always)]
-    pub(crate) fn finish<S: Simd>(self, s: S) {
+    pub(crate) fn finish(self) {
         if self.stream {
-            s.fence();
+            fence();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Buffer;
+
+    #[test]
+    fn whole_lines_of_large_tensors_are_streamed() {
+        let mut memory = Buffer::zeros(64);
+        let mut decide = |at: usize, channels: usize, tensor: usize| {
+            streams(&Write::part(&mut memory[at..], tensor), channels, ROWS_STREAM)
+        };
+        assert!(decide(0, 32, ROWS_STREAM) && decide(16, 48, usize::MAX));
+        assert!(!decide(0, 32, ROWS_STREAM - 1), "a cache may hold it");
+        assert!(!decide(0, 20, usize::MAX), "a pixel is no whole line");
+        assert!(!decide(1, 32, usize::MAX), "a line does not begin there");
     }
 }

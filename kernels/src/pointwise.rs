@@ -11,7 +11,7 @@
 //! is fetched while the one before is first used (measured on a whole network: 3 to 8 percent).
 
 use crate::gemm::{self, Ahead, Finish, Gemm, Left};
-use crate::output;
+use crate::isa::fence;
 use crate::pack::Packed;
 use crate::rows::check_read;
 use crate::scratch;
@@ -100,7 +100,7 @@ pub fn pointwise(x: Read, weights: &Packed, y: Write, epilogue: Epilogue) {
         }
     });
     if stream {
-        output::fence();
+        fence();
     }
 }
 

@@ -6,7 +6,7 @@
 //! quarter of the early layers' time.
 
 use crate::gemm::{self, Ahead, Finish, Gemm, Left, Right};
-use crate::output;
+use crate::isa::fence;
 use crate::pack::Packed;
 use crate::rows::{check_grad, check_read};
 use crate::scratch;
@@ -136,6 +136,6 @@ pub fn pointwise_backward(
         }
     });
     if stream {
-        output::fence();
+        fence();
     }
 }

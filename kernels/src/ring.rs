@@ -98,7 +98,7 @@ impl Ring {
             unsafe {
                 let to = self.memory.add(self.next % slots * self.row + left * S::LANES);
                 let (block, pixel, plane) = (self.block, self.next * width, self.plane);
-                let ahead = ahead * width * block.channels;
+                let ahead = source.streams((pixel + ahead * width) * block.channels);
                 s.apart(Fill { source, block, pixel, count, to, plane, ahead });
             }
             self.next += 1;
@@ -153,14 +153,14 @@ impl Ring {
 }
 
 /// Reads a row: a function of its own, whose loop has all registers to itself.
-struct Fill<'a, R> {
+struct Fill<'a, R: Rows> {
     source: &'a R,
     block: Block,
     pixel: usize,
     count: usize,
     to: *mut f32,
     plane: usize,
-    ahead: usize,
+    ahead: R::Streams,
 }
 
 impl<R: Rows> Kernel for Fill<'_, R> {

@@ -22,8 +22,6 @@ pub(crate) trait View<S: Simd>: Copy {
     /// # Safety
     /// The view must have the floats.
     unsafe fn value(self, s: S, constants: Self::Constants, at: usize, n: usize) -> S::V;
-    /// Asks for what is stored at `at`, which may be any place.
-    fn prefetch(self, s: S, at: usize);
 }
 
 #[derive(Clone, Copy)]
@@ -33,10 +31,6 @@ impl<S: Simd> View<S> for Plain<'_> {
     type Constants = ();
     #[inline(always)]
     unsafe fn constants(self, _: S, _: usize, _: usize) {}
-    #[inline(always)]
-    fn prefetch(self, s: S, at: usize) {
-        s.prefetch(self.0.as_ptr().wrapping_add(at));
-    }
     #[inline(always)]
     unsafe fn value(self, s: S, (): (), at: usize, n: usize) -> S::V {
         // SAFETY: as the caller promises.
@@ -53,10 +47,6 @@ impl<S: Simd> View<S> for Deferred<'_> {
             let scale = s.load_up_to(self.scale.as_ptr().add(c), n);
             (scale, s.load_up_to(self.shift.as_ptr().add(c), n), Act::new(s, self.act))
         }
-    }
-    #[inline(always)]
-    fn prefetch(self, s: S, at: usize) {
-        s.prefetch(self.z.as_ptr().wrapping_add(at));
     }
     #[inline(always)]
     unsafe fn value(self, s: S, (scale, shift, act): Self::Constants, at: usize, n: usize) -> S::V {
@@ -89,11 +79,6 @@ impl<S: Simd> View<S> for NormGrad<'_> {
         }
     }
     #[inline(always)]
-    fn prefetch(self, s: S, at: usize) {
-        s.prefetch(self.dy.as_ptr().wrapping_add(at));
-        s.prefetch(self.z.as_ptr().wrapping_add(at));
-    }
-    #[inline(always)]
     unsafe fn value(self, s: S, [a, b, constant]: [S::V; 3], at: usize, n: usize) -> S::V {
         // SAFETY: as the caller promises.
         unsafe {
@@ -104,10 +89,15 @@ impl<S: Simd> View<S> for NormGrad<'_> {
     }
 }
 
+/// Places to prefetch from, as many as tensors are read.
+pub(crate) trait Streams: Copy + IntoIterator<Item = *const f32> {}
+
+impl<const N: usize> Streams for [*const f32; N] {}
+
 /// A view that can be read row by row, transformed.
 pub(crate) trait Rows {
-    /// As many as tensors are read.
-    type Streams: Copy + IntoIterator<Item = *const f32>;
+    /// Where the tensors lie.
+    type Streams: Streams;
 
     /// Writes the block's channels of `count` pixels from `pixel` on to `to: [count, pitch]`.
     ///
@@ -116,7 +106,8 @@ pub(crate) trait Rows {
     unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32);
 
     /// As [`Rows::read`], but to `[vectors, plane / LANES, LANES]`: the vectors of a channel group lie side by side. Asks
-    /// for what lies `ahead` floats further, but not for the pixels that those who compute ask for: see [`SHARED`].
+    /// for as many pixels of `ahead`, whose first floats those are, but for those that whoever computes asks for: see
+    /// [`SHARED`].
     ///
     /// # Safety
     /// As there.
@@ -128,7 +119,7 @@ pub(crate) trait Rows {
         count: usize,
         to: *mut f32,
         plane: usize,
-        ahead: usize,
+        ahead: Self::Streams,
     );
 
     /// Where what is stored lies, from float `at` on: for prefetching, so any place will do.
@@ -156,7 +147,7 @@ impl Rows for Read<'_> {
         count: usize,
         to: *mut f32,
         plane: usize,
-        ahead: usize,
+        ahead: Self::Streams,
     ) {
         // SAFETY: as the caller promises.
         unsafe {
@@ -195,7 +186,7 @@ impl Rows for Grad<'_> {
         count: usize,
         to: *mut f32,
         plane: usize,
-        ahead: usize,
+        ahead: Self::Streams,
     ) {
         // SAFETY: as the caller promises.
         unsafe {
@@ -274,7 +265,7 @@ unsafe fn read_few<S: Simd, R: View<S>, const P: usize>(
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn read_planes<S: Simd, R: View<S>>(
+unsafe fn read_planes<S: Simd, R: View<S>, P: Streams>(
     s: S,
     view: R,
     block: Block,
@@ -282,7 +273,7 @@ unsafe fn read_planes<S: Simd, R: View<S>>(
     count: usize,
     to: *mut f32,
     plane: usize,
-    ahead: usize,
+    ahead: P,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -300,7 +291,7 @@ unsafe fn read_planes<S: Simd, R: View<S>>(
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn read_plane<S: Simd, R: View<S>>(
+unsafe fn read_plane<S: Simd, R: View<S>, P: Streams>(
     s: S,
     view: R,
     block: Block,
@@ -309,7 +300,7 @@ unsafe fn read_plane<S: Simd, R: View<S>>(
     pixel: usize,
     count: usize,
     to: *mut f32,
-    ahead: usize,
+    ahead: P,
 ) {
     let c = block.start + v * S::LANES;
     // SAFETY: as the caller promises.
@@ -318,7 +309,9 @@ unsafe fn read_plane<S: Simd, R: View<S>>(
         for i in 0..count {
             let at = (pixel + i) * block.channels + c;
             if !i.is_multiple_of(SHARED) {
-                view.prefetch(s, at + ahead);
+                for stream in ahead {
+                    s.prefetch(stream.wrapping_add(i * block.channels + c));
+                }
             }
             s.store(to.add(i * S::LANES), view.value(s, constants, at, n));
         }

@@ -164,13 +164,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
         // SAFETY: as promised by the caller.
         unsafe { if n >= Self::LANES { self.store(p, v) } else { self.store_first(p, v, n) } }
     }
-    /// Writes `LANES` floats to `p` past the caches, where the level can. Follow a series of these by [`Simd::fence`].
+    /// Writes `LANES` floats to `p` past the caches, where the level can. Follow a series of these by
+    /// [`isa::fence`].
     ///
     /// # Safety
     /// `p` must be valid for writing `LANES` floats and aligned to `4 * LANES` bytes.
     unsafe fn stream(self, p: *mut f32, v: Self::V);
-    /// Orders streamed stores before what follows.
-    fn fence(self);
     /// Asks for the cache line at `p`, where the level can; any address will do.
     fn prefetch(self, p: *const f32);
     /// `a + b`

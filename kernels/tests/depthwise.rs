@@ -1,12 +1,15 @@
 //! Depthwise convolution at every level against the specification in f64.
 
 mod common;
+#[path = "common/square.rs"]
+mod square;
 
 use common::{ACTIVATIONS, Guarded, View, assert_close, channel_counts, floats, magnitudes, shapes, wide};
 use kernels::depthwise::{can_space, depthwise, depthwise_spaced, tile_rows};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
 use kernels::pointwise::spacing;
-use kernels::{Activation, Buffer, ConvShape, Epilogue, Grad, Level, Read, scalar};
+use kernels::{Activation, Buffer, ConvShape, Epilogue, Grad, Level, Read, Write, scalar};
+use square::square;
 
 /// Every shape, channel count and activation at a level; the activation changes from case to case.
 fn for_each_case(mut f: impl FnMut(Level, ConvShape, View, &str)) {
@@ -277,36 +280,25 @@ fn inference_on_plain_images() {
     }
 }
 
-/// Whole images of half a megabyte and more are written past the caches, parts of them are not.
+/// The image as a part of a tensor that is written past the caches, its parts by themselves.
 #[test]
 fn large_images_are_written_as_their_parts_are() {
     let c = 128;
-    let shape = ConvShape {
-        h: 32,
-        w: 33,
-        inputs: c,
-        outputs: c,
-        kernel: 3,
-        stride: 1,
-        pad_top: 1,
-        pad_left: 1,
-        out_h: 32,
-        out_w: 33,
-    };
+    let shape = ConvShape { w: 33, out_w: 33, inputs: c, outputs: c, ..square(32, 1) };
     let row = shape.w * c;
     let (x, g, weights) = (floats(32 * row, 1), floats(32 * row, 2), floats(9 * c, 3));
     for level in Level::available() {
-        let run = |rows: std::ops::Range<usize>, y: &mut [f32], dx: &mut [f32]| {
-            depthwise(level, &shape, Read::Plain(&x), &weights, rows.clone(), y.into(), Epilogue::None);
+        let run = |rows: std::ops::Range<usize>, [y, dx]: [Write; 2]| {
+            depthwise(level, &shape, Read::Plain(&x), &weights, rows.clone(), y, Epilogue::None);
             let (x, g, dw) = (Read::Plain(&x), Grad::Plain(&g), &mut vec![0.0; 9 * c]);
-            depthwise_backward(level, &shape, x, g, &weights, rows, Some(dx.into()), dw, &mut []);
+            depthwise_backward(level, &shape, x, g, &weights, rows, Some(dx), dw, &mut []);
         };
         let (mut y, mut dx) = (Buffer::zeros(32 * row), Buffer::zeros(32 * row));
-        run(0..32, &mut y, &mut dx);
+        run(0..32, [&mut y, &mut dx].map(|to| Write::part(to, usize::MAX)));
         for rows in [0..20, 20..32] {
             let part = rows.start * row..rows.end * row;
             let (mut y_part, mut dx_part) = (vec![f32::NAN; part.len()], vec![f32::NAN; part.len()]);
-            run(rows, &mut y_part, &mut dx_part);
+            run(rows, [&mut y_part, &mut dx_part].map(|to| to.as_mut_slice().into()));
             assert!(y[part.clone()] == y_part && dx[part.clone()] == dx_part, "{} {part:?}", level.name());
         }
     }
@@ -314,21 +306,10 @@ fn large_images_are_written_as_their_parts_are() {
 
 #[test]
 fn tiles_come_from_the_shape() {
-    let shape = ConvShape {
-        h: 112,
-        w: 112,
-        inputs: 64,
-        outputs: 64,
-        kernel: 3,
-        stride: 2,
-        pad_top: 0,
-        pad_left: 0,
-        out_h: 56,
-        out_w: 56,
-    };
+    let shape = ConvShape { inputs: 64, outputs: 64, ..square(112, 2) };
     assert_eq!((tile_rows(&shape, 32), backward_tile_rows(&shape, 32)), (56, 112));
     assert_eq!((tile_rows(&shape, 1), backward_tile_rows(&shape, 1)), (7, 8));
     assert_eq!((tile_rows(&shape, 4), backward_tile_rows(&shape, 4)), (14, 28));
-    let small = ConvShape { h: 7, w: 7, out_h: 7, out_w: 7, stride: 1, ..shape };
+    let small = ConvShape { inputs: 64, outputs: 64, ..square(7, 1) };
     assert_eq!((tile_rows(&small, 1), backward_tile_rows(&small, 1)), (7, 7));
 }

@@ -237,6 +237,7 @@ impl Run {
         let plain = full || !training;
         let read = if plain { Read::Plain(x) } else { deferred(x, channels, shape.inputs) };
         let bias = &channels[..shape.outputs];
+        // Inference keeps what it writes in the cache, for the layer above.
         let len = if training { y.len() } else { 0 };
         let pitch = out_pitch(&self.case.kernel, &shape);
         let pieces = bands.split(y, shape.out_w * pitch);

@@ -65,11 +65,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_stream_ps(p, v) }
     }
     #[inline(always)]
-    fn fence(self) {
-        // SAFETY: every x86-64 CPU has SSE.
-        unsafe { _mm_sfence() }
-    }
-    #[inline(always)]
     fn prefetch(self, p: *const f32) {
         // SAFETY: every x86-64 CPU has SSE, and a prefetch reads nothing: no address is wrong.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }

@@ -11,6 +11,7 @@ pub use portable::Portable;
 use crate::simd::Level;
 
 /// Orders streamed stores of any level before what follows.
+#[inline(always)]
 pub(crate) fn fence() {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 CPU has SSE.

@@ -61,8 +61,6 @@ impl Simd for Portable {
         unsafe { self.store(p, v) }
     }
     #[inline(always)]
-    fn fence(self) {}
-    #[inline(always)]
     fn prefetch(self, _: *const f32) {}
     #[inline(always)]
     fn add(self, a: f32x4, b: f32x4) -> f32x4 {

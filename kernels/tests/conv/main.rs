@@ -4,5 +4,7 @@
 mod common;
 mod pointwise;
 mod spec;
+#[path = "../common/square.rs"]
+mod square;
 mod streamed;
 mod windowed;

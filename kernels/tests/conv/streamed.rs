@@ -1,6 +1,7 @@
 //! What is written past the caches is what would be written through them, bit for bit.
 
-use super::common::floats;
+use crate::common::floats;
+use crate::square::square;
 use kernels::conv::conv;
 use kernels::depthwise::depthwise;
 use kernels::depthwise_backward::depthwise_backward;
@@ -35,19 +36,8 @@ fn deferred<'a>(z: &'a [f32], vectors: &'a [f32], c: usize) -> Read<'a> {
 fn depthwise_rows() {
     for (level, c) in Level::available().flat_map(|level| CHANNELS.map(|c| (level, c))) {
         for stride in [1, 2] {
-            let (h, out_h, pad) = (10, 10 / stride, usize::from(stride == 1));
-            let shape = ConvShape {
-                h,
-                w: h,
-                inputs: c,
-                outputs: c,
-                kernel: 3,
-                stride,
-                pad_top: pad,
-                pad_left: pad,
-                out_h,
-                out_w: out_h,
-            };
+            let shape = ConvShape { inputs: c, outputs: c, ..square(10, stride) };
+            let ConvShape { h, out_h, .. } = shape;
             let what = format!("{} {c} channels, stride {stride}", level.name());
             let (z, g) = (floats(shape.input_len(), 1), floats(shape.output_len(), 2));
             let (weights, vectors) = (floats(9 * c, 3), floats(3 * c, 4));
@@ -90,18 +80,7 @@ fn products() {
 #[test]
 fn the_first_layer() {
     for (level, c) in Level::available().flat_map(|level| CHANNELS.map(|c| (level, c))) {
-        let shape = ConvShape {
-            h: 20,
-            w: 20,
-            inputs: 3,
-            outputs: c,
-            kernel: 3,
-            stride: 2,
-            pad_top: 0,
-            pad_left: 0,
-            out_h: 10,
-            out_w: 10,
-        };
+        let shape = ConvShape { inputs: 3, outputs: c, ..square(20, 2) };
         let x = floats(shape.input_len(), 1);
         let mut packed = Packed::new(level, 27, c);
         packed.pack(&floats(27 * c, 2));

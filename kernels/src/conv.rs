@@ -7,7 +7,6 @@
 use crate::block::Block;
 use crate::depthwise::split_rows;
 use crate::gemm::{self, Ahead, Finish, Gemm, Left};
-use crate::isa::fence;
 use crate::pack::Packed;
 use crate::rows::{Rows, check_read};
 use crate::scratch;
@@ -124,12 +123,14 @@ pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y:
     let finish = Finish::of(epilogue, pixels, n);
     let band = band_rows(shape, rows.len());
     let row = shape.out_w * n;
-    let stream = gemm::streams(weights.level(), &y, n);
+    let mut sink = gemm::sink(weights.level(), y, n);
+    let y = sink.output();
     scratch::with([Window::new(shape, band).len()], |[input]| {
-        for (i, y) in y.to.chunks_mut(band * row).enumerate() {
-            let window = Window::new(shape, y.len() / row);
-            window.fill(weights.level(), shape, x, rows.start + i * band, input);
-            for (j, y) in y.chunks_exact_mut(row).enumerate() {
+        for first in (0..rows.len()).step_by(band) {
+            let count = band.min(rows.len() - first);
+            let window = Window::new(shape, count);
+            window.fill(weights.level(), shape, x, rows.start + first, input);
+            for j in 0..count {
                 let product = Gemm {
                     m: shape.out_w,
                     n,
@@ -142,14 +143,13 @@ pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y:
                         segments: shape.kernel,
                     },
                     right: weights.right(),
-                    out: y.as_mut_ptr(),
+                    out: y.from((first + j) * row),
                     accumulate: false,
-                    stream,
-                    finish: finish.skip((i * band + j) * row),
+                    finish: finish.skip((first + j) * row),
                 };
                 // The image comes from memory: what the same row of the next window is the first to see.
                 let seen = shape.kernel.saturating_sub(shape.stride);
-                let next = (rows.start + (i + 1) * band + j) * shape.stride + seen;
+                let next = (rows.start + first + band + j) * shape.stride + seen;
                 let next = next.saturating_sub(shape.pad_top);
                 let image_row = shape.w * shape.inputs;
                 let ahead = Ahead::one(x.stored(), next * image_row, shape.stride * image_row);
@@ -158,7 +158,4 @@ pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y:
             }
         }
     });
-    if stream {
-        fence();
-    }
 }

@@ -6,6 +6,7 @@
 use crate::conv::{Window, band_rows, check};
 use crate::elementwise;
 use crate::gemm::{self, Finish, Gemm, Left, Right};
+use crate::output::Output;
 use crate::pack::Packed;
 use crate::rows::check_grad;
 use crate::scratch;
@@ -69,9 +70,8 @@ pub fn conv_backward(
                         segments: count,
                     },
                     right: Right { ptr: gradient.as_ptr(), panel: gemm::columns(level), row: g_spacing },
-                    out: dw.as_mut_ptr(),
+                    out: Output::plain(dw),
                     accumulate: true,
-                    stream: false,
                     finish: Finish::Store,
                 };
                 // SAFETY: the window covers every tap of every output of its rows; the gradient's pixels lie whole
@@ -102,9 +102,8 @@ fn scatter(shape: &ConvShape, gradient: &[f32], weights: &Packed, padded: &mut [
                 n: weights.n(),
                 left: Left::new(gradient.as_ptr(), g_spacing, 1, shape.outputs),
                 right: weights.right(),
-                out: windows.as_mut_ptr(),
+                out: Output::plain(windows),
                 accumulate: false,
-                stream: false,
                 finish: Finish::Store,
             };
             // SAFETY: a row of pixels `g_spacing` apart, whole panels, and a row of windows.

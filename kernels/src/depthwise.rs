@@ -11,7 +11,7 @@
 use crate::block::{Block, PIXELS, Taps};
 use crate::depthwise_direct;
 use crate::depthwise_finish::{Activate, Finish, Moments, Plain};
-use crate::output::Output;
+use crate::output::{Output, ROWS_STREAM, Sink};
 use crate::ring::{Ring, RingShape, SHARED};
 use crate::rows::check_read;
 use crate::scratch;
@@ -74,7 +74,9 @@ pub fn depthwise(
     {
         return depthwise_direct::depthwise(level, shape, x, weights, rows, (y.to, channels), bias, act);
     }
-    let (ring, width, y) = (ring(shape), block_width(shape), Output::new(y, channels));
+    let (ring, width) = (ring(shape), block_width(shape));
+    let mut sink = Sink::new(y, channels, ROWS_STREAM);
+    let y = sink.output();
     scratch::with(lens(shape), |[memory, taps, state]| {
         let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
         level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, width, memory, taps, state });
@@ -152,7 +154,7 @@ struct Forward<'a> {
     x: Read<'a>,
     weights: &'a [f32],
     rows: Range<usize>,
-    y: Output,
+    y: Output<'a>,
     epilogue: Epilogue<'a>,
     ring: RingShape,
     /// Channels of a block.
@@ -182,7 +184,6 @@ impl Kernel for Forward<'_> {
                 self.tile(s, &Activate { y, channels, bias: bias.as_ptr(), act, residual });
             }
         }
-        y.finish();
     }
 }
 

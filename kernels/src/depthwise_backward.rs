@@ -9,7 +9,7 @@
 
 use crate::block::{Act, Block, PIXELS};
 use crate::depthwise::{MAX_KERNEL, check_shape, split_rows};
-use crate::output::Output;
+use crate::output::{Output, ROWS_STREAM, Sink};
 use crate::ring::{Ring, RingShape};
 use crate::rows::{check_grad, check_read};
 use crate::scratch;
@@ -73,7 +73,8 @@ pub fn depthwise_backward(
     let width = Block::widest(channels);
     let taps = kernel * kernel * width;
     let lens = [inputs.len(width), gradients.len(width), taps, taps, 2 * width, 2 * width];
-    let dx = dx.map(|dx| Output::new(dx, channels));
+    let mut sink = dx.map(|dx| Sink::new(dx, channels, ROWS_STREAM));
+    let dx = sink.as_mut().map(Sink::output);
     scratch::with(lens, |memory| {
         let [x_memory, g_memory, taps, dw_taps, row_sums, total_sums] = memory.map(<[f32]>::as_mut_ptr);
         level.dispatch(Backward {
@@ -104,7 +105,7 @@ struct Backward<'a> {
     g: Grad<'a>,
     weights: &'a [f32],
     rows: Range<usize>,
-    dx: Option<Output>,
+    dx: Option<Output<'a>>,
     dw: &'a mut [f32],
     sums: &'a mut [f32],
     inputs: RingShape,
@@ -186,9 +187,6 @@ impl Backward<'_> {
                 }
             }
         }
-        if let Some(dx) = dx {
-            dx.finish();
-        }
     }
 
     /// Adds the share of output row `oy` to the block's weight gradient.
@@ -238,7 +236,7 @@ impl Backward<'_> {
         inputs: &Ring,
         gradients: &Ring,
         mask: Option<&Mask<S>>,
-        dx: Output,
+        dx: Output<'_>,
     ) {
         let &ConvShape { w, pad_top, pad_left, .. } = self.shape;
         // SAFETY: columns up to w, as the caller promises.
@@ -329,7 +327,7 @@ unsafe fn add_weight_gradient<S: Simd>(
 }
 
 /// One input row whose gradient is worked out.
-struct InputRow {
+struct InputRow<'a> {
     /// The gradient rows that it sees, `[vectors, columns, LANES]` each: the first through tap row `ky`, the next through
     /// `ky + stride`, ...
     rows: [*const f32; MAX_KERNEL],
@@ -347,10 +345,10 @@ struct InputRow {
     pixel: usize,
     tile_pixel: usize,
     /// The tile's gradient.
-    dx: Output,
+    dx: Output<'a>,
 }
 
-impl InputRow {
+impl InputRow<'_> {
     /// `P` inputs of one phase, from column `ix` on.
     ///
     /// # Safety

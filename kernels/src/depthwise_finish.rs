@@ -42,13 +42,13 @@ pub(crate) trait Finish {
 
 /// Where one vector of channels of a row goes.
 #[derive(Clone, Copy)]
-pub(crate) struct Store {
-    y: Output,
+pub(crate) struct Store<'a> {
+    y: Output<'a>,
     channels: usize,
     n: usize,
 }
 
-impl Store {
+impl Store<'_> {
     /// Writes the vector of the `P` pixels from float `at` of the row on.
     ///
     /// # Safety
@@ -62,26 +62,26 @@ impl Store {
     }
 }
 
-pub(crate) struct Plain {
-    pub(crate) y: Output,
+pub(crate) struct Plain<'a> {
+    pub(crate) y: Output<'a>,
     pub(crate) channels: usize,
 }
 
-impl Finish for Plain {
-    type Row<S: Simd> = Store;
+impl<'a> Finish for Plain<'a> {
+    type Row<S: Simd> = Store<'a>;
     #[inline(always)]
-    unsafe fn begin_row<S: Simd>(&self, _: S, start: usize, c: usize, n: usize, _: usize) -> Store {
+    unsafe fn begin_row<S: Simd>(&self, _: S, start: usize, c: usize, n: usize, _: usize) -> Store<'a> {
         Store { y: self.y.from(start + c), channels: self.channels, n }
     }
     #[inline(always)]
-    unsafe fn outputs<S: Simd, const P: usize>(&self, s: S, row: &mut Store, at: usize, z: [S::V; P]) {
+    unsafe fn outputs<S: Simd, const P: usize>(&self, s: S, row: &mut Store<'a>, at: usize, z: [S::V; P]) {
         // SAFETY: as the caller promises.
         unsafe { row.put(s, at, z) };
     }
 }
 
-pub(crate) struct Moments {
-    pub(crate) y: Output,
+pub(crate) struct Moments<'a> {
+    pub(crate) y: Output<'a>,
     pub(crate) channels: usize,
     /// `[vectors, LANES]`: the block's pivots.
     pub(crate) pivots: *mut f32,
@@ -92,8 +92,8 @@ pub(crate) struct Moments {
 }
 
 /// A row's moments. They begin at zero: a sum over an image is one of sums over rows, which loses less than one long one.
-pub(crate) struct RowMoments<S: Simd> {
-    store: Store,
+pub(crate) struct RowMoments<'a, S: Simd> {
+    store: Store<'a>,
     /// Whether it is the tile's first, which begins with the pivot.
     first: bool,
     pivot: S::V,
@@ -101,8 +101,8 @@ pub(crate) struct RowMoments<S: Simd> {
     squares: S::V,
 }
 
-impl Finish for Moments {
-    type Row<S: Simd> = RowMoments<S>;
+impl<'a> Finish for Moments<'a> {
+    type Row<S: Simd> = RowMoments<'a, S>;
     #[inline(always)]
     unsafe fn begin<S: Simd>(&self, s: S, block: Block) {
         // SAFETY: as the caller promises.
@@ -112,7 +112,14 @@ impl Finish for Moments {
         }
     }
     #[inline(always)]
-    unsafe fn begin_row<S: Simd>(&self, s: S, start: usize, c: usize, n: usize, v: usize) -> RowMoments<S> {
+    unsafe fn begin_row<S: Simd>(
+        &self,
+        s: S,
+        start: usize,
+        c: usize,
+        n: usize,
+        v: usize,
+    ) -> RowMoments<'a, S> {
         let store = Store { y: self.y.from(start + c), channels: self.channels, n };
         // SAFETY: there is a pivot for each of the block's vectors.
         let pivot = unsafe { s.load(self.pivots.add(v * S::LANES)) };
@@ -122,7 +129,7 @@ impl Finish for Moments {
     unsafe fn outputs<S: Simd, const P: usize>(
         &self,
         s: S,
-        row: &mut RowMoments<S>,
+        row: &mut RowMoments<'a, S>,
         at: usize,
         z: [S::V; P],
     ) {
@@ -138,7 +145,7 @@ impl Finish for Moments {
         }
     }
     #[inline(always)]
-    unsafe fn end_row<S: Simd>(&self, s: S, row: RowMoments<S>, v: usize) {
+    unsafe fn end_row<S: Simd>(&self, s: S, row: RowMoments<'a, S>, v: usize) {
         // SAFETY: there are a pivot and two sums for each of the block's vectors.
         unsafe {
             s.store(self.pivots.add(v * S::LANES), row.pivot);
@@ -158,18 +165,25 @@ impl Finish for Moments {
     }
 }
 
-pub(crate) struct Activate {
-    pub(crate) y: Output,
+pub(crate) struct Activate<'a> {
+    pub(crate) y: Output<'a>,
     pub(crate) channels: usize,
     pub(crate) bias: *const f32,
     pub(crate) act: Activation,
     pub(crate) residual: Option<*const f32>,
 }
 
-impl Finish for Activate {
-    type Row<S: Simd> = ActivatedRow<S>;
+impl<'a> Finish for Activate<'a> {
+    type Row<S: Simd> = ActivatedRow<'a, S>;
     #[inline(always)]
-    unsafe fn begin_row<S: Simd>(&self, s: S, start: usize, c: usize, n: usize, _: usize) -> ActivatedRow<S> {
+    unsafe fn begin_row<S: Simd>(
+        &self,
+        s: S,
+        start: usize,
+        c: usize,
+        n: usize,
+        _: usize,
+    ) -> ActivatedRow<'a, S> {
         // SAFETY: as the caller promises; a residual is as the output.
         unsafe {
             ActivatedRow {
@@ -184,7 +198,7 @@ impl Finish for Activate {
     unsafe fn outputs<S: Simd, const P: usize>(
         &self,
         s: S,
-        row: &mut ActivatedRow<S>,
+        row: &mut ActivatedRow<'a, S>,
         at: usize,
         mut z: [S::V; P],
     ) {
@@ -201,8 +215,8 @@ impl Finish for Activate {
     }
 }
 
-pub(crate) struct ActivatedRow<S: Simd> {
-    store: Store,
+pub(crate) struct ActivatedRow<'a, S: Simd> {
+    store: Store<'a>,
     bias: S::V,
     act: Act<S>,
     residual: Option<*const f32>,

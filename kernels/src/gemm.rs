@@ -15,7 +15,7 @@
 pub(crate) use crate::ahead::Ahead;
 use crate::ahead::Requests;
 use crate::block::{Act, CACHE_LINE, add_up_to};
-use crate::output;
+use crate::output::{self, Output, Sink};
 use crate::simd::{Kernel, Level, Simd};
 use crate::view::{Activation, Deferred, Epilogue, Write};
 use std::ops::Range;
@@ -35,9 +35,13 @@ pub(crate) fn rows(level: Level) -> usize {
     tile_rows(if level == Level::Avx512 { 32 } else { 16 })
 }
 
-/// Whether a product's output is written past the caches: not where a tile of the level is less than a cache line wide.
-pub(crate) fn streams(level: Level, to: &Write, n: usize) -> bool {
-    columns(level) >= CACHE_LINE && output::streams(to, n, output::PRODUCTS_STREAM)
+/// Where products of `n` columns write: past the caches where the tensor is large, but not where a tile of the level is
+/// less than a cache line wide.
+pub(crate) fn sink(level: Level, to: Write, n: usize) -> Sink {
+    if columns(level) < CACHE_LINE {
+        return Sink::cached(to);
+    }
+    Sink::new(to, n, output::PRODUCTS_STREAM)
 }
 
 /// Columns of a level's register tile, which is the width of a packed panel.
@@ -132,17 +136,15 @@ impl Finish {
 
 /// The product `out: [m, n]`, rows `n` apart.
 #[derive(Clone, Copy)]
-pub(crate) struct Gemm {
+pub(crate) struct Gemm<'a> {
     pub m: usize,
     pub n: usize,
     pub left: Left,
     pub right: Right,
-    pub out: *mut f32,
+    /// Written past the caches where it may be and the product is one block of `k`.
+    pub out: Output<'a>,
     /// Whether the product is added to what `out` holds.
     pub accumulate: bool,
-    /// Whether `out` is written past the caches, which a product of one block of `k` can be. Its rows then must be whole
-    /// cache lines and begin on one ([`streams`] says so), and the caller must fence.
-    pub stream: bool,
     pub finish: Finish,
 }
 
@@ -163,12 +165,12 @@ pub(crate) unsafe fn gemm_ahead(level: Level, product: Gemm, ahead: Ahead) {
     level.dispatch(Task { product, ahead });
 }
 
-struct Task {
-    product: Gemm,
+struct Task<'a> {
+    product: Gemm<'a>,
     ahead: Ahead,
 }
 
-impl Kernel for Task {
+impl Kernel for Task<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -176,7 +178,7 @@ impl Kernel for Task {
     }
 }
 
-impl Gemm {
+impl Gemm<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S, ahead: Ahead) {
         let Left { len, segments, .. } = self.left;
@@ -202,7 +204,7 @@ impl Gemm {
                         ..self.right
                     },
                     accumulate: self.accumulate || !begins,
-                    stream: self.stream && begins && ends,
+                    out: if begins && ends { self.out } else { self.out.cached() },
                     finish: if ends { self.finish } else { Finish::Store },
                     ..self
                 };
@@ -299,8 +301,8 @@ impl Gemm {
         column: usize,
         requests: Requests,
     ) {
-        if !self.accumulate && !self.stream {
-            let below = self.out.wrapping_add((row + MR) * self.n + column);
+        if !self.accumulate && self.out.streaming().is_none() {
+            let below = self.out.at((row + MR) * self.n + column);
             for r in 0..MR {
                 for v in 0..NV {
                     s.prefetch(below.wrapping_add(r * self.n + v * S::LANES));
@@ -367,7 +369,7 @@ impl Gemm {
         // in every per-channel vector; where it is streamed, all vectors are whole and aligned.
         unsafe {
             let start = row * self.n + c;
-            let out = self.out.add(start);
+            let out = self.out.at(start);
             if self.accumulate {
                 for r in 0..MR {
                     values[r] = s.add(s.load_up_to(out.add(r * self.n), lanes), values[r]);
@@ -422,9 +424,9 @@ impl Gemm {
                     add_up_to(s, sums.add(self.n + c), dot, lanes);
                 }
             }
-            if self.stream {
+            if let Some(permission) = self.out.streaming() {
                 for r in 0..MR {
-                    s.stream(out.add(r * self.n), values[r]);
+                    s.stream(out.add(r * self.n), values[r], permission);
                 }
             } else {
                 for r in 0..MR {

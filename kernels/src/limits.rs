@@ -3,8 +3,10 @@
 //! Each does one thing and nothing else, so its rate is a limit: multiply-adds that wait for nothing, and memory that is
 //! only read, or only copied.
 
-use crate::isa::fence;
+use crate::block::CACHE_LINE;
+use crate::output::{Output, Sink};
 use crate::simd::{Kernel, Level, Simd};
+use crate::view::Write;
 use std::hint::black_box;
 
 /// Independent chains of multiply-adds: more than latency times units of any CPU, and no more than registers hold.
@@ -66,28 +68,24 @@ impl Kernel for Sum<'_> {
 pub fn copy(level: Level, x: &[f32], y: &mut [f32], streamed: bool) {
     assert_eq!(x.len(), y.len(), "a copy has the length of the original");
     assert!(y.as_ptr().addr().is_multiple_of(64), "streamed stores need whole cache lines");
-    level.dispatch(Copy { x, y, streamed });
+    let to = Write::from(y);
+    let mut sink = if streamed { Sink::new(to, CACHE_LINE, 0) } else { Sink::cached(to) };
+    level.dispatch(Copy { x, y: sink.output() });
 }
 
 struct Copy<'a> {
     x: &'a [f32],
-    y: &'a mut [f32],
-    streamed: bool,
+    y: Output<'a>,
 }
 
 impl Kernel for Copy<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for (from, to) in self.x.chunks_exact(S::LANES).zip(self.y.chunks_exact_mut(S::LANES)) {
-            let to = to.as_mut_ptr();
-            // SAFETY: both have a vector; y begins on a cache line, so each of its whole vectors is aligned.
-            unsafe {
-                let v = s.load(from.as_ptr());
-                if self.streamed { s.stream(to, v) } else { s.store(to, v) }
-            }
+        for (i, from) in self.x.chunks_exact(S::LANES).enumerate() {
+            // SAFETY: both have the vector.
+            unsafe { self.y.put(s, i * S::LANES, s.load(from.as_ptr()), S::LANES) };
         }
-        fence();
     }
 }
 

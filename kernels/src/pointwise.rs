@@ -11,7 +11,7 @@
 //! is fetched while the one before is first used (measured on a whole network: 3 to 8 percent).
 
 use crate::gemm::{self, Ahead, Finish, Gemm, Left};
-use crate::isa::fence;
+use crate::output::Output;
 use crate::pack::Packed;
 use crate::rows::check_read;
 use crate::scratch;
@@ -60,25 +60,24 @@ pub fn scratch_len(level: Level, m: usize, k: usize) -> usize {
 /// `y = epilogue(x * w)` of a tile of `m` pixels: `x: [m, k]`, `weights` packed from `[k, n]`, `y: [m, n]`.
 pub fn pointwise(x: Read, weights: &Packed, y: Write, epilogue: Epilogue) {
     let (level, k, n) = (weights.level(), weights.k(), weights.n());
-    let stream = gemm::streams(level, &y, n);
-    let y = y.to;
     assert!(k > 0 && n > 0, "weights: expected at least [1, 1], found [{k}, {n}]");
-    let m = y.len() / n;
-    assert_eq!(y.len(), m * n, "y: expected [m, {n}]");
+    let m = y.to.len() / n;
+    assert_eq!(y.to.len(), m * n, "y: expected [m, {n}]");
     check_read(&x, k, m * k);
     let finish = Finish::of(epilogue, m, n);
-    let product = |left: Left, pixel: usize, pixels: usize, y: &mut [f32]| Gemm {
+    let mut sink = gemm::sink(level, y, n);
+    let y = sink.output();
+    let product = |left: Left, pixel: usize, pixels: usize| Gemm {
         m: pixels,
         n,
         left,
         right: weights.right(),
-        out: y[pixel * n..][..pixels * n].as_mut_ptr(),
+        out: y.from(pixel * n),
         accumulate: false,
-        stream,
         finish: finish.skip(pixel * n),
     };
     if let (Read::Plain(x), true) = (x, k <= IN_PLACE) {
-        let product = product(Left::new(x.as_ptr(), k, 1, k), 0, m, y);
+        let product = product(Left::new(x.as_ptr(), k, 1, k), 0, m);
         let ahead = Ahead::one(x, AHEAD * gemm::rows(level) * k, m * k);
         // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.
         unsafe { gemm::gemm_ahead(level, product, ahead) }
@@ -92,16 +91,13 @@ pub fn pointwise(x: Read, weights: &Packed, y: Write, epilogue: Epilogue) {
             let pixels = block.min(m - pixel);
             // SAFETY: m pixels of k channels, as checked above.
             unsafe { stage(level, &x, k, pixel, pixels, a) };
-            let product = product(Left::new(a.as_ptr(), spacing, 1, k), pixel, pixels, y);
+            let product = product(Left::new(a.as_ptr(), spacing, 1, k), pixel, pixels);
             let ahead = Ahead::one(x.stored(), (pixel + pixels) * k, pixels * k);
             let ahead = if weights_are_cold { ahead.and_panels() } else { ahead };
             // SAFETY: as above; the block holds `pixels` rows of `spacing >= k` floats.
             unsafe { gemm::gemm_ahead(level, product, ahead) }
         }
     });
-    if stream {
-        fence();
-    }
 }
 
 /// As [`pointwise`], of a tile of plain pixels that lie `spacing(k)` floats apart: `x: [m, spacing(k)]`. It is read where
@@ -118,9 +114,8 @@ pub fn pointwise_spaced(x: &[f32], weights: &Packed, y: &mut [f32], epilogue: Ep
         n,
         left,
         right: weights.right(),
-        out: y.as_mut_ptr(),
+        out: Output::plain(y),
         accumulate: false,
-        stream: false,
         finish: Finish::of(epilogue, m, n),
     };
     // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.

@@ -6,7 +6,7 @@
 //! quarter of the early layers' time.
 
 use crate::gemm::{self, Ahead, Finish, Gemm, Left, Right};
-use crate::isa::fence;
+use crate::output::{Output, Sink};
 use crate::pack::Packed;
 use crate::rows::{check_grad, check_read};
 use crate::scratch;
@@ -77,8 +77,8 @@ pub fn pointwise_backward(
         let found = (weights.level(), weights.k(), weights.n());
         assert_eq!(found, (level, n, k), "transposed weights: expected [{n}, {k}]");
     }
-    let stream = dx.as_ref().is_some_and(|dx| gemm::streams(level, dx, k));
-    let mut dx = dx.map(|dx| dx.to);
+    let mut sink = dx.map(|dx| gemm::sink(level, dx, k));
+    let dx = sink.as_mut().map(Sink::output);
     let finish = match x {
         Read::Norm(d) if dx.is_some() => Finish::mask(d, m, k, sums),
         _ => Finish::Store,
@@ -96,15 +96,14 @@ pub fn pointwise_backward(
                 unsafe { stage(level, &x, k, pixel, pixels, x_block) };
             }
             let next = pixel + pixels;
-            if let (Some(dx), Some(weights)) = (&mut dx, transposed_weights) {
+            if let (Some(dx), Some(weights)) = (dx, transposed_weights) {
                 let product = Gemm {
                     m: pixels,
                     n: k,
                     left: Left::new(g_block.as_ptr(), g_spacing, 1, n),
                     right: weights.right(),
-                    out: dx[pixel * k..][..pixels * k].as_mut_ptr(),
+                    out: dx.from(pixel * k),
                     accumulate: false,
-                    stream,
                     finish: finish.skip(pixel * k),
                 };
                 let ahead = match g {
@@ -125,9 +124,8 @@ pub fn pointwise_backward(
                     n,
                     left: Left::new(x, 1, x_row, pixels),
                     right: Right { ptr: g_block.as_ptr(), panel: gemm::columns(level), row: g_spacing },
-                    out: dw.as_mut_ptr(),
+                    out: Output::plain(dw),
                     accumulate: !begin || pixel > 0,
-                    stream: false,
                     finish: Finish::Store,
                 };
                 // SAFETY: as above; rows of the gradient are whole vectors apart.
@@ -135,7 +133,4 @@ pub fn pointwise_backward(
             }
         }
     });
-    if stream {
-        fence();
-    }
 }

@@ -6,6 +6,7 @@
 //! One missed inline costs 10x and no error, which is why the generated code is checked (tools/).
 
 use crate::isa;
+use crate::output::Streaming;
 use std::sync::OnceLock;
 
 /// An instruction set, from what every machine has to the widest. The order is the order of preference.
@@ -164,12 +165,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
         // SAFETY: as promised by the caller.
         unsafe { if n >= Self::LANES { self.store(p, v) } else { self.store_first(p, v, n) } }
     }
-    /// Writes `LANES` floats to `p` past the caches, where the level can. Follow a series of these by
-    /// [`isa::fence`].
+    /// Writes `LANES` floats to `p` past the caches, where the level can. Only a [`Sink`](crate::output::Sink) gives the
+    /// permission, which it outlives; where it ends, it orders these stores before what follows.
     ///
     /// # Safety
     /// `p` must be valid for writing `LANES` floats and aligned to `4 * LANES` bytes.
-    unsafe fn stream(self, p: *mut f32, v: Self::V);
+    unsafe fn stream(self, p: *mut f32, v: Self::V, permission: Streaming);
     /// Asks for the cache line at `p`, where the level can; any address will do.
     fn prefetch(self, p: *const f32);
     /// `a + b`

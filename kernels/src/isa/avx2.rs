@@ -1,5 +1,6 @@
 //! The AVX2 and FMA level: 8 lanes of `std::arch`, the same operations as every level, nothing else.
 
+use crate::output::Streaming;
 use crate::simd::{Kernel, Level, Simd};
 use std::arch::x86_64::*;
 
@@ -63,8 +64,8 @@ impl Simd for Avx2 {
         unsafe { _mm256_maskstore_ps(p, first(n), v) }
     }
     #[inline(always)]
-    unsafe fn stream(self, p: *mut f32, v: __m256) {
-        // SAFETY: the caller promises 8 writable, aligned floats; kernels fence before they return.
+    unsafe fn stream(self, p: *mut f32, v: __m256, _: Streaming) {
+        // SAFETY: the caller promises 8 writable, aligned floats, and whoever gave the permission fences.
         unsafe { _mm256_stream_ps(p, v) }
     }
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! The AVX-512 level: 16 lanes of `std::arch`, the same operations as every level, nothing else.
 
+use crate::output::Streaming;
 use crate::simd::{Kernel, Level, Simd};
 use std::arch::x86_64::*;
 
@@ -60,8 +61,8 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(p, first(n), v) }
     }
     #[inline(always)]
-    unsafe fn stream(self, p: *mut f32, v: __m512) {
-        // SAFETY: the caller promises 16 writable, aligned floats; kernels fence before they return.
+    unsafe fn stream(self, p: *mut f32, v: __m512, _: Streaming) {
+        // SAFETY: the caller promises 16 writable, aligned floats, and whoever gave the permission fences.
         unsafe { _mm512_stream_ps(p, v) }
     }
     #[inline(always)]

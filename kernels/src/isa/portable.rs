@@ -2,6 +2,7 @@
 //!
 //! Four lanes and not eight, because a register tile is counted in hardware registers and those hold four floats here.
 
+use crate::output::Streaming;
 use crate::simd::{Kernel, Level, Simd};
 use wide::f32x4;
 
@@ -56,7 +57,7 @@ impl Simd for Portable {
         }
     }
     #[inline(always)]
-    unsafe fn stream(self, p: *mut f32, v: f32x4) {
+    unsafe fn stream(self, p: *mut f32, v: f32x4, _: Streaming) {
         // SAFETY: the caller's promise covers a plain store.
         unsafe { self.store(p, v) }
     }

@@ -54,6 +54,9 @@ fn what_an_import_assumes_is_said_and_can_be_given() {
     for line in [
         "mobilenet-v2, width 0.25, 3 channels, 5 classes",
         "assumed   --padding symmetric",
+        "assumed   --image-size 224",
+        "assumed   --colours rgb",
+        "assumed   --labels: class 0, class 1, class 2 and 2 more",
         "names: torchvision",
     ] {
         assert!(said.contains(line), "{line:?} is missing from: {said}");
@@ -67,7 +70,11 @@ fn what_an_import_assumes_is_said_and_can_be_given() {
         "--labels=labels.txt",
     ];
     let ended = import(&options).ok();
-    assert!(ended.stdout.contains("given     --activation leaky-relu:0.1"), "{}", ended.stdout);
+    for line in
+        ["given     --activation leaky-relu:0.1", "given     --image-size 64", "given     --labels: cat, dog"]
+    {
+        assert!(ended.stdout.contains(line), "{}", ended.stdout);
+    }
     assert!(ended.stderr.contains("twice"), "{}", ended.stderr);
     let metadata = read(folder.path().join("model.safetensors")).metadata;
     assert_eq!(metadata.classes, ["cat", "dog", "cat (2)", "hen", "fox"]);
@@ -78,6 +85,43 @@ fn what_an_import_assumes_is_said_and_can_be_given() {
     import(&["--labels", "labels.txt"]).fails(1, &["v2.safetensors", "5 distinct names", "2 names"]);
     import(&["--labels", "nowhere.txt"]).fails(1, &["nowhere.txt"]);
     import(&["--activation", "gelu"]).fails(2, &["leaky-relu:SLOPE"]);
+}
+
+/// A network for 96 pixels whose file says so, in its name; one output, as a sigmoid has.
+#[test]
+fn a_sigmoid_head_and_a_size_in_the_name_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tensors = colour("mobilenet-v2", "torch").weights;
+    let features = tensors["classifier.1.weight"].shape()[1];
+    tensors.insert("classifier.1.weight", Array::new([1, features], vec![0.5; features]).unwrap());
+    tensors.insert("classifier.1.bias", Array::new([1], vec![0.25]).unwrap());
+    let file = model::TensorFile { tensors, ..Default::default() };
+    file.write(folder.path().join("mobilenet_v2_0.25_96.safetensors")).unwrap();
+    let words = ["import", "mobilenet_v2_0.25_96.safetensors", "--out", "model.safetensors"];
+    let said = vertebra(folder.path(), &words).ok().stdout;
+    assert!(said.contains("in file   --image-size 96") && said.contains("taken for a sigmoid"), "{said}");
+    let model = read(folder.path().join("model.safetensors"));
+    assert_eq!(model.metadata.architecture.image_size, [96, 96]);
+    assert_eq!(model.weights["classifier.1.bias"].data(), [0.0, 0.25]);
+    vertebra(folder.path(), &["import", words[1], "--key", "ema", "--out", "x"]).fails(1, &["--key"]);
+}
+
+/// Wherever a model is opened, a file of another format is called by its name.
+#[test]
+fn other_formats_are_named_by_every_command() {
+    let folder = workspace();
+    let path = folder.path().join("net.tflite");
+    fs::write(&path, [b"\x1c\0\0\0TFL3".as_slice(), &[0; 400]].concat()).unwrap();
+    for words in [
+        &["predict", "net.tflite", "data"][..],
+        &["evaluate", "net.tflite", "data"],
+        &["inspect", "net.tflite"],
+        &["export", "net.tflite", "--to", "onnx", "--out", "x.onnx"],
+        &["import", "net.tflite", "--out", "x.safetensors"],
+        &["train", "data", "--init", "net.tflite", "--out", "run"],
+    ] {
+        vertebra(folder.path(), words).fails(1, &["net.tflite", "TensorFlow Lite", "vertebra import"]);
+    }
 }
 
 #[test]

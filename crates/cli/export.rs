@@ -13,9 +13,11 @@ use std::path::PathBuf;
   vertebra export runs/mine --to torch --out mine.safetensors
   vertebra export runs/mine --to keras-names --out mine-keras.safetensors
 
-onnx: input `input` [N, channels, height, width], preprocessed; outputs `logits` and `probabilities` [N, classes];
-classes, preprocessing and threshold are JSON in the metadata. torch: a state dict that torchvision's mobilenet_v2 loads
-with strict=True. keras-names: Keras' names and layout. The last two come back exactly with `vertebra import`.")]
+onnx: input `input` [N, channels, height, width], preprocessed; outputs `logits`
+and `probabilities` [N, classes]; classes, preprocessing (with the filter that
+resizes), threshold and positive class are JSON in the metadata. torch: a state
+dict that torchvision's mobilenet_v2 loads with strict=True. keras-names: Keras'
+names and layout. The last two come back exactly with `vertebra import`.")]
 pub struct Args {
     /// Model file, or run folder
     model: PathBuf,

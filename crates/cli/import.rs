@@ -3,7 +3,9 @@
 use crate::failure::{Failure, note};
 use crate::shell::{program, quote};
 use clap::ValueEnum;
-use model::{Activation, ForeignFile, ImportOptions, Model, Naming, Padding, Preprocessing};
+use model::{
+    Activation, Colours, ForeignFile, ImportOptions, Imported, Naming, Origin, Padding, Preprocessing,
+};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,12 +14,22 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   vertebra import mobilenet_v2-b0353104.pth --labels imagenet.txt --out imagenet.safetensors
   vertebra import mobilenet_v1.safetensors --naming tf --image-size 160 --out v1.safetensors
-  vertebra import face.pth --activation leaky-relu:0.1 --preprocessing unit --out face.safetensors
+  vertebra import face.pth --activation leaky-relu:0.1 \\
+      --preprocessing unit --out face.safetensors
+  vertebra import checkpoint.pth.tar --key state_dict --out plain.safetensors
 
-FILE is a safetensors file, a state dict that torch.save wrote (.pth, .pt), or what Keras saved (.h5, .weights.h5,
-.keras); the content tells which, and pickles are read without executing anything. Names of torchvision, timm, Keras and TensorFlow-slim are known; other networks are taken if their layers are
-a MobileNet's in order. Width, classes, channels and layout follow from the tensors. Padding, epsilon, activation and
-preprocessing do not: they are those that --naming publishes, and a wrong one is not an error but wrong predictions.")]
+FILE is a safetensors file, a state dict or checkpoint that torch.save wrote
+(.pth, .pt, .ckpt), or what Keras saved (.h5, .weights.h5, .keras); the content
+tells which, and pickles are read without executing anything. Names of
+torchvision, timm, transformers, Keras and TensorFlow-slim are known, under any
+prefix; other networks are taken if their layers are a MobileNet's in order.
+
+Width, classes, channels and layout follow from the tensors. The size of the
+input, padding, epsilon, activation, preprocessing and class names do not: they
+are read where the file tells them, else they are those that --naming publishes.
+Each is printed as `in file` or `assumed`. A wrong one is not an error but wrong
+predictions. A head of one output is taken for a sigmoid, whose class is the
+second of two.")]
 pub struct Args {
     /// Weights
     file: PathBuf,
@@ -42,9 +54,22 @@ pub struct Args {
     /// tf (x / 127.5 - 1), torch (ImageNet's mean and deviation) or unit (x / 255) [default: the naming's]
     #[arg(long, value_parser = Preprocessing::NAMES)]
     preprocessing: Option<String>,
-    /// Side of the square input in pixels [default: 224]
+    /// Side of the square input in pixels [default: the file's, else 224]
     #[arg(long, value_name = "PIXELS")]
     image_size: Option<usize>,
+    /// Order in which the network takes colours [default: rgb]
+    #[arg(long)]
+    colours: Option<ColoursArg>,
+    /// Of several networks in the file, the one under this name [default: a
+    /// moving average, else the weights]
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ColoursArg {
+    Rgb,
+    Bgr,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,8 +86,7 @@ enum PaddingArg {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let ForeignFile { tensors, told } = ForeignFile::read(&args.file)?;
-    let exported = told.is_some();
+    let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&args.file, args.key.as_deref())?;
     let mut repeated = vec![];
     let classes = args.labels.as_deref().map(|path| labels(path, &mut repeated)).transpose()?;
     let options = ImportOptions {
@@ -76,22 +100,30 @@ pub fn run(args: Args) -> Result<(), Failure> {
             PaddingArg::Symmetric => Padding::Symmetric,
         }),
         told,
+        hints,
+        colours: args.colours.map(|colours| match colours {
+            ColoursArg::Rgb => Colours::Rgb,
+            ColoursArg::Bgr => Colours::Bgr,
+        }),
         image_size: args.image_size.map(|side| [side; 2]),
         classes,
         epsilon: args.epsilon,
         activation: args.activation,
         preprocessing: args.preprocessing.clone(),
     };
-    let model = model::import(tensors, &options).map_err(|error| error.in_file(&args.file))?;
-    model.write(&args.out)?;
-    if !repeated.is_empty() {
-        note(format_args!("labels that occur twice got their number: {}", repeated.join(", ")));
+    let imported = model::import_explained(tensors, &options).map_err(|error| error.in_file(&args.file))?;
+    imported.model.write(&args.out)?;
+    if let Some(first) = repeated.first() {
+        let more = repeated.len() - 1;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        note(format_args!("labels that occur twice got their number: {first}{more}"));
     }
-    summary(&args, &model, exported)
+    summary(&args, &imported)
 }
 
 /// What was found in the file, and what was not and had to be assumed.
-fn summary(args: &Args, model: &Model, exported: bool) -> Result<(), Failure> {
+fn summary(args: &Args, imported: &Imported) -> Result<(), Failure> {
+    let model = &imported.model;
     let arch = &model.metadata.architecture;
     let (prep, origin) = (&model.metadata.preprocessing, &model.metadata.provenance.config);
     let mut out = io::stdout().lock();
@@ -109,18 +141,32 @@ fn summary(args: &Args, model: &Model, exported: bool) -> Result<(), Failure> {
         Padding::Same => "same",
         Padding::Symmetric => "symmetric",
     };
-    let word = |given: bool| match (given, exported) {
-        (true, _) => "given  ",
-        (false, true) => "in file",
-        (false, false) => "assumed",
+    let word = |origin: Origin| match origin {
+        Origin::Given => "given  ",
+        Origin::InFile => "in file",
+        Origin::Assumed => "assumed",
     };
-    writeln!(out, "{}   --padding {padding}", word(args.padding.is_some()))?;
+    let size = match arch.image_size {
+        [height, width] if height == width => height.to_string(),
+        [height, width] => format!("(height {height}, width {width})"),
+    };
+    writeln!(out, "{}   --image-size {size}", word(imported.image_size))?;
+    writeln!(out, "{}   --padding {padding}", word(imported.padding))?;
     if !arch.folded {
-        writeln!(out, "{}   --epsilon {}", word(args.epsilon.is_some()), arch.epsilon)?;
+        writeln!(out, "{}   --epsilon {}", word(imported.epsilon), arch.epsilon)?;
     }
-    writeln!(out, "{}   --activation {}", word(args.activation.is_some()), arch.activation)?;
+    writeln!(out, "{}   --activation {}", word(imported.activation), arch.activation)?;
     let (scale, offset) = (&prep.scale, &prep.offset);
-    writeln!(out, "{}   --preprocessing: x * {scale:?} + {offset:?}", word(args.preprocessing.is_some()))?;
+    writeln!(out, "{}   --preprocessing: x * {scale:?} + {offset:?}", word(imported.preprocessing))?;
+    if arch.channels == 3 {
+        let order =
+            if args.colours.is_some_and(|order| matches!(order, ColoursArg::Bgr)) { "bgr" } else { "rgb" };
+        writeln!(out, "{}   --colours {order}", word(imported.colours))?;
+    }
+    let names = &model.metadata.classes;
+    let some = names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
+    writeln!(out, "{}   --labels: {some}{more}", word(imported.classes))?;
     for line in origin["notes"].as_array().into_iter().flatten() {
         writeln!(out, "note      {}", line.as_str().unwrap_or_default())?;
     }

@@ -18,12 +18,12 @@ pub enum Error {
         /// What was there.
         found: String,
     },
-    /// Tensors that are not those of the network: every one of them.
-    #[error("the tensors are not those of {network}: {}", problems.join("; "))]
+    /// Tensors that are not those of the network.
+    #[error("the tensors are not those of {network}:\n  {}", problems.join("\n  "))]
     Tensors {
         /// The network in a few words.
         network: String,
-        /// One line for each missing, unexpected or misshapen tensor.
+        /// A line for each missing, unexpected or misshapen tensor; of each kind the first few, and how many more.
         problems: Vec<String>,
     },
     /// Bytes that are not a sound safetensors file.

@@ -9,7 +9,7 @@ use crate::network::Network;
 use crate::preprocessing::Preprocessing;
 use crate::tensor_file::TensorFile;
 use crate::weights::Weights;
-use crate::{Architecture, Error};
+use crate::{Architecture, Error, format};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -217,5 +217,6 @@ pub fn resolve(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
     if best.is_file() {
         return Ok(best);
     }
-    Err(Error::Format(format!("the folder holds no {BEST}, so it is not a finished run")).in_file(path))
+    let unknown = || Error::Format(format!("the folder holds no {BEST}, so it is not a finished run"));
+    Err(format::recognise(path).unwrap_or_else(unknown).in_file(path))
 }

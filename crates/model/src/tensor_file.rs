@@ -5,8 +5,9 @@
 //! values; offsets are validated by the `safetensors` crate. So a hostile file costs a limited header and never more than
 //! its own size. Invariant: every value of a `TensorFile` that was read is finite.
 
+use crate::import::naming;
 use crate::weights::{Array, Weights};
-use crate::{Error, write_atomic};
+use crate::{Error, format, write_atomic};
 use safetensors::tensor::{Dtype, Metadata as Header, TensorInfo};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,11 +29,14 @@ pub struct TensorFile {
     /// Integers that PyTorch expects beside them, `num_batches_tracked`. They are written and not read: nothing here needs
     /// them.
     pub counters: BTreeMap<String, i64>,
+    /// Integers that were in a file and were passed over, because they are no weights: `n_averaged`, `global_step`. Not
+    /// written.
+    pub skipped: Vec<String>,
 }
 
 impl TensorFile {
-    /// Reads a file. F16, BF16 and F64 become f32, U8 too (exactly); PyTorch's integer `num_batches_tracked` is left out;
-    /// any other type is an error.
+    /// Reads a file. F16, BF16 and F64 become f32, U8 too (exactly); other integers are counters and are left out, unless
+    /// they are named as weights are; any other type is an error. A file of another format is named.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let cannot = |error| Error::io("read", path, error);
@@ -41,7 +45,13 @@ impl TensorFile {
         if !status.is_file() {
             return Err(Error::Format("not a file".into()).in_file(path));
         }
-        Self::from_reader(BufReader::new(file), status.len()).map_err(|error| error.in_file(path))
+        let read = Self::from_reader(BufReader::new(file), status.len());
+        read.map_err(|error| match error {
+            Error::Format(_) | Error::EndsEarly { .. } => {
+                format::recognise(path).unwrap_or(error).in_file(path)
+            }
+            other => other.in_file(path),
+        })
     }
 
     /// The same from memory.
@@ -57,8 +67,11 @@ impl TensorFile {
         for name in header.offset_keys() {
             let info = header.info(&name).expect("the header lists its own keys");
             let len = info.data_offsets.1 - info.data_offsets.0;
-            if is_counter(&name, info.dtype) {
+            if is_counter(&name, info.dtype, &info.shape)? {
                 read_pieces(&mut reader, len, |_| ())?;
+                if !is_expected(&name) {
+                    result.skipped.push(name);
+                }
                 continue;
             }
             let array = read_array(&mut reader, len, &name, info.dtype, &info.shape)?;
@@ -195,9 +208,25 @@ fn read_pieces(reader: &mut impl Read, len: usize, mut each: impl FnMut(&[u8])) 
     Ok(())
 }
 
-/// PyTorch's batch norm counts its batches in an integer that nothing needs.
-pub(crate) fn is_counter(name: &str, dtype: Dtype) -> bool {
-    name.ends_with("num_batches_tracked") && matches!(dtype, Dtype::I64 | Dtype::I32)
+/// Whether a tensor is of integers that count something (batches, steps, models that were averaged), which nothing here
+/// needs. An error if they are weights, as a quantised network has them.
+pub(crate) fn is_counter(name: &str, dtype: Dtype, shape: &[usize]) -> Result<bool, Error> {
+    use Dtype::{BOOL, I8, I16, I32, I64, U8, U16, U32, U64};
+    // Images are read from such files too: bytes are values unless there is only one.
+    let one = shape.iter().all(|&size| size == 1);
+    if !matches!(dtype, I8 | I16 | I32 | I64 | U16 | U32 | U64 | BOOL) && !(dtype == U8 && one) {
+        return Ok(false);
+    }
+    if !one && naming::split(name).is_some() {
+        let found = format!("{dtype:?}; a quantised network cannot be read, the one it was made of can");
+        return Err(Error::invalid(name, "floating-point values", found));
+    }
+    Ok(true)
+}
+
+/// Whether every PyTorch network has this counter, so that nobody wonders where it went.
+pub(crate) fn is_expected(name: &str) -> bool {
+    name.ends_with("num_batches_tracked")
 }
 
 /// Appends the values of some bytes.

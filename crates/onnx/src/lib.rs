@@ -1,14 +1,14 @@
 //! A model as ONNX, for every runtime that is not ours: folded as our own inference folds it, in opset 13.
 //!
 //! The input `input` is `[N, channels, height, width]`, preprocessed; the outputs are `logits` and, with the model's
-//! temperature applied, `probabilities`, both `[N, classes]`. `N` is free. What a user must know besides (classes,
-//! preprocessing, threshold) is JSON in the metadata. The format is small where it is written and never read, so it is
+//! temperature applied, `probabilities`, both `[N, classes]`. `N` is free. What a user must know besides (classes, how an
+//! image becomes the input, threshold and positive class) is JSON in the metadata. The format is small where it is written and never read, so it is
 //! written here, with [`protobuf`], rather than with a dependency.
 #![forbid(unsafe_code)]
 
 mod graph;
 
-use model::{Error, Metadata, Model};
+use model::{Error, Fit, Metadata, Model};
 use protobuf::Message;
 use serde_json::json;
 
@@ -37,14 +37,48 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>, Error> {
     Ok(file.into_bytes())
 }
 
-/// What the tensors do not say. `preprocessing`: a pixel `x` in 0..=255 becomes `x * scale[c] + offset[c]`.
+/// What the tensors do not say. `input` is the way from a picture to them, in the order of its steps; the last step is
+/// `preprocessing`: a pixel `x` in 0..=255 becomes `x * scale[c] + offset[c]`.
 fn properties(metadata: &Metadata) -> Vec<(&'static str, serde_json::Value)> {
     let mut properties = vec![
         ("architecture", json!(metadata.architecture)),
         ("classes", json!(metadata.classes)),
         ("preprocessing", json!(metadata.preprocessing)),
+        ("input", input(metadata)),
         ("temperature", json!(graph::temperature(metadata))),
     ];
-    properties.extend(metadata.threshold.as_ref().map(|threshold| ("threshold", json!(threshold))));
+    if let Some(threshold) = &metadata.threshold {
+        properties.push(("threshold", json!(threshold)));
+        properties.push(("positive", json!(threshold.positive)));
+    }
     properties
+}
+
+/// What `data::preprocess` does to a picture. Another filter, or a bilinear one that skips pixels where it shrinks, gives
+/// other probabilities.
+fn input(metadata: &Metadata) -> serde_json::Value {
+    let prep = &metadata.preprocessing;
+    let colours = match prep.channels {
+        1 => "gray: round(0.299 R + 0.587 G + 0.114 B) where a picture has colours",
+        _ => "red, green, blue: a gray picture three times",
+    };
+    let fit = match prep.fit {
+        Fit::Stretch => "stretch: to height and width, whatever the aspect ratio",
+        Fit::Pad => "pad: with the aspect ratio kept, centred, the rest black",
+    };
+    json!({
+        "pixels": "0..=255; values of 16 bits are divided by 257",
+        "colours": colours,
+        "resize": {
+            "size": [prep.height, prep.width],
+            "fit": fit,
+            "filter": "bilinear",
+            "antialias": true,
+            "like": "Pillow: Image.resize((width, height), Image.BILINEAR), in mode F (not rounded)",
+            "skipped": "where a picture has the size already",
+        },
+        "scale": prep.scale,
+        "offset": prep.offset,
+        "layout": "NCHW",
+    })
 }

@@ -2,7 +2,7 @@
 //! is checked by `tools/check_onnx.py`.
 
 use infer::fold;
-use model::{Activation, Architecture, Array, Metadata, Model, Padding, Preprocessing, Role};
+use model::{Activation, Architecture, Array, Fit, Metadata, Model, Padding, Preprocessing, Role, Threshold};
 
 fn model(architecture: Architecture) -> Model {
     let mut n = 0u32;
@@ -113,7 +113,9 @@ fn padding_and_activation_are_the_models() {
 
 #[test]
 fn weights_are_the_folded_ones_and_metadata_is_there() {
-    let model = model(small("mobilenet-v1"));
+    let mut model = model(small("mobilenet-v1"));
+    model.metadata.threshold = Some(Threshold { value: 0.25, rule: "Youden".into(), positive: "yes".into() });
+    model.metadata.preprocessing.fit = Fit::Pad;
     let bytes = onnx::to_bytes(&model).unwrap();
     let graph = all(&bytes, 7)[0];
     let network = model.network().unwrap();
@@ -127,5 +129,18 @@ fn weights_are_the_folded_ones_and_metadata_is_there() {
     let properties: Vec<(String, String)> =
         all(&bytes, 14).into_iter().map(|entry| (text(entry, 1), text(entry, 2))).collect();
     assert!(properties.contains(&("classes".into(), r#"["no","yes"]"#.into())), "{properties:?}");
-    assert!(properties.iter().any(|(key, value)| key == "preprocessing" && value.contains("\"scale\"")));
+    let json = |key: &str| -> serde_json::Value {
+        let (_, value) = properties.iter().find(|(found, _)| found == key).unwrap();
+        serde_json::from_str(value).unwrap()
+    };
+    assert!(json("preprocessing")["scale"].is_array());
+    let input = json("input");
+    let resize = &input["resize"];
+    assert_eq!((&resize["filter"], &resize["antialias"]), (&"bilinear".into(), &true.into()));
+    assert_eq!(resize["size"], serde_json::json!([64, 48]));
+    assert!(
+        resize["fit"].as_str().unwrap().starts_with("pad") && input["offset"] == serde_json::json!([-1.0])
+    );
+    assert!(input["colours"].as_str().unwrap().starts_with("gray"));
+    assert_eq!((json("threshold")["value"].clone(), json("positive")), (0.25.into(), "yes".into()));
 }

@@ -28,6 +28,10 @@ impl<'a> Archive<'a> {
         self.len
     }
 
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|found| found == name)
     }

@@ -1,15 +1,18 @@
 //! Files of other programs: which format it is, and the named tensors in it.
 //!
 //! The first bytes decide, never the name. Names, layout and order are the file's; what they mean is
-//! [`crate::import()`]'s business.
+//! [`crate::import()`]'s business. What a file says of its network besides is in [`Hints`].
 
 mod archive;
+mod hints;
 mod keras;
 mod pickle;
 mod torch;
 
+pub use hints::Hints;
+
 use crate::weights::Array;
-use crate::{Error, Metadata, TensorFile};
+use crate::{Error, Metadata, TensorFile, format};
 use archive::Archive;
 use std::fs::File;
 use std::io::Read;
@@ -18,8 +21,9 @@ use std::path::Path;
 /// Checkpoints with an optimizer's state are read whole; a MobileNet's has a tenth of this.
 const MAX_LEN: u64 = 1 << 30;
 
-/// Where a `.keras` archive keeps the variables.
+/// Where a `.keras` archive keeps the variables, and the description of the layers.
 const KERAS_WEIGHTS: &str = "model.weights.h5";
+const KERAS_CONFIG: &str = "config.json";
 
 const ZIP: &[u8] = b"PK\x03\x04";
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -31,50 +35,115 @@ pub struct ForeignFile {
     pub tensors: Vec<(String, Array)>,
     /// What the file says of itself, if this program exported it.
     pub told: Option<Metadata>,
+    /// What it says of its network, and what of it was passed over.
+    pub hints: Hints,
 }
 
 impl ForeignFile {
     /// Reads a safetensors file, a state dict that `torch.save` wrote (`.pth`, `.pt`, also from before PyTorch 1.6), or
-    /// what Keras wrote (`.h5`, `.weights.h5`, `.keras`).
+    /// what Keras wrote (`.h5`, `.weights.h5`, `.keras`). Of a file with several networks, see [`ForeignFile::read_one`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::read_one(path, None)
+    }
+
+    /// The same, and of several networks in the file (weights and their moving average, say) the one under the name `key`.
+    /// Without it, the averaged ones are taken, as their programs do.
+    pub fn read_one(path: impl AsRef<Path>, key: Option<&str>) -> Result<Self, Error> {
         let path = path.as_ref();
+        if path.is_dir() {
+            let unknown = || Error::Format("a file of weights was expected, found a folder".into());
+            return Err(format::recognise(path).unwrap_or_else(unknown).in_file(path));
+        }
         let mut start = Vec::new();
         let opened = File::open(path).and_then(|file| file.take(16).read_to_end(&mut start));
         opened.map_err(|error| Error::io("read", path, error))?;
-        Self::of_format(&start, path).map_err(|error| match error {
+        let read = Self::of_format(&start, path, key).and_then(|file| match key {
+            Some(key) => file.only(key),
+            None => Ok(file),
+        });
+        let mut file = read.map_err(|error| match error {
             Error::InFile { .. } | Error::Io { .. } => error,
             other => other.in_file(path),
-        })
+        })?;
+        let names = file.tensors.iter().map(|(name, _)| Hints::of_name(name));
+        let in_names = names.fold(Hints::default(), Hints::or);
+        let of_file = path.file_name().and_then(|name| name.to_str()).map(Hints::of_name).unwrap_or_default();
+        file.hints = file.hints.or(beside(path)).or(in_names).or(of_file);
+        Ok(file)
     }
 
-    fn of_format(start: &[u8], path: &Path) -> Result<Self, Error> {
-        let tensors = if start.starts_with(ZIP) {
-            from_zip(&whole(path)?)?
+    fn of_format(start: &[u8], path: &Path, key: Option<&str>) -> Result<Self, Error> {
+        if start.starts_with(ZIP) {
+            from_zip(&whole(path)?, path, key)
         } else if start.starts_with(torch::OLD_MAGIC) {
-            torch::from_old(&whole(path)?)?
+            torch::from_old(&whole(path)?, key)
         } else if start.starts_with(HDF5) {
-            keras::from_hdf5(whole(path)?)?
+            keras::from_hdf5(whole(path)?)
         } else if start.first() == Some(&0x80) && start.get(8) != Some(&b'{') {
             // The header of a safetensors file may have a length that begins so too; then the header follows.
             let reason =
                 "a pickle that torch.save did not write. In PyTorch: torch.save(model.state_dict(), FILE)";
-            return Err(Error::Format(reason.into()));
+            Err(Error::Format(reason.into()))
         } else {
             let file = TensorFile::read(path)?;
             let told = Metadata::of_texts(&file.metadata).transpose()?;
-            return Ok(Self { tensors: file.tensors.into_iter().collect(), told });
+            let texts = file.metadata.values().filter_map(|text| serde_json::from_str(text).ok());
+            let mut hints =
+                texts.map(|document| Hints::of_config(&document)).fold(Hints::default(), Hints::or);
+            if told.is_some() {
+                hints = Hints::default();
+            }
+            hints.notes.extend(passed_over(&file.skipped));
+            Ok(Self { tensors: file.tensors.into_iter().collect(), told, hints })
+        }
+    }
+
+    /// The tensors under `key` alone, if the key was a part of their names and not of the file.
+    fn only(mut self, key: &str) -> Result<Self, Error> {
+        let begins = |name: &str| {
+            let rest = name.strip_prefix(key);
+            rest.is_some_and(|rest| key.ends_with('.') || rest.starts_with(['.', '/']))
         };
-        Ok(Self { tensors, told: None })
+        if self.tensors.iter().any(|(name, _)| begins(name)) {
+            self.tensors.retain(|(name, _)| begins(name));
+        } else if !self.hints.notes.iter().any(|note| note.starts_with(&format!("taken: {key}"))) {
+            return Err(Error::invalid("--key", "the name of a part of the file", key));
+        }
+        Ok(self)
     }
 }
 
+/// A line that names some of the integers that were passed over.
+fn passed_over(names: &[String]) -> Option<String> {
+    let some = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(3);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| format!("passed over, for they are counters and no weights: {some}{more}"))
+}
+
+/// What lies beside weights from a hub: `config.json`, which says what it is about by its own words.
+fn beside(path: &Path) -> Hints {
+    let text = std::fs::read_to_string(path.with_file_name(KERAS_CONFIG)).unwrap_or_default();
+    if text.len() > 4 << 20 || !text.to_ascii_lowercase().contains("mobilenet") {
+        return Hints::default();
+    }
+    let config = serde_json::from_str(&text).map(|document| Hints::of_config(&document)).unwrap_or_default();
+    config.or(Hints::of_keras(&text))
+}
+
 /// PyTorch's and Keras' archives are both zip files.
-fn from_zip(bytes: &[u8]) -> Result<Vec<(String, Array)>, Error> {
+fn from_zip(bytes: &[u8], path: &Path, key: Option<&str>) -> Result<ForeignFile, Error> {
     let mut archive = Archive::open(bytes)?;
     if archive.has(KERAS_WEIGHTS) {
-        return keras::from_hdf5(archive.read(KERAS_WEIGHTS)?);
+        let config = if archive.has(KERAS_CONFIG) { archive.read(KERAS_CONFIG)? } else { vec![] };
+        let mut file = keras::from_hdf5(archive.read(KERAS_WEIGHTS)?)?;
+        file.hints = Hints::of_keras(&String::from_utf8_lossy(&config)).or(file.hints);
+        return Ok(file);
     }
-    torch::from_zip(archive)
+    if let Some(error) = format::archive(archive.names(), path) {
+        return Err(error);
+    }
+    torch::from_zip(archive, key)
 }
 
 fn whole(path: &Path) -> Result<Vec<u8>, Error> {

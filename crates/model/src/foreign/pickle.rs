@@ -1,9 +1,10 @@
 //! A pickle reader that runs nothing: data comes out, and nothing is called.
 //!
 //! Pickle is a program for a small stack machine; Python's own reader calls whatever the program names. This one knows the
-//! few operations and names that `torch.save` of a state dict uses, and refuses every other by name. Values lie in one
-//! list and refer to each other by index, so shared and even cyclic structures cost what their bytes cost, and nothing
-//! here recurses. Invariant: reading takes time and memory in proportion to the length of the pickle.
+//! few operations and names that `torch.save` of a state dict uses. Whatever else a checkpoint holds (settings, schedules,
+//! the state of a loop) becomes an object that has a name and nothing more, which whoever looks for tensors refuses by
+//! that name. Values lie in one list and refer to each other by index, so shared and even cyclic structures cost what
+//! their bytes cost, and nothing here recurses. Invariant: reading takes time and memory in proportion to the length of the pickle.
 //!
 //! Operations: CPython, `Lib/pickletools.py`. Names: PyTorch, `torch/_utils.py` and `torch/serialization.py`.
 
@@ -32,18 +33,22 @@ pub(super) enum Value {
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Name(Name),
+    /// What some unknown class or function would have made: its name.
+    Object(Rc<str>),
     Storage(Storage),
     Tensor(Tensor),
 }
 
 /// The objects of Python and PyTorch that are known.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Name {
     OrderedDict,
     Size,
     RebuildTensor,
     RebuildParameter,
     StorageOf(Dtype),
+    /// Any other, by module and name.
+    Other(Rc<str>),
 }
 
 /// Values that lie outside the pickle, under a key.
@@ -65,12 +70,12 @@ pub(super) struct Tensor {
 }
 
 impl Name {
-    fn find(module: &str, name: &str) -> Result<Self, Error> {
+    fn find(module: &str, name: &str) -> Self {
         let dtype = match (module, name) {
-            ("collections", "OrderedDict") => return Ok(Self::OrderedDict),
-            ("torch", "Size") => return Ok(Self::Size),
-            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => return Ok(Self::RebuildTensor),
-            ("torch._utils", "_rebuild_parameter") => return Ok(Self::RebuildParameter),
+            ("collections", "OrderedDict") => return Self::OrderedDict,
+            ("torch", "Size") => return Self::Size,
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => return Self::RebuildTensor,
+            ("torch._utils", "_rebuild_parameter") => return Self::RebuildParameter,
             ("torch", "DoubleStorage") => Dtype::F64,
             ("torch", "FloatStorage") => Dtype::F32,
             ("torch", "HalfStorage") => Dtype::F16,
@@ -81,14 +86,9 @@ impl Name {
             ("torch", "CharStorage") => Dtype::I8,
             ("torch", "ByteStorage") => Dtype::U8,
             ("torch", "BoolStorage") => Dtype::BOOL,
-            _ => {
-                return Err(Error::Format(format!(
-                    "the pickle asks for the object {module}.{name}; only tensors in plain containers are read, and \
-                     nothing is ever executed. In PyTorch: torch.save(model.state_dict(), FILE)"
-                )));
-            }
+            _ => return Self::Other(format!("{module}.{name}").into()),
         };
-        Ok(Self::StorageOf(dtype))
+        Self::StorageOf(dtype)
     }
 }
 
@@ -175,6 +175,32 @@ impl Machine<'_> {
                 let [len] = self.take()?;
                 self.text(len.into())?;
             }
+            // Bytes, which nothing here needs.
+            b'C' => {
+                let [len] = self.take()?;
+                self.bytes(len.into())?;
+                self.push(Value::Object("bytes".into()));
+            }
+            b'B' => {
+                let len = u32::from_le_bytes(self.take()?);
+                self.bytes(len as usize)?;
+                self.push(Value::Object("bytes".into()));
+            }
+            b'1' => drop(self.pop_mark()?),
+            b'2' => {
+                let top = self.peek()?;
+                self.stack.push(top);
+            }
+            // Sets, which are written as lists are.
+            0x8f => self.push(Value::List(vec![])),
+            0x90 => {
+                let items = self.pop_mark()?;
+                self.append(items)?;
+            }
+            0x91 => {
+                let items = self.pop_mark()?;
+                self.push(Value::Tuple(items));
+            }
             b'}' => self.push(Value::Dict(vec![])),
             b']' => self.push(Value::List(vec![])),
             b')' => self.push(Value::Tuple(vec![])),
@@ -223,7 +249,7 @@ impl Machine<'_> {
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                let name = Name::find(&module, &name)?;
+                let name = Name::find(&module, &name);
                 self.push(Value::Name(name));
             }
             0x93 => {
@@ -232,15 +258,24 @@ impl Machine<'_> {
                 else {
                     return Err(self.broken("a name that is no text"));
                 };
-                let name = Name::find(module, name)?;
+                let name = Name::find(module, name);
                 self.push(Value::Name(name));
             }
             b'Q' => self.storage()?,
             b'R' => self.call()?,
+            // A new object of a class, with arguments.
+            0x81 => {
+                let (_, class) = (self.pop()?, self.pop()?);
+                self.object(class)?;
+            }
+            0x92 => {
+                let (_, _, class) = (self.pop()?, self.pop()?, self.pop()?);
+                self.object(class)?;
+            }
             b'b' => {
-                // Attributes of an ordered dict, as PyTorch's `_metadata`: nothing that we need.
+                // Attributes of an ordered dict, as PyTorch's `_metadata`, or of an object: nothing that we need.
                 let (_, object) = (self.pop()?, self.peek()?);
-                if !matches!(self.values[object], Value::Dict(_)) {
+                if !matches!(self.values[object], Value::Dict(_) | Value::Object(_)) {
                     return Err(self.broken("the state of an object that is no dict"));
                 }
             }
@@ -322,6 +357,7 @@ impl Machine<'_> {
         let list = self.peek()?;
         match &mut self.values[list] {
             Value::List(list) => list.extend(items),
+            Value::Object(_) => {}
             _ => return Err(self.broken("an item for what is no list")),
         }
         Ok(())
@@ -334,6 +370,7 @@ impl Machine<'_> {
             Value::Dict(dict) if rest.is_empty() => {
                 dict.extend(pairs.iter().map(|&[key, value]| (key, value)))
             }
+            Value::Object(_) => {}
             _ => return Err(self.broken("a pair for what is no dict")),
         }
         Ok(())
@@ -356,6 +393,11 @@ impl Machine<'_> {
         let id = self.pop()?;
         let Value::Tuple(items) = &self.values[id] else { return Err(self.broken("an id that is no tuple")) };
         let item = |at: usize| items.get(at).map(|&item| &self.values[item]);
+        if let Some(Value::Name(Name::Other(name))) = item(1) {
+            let name = name.clone();
+            self.push(Value::Object(name));
+            return Ok(());
+        }
         let storage = match [0, 1, 2, 4, 5].map(item) {
             [
                 Some(Value::Text(tag)),
@@ -379,10 +421,18 @@ impl Machine<'_> {
         let Value::Tuple(arguments) = &self.values[arguments] else {
             return Err(self.broken("arguments that are no tuple"));
         };
-        let Value::Name(name) = self.values[function] else {
-            return Err(self.broken("a call of what is no function"));
+        let name = match &self.values[function] {
+            Value::Name(name) => name.clone(),
+            // The method of an object, a part of a class.
+            Value::Object(name) => Name::Other(name.clone()),
+            _ => return Err(self.broken("a call of what is no function")),
         };
         match (name, &arguments[..]) {
+            (Name::Other(name), _) => self.push(Value::Object(name)),
+            // A tensor of a storage that is unknown.
+            (Name::RebuildTensor, &[storage, ..]) if matches!(self.values[storage], Value::Object(_)) => {
+                self.stack.push(storage);
+            }
             (Name::OrderedDict, []) => self.push(Value::Dict(vec![])),
             (Name::Size, &[sizes]) | (Name::RebuildParameter, &[sizes, _, _]) => self.stack.push(sizes),
             (Name::RebuildTensor, &[storage, offset, shape, stride, ..]) => {
@@ -395,6 +445,17 @@ impl Machine<'_> {
                 return Err(self.broken(&format!("{name:?} with {} arguments", arguments.len())));
             }
         }
+        Ok(())
+    }
+
+    /// What a class makes; its arguments are of no use.
+    fn object(&mut self, class: Id) -> Result<(), Error> {
+        let name = match &self.values[class] {
+            Value::Name(Name::OrderedDict) => return Ok(self.push(Value::Dict(vec![]))),
+            Value::Name(Name::Other(name)) | Value::Object(name) => name.clone(),
+            _ => return Err(self.broken("an object of what is no class")),
+        };
+        self.push(Value::Object(name));
         Ok(())
     }
 

@@ -11,11 +11,13 @@ pub(crate) mod naming;
 mod order;
 
 use crate::file::{Metadata, Model};
+use crate::foreign::Hints;
 use crate::layout::hwio_to_oihw;
 use crate::network::{Activation, ConvKind, Network, Padding};
 use crate::preprocessing::Preprocessing;
 use crate::weights::{Array, Weights};
 use crate::{Architecture, Error};
+use naming::{Dialect, Translation};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +46,8 @@ impl Naming {
 pub struct ImportOptions {
     /// What the file says of itself, [`crate::ForeignFile::told`]: it holds where no other option is given.
     pub told: Option<Metadata>,
+    /// What else it says, [`crate::ForeignFile::hints`]: the same.
+    pub hints: Hints,
     /// Whose conventions hold; those of the program whose names the tensors have, if absent.
     pub naming: Option<Naming>,
     /// `[height, width]` of the input; 224x224 if absent.
@@ -58,9 +62,85 @@ pub struct ImportOptions {
     pub activation: Option<Activation>,
     /// A name that [`Preprocessing::named`] knows.
     pub preprocessing: Option<String>,
+    /// The order in which the network takes colours; red, green, blue if absent.
+    pub colours: Option<Colours>,
+}
+
+/// The order of an image's channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// Red, green, blue: TensorFlow's, PyTorch's and ours.
+    Rgb,
+    /// Blue, green, red: OpenCV's and Caffe's. The first convolution is turned around, which is exact.
+    Bgr,
+}
+
+/// Where a property of an imported model comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An option.
+    Given,
+    /// The file.
+    InFile,
+    /// Neither: the published choice of whoever names layers so, or the usual one.
+    Assumed,
+}
+
+/// An imported model, and where those of its properties come from that tensors do not tell.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The model.
+    pub model: Model,
+    /// Of the size of its input.
+    pub image_size: Origin,
+    /// Of its padding.
+    pub padding: Origin,
+    /// Of the epsilon of its norms.
+    pub epsilon: Origin,
+    /// Of its activation.
+    pub activation: Origin,
+    /// Of the scaling of its pixels.
+    pub preprocessing: Origin,
+    /// Of the order of its colours.
+    pub colours: Origin,
+    /// Of the names of its classes.
+    pub classes: Origin,
 }
 
 impl ImportOptions {
+    /// Lays what the file says of its network over what was assumed. What cannot be is left out, and noted.
+    fn hint(&self, metadata: &mut Metadata, notes: &mut Vec<String>) -> Result<(), Error> {
+        let Metadata { architecture, preprocessing, classes, .. } = metadata;
+        let Hints { image_size, padding, epsilon, activation, scaling, classes: names, .. } = &self.hints;
+        let size = image_size.unwrap_or(architecture.image_size);
+        architecture.image_size = size;
+        (preprocessing.height, preprocessing.width) = (size[0], size[1]);
+        architecture.padding = padding.unwrap_or(architecture.padding);
+        architecture.epsilon = epsilon.unwrap_or(architecture.epsilon);
+        architecture.activation = activation.unwrap_or(architecture.activation);
+        if let Some([scale, offset]) = scaling {
+            let each = |values: &[f32]| match values {
+                [one] => Some(vec![*one; architecture.channels]),
+                many => (many.len() == architecture.channels).then(|| many.to_vec()),
+            };
+            match (each(scale), each(offset)) {
+                (Some(scale), Some(offset)) => (preprocessing.scale, preprocessing.offset) = (scale, offset),
+                _ => {
+                    notes.push("the file scales other channels than the network has: --preprocessing".into())
+                }
+            }
+        }
+        match names {
+            Some(names) if names.len() == architecture.classes => classes.clone_from(names),
+            Some(names) => {
+                let found = names.len();
+                notes.push(format!("the file names {found} classes, which the head does not have: --labels"));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
     /// Lays the given options over what was told or assumed.
     fn apply(&self, metadata: &mut Metadata) -> Result<(), Error> {
         let Metadata { architecture, preprocessing, classes, .. } = metadata;
@@ -76,6 +156,12 @@ impl ImportOptions {
         }
         if let Some(names) = &self.classes {
             classes.clone_from(names);
+            // One name is enough for a sigmoid.
+            if let [name] = &names[..]
+                && architecture.classes == 2
+            {
+                *classes = vec![format!("not {name}"), name.clone()];
+            }
             metadata.threshold = None;
         }
         Ok(())
@@ -100,20 +186,34 @@ impl Foreign {
     }
 }
 
-/// A model from another program's tensors; the error lists every tensor that does not fit.
+/// A model from another program's tensors; the error lists tensors that do not fit.
 ///
 /// What was recognised, and what was guessed, is in the model's `provenance.config`: `imported` and `notes`.
 pub fn import(
     tensors: impl IntoIterator<Item = (String, Array)>,
     options: &ImportOptions,
 ) -> Result<Model, Error> {
-    let tensors: Vec<Foreign> = tensors.into_iter().map(Foreign::new).collect();
+    import_explained(tensors, options).map(|imported| imported.model)
+}
+
+/// As [`import`], and says where each property comes from that tensors do not tell.
+pub fn import_explained(
+    tensors: impl IntoIterator<Item = (String, Array)>,
+    options: &ImportOptions,
+) -> Result<Imported, Error> {
+    let mut notes = options.hints.notes.clone();
+    let tensors: Vec<Foreign> =
+        without_training_state(tensors, &mut notes).into_iter().map(Foreign::new).collect();
     let hwio = is_hwio(&tensors);
-    let Recognised { program, arch, naming, names, mut notes } = Recognised::of(&tensors, hwio)?;
+    let Recognised { program, arch, naming, scaling, names, copies, notes: found } =
+        Recognised::of(&tensors, hwio)?;
+    notes.extend(found);
     let published = Architecture::named(arch)?;
     let network = published.network()?;
-    let mut weights = rename(tensors, &names, hwio, &network)?;
+    let kept = tensors.into_iter().filter(|tensor| !copies.contains_key(&tensor.path)).collect();
+    let mut weights = rename(kept, &names, hwio, &network)?;
     complete_norms(&network, &mut weights, &mut notes);
+    complete_classifier(&network, &mut weights, &mut notes)?;
     fold_biases_into_means(&network, &mut weights);
 
     let told = options.told.as_ref().filter(|told| {
@@ -123,14 +223,107 @@ pub fn import(
     let mut metadata = match told {
         Some(told) => told.clone(),
         None => {
+            // Pixels are scaled as the program does whose names these are, unless somebody else's conventions hold.
+            let scaling = scaling.filter(|_| options.naming.is_none());
             let naming = options.naming.unwrap_or(naming);
-            let mut metadata = assumed(published, &weights, &network, naming)?;
+            let mut metadata = assumed(published, &weights, &network, naming, scaling)?;
+            options.hint(&mut metadata, &mut notes)?;
             metadata.provenance.config = json!({ "imported": program, "notes": notes });
             metadata
         }
     };
     options.apply(&mut metadata)?;
-    Model::new(metadata, weights)
+    let channels = metadata.architecture.channels;
+    if options.colours == Some(Colours::Bgr) && channels == 3 {
+        turn_colours(&network, &mut weights);
+    }
+    let Hints { image_size, padding, epsilon, activation, scaling, .. } = &options.hints;
+    let origin = |given: bool, found: bool| match (given, found || told.is_some()) {
+        (true, _) => Origin::Given,
+        (_, true) => Origin::InFile,
+        _ => Origin::Assumed,
+    };
+    let from_file = options.hints.classes.as_ref().is_some_and(|names| *names == metadata.classes);
+    Ok(Imported {
+        image_size: origin(options.image_size.is_some(), image_size.is_some()),
+        padding: origin(options.padding.is_some(), padding.is_some()),
+        epsilon: origin(options.epsilon.is_some(), epsilon.is_some()),
+        activation: origin(options.activation.is_some(), activation.is_some()),
+        preprocessing: origin(options.preprocessing.is_some(), scaling.is_some()),
+        colours: origin(options.colours.is_some(), channels == 1),
+        classes: origin(options.classes.is_some(), from_file),
+        model: Model::new(metadata, weights)?,
+    })
+}
+
+/// Without what optimizers keep beside weights in TensorFlow's checkpoints, and without losses that have weights.
+fn without_training_state(
+    tensors: impl IntoIterator<Item = (String, Array)>,
+    notes: &mut Vec<String>,
+) -> Vec<(String, Array)> {
+    const SLOTS: [&str; 9] = [
+        "Adam",
+        "Adam_1",
+        "Momentum",
+        "RMSProp",
+        "RMSProp_1",
+        "RMSProp_2",
+        "Adagrad",
+        "ExponentialMovingAverage",
+        "Ftrl",
+    ];
+    const LOSSES: [&str; 6] = ["criterion", "loss", "loss_fn", "loss_func", "loss_function", "beta1_power"];
+    let is_state = |name: &str| {
+        let last = name.trim_end_matches(":0").rsplit('/').next().unwrap_or_default();
+        let first = name.split('.').next().unwrap_or_default();
+        SLOTS.contains(&last) && name.contains('/') || LOSSES.contains(&first) || last == "beta2_power"
+    };
+    let (state, kept): (Vec<_>, Vec<_>) = tensors.into_iter().partition(|(name, _)| is_state(name));
+    if let Some((name, _)) = state.first() {
+        notes.push(format!("passed over, for it is of training: {} tensors, such as {name}", state.len()));
+    }
+    kept
+}
+
+/// A head as ours: a missing bias is 0, and one output, a sigmoid's, is the second of two classes, exactly:
+/// `sigmoid(w x + b)` is `softmax([0, w x + b])[1]`.
+fn complete_classifier(
+    network: &Network,
+    weights: &mut Weights,
+    notes: &mut Vec<String>,
+) -> Result<(), Error> {
+    let [weight, bias] = ["weight", "bias"].map(|part| format!("{}.{part}", network.classifier));
+    let Some(&[outputs, features]) = weights.get(&weight).map(Array::shape) else { return Ok(()) };
+    if !weights.contains(&bias) {
+        weights.insert(bias.clone(), Array::new([outputs], vec![0.0; outputs])?);
+        notes.push("the classifier has no bias, so it is 0".into());
+    }
+    if outputs != 1 || weights[&*bias].data().len() != 1 {
+        return Ok(());
+    }
+    for (name, shape) in [(weight, vec![2, features]), (bias, vec![2])] {
+        let row = weights.remove(&name).expect("it is there").into_data();
+        let rows = [vec![0.0; row.len()], row].concat();
+        weights.insert(name, Array::new(shape, rows)?);
+    }
+    notes.push(
+        "the head has one output, taken for a sigmoid: the second class is the one that it detects (--labels with two \
+         names, or with its name alone)"
+            .into(),
+    );
+    Ok(())
+}
+
+/// Turns the inputs of the first convolution around, which then sees red, green, blue as it saw blue, green, red.
+fn turn_colours(network: &Network, weights: &mut Weights) {
+    let Some((stem, _)) = network.layers().next() else { return };
+    let area = stem.kernel * stem.kernel;
+    if let Some(weight) = weights.get_mut(&format!("{}.weight", stem.name)) {
+        for filter in weight.data_mut().chunks_exact_mut(3 * area) {
+            let (first, rest) = filter.split_at_mut(2 * area);
+            first[..area].swap_with_slice(rest);
+        }
+    }
 }
 
 /// What the tensors tell and the naming lets assume.
@@ -139,8 +332,10 @@ fn assumed(
     weights: &Weights,
     network: &Network,
     naming: Naming,
+    scaling: Option<&str>,
 ) -> Result<Metadata, Error> {
     let (padding, epsilon, preprocessing) = naming.conventions();
+    let preprocessing = scaling.unwrap_or(preprocessing);
     let shape = |name: &str| {
         let found = weights.get(name).map(Array::shape);
         found.ok_or_else(|| Error::invalid(name, "a tensor of that name", "none"))
@@ -174,22 +369,31 @@ struct Recognised {
     program: &'static str,
     arch: &'static str,
     naming: Naming,
+    scaling: Option<&'static str>,
     /// Our name of a layer for its path.
     names: BTreeMap<String, String>,
+    /// Paths of layers that are there a second time, which are left out.
+    copies: BTreeMap<String, String>,
     notes: Vec<String>,
 }
 
 impl Recognised {
     fn of(tensors: &[Foreign], hwio: bool) -> Result<Self, Error> {
         let paths: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.path.as_str()).collect();
-        let paths: Vec<&str> = paths.into_iter().collect();
         let by_layout = if hwio { Naming::Tf } else { Naming::Torchvision };
         let mut notes = Vec::new();
-        if let Some((dialect, mut names)) = naming::dialect_of(&paths) {
-            notes.extend(find_classifier(tensors, dialect.arch, &mut names)?);
+        if let Some((dialect, Translation { mut names, copies, prefix, .. })) = naming::dialect_of(&paths) {
+            if let Some(other) = copies.values().next() {
+                let key = other.trim_end_matches('.');
+                notes.push(format!(
+                    "taken: the network under {prefix:?}, not the one under {other:?} (--key {key})"
+                ));
+            }
+            notes.extend(find_classifier(tensors, dialect.arch, &mut names, &copies)?);
             // Our names go with the published conventions of V1, TensorFlow's.
             let naming = dialect.naming.unwrap_or(Naming::Tf);
-            return Ok(Self { program: dialect.name, arch: dialect.arch, naming, names, notes });
+            let Dialect { name: program, arch, scaling, .. } = *dialect;
+            return Ok(Self { program, arch, naming, scaling, names, copies, notes });
         }
         let (arch, names) = order::by_order(tensors, hwio).map_err(|why| {
             let expected = "MobileNet's as TensorFlow-slim, Keras, torchvision or timm write them, or its layers in order";
@@ -199,7 +403,8 @@ impl Recognised {
         notes.push(format!(
             "no name was known; the layers are {arch}'s in order, if its strides are too (tensors do not tell)"
         ));
-        Ok(Self { program: "layers in order", arch, naming: by_layout, names, notes })
+        let (program, copies) = ("layers in order", BTreeMap::new());
+        Ok(Self { program, arch, naming: by_layout, scaling: None, names, copies, notes })
     }
 }
 
@@ -208,12 +413,15 @@ fn find_classifier(
     tensors: &[Foreign],
     arch: &str,
     names: &mut BTreeMap<String, String>,
+    copies: &BTreeMap<String, String>,
 ) -> Result<Option<String>, Error> {
     let ours = Architecture::named(arch)?.network()?.classifier;
     if names.values().any(|name| *name == ours) {
         return Ok(None);
     }
-    let left = tensors.iter().filter(|tensor| !names.contains_key(&tensor.path));
+    let left = tensors
+        .iter()
+        .filter(|tensor| !names.contains_key(&tensor.path) && !copies.contains_key(&tensor.path));
     let dense = |tensor: &&Foreign| {
         tensor.part == Some("weight") && matches!(tensor.array.shape(), [_, _] | [1, 1, ..] | [.., 1, 1])
     };

@@ -7,7 +7,7 @@ use super::Naming;
 use crate::Architecture;
 use crate::network::{ConvKind, Network};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a layer stands. Blocks count from 0, after the stem.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,24 +65,88 @@ pub(crate) struct Dialect {
     pub arch: &'static str,
     /// Whose padding, epsilon and preprocessing go with it; our own names go with both.
     pub naming: Option<Naming>,
+    /// Its scaling of pixels, where that is another than the naming's.
+    pub scaling: Option<&'static str>,
     module: fn(&Module) -> String,
 }
 
 const KERAS: [Dialect; 2] = [
-    Dialect { name: "Keras", arch: "mobilenet-v1", naming: Some(Naming::Keras), module: keras_v1 },
-    Dialect { name: "Keras", arch: "mobilenet-v2", naming: Some(Naming::Keras), module: keras_v2 },
+    Dialect {
+        name: "Keras",
+        arch: "mobilenet-v1",
+        naming: Some(Naming::Keras),
+        scaling: None,
+        module: keras_v1,
+    },
+    Dialect {
+        name: "Keras",
+        arch: "mobilenet-v2",
+        naming: Some(Naming::Keras),
+        scaling: None,
+        module: keras_v2,
+    },
 ];
 
-const DIALECTS: [Dialect; 9] = [
-    Dialect { name: "Vertebra", arch: "mobilenet-v1", naming: None, module: ours },
-    Dialect { name: "torchvision", arch: "mobilenet-v2", naming: Some(Naming::Torchvision), module: ours },
-    Dialect { name: "TensorFlow-slim", arch: "mobilenet-v1", naming: Some(Naming::Tf), module: slim_v1 },
+const DIALECTS: [Dialect; 11] = [
+    Dialect { name: "Vertebra", arch: "mobilenet-v1", naming: None, scaling: None, module: ours },
+    Dialect {
+        name: "torchvision",
+        arch: "mobilenet-v2",
+        naming: Some(Naming::Torchvision),
+        scaling: None,
+        module: ours,
+    },
+    Dialect {
+        name: "TensorFlow-slim",
+        arch: "mobilenet-v1",
+        naming: Some(Naming::Tf),
+        scaling: None,
+        module: slim_v1,
+    },
     KERAS[0],
     KERAS[1],
-    Dialect { name: "Keras' classes", arch: "mobilenet-v1", naming: Some(Naming::Keras), module: classes_v1 },
-    Dialect { name: "Keras' classes", arch: "mobilenet-v2", naming: Some(Naming::Keras), module: classes_v2 },
-    Dialect { name: "timm", arch: "mobilenet-v1", naming: Some(Naming::Torchvision), module: timm_v1 },
-    Dialect { name: "timm", arch: "mobilenet-v2", naming: Some(Naming::Torchvision), module: timm_v2 },
+    Dialect {
+        name: "Keras' classes",
+        arch: "mobilenet-v1",
+        naming: Some(Naming::Keras),
+        scaling: None,
+        module: classes_v1,
+    },
+    Dialect {
+        name: "Keras' classes",
+        arch: "mobilenet-v2",
+        naming: Some(Naming::Keras),
+        scaling: None,
+        module: classes_v2,
+    },
+    Dialect {
+        name: "timm",
+        arch: "mobilenet-v1",
+        naming: Some(Naming::Torchvision),
+        scaling: Some("tf"),
+        module: timm_v1,
+    },
+    Dialect {
+        name: "timm",
+        arch: "mobilenet-v2",
+        naming: Some(Naming::Torchvision),
+        scaling: None,
+        module: timm_v2,
+    },
+    Dialect {
+        name: "transformers",
+        arch: "mobilenet-v1",
+        naming: Some(Naming::Tf),
+        scaling: None,
+        module: hub_v1,
+    },
+    Dialect {
+        name: "transformers",
+        arch: "mobilenet-v2",
+        naming: Some(Naming::Tf),
+        scaling: None,
+        module: hub_v2,
+    },
 ];
 
 /// Keras' names for the layers of `arch`.
@@ -207,6 +271,47 @@ fn timm(module: &Module, stages: &[usize], convs: [&str; 3], norms: [&str; 3]) -
     }
 }
 
+/// huggingface/transformers, `MobileNetV1ForImageClassification`: weights of TensorFlow's under PyTorch's names.
+fn hub_v1(module: &Module) -> String {
+    let layer = match module.place {
+        Place::Stem => "conv_stem".into(),
+        Place::Depthwise(block) => format!("layer.{}", 2 * block),
+        Place::Expand(block) | Place::Project(block) => format!("layer.{}", 2 * block + 1),
+        Place::Head => "layer.26".into(),
+        Place::Classifier => return "classifier".into(),
+    };
+    layer + if module.is_norm { ".normalization" } else { ".convolution" }
+}
+
+/// The same, `MobileNetV2ForImageClassification`: the first block is a part of the stem.
+fn hub_v2(module: &Module) -> String {
+    let layer = |block: usize, step: &str| match block.checked_sub(1) {
+        None => format!("conv_stem.{step}"),
+        Some(layer) => format!("layer.{layer}.{step}"),
+    };
+    let layer = match module.place {
+        Place::Stem => "conv_stem.first_conv".into(),
+        Place::Expand(block) => layer(block, "expand_1x1"),
+        Place::Depthwise(block) => layer(block, "conv_3x3"),
+        Place::Project(block) => layer(block, "reduce_1x1"),
+        Place::Head => "conv_1x1".into(),
+        Place::Classifier => return "classifier".into(),
+    };
+    layer + if module.is_norm { ".normalization" } else { ".convolution" }
+}
+
+/// What a dialect knows of a file.
+pub(super) struct Translation {
+    /// Our name for each path that it knows.
+    pub names: BTreeMap<String, String>,
+    /// Paths of the same network once more, under another prefix: its moving average, say; and that prefix.
+    pub copies: BTreeMap<String, String>,
+    /// Under which the network stands; empty, or with a dot at its end.
+    pub prefix: String,
+    /// What it knows, less what it misses.
+    score: i64,
+}
+
 impl Dialect {
     /// The dialect's name of each module, in order of execution.
     pub(crate) fn names<'a>(&self, modules: &'a [Module]) -> impl Iterator<Item = (String, &'a Module)> {
@@ -220,28 +325,79 @@ impl Dialect {
         modules(&architecture.expect("published choices make a network"))
     }
 
-    /// Our name for every path that the dialect knows, under whatever prefix the stem has.
-    fn translate(&self, paths: &[&str]) -> BTreeMap<String, String> {
+    /// What the dialect knows of `paths`, under whatever prefix the stem has; of several, the one with the most layers, then
+    /// the shortest.
+    fn translate(&self, paths: &BTreeSet<&str>) -> Option<Translation> {
         let modules = self.modules();
-        let mut names = self.names(&modules);
-        let stem = names.next().map_or_else(String::new, |(name, _)| name);
-        let prefix = paths.iter().find_map(|path| {
-            let prefix = path.strip_suffix(&*stem)?;
+        let named: Vec<(String, &Module)> = self.names(&modules).collect();
+        let (stem, _) = named.first()?;
+        let prefixes = paths.iter().filter_map(|path| {
+            let prefix = path.strip_suffix(stem.as_str())?;
             (prefix.is_empty() || prefix.ends_with('.')).then_some(prefix)
         });
-        let Some(prefix) = prefix else { return BTreeMap::new() };
-        let all = self.names(&modules).map(|(name, module)| (format!("{prefix}{name}"), module.ours.clone()));
-        all.filter(|(name, _)| paths.contains(&&**name)).collect()
+        let under = |prefix: &str| -> BTreeMap<String, String> {
+            let all = named.iter().map(|(name, module)| (format!("{prefix}{name}"), module.ours.clone()));
+            all.filter(|(name, _)| paths.contains(&**name)).collect()
+        };
+        let mut found: Vec<(&str, BTreeMap<String, String>)> =
+            prefixes.map(|prefix| (prefix, under(prefix))).collect();
+        found.sort_by_key(|(prefix, names)| (Reverse(names.len()), prefix.len()));
+        let mut found = found.into_iter();
+        let (prefix, names) = found.next()?;
+        let copies =
+            found.flat_map(|(prefix, copy)| copy.into_keys().map(move |path| (path, prefix.to_owned())));
+        let copies = copies.filter(|(path, _)| !names.contains_key(path)).collect();
+        let score = 2 * names.len() as i64 - modules.len() as i64;
+        Some(Translation { copies, prefix: prefix.to_owned(), score, names })
     }
 }
 
-/// The dialect that knows the most of `paths`, with our name for each that it knows; none if it is fewer than a third
-/// of them. Of two that know as many, the one that misses fewer: numbered layers of V1 are among those of V2.
-pub(super) fn dialect_of(paths: &[&str]) -> Option<(&'static Dialect, BTreeMap<String, String>)> {
-    const ALL: &[Dialect] = &DIALECTS;
-    let known = ALL.iter().map(|dialect| (dialect, dialect.translate(paths)));
-    let best = known.max_by_key(|(dialect, names)| (names.len(), Reverse(dialect.modules().len())))?;
-    (3 * best.1.len() > paths.len()).then_some(best)
+/// The dialect that knows the most of `paths` and misses the fewest; none if it knows fewer than a third of them. Layers that
+/// are counted by class are taken as if their count began at 0, where that makes more of them known.
+pub(super) fn dialect_of(paths: &BTreeSet<&str>) -> Option<(&'static Dialect, Translation)> {
+    let counted = recounted(paths);
+    let recounted: BTreeSet<&str> = counted.keys().map(String::as_str).collect();
+    let known = DIALECTS.iter().flat_map(|dialect| {
+        let as_they_are = dialect.translate(paths);
+        let again = dialect.translate(&recounted).map(|mut found| {
+            let back = |map: BTreeMap<String, String>| {
+                map.into_iter().map(|(path, to)| (counted[&path].clone(), to)).collect()
+            };
+            (found.names, found.copies) = (back(found.names), back(found.copies));
+            found
+        });
+        // The first of equals is the better one.
+        [again, as_they_are].into_iter().flatten().map(move |found| (dialect, found))
+    });
+    let best = known.max_by_key(|(_, found)| found.score)?;
+    (3 * best.1.names.len() + best.1.copies.len() > paths.len()).then_some(best)
+}
+
+/// The paths as Keras would have counted their layers in a fresh session, each with the path as it is: `conv2d_7`,
+/// `conv2d_8`, `conv2d_10` become `conv2d`, `conv2d_1`, `conv2d_2`.
+fn recounted(paths: &BTreeSet<&str>) -> BTreeMap<String, String> {
+    const CLASSES: [&str; 4] = ["conv2d", "depthwise_conv2d", "batch_normalization", "dense"];
+    let mut layers: BTreeMap<(&str, &str), Vec<(usize, &str)>> = BTreeMap::new();
+    let mut result = BTreeMap::new();
+    for &path in paths {
+        let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let split = name.rsplit_once('_').and_then(|(class, number)| Some((class, number.parse().ok()?)));
+        let (class, number) = split.filter(|(class, _)| CLASSES.contains(class)).unwrap_or((name, 0));
+        if CLASSES.contains(&class) {
+            layers.entry((parent, class)).or_default().push((number, path));
+        } else {
+            result.insert(path.to_owned(), path.to_owned());
+        }
+    }
+    for ((parent, class), mut layers) in layers {
+        layers.sort_unstable();
+        for (number, (_, path)) in layers.into_iter().enumerate() {
+            let name = counted(class, number);
+            let name = if parent.is_empty() { name } else { format!("{parent}.{name}") };
+            result.insert(name, path.to_owned());
+        }
+    }
+    result
 }
 
 /// Other programs' words for the parts of a layer, and ours.
@@ -264,7 +420,7 @@ const PARTS: [(&str, &str); 13] = [
 /// Splits the name of a tensor into the path of its layer and our word for the part; none for an unknown part.
 ///
 /// TensorFlow's `/` become dots, `:0` goes, and a word that Keras says twice (`conv1/conv1/kernel:0`) is said once.
-pub(super) fn split(name: &str) -> Option<(String, &'static str)> {
+pub(crate) fn split(name: &str) -> Option<(String, &'static str)> {
     let name = name.replace('/', ".");
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(':').unwrap_or(&name);
     let (path, part) = name.rsplit_once('.')?;
@@ -328,10 +484,54 @@ mod tests {
         for dialect in &DIALECTS {
             let modules = dialect.modules();
             let names: Vec<String> = dialect.names(&modules).map(|(name, _)| name).collect();
-            let paths: Vec<&str> = names.iter().map(String::as_str).collect();
+            let paths: BTreeSet<&str> = names.iter().map(String::as_str).collect();
             let (found, ours) = dialect_of(&paths).unwrap();
             assert_eq!((found.name, found.arch), (dialect.name, dialect.arch));
-            assert_eq!(ours.len(), paths.len());
+            assert_eq!(ours.names.len(), paths.len());
+            assert_eq!(ours.copies.len(), 0);
+
+            // Under whatever prefix, with another classifier, and with a moving average of the same.
+            let mut wrapped: Vec<String> =
+                names[..names.len() - 1].iter().map(|name| format!("_orig_mod.net.{name}")).collect();
+            wrapped.push("head.fc".into());
+            wrapped.extend(names.iter().map(|name| format!("average.module._orig_mod.net.{name}")));
+            let paths: BTreeSet<&str> = wrapped.iter().map(String::as_str).collect();
+            let (found, ours) = dialect_of(&paths).unwrap();
+            assert_eq!((found.name, found.arch), (dialect.name, dialect.arch));
+            assert!(ours.prefix.ends_with("net.") && ours.names.len() + 1 >= names.len(), "{}", found.name);
+            assert_eq!(ours.names.len() + ours.copies.len() + 1, paths.len());
         }
+    }
+
+    /// A session that had other models before, and one in which a layer was thrown away.
+    #[test]
+    fn counts_need_not_begin_at_zero() {
+        for at in [5, 6] {
+            let dialect = &DIALECTS[at];
+            let later = |name: &str| {
+                let at = name
+                    .rsplit_once('_')
+                    .and_then(|(class, number)| Some((class, number.parse::<usize>().ok()?)));
+                let (class, number) = at.unwrap_or((name, 0));
+                let gap = usize::from(number > 3);
+                format!("{class}_{}", number + 27 + gap)
+            };
+            let names: Vec<String> =
+                dialect.names(&dialect.modules()).map(|(name, _)| later(&name)).collect();
+            let paths: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+            let (found, ours) = dialect_of(&paths).unwrap();
+            assert_eq!((found.name, found.arch), (dialect.name, dialect.arch));
+            assert_eq!(ours.names.len(), paths.len());
+        }
+    }
+
+    /// All layers of V1 but its convolution for a classifier are among V2's, and so is the dense layer in its place.
+    #[test]
+    fn numbered_v1_with_a_dense_head_is_v1() {
+        let dialect = &DIALECTS[5];
+        let mut names: Vec<String> = dialect.names(&dialect.modules()).map(|(name, _)| name).collect();
+        *names.last_mut().unwrap() = "dense".into();
+        let paths: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(dialect_of(&paths).unwrap().0.arch, "mobilenet-v1");
     }
 }

@@ -27,7 +27,7 @@ fn back(file: &TensorFile, options: ImportOptions) -> Model {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("exported.safetensors");
     file.write(&path).unwrap();
-    let ForeignFile { tensors, told } = ForeignFile::read(&path).unwrap();
+    let ForeignFile { tensors, told, .. } = ForeignFile::read(&path).unwrap();
     import(tensors, &ImportOptions { told, ..options }).unwrap()
 }
 

@@ -148,8 +148,8 @@ fn hostile_files_are_refused_with_the_reason() {
         ("unknown type", bytes(&one(tensor("F31", "[2]", 0, 8)), 8), "not a sound safetensors header"),
         (
             "integers",
-            bytes(&one(tensor("I64", "[1]", 0, 8)), 8),
-            "a: expected floating-point values, found I64",
+            bytes(&format!(r#"{{"a.weight":{}}}"#, tensor("I64", "[2]", 0, 16)), 16),
+            "a.weight: expected floating-point values, found I64",
         ),
         ("NaN", nan, "a: expected finite values, found NaN at element 2"),
         ("beyond f32", inf, "a: expected finite values, found inf at element 0"),

@@ -7,7 +7,7 @@ use model::{
 use std::path::{Path, PathBuf};
 
 /// A tensor as TensorFlow stores it, element by element.
-fn to_tensorflow(name: &str, array: &Array) -> (String, Array) {
+pub(crate) fn to_tensorflow(name: &str, array: &Array) -> (String, Array) {
     const PARTS: [(&str, &str); 4] = [
         ("_bn.weight", "_bn.gamma"),
         ("_bn.bias", "_bn.beta"),
@@ -147,7 +147,7 @@ fn gray_weights_take_uneven_scaling_into_account() {
 }
 
 /// Our name as `path, part`; the block's number counts from 1, as TensorFlow counts.
-fn parts(name: &str) -> (Option<usize>, &str, &str) {
+pub(crate) fn parts(name: &str) -> (Option<usize>, &str, &str) {
     let (path, part) = name.rsplit_once('.').unwrap();
     match path.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')) {
         Some((block, layer)) => (Some(block.parse::<usize>().unwrap() + 1), layer, part),

@@ -1,6 +1,6 @@
 //! Variables as Keras writes them to HDF5, and damaged files of that kind.
 
-use hdf5_pure::{FileBuilder, GroupBuilder};
+use hdf5_pure::{AttrValue, FileBuilder, GroupBuilder};
 use model::{Array, ForeignFile};
 use std::io::{Cursor, Write};
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -47,11 +47,15 @@ fn numbered() -> Vec<u8> {
     file(vec![layers, around("optimizer", group("vars", &[("0", &[1])]))])
 }
 
-fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
+fn file_of(bytes: &[u8]) -> Result<ForeignFile, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.h5");
     std::fs::write(&path, bytes).unwrap();
-    ForeignFile::read(&path).map(|file| file.tensors).map_err(|error| error.to_string())
+    ForeignFile::read(&path).map_err(|error| error.to_string())
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>, String> {
+    file_of(bytes).map(|file| file.tensors)
 }
 
 fn array(shape: &[usize]) -> Array {
@@ -76,12 +80,49 @@ fn variables_are_read_under_their_names() {
 fn a_keras_archive_is_the_file_inside() {
     let mut zip = ZipWriter::new(Cursor::new(vec![]));
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for (name, data) in [("config.json", b"{}".to_vec()), ("model.weights.h5", numbered())] {
+    let config = br#"{"class_name": "InputLayer", "config": {"batch_shape": [null, 96, 64, 3]}}"#.to_vec();
+    for (name, data) in [("config.json", config), ("model.weights.h5", numbered())] {
         zip.start_file(name, stored).unwrap();
         zip.write_all(&data).unwrap();
     }
     let archive = zip.finish().unwrap().into_inner();
     assert_eq!(read(&archive).unwrap(), read(&numbered()).unwrap());
+    assert_eq!(file_of(&archive).unwrap().hints.image_size, Some([96, 64]));
+}
+
+/// A whole model (`model.save("m.h5")`): its description is an attribute, and so is the order of its layers.
+#[test]
+fn a_whole_model_tells_its_size_and_order() {
+    let mut bytes = FileBuilder::new();
+    let config = r#"{"class_name": "Sequential", "config": {"layers": [
+        {"class_name": "InputLayer", "config": {"batch_input_shape": [null, 160, 160, 3]}}]}}"#;
+    bytes.set_attr("model_config", AttrValue::String(config.into()));
+    let mut layers = FileBuilder::new().create_group("model_weights");
+    layers.set_attr("layer_names", AttrValue::StringArray(vec!["stem".into(), "a".into()]));
+    for name in ["a", "stem"] {
+        let mut layer = FileBuilder::new().create_group(name);
+        let variables = ["kernel:0", "bias:0"].map(|variable| format!("{name}/{variable}")).to_vec();
+        layer.set_attr("weight_names", AttrValue::StringArray(variables));
+        layer.add_group(group(name, &[("bias:0", &[4]), ("kernel:0", &[3, 3, 1, 4])]).finish());
+        layers.add_group(layer.finish());
+    }
+    bytes.add_group(layers.finish());
+    let file = file_of(&bytes.finish().unwrap()).unwrap();
+    assert_eq!(file.hints.image_size, Some([160, 160]));
+    let names: Vec<&str> = file.tensors.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = ["stem/stem/kernel:0", "stem/stem/bias:0", "a/a/kernel:0", "a/a/bias:0"];
+    assert_eq!(names, expected.map(|name| format!("model_weights/{name}")));
+}
+
+#[test]
+fn counters_of_a_model_are_no_weights() {
+    let mut layer = FileBuilder::new().create_group("vars");
+    layer.create_dataset("0").with_i64_data(&[7]).with_shape(&[1]);
+    let seeds = around("seed_generator", layer);
+    let conv = around("conv2d", group("vars", &[("0", &[3, 3, 1, 4])]));
+    let file = file_of(&file(vec![seeds, conv])).unwrap();
+    assert_eq!(file.tensors.len(), 1);
+    assert!(file.hints.notes[0].contains("seed_generator"), "{:?}", file.hints.notes);
 }
 
 #[test]

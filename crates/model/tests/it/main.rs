@@ -3,8 +3,10 @@
 
 mod exports;
 mod files;
+mod formats;
 mod imports;
 mod keras_files;
+mod layouts;
 mod shapes;
 mod torch_files;
 

@@ -114,6 +114,49 @@ fn a_state_dict_is_read_as_it_was_saved() {
     assert_eq!(read(&zipped(nested, &storages(&ours))).unwrap(), ours);
 }
 
+/// An object of a class that nobody here knows, with arguments and a state: what settings and schedules are.
+fn object(pickle: Pickle, name: &str) -> Pickle {
+    let made = pickle.name(name).raw(b")\x81").raw(b"}").text("lr").raw(b"G\x3f\x50\x62\x4d\xd2\xf1\xa9\xfc");
+    made.raw(b"s").raw(b"b")
+}
+
+#[test]
+fn what_a_checkpoint_holds_besides_is_passed_over() {
+    let ours = tensors(&model("mobilenet-v2").weights);
+    let with = |pickle: Pickle| pickle.raw(b"}(").text("epoch").int(3);
+    let settings = object(with(start()).text("args"), "argparse.Namespace");
+    let scalar = settings.text("metric").name("numpy.core.multiarray.scalar").raw(b"(C\x02ab").raw(b"tR");
+    let optimizer = scalar.text("optimizer").raw(b"}").text("state").raw(b"}").raw(b"K\0");
+    let moments = optimizer.raw(b"}").text("exp_avg").tensor("torch.FloatStorage", ("n", 1), &[1], &[1]);
+    let file = moments.raw(b"sss").text("state_dict").entries(&ours).raw(b"u");
+    assert_eq!(read(&zipped(file, &storages(&ours))).unwrap(), ours);
+    // An object where a tensor should be is one too many.
+    let file = object(start().raw(b"}").text("features.0.0.weight"), "mine.QuantisedTensor").raw(b"s");
+    refused(file, "features.0.0.weight: expected a tensor, found the object mine.QuantisedTensor");
+    // And a whole model is no state dict.
+    refused(object(start(), "mine.Network"), "the object mine.Network");
+}
+
+#[test]
+fn of_several_networks_the_average_is_taken_or_the_named_one() {
+    let ours = tensors(&model("mobilenet-v2").weights);
+    let average = &ours[..3];
+    let both = start().raw(b"}(").text("state_dict").entries(&ours).text("state_dict_ema").entries(average);
+    let file = both.raw(b"u");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.pth.tar");
+    std::fs::write(&path, zipped(file, &storages(&ours))).unwrap();
+    let taken = ForeignFile::read(&path).unwrap();
+    assert_eq!(taken.tensors, average);
+    let note = &taken.hints.notes[0];
+    assert!(note.contains("taken: state_dict_ema") && note.contains("--key state_dict"), "{note}");
+    let taken = ForeignFile::read_one(&path, Some("state_dict")).unwrap();
+    assert_eq!(taken.tensors, ours);
+    assert!(taken.hints.notes[0].contains("taken: state_dict, as --key says"), "{:?}", taken.hints.notes);
+    let message = ForeignFile::read_one(&path, Some("teacher")).unwrap_err().to_string();
+    assert!(message.contains("--key: expected the name of a part"), "{message}");
+}
+
 #[test]
 fn data_parallel_adds_a_prefix() {
     let model = model("mobilenet-v2");
@@ -159,7 +202,7 @@ fn objects_are_refused_by_name_and_nothing_runs() {
     }
     let stacked = start().text("posix").text("system").raw(b"\x93");
     refused(stacked, "posix.system");
-    for operation in [b"i".as_slice(), b"o", b"\x81", b"\x82\x01", b"I1\n"] {
+    for operation in [b"i".as_slice(), b"o", b"\x82\x01", b"I1\n"] {
         refused(start().raw(b"(").raw(operation), "the operation");
     }
 }
@@ -202,7 +245,8 @@ fn views_beyond_their_storage_are_refused() {
     refused(one(|p| p.tensor(float, ("0", 6), &[1; 9], &[0; 9])), "without storage, shape or stride");
     refused(one(|p| p.tensor(float, ("0", 6), &[2], &[1, 1])), "without storage, shape or stride");
     refused(one(|p| p.tensor(float, ("1", 6), &[2], &[1])), "archive/data/1");
-    refused(one(|p| p.tensor("torch.IntStorage", ("0", 6), &[2], &[1])), "w: expected floating-point values");
+    let integers = start().raw(b"}").text("w.weight").tensor("torch.IntStorage", ("0", 6), &[2], &[1]);
+    refused(integers.raw(b"s"), "w.weight: expected floating-point values");
     let nan: Vec<u8> = f32::NAN.to_le_bytes().repeat(6);
     let file = zipped(one(|p| p.tensor(float, ("0", 6), &[6], &[1])), &[("0".into(), nan)]);
     assert!(read(&file).unwrap_err().contains("w: expected finite values"));

@@ -107,7 +107,7 @@ fn a_split_that_training_drew_is_drawn_again() {
         for class in ["disc", "empty"] {
             crate::support::copy(
                 &folder.path().join("data").join(split).join(class),
-                &flat.join(class).join(split),
+                &flat.join(class).join(format!("from-{split}")),
             );
         }
     }
@@ -116,7 +116,7 @@ fn a_split_that_training_drew_is_drawn_again() {
     for (name, value) in trained["result"].as_object().unwrap() {
         assert_eq!(value, &again[name], "{name}");
     }
-    std::fs::remove_file(flat.join("disc/train/0.png")).unwrap();
+    std::fs::remove_file(flat.join("disc/from-train/0.png")).unwrap();
     let other = vertebra(folder.path(), &["evaluate", "run", "flat", "--json"]).ok();
     assert_eq!(other.json()["split"], "all");
     assert!(other.stderr.contains("has no splits"), "{}", other.stderr);

@@ -8,6 +8,7 @@ mod dicom;
 #[path = "../crates/data/tests/common/writer.rs"]
 mod dicom_writer;
 mod evidence;
+mod intake;
 mod interop;
 mod no_native;
 mod predict;

@@ -4,7 +4,7 @@ mod html;
 mod table;
 
 use crate::failure::{Failure, note};
-use crate::labelled::Labelled;
+use crate::labelled::{Labelled, announce};
 use crate::progress::Counter;
 use audit::{Audit, Quick, Stage};
 use data::{Dataset, GroupBy};
@@ -45,6 +45,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let mut dataset = Dataset::open_with_missing(&args.data)?;
+    announce(&dataset);
     if let Some(by) = &args.group_by {
         let by: GroupBy =
             by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?;

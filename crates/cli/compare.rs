@@ -2,7 +2,8 @@
 
 use crate::evaluate::count_opening;
 use crate::failure::{Failure, note};
-use crate::labelled::{DataArgs, Labelled};
+use crate::labelled::{DataArgs, Labelled, unreadable};
+use data::PassedOver;
 use eval::{AurocDifference, McNemar, compare_auroc, mcnemar, summary::LEVEL};
 use model::Model;
 use serde::Serialize;
@@ -44,6 +45,10 @@ struct Comparison {
     auroc: Vec<ClassAuroc>,
     mcnemar: McNemar,
     test_openings: [Option<usize>; 2],
+    /// What lies in the folder and is none of its images.
+    passed_over: PassedOver,
+    /// Its images that were left out, with the reasons.
+    unreadable: Vec<serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -91,6 +96,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         auroc,
         mcnemar: mcnemar(&right[0], &right[1], groups),
         test_openings: [&args.first, &args.second].map(|run| count_opening(run, &labelled)),
+        passed_over: labelled.dataset.passed_over.clone(),
+        unreadable: unreadable(&labelled.dataset),
         models: [args.first, args.second],
     };
     let mut out = io::stdout().lock();

@@ -3,11 +3,12 @@
 use crate::audit::beside;
 use crate::failure::{Failure, note};
 use crate::heatmaps::MethodArg;
-use crate::labelled::{DataArgs, Labelled};
+use crate::labelled::{DataArgs, Labelled, unreadable};
 use crate::localise::{Localised, localise};
 use crate::report::Page;
 use crate::shell;
 use audit::Quick;
+use data::PassedOver;
 use eval::{Interval, Subgroup, Summary};
 use model::Model;
 use serde::Serialize;
@@ -84,6 +85,10 @@ struct Output {
     localisation: Option<Localised>,
     /// What the data are worth, at a glance.
     audit: Quick,
+    /// What lies in the folder and is none of its images.
+    passed_over: PassedOver,
+    /// Its images that were left out, with the reasons.
+    unreadable: Vec<serde_json::Value>,
     /// How often the run has opened this test split, with this time; none for a model file or another split.
     test_openings: Option<usize>,
 }
@@ -137,7 +142,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
         };
         page.write(path, None)?;
     }
-    let output = Output { summary, subgroups, views: views.len().max(1), localisation, audit, test_openings };
+    let (passed_over, unreadable) = (dataset.passed_over.clone(), unreadable(dataset));
+    let output = Output {
+        summary,
+        subgroups,
+        views: views.len().max(1),
+        localisation,
+        audit,
+        passed_over,
+        test_openings,
+    };
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &output)?;

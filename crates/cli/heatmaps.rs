@@ -1,7 +1,7 @@
 //! The overlays of `predict --heatmap`: a PNG file for every image.
 
 use crate::failure::Failure;
-use data::{Placement, decode};
+use data::{Picture, Placement};
 use eval::default_positive;
 use heatmap::{Caption, Explainer, Method, overlay, png};
 use model::{Metadata, Model, Preprocessing, write_atomic};
@@ -31,21 +31,21 @@ impl Heatmaps {
         Ok(Self { folder, explainer, method, prep, used: HashSet::new() })
     }
 
-    /// The overlay of the image at `path`, whose preprocessed pixels and probabilities are given: where it was written.
+    /// The overlay of the `picture` at `path`, whose preprocessed pixels and probabilities are given: where it was written.
     pub fn write(
         &mut self,
         path: &Path,
+        picture: &Picture,
         pixels: &[f32],
         metadata: &Metadata,
         row: &[f64],
     ) -> Result<PathBuf, String> {
         let class = shown_class(metadata, row);
-        let picture = decode(path).map_err(|error| error.to_string())?;
         let map = self.explainer.heatmap(pixels, class);
         let placement = Placement::new([picture.height, picture.width], &self.prep);
         let caption =
             Caption { class: metadata.classes[class].clone(), probability: row[class], method: self.method };
-        let canvas = overlay(&picture, &map, &placement, SIDE, Some(&caption));
+        let canvas = overlay(picture, &map, &placement, SIDE, Some(&caption));
         let bytes = png(&canvas).map_err(|error| error.to_string())?;
         let name = self.name(path);
         let out = self.folder.join(name);
@@ -59,7 +59,10 @@ impl Heatmaps {
             Component::Normal(name) => Some(name.to_string_lossy()),
             _ => None,
         });
-        let stem = parts.collect::<Vec<_>>().join("_");
+        let stem = match parts.collect::<Vec<_>>().join("_") {
+            stdin if stdin == "-" => "stdin".into(),
+            stem => stem,
+        };
         let numbered = |n: usize| if n == 1 { format!("{stem}.png") } else { format!("{stem}-{n}.png") };
         let name = (1..).map(numbered).find(|name| !self.used.contains(name)).expect("some number is free");
         self.used.insert(name.clone());

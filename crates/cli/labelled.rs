@@ -1,10 +1,11 @@
 //! Labelled images for a model that exists: which data set, and which part of it.
 
 use crate::failure::{Failure, note};
+use crate::progress::Counter;
 use data::{Dataset, Split};
 use model::Metadata;
 use std::path::{Path, PathBuf};
-use train::open_data;
+use train::open_data_with;
 
 /// The arguments that say it.
 #[derive(clap::Args)]
@@ -18,6 +19,12 @@ pub struct DataArgs {
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<String>,
+    /// Leave out images that cannot be read: counted and named
+    #[arg(long)]
+    skip_unreadable: bool,
+    /// With --skip-unreadable: the share that may be left out [default: 0.01]
+    #[arg(long, value_name = "SHARE", requires = "skip_unreadable")]
+    max_unreadable: Option<f64>,
 }
 
 /// The images that an evaluation looks at.
@@ -41,19 +48,34 @@ impl DataArgs {
                 name.parse::<Split>().map_err(|reason| Failure::usage(format_args!("--split: {reason}")))?,
             ),
         };
-        let (dataset, is_training_data) = self.dataset(metadata)?;
+        let most = self.max_unreadable.unwrap_or(train::MAX_UNREADABLE);
+        if !(0.0..=1.0).contains(&most) {
+            let expected = "--max-unreadable: expected a share from 0 to 1";
+            return Err(Failure::Usage(format!("{expected}, found {most}")));
+        }
+        let (mut dataset, is_training_data) = self.dataset(metadata)?;
         let whole = split.is_none() || dataset.samples.iter().all(|sample| sample.split.is_none());
-        let part = match split {
+        let chosen = |dataset: &Dataset| match split {
             Some(split) if !whole => dataset.part(split),
-            _ => (0..dataset.samples.len()).collect(),
+            _ => dataset.all(),
         };
+        let mut part = chosen(&dataset);
+        if self.skip_unreadable {
+            let counter = Counter::new(part.len());
+            dataset.leave_out_unreadable(&part, most, &|done| counter.show(done, "images checked"))?;
+            part = chosen(&dataset);
+        }
+        announce(&dataset);
         if part.is_empty() {
             let (data, split) = (self.data.display(), &self.split);
             return Err(Failure::Failed(format!(
                 "{data}: the {split} split has no images; choose another --split"
             )));
         }
-        let name = if whole { "all".to_owned() } else { self.split.clone() };
+        let name = match split {
+            Some(split) if !whole => split.to_string(),
+            _ => "all".to_owned(),
+        };
         Ok(Labelled { dataset, part, name, is_training_data })
     }
 
@@ -61,8 +83,10 @@ impl DataArgs {
         let provenance = &metadata.provenance;
         let trained_by = provenance.config.get("group_by").and_then(|by| by.as_str());
         let group_by = self.group_by.as_deref().or(trained_by);
-        let plain = grouped(&self.data, self.group_by.as_deref())?;
-        if let Ok((drawn, _)) = open_data(&self.data, group_by, provenance.seed.unwrap_or(0))
+        let plain = train::grouped(&self.data, self.group_by.as_deref(), self.skip_unreadable)
+            .map_err(Failure::of_settings)?;
+        if let Ok((drawn, _)) =
+            open_data_with(&self.data, group_by, provenance.seed.unwrap_or(0), self.skip_unreadable)
             && drawn.fingerprint() == provenance.data_fingerprint
         {
             note("this is the data set that the model was trained on, with the splits of that run");
@@ -75,11 +99,21 @@ impl DataArgs {
     }
 }
 
-fn grouped(data: &Path, group_by: Option<&str>) -> Result<Dataset, Failure> {
-    let mut dataset = Dataset::open(data)?;
-    if let Some(by) = group_by {
-        dataset
-            .group_by(&by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?)?;
+/// Says what was assumed when a data set was read, and what was passed over: a line each.
+pub fn announce(dataset: &Dataset) {
+    dataset.notes.iter().for_each(note);
+    if !dataset.passed_over.is_empty() {
+        note(&dataset.passed_over);
     }
-    Ok(dataset)
+    let (left_out, images) = (dataset.unreadable().len(), dataset.samples.len());
+    if left_out > 0 {
+        let words = dataset.unreadable_words();
+        note(format_args!("left out {left_out} of {images} images that cannot be read: {words}"));
+    }
+}
+
+/// The images that were left out because they cannot be read, for `--json`.
+pub fn unreadable(dataset: &Dataset) -> Vec<serde_json::Value> {
+    let one = |(path, reason)| serde_json::json!({ "path": path, "reason": reason });
+    dataset.unreadable().into_iter().map(one).collect()
 }

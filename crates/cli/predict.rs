@@ -7,7 +7,7 @@
 use crate::failure::{Failure, note};
 use crate::heatmaps::{Heatmaps, MethodArg};
 use clap::ValueEnum;
-use data::{Input, Stream, preprocess};
+use data::{Input, Passed, Picture, Stream, preprocess};
 use model::{Metadata, Model, Preprocessing};
 use serde_json::{Map, Value, json};
 use std::io::{self, StdoutLock, Write};
@@ -22,11 +22,14 @@ use train::{Classifier, predicted_class};
   vertebra predict runs/mine scans/ --format csv > predictions.csv
   vertebra predict runs/mine 'scans/**/*.png' --format jsonl
   find scans -name '*.jpg' | vertebra predict runs/mine - --top 3
+  vertebra predict runs/mine - < scan.dcm
   vertebra predict runs/mine scan.png --heatmap maps
 
-INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched through), a pattern with *, ? and **, or - for
-paths on stdin. csv has path, label, probability, a column p_CLASS for every class, and error; jsonl has path, label,
-probability and probabilities, or path and error. With --top, only the K most probable classes are there. --heatmap
+INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched through), a pattern with *, ?, [] and **, or -
+for stdin, which holds a path a line or the bytes of one image. What is hidden, or is no image by its content, is passed
+over in folders and patterns, and said. csv has path, label, probability, a column p_CLASS for every class, and error; jsonl has path, label,
+probability and probabilities, or path and error. With --top, only K classes are there: the label, which a
+threshold may have chosen, and the most probable others. --heatmap
 writes DIR/NAME.png for every image: what speaks for the positive class (red) and against it (blue); with more than two
 classes, for the predicted one. Lines then name the file (csv: a column heatmap). The exit status is 1 if any image
 failed. Research use only, not a medical device.")]
@@ -39,7 +42,7 @@ pub struct Args {
     /// How lines are written
     #[arg(long, default_value = "table")]
     format: Format,
-    /// Show only the K most probable classes
+    /// Show only the label and the K - 1 most probable other classes
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     top: Option<u16>,
     /// Write an overlay of where the class is seen for every image, as PNG
@@ -63,8 +66,8 @@ const IMAGES_A_THREAD: usize = 2;
 /// Bytes of the images that are classified together, where that is more than one.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// An argument or file as it was named, and its pixels as the network reads them, or why there are none.
-type Decoded = (PathBuf, Result<Vec<f32>, String>);
+/// What was named, and its pixels as the network reads them, or why there are none.
+type Decoded = (Input, Result<Vec<f32>, String>);
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
@@ -74,7 +77,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
     let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
     let (input, decode) = (args.input, move |input| decode(input, &prep));
-    let stream = Stream::new(|| data::inputs(input), par::threads(), batch, decode)
+    let passed = Passed::default();
+    let search = passed.clone();
+    let stream = Stream::new(|| data::inputs(input, search), par::threads(), batch, decode)
         .map_err(|error| Failure::Failed(format!("cannot start a thread: {error}")))?;
     // The first images are decoded meanwhile.
     let (mut classifier, metadata) = Classifier::consume(model)?;
@@ -88,6 +93,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         classify(&mut classifier, &mut printer, heatmaps.as_mut(), decoded)?;
     }
+    let passed = passed.get();
+    if !passed.is_empty() {
+        note(passed);
+    }
     note("Research use only, not a medical device.");
     match printer.failed {
         0 => Ok(()),
@@ -100,16 +109,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 /// Reads and preprocesses one image.
 fn decode(input: Input, prep: &Preprocessing) -> Decoded {
-    match input {
-        Ok(path) => match data::decode(&path) {
-            Ok(picture) => (path, Ok(preprocess(&picture, prep))),
-            Err(error) => {
-                let reason = without_path(&error, &path);
-                (path, Err(reason))
-            }
-        },
-        Err((argument, reason)) => (argument, Err(reason)),
-    }
+    let pixels = picture(&input).map(|picture| preprocess(&picture, prep));
+    (input, pixels)
+}
+
+/// The picture of an input, or why there is none.
+fn picture(input: &Input) -> Result<Picture, String> {
+    let (path, read) = match input {
+        Input::File(path) => (path, data::decode(path)),
+        Input::Bytes(name, bytes) => (name, data::decode_bytes(&name.display().to_string(), bytes)),
+        Input::Failed(_, reason) => return Err(reason.clone()),
+    };
+    read.map_err(|error| without_path(&error, path))
 }
 
 /// Classifies a batch and prints its lines in order.
@@ -124,14 +135,17 @@ fn classify(
         classifier.log_probabilities_each(&images).into_iter().map(f64::exp).collect();
     let mut rows = probabilities.chunks_exact(printer.metadata.classes.len());
     for decoded in batch {
-        let (path, image) = decoded.ok_or_else(|| Failure::Failed("a decoding thread ended".into()))?;
+        let (input, image) = decoded.ok_or_else(|| Failure::Failed("a decoding thread ended".into()))?;
         match image {
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");
-                let drawn = heatmaps.as_mut().map(|maps| maps.write(&path, &pixels, printer.metadata, row));
-                printer.prediction(&path, row, drawn)?;
+                let draw = |maps: &mut &mut Heatmaps| {
+                    maps.write(input.path(), &picture(&input)?, &pixels, printer.metadata, row)
+                };
+                let drawn = heatmaps.as_mut().map(draw);
+                printer.prediction(input.path(), row, drawn)?;
             }
-            Err(reason) => printer.error(&path, &reason)?,
+            Err(reason) => printer.error(input.path(), &reason)?,
         }
     }
     Ok(())
@@ -200,6 +214,10 @@ impl<'a> Printer<'a> {
         let predicted = predicted_class(self.metadata, row);
         let mut order: Vec<usize> = (0..row.len()).collect();
         order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+        // A threshold may call a class that is not the most probable: a line that names it shows its probability.
+        if self.top < order.len() {
+            order.sort_by_key(|&class| class != predicted);
+        }
         let shown = &order[..self.top];
         let path = path.display().to_string();
         match self.format {

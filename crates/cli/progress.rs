@@ -7,6 +7,7 @@ mod screen;
 pub use screen::{above, clear};
 
 use crate::failure::note;
+use crate::labelled::announce;
 use dashboard::{Dashboard, clock};
 use data::{Split, SplitOrigin};
 use screen::Lines;
@@ -31,6 +32,9 @@ impl Progress {
     pub fn show(&mut self, event: &Event) {
         self.dashboard.observe(event);
         match event {
+            Event::Checking { images } => {
+                note(format_args!("reading {images} images once, to leave out those that cannot be read"));
+            }
             Event::Started { dataset, origin, network, from, steps, images, .. } => {
                 describe_data(dataset, *origin);
                 let (parameters, width) = (network.total_parameters(), network.width);
@@ -95,9 +99,7 @@ fn describe_data(dataset: &data::Dataset, origin: SplitOrigin) {
             splits.join(" and ")
         ));
     }
-    if dataset.skipped > 0 {
-        note(format_args!("{} other files in the folder were passed over", dataset.skipped));
-    }
+    announce(dataset);
 }
 
 /// Counts images on a terminal, from any thread, until it is dropped.

@@ -11,7 +11,7 @@ use report::{Contents, Epoch, Training, WorstError};
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Classifier, Config, Evaluation, Predictions, Question, open_data, predicted_class};
+use train::{Classifier, Config, Evaluation, Predictions, Question, open_run_data, predicted_class};
 
 /// Write the report of a run again: report.html and model-card.md in its folder
 #[derive(clap::Args)]
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
 pub fn of_run(run: &Path) -> Result<[PathBuf; 2], Failure> {
     let model = Model::read(run)?;
     let config = Config::of_run(run)?;
-    let (dataset, _) = open_data(&config.data, config.group_by.as_deref(), config.seed)?;
+    let (dataset, _) = open_run_data(&config, run)?;
     if dataset.fingerprint() != model.metadata.provenance.data_fingerprint {
         let data = config.data.display();
         return Err(Failure::Failed(format!(

@@ -1,6 +1,7 @@
 //! `vertebra split`: a data set divided by group, written as a manifest.
 
 use crate::failure::{Failure, note};
+use crate::labelled::announce;
 use crate::shell::{program, quote};
 use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
 use std::collections::BTreeSet;
@@ -52,6 +53,7 @@ fn fractions(text: &str) -> Result<Fractions, String> {
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let mut dataset = Dataset::open(&args.data)?;
+    announce(&dataset);
     let by = args.by.as_deref().unwrap_or("group");
     let group_by: GroupBy = by.parse().map_err(|reason| Failure::usage(format_args!("--by: {reason}")))?;
     dataset.group_by(&group_by)?;

@@ -4,6 +4,7 @@ mod folds;
 
 use crate::failure::{Failure, note};
 use crate::interrupt;
+use crate::labelled;
 use crate::progress::Progress;
 use crate::shell::{self, program, quote};
 use clap::ValueEnum;
@@ -21,11 +22,12 @@ use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
   vertebra train --resume --out runs/mine               go on with a run that was stopped
   vertebra train DATA --tensorboard --out runs/mine     also for `tensorboard --logdir runs`
   vertebra train DATA --group-by patient --folds 5      cross-validate, a run for each fold
+  vertebra train DATA --skip-unreadable                 leave out damaged images, up to 1 %
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
 
 The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv, predictions.csv,
-report.html, model-card.md and test-openings.json.
+report.html, model-card.md and test-openings.json; with --skip-unreadable, unreadable.csv too.
 Ctrl-C saves and says how to go on. Research use only, not a medical device.")]
 pub struct Args {
     /// Folder or CSV manifest; without it, simulated radiographs are made and used
@@ -136,6 +138,12 @@ pub struct Args {
     /// How the decision threshold is chosen on the validation split (two classes) [default: youden]
     #[arg(long, value_name = "youden|sensitivity:S")]
     threshold_rule: Option<eval::ThresholdRule>,
+    /// Leave out images that cannot be read: counted, and listed in the run folder
+    #[arg(long)]
+    skip_unreadable: bool,
+    /// With --skip-unreadable: the share that may be left out [default: 0.01]
+    #[arg(long, value_name = "SHARE")]
+    max_unreadable: Option<f64>,
     /// Also write the curves for TensorBoard (events.out.tfevents.* in the run folder)
     #[arg(long)]
     tensorboard: bool,
@@ -188,11 +196,13 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         return folds::run(&config, args.folds, &stop, args.json);
     }
     let mut progress = Progress::new(config.epochs);
-    let mut glance = None;
+    let (mut glance, mut passed_over, mut unreadable) = (None, None, None);
     let outcome = train::fit(&config, args.resume, &stop, &mut |event| {
         progress.show(event);
         if let train::Event::Started { dataset, .. } = event {
             glance = Some(crate::audit::glance(dataset, &config.out));
+            passed_over = Some(dataset.passed_over.clone());
+            unreadable = Some(labelled::unreadable(dataset));
         }
     })?;
     let openings = match &outcome {
@@ -210,7 +220,8 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         Outcome::Finished(report) if args.json => {
             let result = serde_json::json!({
                 "run": config.out, "best_epoch": report.best_epoch, "result": report.summary, "audit": glance,
-                "test_openings": openings,
+                "test_openings": openings, "passed_over": passed_over,
+                "unreadable": unreadable,
             });
             let mut out = io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, &result)?;
@@ -291,6 +302,7 @@ impl Args {
         set(&mut config.label_smoothing, &self.label_smoothing);
         set(&mut config.threshold_rule, &self.threshold_rule);
         set(&mut config.cache_mib, &self.cache);
+        set(&mut config.max_unreadable, &self.max_unreadable);
         config.fit = self.fit.map_or(config.fit, |fit| match fit {
             FitArg::Stretch => Fit::Stretch,
             FitArg::Pad => Fit::Pad,
@@ -315,6 +327,7 @@ impl Args {
         config.dropout = self.dropout.or(config.dropout);
         config.freeze |= self.freeze;
         config.tensorboard |= self.tensorboard;
+        config.skip_unreadable |= self.skip_unreadable;
         config.unfreeze_after = self.unfreeze_after.or(config.unfreeze_after);
         config.head_lr = self.head_lr.or(config.head_lr);
         config.augment &= !self.no_augment;

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use data::{Dataset, Split};
+use data::{Dataset, PassedOver, Split};
 use serde::Serialize;
 
 use crate::baselines::{Baseline, Subject};
@@ -27,6 +27,8 @@ pub struct Audit {
     pub images: usize,
     /// Those that cannot be read.
     pub unreadable: Vec<Unreadable>,
+    /// What lies in the folder and is none of the images.
+    pub passed_over: PassedOver,
     /// Class names.
     pub classes: Vec<String>,
     /// Different pictures: copies, however turned or processed, count once.
@@ -141,6 +143,7 @@ pub fn audit(
         data: dataset.source.display().to_string(),
         images: dataset.samples.len(),
         unreadable: unreadable.collect(),
+        passed_over: dataset.passed_over.clone(),
         classes: dataset.classes.clone(),
         sources: distinct(readable(source)),
         series: distinct(readable(&similar.series)),

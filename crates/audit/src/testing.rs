@@ -15,7 +15,15 @@ pub fn dataset(rows: &[(&str, &str, Option<Split>, Option<&str>)]) -> Dataset {
         group: group.map(str::to_owned),
         bytes: 1,
         extra: vec![],
+        unreadable: None,
     };
     let samples = rows.iter().map(sample).collect();
-    Dataset { source: "set".into(), classes, columns: vec![], samples, skipped: 0 }
+    Dataset {
+        source: "set".into(),
+        classes,
+        columns: vec![],
+        samples,
+        passed_over: Default::default(),
+        notes: vec![],
+    }
 }

@@ -1,6 +1,7 @@
 //! `vertebra train --folds`: a run for each fold, and what they say together.
 
 use crate::failure::{Failure, note};
+use crate::labelled::announce;
 use crate::progress::Progress;
 use crate::report::of_folds;
 use crate::shell::{program, quote};
@@ -11,6 +12,10 @@ use train::{Config, CrossValidation, Fold, Spread};
 
 /// Begins a cross-validation, or goes on with the one in the folder if `folds` is none.
 pub fn run(config: &Config, folds: Option<Folds>, stop: &AtomicBool, json: bool) -> Result<(), Failure> {
+    if folds.is_some() {
+        // The folds are manifests of what is read now.
+        announce(&data::Dataset::open(&config.data)?);
+    }
     let mut progress = (0, Progress::new(config.epochs));
     let result = train::cross_validate(config, folds, stop, &mut |fold, count, event| {
         if progress.0 != fold {

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::group::{GroupBy, group_from_name};
+use crate::passed::PassedOver;
 use crate::split::Split;
+use crate::split_names::classes_that_are_splits;
 use crate::{Error, dicom, folder, manifest};
 
 /// Shares of training, validation and test where none are given.
@@ -33,6 +35,8 @@ pub struct Sample {
     pub bytes: u64,
     /// The values of [`Dataset::columns`].
     pub extra: Vec<String>,
+    /// Why it cannot be read, if it is left out for that: it is no part of any split then.
+    pub unreadable: Option<String>,
 }
 
 /// A classified set of images.
@@ -46,8 +50,10 @@ pub struct Dataset {
     pub columns: Vec<String>,
     /// The images: sorted by name (folder) or in the manifest's order.
     pub samples: Vec<Sample>,
-    /// Files of a folder that were passed over: hidden, or without an image's extension.
-    pub skipped: usize,
+    /// What lies in the folder and is none of the images.
+    pub passed_over: PassedOver,
+    /// What was assumed when it was read, a line each.
+    pub notes: Vec<String>,
 }
 
 /// Where the splits came from.
@@ -59,6 +65,14 @@ pub enum SplitOrigin {
     ValFromTrain,
     /// None were given: 80, 10 and 10 % of the groups.
     Drawn,
+}
+
+/// What was read of a folder or a manifest.
+pub(crate) struct Read {
+    pub rows: Vec<Row>,
+    pub columns: Vec<String>,
+    pub passed_over: PassedOver,
+    pub notes: Vec<String>,
 }
 
 /// A sample before its class has a number.
@@ -76,27 +90,32 @@ impl Dataset {
     /// Reads a folder (`{train,val,test}/CLASS/...` or `CLASS/...`) or a CSV manifest (`path,label[,split][,group]`).
     pub fn open(source: &Path) -> Result<Self, Error> {
         let found = std::fs::metadata(source).map_err(|e| Error::io(source, e))?;
-        if found.is_dir() { folder::scan(source) } else { manifest::read(source, false) }
+        if found.is_dir() { folder::scan(source, false) } else { manifest::read(source, false) }
     }
 
-    /// The same, but files that a manifest names and that are not there are samples too, of 0 bytes: for whoever reads all
-    /// files and says which cannot be read.
+    /// The same, but files that a manifest names, or links lead to, and that are not there are samples too, of 0 bytes: for
+    /// whoever reads all files and says which cannot be read.
     pub fn open_with_missing(source: &Path) -> Result<Self, Error> {
-        if source.is_dir() { Self::open(source) } else { manifest::read(source, true) }
+        if source.is_dir() { folder::scan(source, true) } else { manifest::read(source, true) }
     }
 
-    pub(crate) fn build(
-        source: &Path,
-        rows: Vec<Row>,
-        columns: Vec<String>,
-        skipped: usize,
-    ) -> Result<Self, Error> {
+    pub(crate) fn build(source: &Path, read: Read) -> Result<Self, Error> {
+        let Read { rows, columns, passed_over, notes } = read;
         let names: BTreeSet<String> = rows.iter().map(|row| row.class.clone()).collect();
         let classes: Vec<String> = names.into_iter().collect();
         if let [class] = &classes[..] {
             return Err(Error::dataset(
                 source,
                 format!("expected two classes or more, found only \"{class}\""),
+            ));
+        }
+        if let Some(why) = classes_that_are_splits(&classes) {
+            return Err(Error::dataset(
+                source,
+                format!(
+                    "expected classes, found what seem to be parts of the set: {why}; name the classes by folders inside of \
+                     {{train,val,test}}/, or by the column label of a manifest (and the splits by its column split)"
+                ),
             ));
         }
         let number: HashMap<&str, usize> = classes.iter().enumerate().map(|(i, c)| (c.as_str(), i)).collect();
@@ -108,9 +127,10 @@ impl Dataset {
             group: row.group,
             bytes: row.bytes,
             extra: row.extra,
+            unreadable: None,
         };
         let samples = rows.into_iter().map(sample).collect();
-        let dataset = Self { source: source.to_path_buf(), classes, columns, samples, skipped };
+        let dataset = Self { source: source.to_path_buf(), classes, columns, samples, passed_over, notes };
         dataset.check_classes()?;
         Ok(dataset)
     }
@@ -130,14 +150,13 @@ impl Dataset {
 
     /// The samples of a split, as indices in order.
     pub fn part(&self, split: Split) -> Vec<usize> {
-        (0..self.samples.len()).filter(|&i| self.samples[i].split == Some(split)).collect()
+        self.all().into_iter().filter(|&i| self.samples[i].split == Some(split)).collect()
     }
 
     /// How many samples of each class a split has.
     pub fn class_counts(&self, split: Split) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
-        let inside = self.samples.iter().filter(|sample| sample.split == Some(split));
-        inside.for_each(|sample| counts[sample.label] += 1);
+        self.part(split).into_iter().for_each(|i| counts[self.samples[i].label] += 1);
         counts
     }
 

@@ -13,8 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 
+use crate::content::Content;
 use crate::{Error, dicom};
 
 /// Larger pictures are refused: a header of a few bytes must not claim all memory. A 43 x 43 cm detector at 0.1 mm has
@@ -81,21 +82,13 @@ enum Format {
 
 impl Format {
     fn sniff(bytes: &[u8]) -> Result<Self, String> {
-        let found = match image::guess_format(bytes) {
-            Ok(ImageFormat::Png) => return Ok(Self::Png),
-            Ok(ImageFormat::Jpeg) => return Ok(Self::Jpeg),
-            _ if bytes.is_empty() => "an empty file (0 bytes)".into(),
-            _ if dicom::is_dicom(bytes) => return Ok(Self::Dicom),
-            Ok(other) => format!("a {} file", other.extensions_str()[0].to_uppercase()),
-            Err(_) if is_text(bytes) => "text".into(),
-            Err(_) => "unknown bytes".into(),
-        };
-        Err(format!("expected a PNG, JPEG or DICOM image, found {found}"))
+        match Content::of(bytes) {
+            Content::Png => Ok(Self::Png),
+            Content::Jpeg => Ok(Self::Jpeg),
+            Content::Dicom => Ok(Self::Dicom),
+            other => Err(format!("expected a PNG, JPEG or DICOM image, found {}", other.describe())),
+        }
     }
-}
-
-fn is_text(bytes: &[u8]) -> bool {
-    bytes.iter().take(256).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
 }
 
 fn limits() -> Limits {

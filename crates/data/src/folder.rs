@@ -1,135 +1,156 @@
 //! A folder as a data set: `{train,val,test}/CLASS/...` or `CLASS/...`. Below its class an image may lie at any depth.
 //!
-//! DICOM files often have no extension, or are named by their UID and seem to end in a number: of these the content is asked.
+//! Folders whose names do not settle which of the two it is are not guessed at (see [`crate::split_names`]).
 
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::dataset::{Dataset, Row};
+use crate::dataset::{Dataset, Read, Row};
+use crate::passed::PassedOver;
 use crate::split::Split;
+use crate::split_names::{one_name_each, quoted, split_of, taken_as};
+use crate::walk::{Found, Walk};
 
-/// Extensions of the files that a folder is searched for, in lower case. What a file is, its content says.
-pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "dcm", "dicom"];
-
-/// A tree this deep is a link that leads back into itself.
-const MAX_DEPTH: usize = 32;
-
-struct Scan<'a> {
-    root: &'a Path,
-    rows: Vec<Row>,
-    skipped: usize,
+/// An image below the root: its path, the names of the folders that it lies in and its own, and its size.
+struct Image {
+    path: PathBuf,
+    parts: Vec<String>,
+    bytes: u64,
 }
 
-pub(crate) fn scan(root: &Path) -> Result<Dataset, Error> {
-    let mut scan = Scan { root, rows: Vec::new(), skipped: 0 };
-    let top = scan.folders(root)?;
-    let split_of = |folder: &PathBuf| name_of(folder).parse::<Split>();
-    let mut images: BTreeMap<String, usize> = BTreeMap::new();
-    if top.iter().any(|folder| split_of(folder).is_ok()) {
-        for folder in &top {
-            let split = split_of(folder).map_err(|reason| Error::dataset(root, reason))?;
-            for class in scan.folders(folder)? {
-                *images.entry(name_of(&class)).or_default() += scan.class(&class, Some(split))?;
+/// Everything below the root.
+struct Tree {
+    images: Vec<Image>,
+    /// Folders by their names from the root.
+    folders: Vec<Vec<String>>,
+    passed: PassedOver,
+}
+
+/// Reads the folder `root`. With `missing`, a link to nothing is a sample of 0 bytes, and whoever reads it learns the reason.
+pub(crate) fn scan(root: &Path, missing: bool) -> Result<Dataset, Error> {
+    let tree = Tree::read(root, missing)?;
+    let refuse = |reason: String| Error::dataset(root, reason);
+    // Folders of images: what they are called decides what they are.
+    let outer: BTreeSet<&str> = tree
+        .images
+        .iter()
+        .filter(|image| image.parts.len() > 1)
+        .map(|image| image.parts[0].as_str())
+        .collect();
+    let (splits, others): (Vec<&str>, Vec<&str>) = outer.iter().partition(|name| split_of(name).is_some());
+    match (&splits[..], &others[..]) {
+        ([], _) => {
+            check_below(root, &tree.images).map_err(refuse)?;
+            tree.classes(root, 0, Vec::new())
+        }
+        (splits, []) => {
+            one_name_each(splits.iter().copied()).map_err(refuse)?;
+            let notes = taken_as(splits.iter().copied()).into_iter().collect();
+            tree.classes(root, 1, notes)
+        }
+        (splits, others) => Err(refuse(format!(
+            "expected folders {LAYOUTS}, found folders with names of splits ({}) beside others with images ({}); keep one \
+             kind here and move the others away, or write a manifest with columns path,label,split",
+            quoted(splits),
+            quoted(others)
+        ))),
+    }
+}
+
+const LAYOUTS: &str = "CLASS/ or {train,val,test}/CLASS/";
+
+/// That no splits lie below what would be the classes.
+fn check_below(root: &Path, images: &[Image]) -> Result<(), String> {
+    let mut below: BTreeMap<Split, BTreeSet<String>> = BTreeMap::new();
+    for Image { parts, .. } in images {
+        let inner = 1..parts.len().saturating_sub(1).max(1);
+        if let Some((at, split)) = inner.filter_map(|at| Some((at, split_of(&parts[at])?))).next() {
+            below.entry(split).or_default().insert(parts[..=at].join("/"));
+        }
+    }
+    if below.len() < 2 {
+        return Ok(());
+    }
+    let found: BTreeSet<&String> = below.values().flatten().collect();
+    // One folder around all of the splits, as an archive unpacks.
+    let around: BTreeSet<Option<&str>> =
+        found.iter().map(|path| path.rsplit_once('/').map(|(around, _)| around)).collect();
+    let advice = match around.into_iter().collect::<Vec<_>>()[..] {
+        [Some(around)] if images.iter().all(|image| image.parts.join("/").starts_with(&format!("{around}/"))) => {
+            format!("if they are the splits of this data set, give {}", root.join(around).display())
+        }
+        _ => "move the splits to the outside (train/CLASS/...), give one of the outer folders, or write a manifest with \
+              columns path,label,split"
+            .into(),
+    };
+    Err(format!(
+        "expected folders {LAYOUTS}, found names of splits inside of other folders ({}); {advice}",
+        quoted(found)
+    ))
+}
+
+impl Tree {
+    fn read(root: &Path, missing: bool) -> Result<Self, Error> {
+        let mut tree = Self { images: vec![], folders: vec![], passed: PassedOver::default() };
+        for found in Walk::all(root).run(|_| true) {
+            match found {
+                Found::Folder(path) => tree.folders.push(parts(&path, root)),
+                Found::Image(path, bytes) => {
+                    tree.images.push(Image { parts: parts(&path, root), path, bytes });
+                }
+                Found::Passed(path, reason) => tree.passed.add(&reason, &parts(&path, root).join("/")),
+                Found::Failed(path, _) if missing && !path.is_dir() => {
+                    tree.images.push(Image { parts: parts(&path, root), path, bytes: 0 });
+                }
+                Found::Failed(path, error) => return Err(Error::io(&path, error)),
             }
         }
-    } else {
-        for class in &top {
-            images.insert(name_of(class), scan.class(class, None)?);
-        }
-    }
-    if images.is_empty() {
-        let layout = "expected folders CLASS/ or {train,val,test}/CLASS/ with images, found none";
-        return Err(Error::dataset(root, layout));
-    }
-    if let Some((class, _)) = images.iter().find(|&(_, &count)| count == 0) {
-        let expected = EXTENSIONS.join(", ");
-        let reason = format!("expected images ({expected}) in the class folder \"{class}\", found none");
-        return Err(Error::dataset(root, reason));
-    }
-    scan.rows.sort_by(|a, b| a.name.cmp(&b.name));
-    Dataset::build(root, scan.rows, Vec::new(), scan.skipped)
-}
-
-impl Scan<'_> {
-    /// The folders directly in `path`; files there belong to no class and are counted as skipped.
-    fn folders(&mut self, path: &Path) -> Result<Vec<PathBuf>, Error> {
-        let (folders, files): (Vec<_>, Vec<_>) = entries(path)?.into_iter().partition(|path| path.is_dir());
-        self.skipped += files.len();
-        let (hidden, folders): (Vec<_>, Vec<_>) = folders.into_iter().partition(|path| is_hidden(path));
-        self.skipped += hidden.len();
-        Ok(folders)
+        Ok(tree)
     }
 
-    /// Takes every image below `folder`; the number found.
-    fn class(&mut self, folder: &Path, split: Option<Split>) -> Result<usize, Error> {
-        let before = self.rows.len();
-        self.walk(folder, &name_of(folder), split, 0)?;
-        Ok(self.rows.len() - before)
-    }
-
-    fn walk(&mut self, folder: &Path, class: &str, split: Option<Split>, depth: usize) -> Result<(), Error> {
-        if depth > MAX_DEPTH {
-            return Err(Error::dataset(
-                folder,
-                format!("expected at most {MAX_DEPTH} nested folders, found more"),
-            ));
-        }
-        for path in entries(folder)? {
-            let found = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?;
-            if !is_hidden(&path) && found.is_dir() {
-                self.walk(&path, class, split, depth + 1)?;
-            } else if !is_hidden(&path) && is_image(&path) {
-                self.rows.push(Row {
-                    name: relative(&path, self.root),
-                    path,
-                    class: class.into(),
-                    split,
-                    group: None,
-                    bytes: found.len(),
-                    extra: Vec::new(),
-                });
-            } else {
-                self.skipped += 1;
+    /// The data set whose classes are the folders at `depth`, and whose splits are those around them.
+    fn classes(mut self, root: &Path, depth: usize, notes: Vec<String>) -> Result<Dataset, Error> {
+        let is_inside = |image: &Image| image.parts.len() > depth + 1;
+        let (inside, outside): (Vec<Image>, Vec<Image>) = self.images.into_iter().partition(is_inside);
+        let mut images: BTreeMap<&str, usize> = BTreeMap::new();
+        for folder in self.folders.iter().filter(|folder| folder.len() == depth + 1) {
+            if depth == 0 || split_of(&folder[0]).is_some() {
+                images.entry(&folder[depth]).or_default();
             }
         }
-        Ok(())
+        inside.iter().for_each(|image| *images.entry(&image.parts[depth]).or_default() += 1);
+        for image in &outside {
+            self.passed.add("outside of every class folder", &image.parts.join("/"));
+        }
+        let seen = if self.passed.is_empty() { String::new() } else { format!(" ({})", self.passed) };
+        if inside.is_empty() && images.len() < 2 {
+            let reason = format!("expected folders {LAYOUTS} with images, found none{seen}");
+            return Err(Error::dataset(root, reason));
+        }
+        if let Some((class, _)) = images.iter().find(|&(_, &count)| count == 0) {
+            let reason = format!(
+                "expected PNG, JPEG or DICOM images in the class folder \"{class}\", found none{seen}"
+            );
+            return Err(Error::dataset(root, reason));
+        }
+        let row = |image: Image| Row {
+            name: image.parts.join("/"),
+            class: image.parts[depth].clone(),
+            split: if depth > 0 { split_of(&image.parts[0]) } else { None },
+            path: image.path,
+            group: None,
+            bytes: image.bytes,
+            extra: Vec::new(),
+        };
+        let mut rows: Vec<Row> = inside.into_iter().map(row).collect();
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        Dataset::build(root, Read { rows, columns: Vec::new(), passed_over: self.passed, notes })
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let read: std::io::Result<_> =
-        std::fs::read_dir(folder).and_then(|found| found.map(|entry| Ok(entry?.path())).collect());
-    read.map_err(|e| Error::io(folder, e))
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn is_hidden(path: &Path) -> bool {
-    name_of(path).starts_with('.')
-}
-
-/// Whether a folder's file is one of its images: by its extension, or, where that is none or a number, as a DICOM file. The
-/// directory that a DICOM medium has beside its images has a fixed name.
-pub(crate) fn is_image(path: &Path) -> bool {
-    if name_of(path) == "DICOMDIR" {
-        return false;
-    }
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    if extension.bytes().all(|byte| byte.is_ascii_digit()) {
-        let mut start = [0; 132];
-        let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
-        return read.is_ok() && start.ends_with(b"DICM");
-    }
-    EXTENSIONS.contains(&extension.as_str())
-}
-
-/// The path below `root`, with `/` on every system.
-fn relative(path: &Path, root: &Path) -> String {
+/// The names from `root` to `path`.
+fn parts(path: &Path, root: &Path) -> Vec<String> {
     let below = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-    parts.join("/")
+    below.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
 }

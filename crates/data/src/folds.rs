@@ -110,6 +110,7 @@ mod tests {
             group: Some(format!("p{}", i / 5)),
             bytes: 1,
             extra: vec![],
+            unreadable: None,
         };
         let classes = vec!["a".into(), "b".into()];
         Dataset {
@@ -117,7 +118,8 @@ mod tests {
             classes,
             columns: vec![],
             samples: (0..45).map(sample).collect(),
-            skipped: 0,
+            passed_over: Default::default(),
+            notes: vec![],
         }
     }
 

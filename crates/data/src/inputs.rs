@@ -1,174 +1,353 @@
-//! What a person means by naming images: a file, a folder, a pattern, or `-` for paths on stdin.
+//! What a person means by naming images: a file, a folder, a pattern, or `-` for stdin, which holds paths or one image.
 //!
 //! A file that is named is tried, whatever it is called; a folder or a pattern stands for the images found there, in
-//! order of path. Invariant: what cannot be found is an item of its own, in its place, and never ends the sequence.
+//! order of path. Invariant: what cannot be found or entered is an item of its own, in its place, and never ends the
+//! sequence; what is passed over is counted.
 
-use crate::folder::is_image;
-use std::fs::{self, DirEntry};
-use std::io;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, BufRead, Cursor, Read};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A path to read, or the argument that means none and why.
-pub type Input = Result<PathBuf, (PathBuf, String)>;
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::MAX_FILE_BYTES;
+use crate::content::{Content, HEAD_BYTES};
+use crate::passed::PassedOver;
+use crate::walk::{Found, Walk};
+
+/// Something to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// The content of a file, and what stood for it.
+    Bytes(PathBuf, Vec<u8>),
+    /// What was named and means nothing that can be read, and why.
+    Failed(PathBuf, String),
+}
+
+impl Input {
+    /// What was named: the path of a file, or what stands for it.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Bytes(path, _) | Self::Failed(path, _) => path,
+        }
+    }
+}
+
+/// What was passed over while [`inputs`] searched; complete when they end.
+#[derive(Clone, Debug, Default)]
+pub struct Passed(Arc<Mutex<PassedOver>>);
+
+impl Passed {
+    /// So far.
+    pub fn get(&self) -> PassedOver {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, reason: &str, path: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(reason, &path.to_string_lossy());
+    }
+}
+
+type Inputs = Box<dyn Iterator<Item = Input>>;
 
 /// Every image that `arguments` mean, in their order. A folder is searched, and stdin is read, when its turn comes.
-pub fn inputs(arguments: Vec<PathBuf>) -> impl Iterator<Item = Input> {
-    arguments.into_iter().flat_map(|argument| -> Box<dyn Iterator<Item = Input>> {
+pub fn inputs(arguments: Vec<PathBuf>, passed: Passed) -> impl Iterator<Item = Input> {
+    arguments.into_iter().flat_map(move |argument| -> Inputs {
         if argument.as_os_str() == "-" {
-            return Box::new(io::stdin().lines().filter_map(|line| match line {
-                Ok(line) if line.is_empty() => None,
-                Ok(line) => Some(Ok(line.into())),
-                Err(error) => Some(Err(("-".into(), error.to_string()))),
-            }));
-        }
-        match expand(&argument) {
-            Ok(paths) if paths.is_empty() => {
-                Box::new([Err((argument, "expected images; found none".into()))].into_iter())
-            }
-            Ok(paths) => Box::new(paths.into_iter().map(Ok)),
-            Err(error) => Box::new([Err((argument, error.to_string()))].into_iter()),
+            of_stream(io::stdin().lock())
+        } else if argument.is_dir() {
+            search(argument.clone(), argument, usize::MAX, false, |_| true, passed.clone())
+        } else if is_pattern(&argument.to_string_lossy()) && argument.symlink_metadata().is_err() {
+            fit(argument, passed.clone())
+        } else {
+            Box::new([Input::File(argument)].into_iter())
         }
     })
 }
 
-/// The images of a folder or a pattern; any other path is itself.
-fn expand(argument: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    if argument.is_dir() {
-        search(argument, &mut found)?;
-    } else if is_pattern(&argument.to_string_lossy()) && !argument.exists() {
-        let components: Vec<_> = argument.components().collect();
-        fit(PathBuf::new(), &components, &mut found)?;
-    } else {
-        found.push(argument.to_owned());
-    }
-    found.sort();
-    found.dedup();
-    Ok(found)
-}
-
-/// Adds every image below `folder`.
-fn search(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in entries(folder)? {
-        let path = entry.path();
-        // The entry's own type: a link to a folder could lead back here.
-        if entry.file_type()?.is_dir() {
-            search(&path, found)?;
-        } else if is_image(&path) {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// Adds the files below `folder` that fit the pattern `components`.
-fn fit(folder: PathBuf, components: &[Component], found: &mut Vec<PathBuf>) -> io::Result<()> {
-    let Some((first, rest)) = components.split_first() else {
-        if folder.is_file() {
-            found.push(folder);
-        }
-        return Ok(());
+/// The images below `root` whose path from there is `wanted`, or that there are none.
+fn search(
+    argument: PathBuf,
+    root: PathBuf,
+    depth: usize,
+    hidden: bool,
+    wanted: impl Fn(&Path) -> bool + 'static,
+    passed: Passed,
+) -> Inputs {
+    // A pattern that begins with its first varying name is searched for from here.
+    let here = root.as_os_str().is_empty();
+    let start = if here { PathBuf::from(".") } else { root };
+    let below = start.clone();
+    let mut walk = Walk { root: &start, depth, hidden }
+        .run(move |path| wanted(path.strip_prefix(&below).unwrap_or(path)));
+    let named = move |path: PathBuf| match path.strip_prefix(".") {
+        Ok(inside) if here => inside.to_path_buf(),
+        _ => path,
     };
-    let pattern = first.as_os_str().to_string_lossy();
-    if !is_pattern(&pattern) {
-        return fit(folder.join(first), rest, found);
-    }
-    let any_depth = pattern == "**";
-    if any_depth {
-        fit(folder.clone(), rest, found)?;
-    }
-    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-    if !here.is_dir() {
-        return Ok(());
-    }
-    for entry in entries(here)? {
-        let path = folder.join(entry.file_name());
-        if any_depth {
-            if entry.file_type()?.is_dir() {
-                fit(path, components, found)?;
+    let (mut found, mut ended, mut only) = (0, false, PassedOver::default());
+    Box::new(std::iter::from_fn(move || {
+        loop {
+            match walk.next() {
+                None if ended || found > 0 => return None,
+                None => {
+                    ended = true;
+                    let seen = if only.is_empty() { String::new() } else { format!(" ({only})") };
+                    return Some(Input::Failed(
+                        argument.clone(),
+                        format!("expected images; found none{seen}"),
+                    ));
+                }
+                Some(Found::Folder(_)) => {}
+                Some(Found::Image(path, _)) => {
+                    found += 1;
+                    return Some(Input::File(named(path)));
+                }
+                Some(Found::Failed(path, error)) => {
+                    found += 1;
+                    return Some(Input::Failed(named(path), error.to_string()));
+                }
+                Some(Found::Passed(path, reason)) => {
+                    let path = named(path);
+                    passed.add(&reason, &path);
+                    only.add(&reason, &path.to_string_lossy());
+                }
             }
-        } else if matches(&pattern, &entry.file_name().to_string_lossy()) {
-            fit(path, rest, found)?;
         }
-    }
-    Ok(())
+    }))
 }
 
-fn entries(folder: &Path) -> io::Result<Vec<DirEntry>> {
-    fs::read_dir(folder)?.collect()
+/// The images that fit a pattern.
+fn fit(argument: PathBuf, passed: Passed) -> Inputs {
+    let components: Vec<Component> = argument.components().collect();
+    let varies = |part: &Component| is_pattern(&part.as_os_str().to_string_lossy());
+    let at = components.iter().position(varies).unwrap_or(components.len());
+    let (root, rest): (PathBuf, PathBuf) =
+        (components[..at].iter().collect(), components[at..].iter().collect());
+    let rest: Vec<String> =
+        rest.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    // What a pattern asks for by a leading dot is wanted although it is hidden, as in a shell.
+    let hidden = rest.iter().any(|part| part.starts_with('.'));
+    let depth = if rest.iter().any(|part| part.contains("**")) { usize::MAX } else { rest.len() };
+    let pattern = match Pattern::new(&rest.join("/")) {
+        Ok(pattern) => pattern,
+        Err(reason) => return Box::new([Input::Failed(argument, reason)].into_iter()),
+    };
+    if !root.as_os_str().is_empty() && !root.is_dir() {
+        let reason = format!("expected images; found no folder {}", root.display());
+        return Box::new([Input::Failed(argument, reason)].into_iter());
+    }
+    search(argument, root, depth, hidden, move |path| pattern.fits(path), passed)
 }
 
 fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?'])
+    text.contains(['*', '?', '['])
 }
 
-/// Whether `name` fits `pattern`, where `*` is any text and `?` any character. Goes back to the last `*` only, which
-/// suffices, so a pattern of many stars costs no more than the product of the lengths.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
+/// A pattern of paths. `globset` takes `?` and `[...]` for one byte, so letters beyond ASCII are put as one byte each: those
+/// of the pattern by a control character of their own, all others by one that stands for none of them.
+struct Pattern {
+    matcher: GlobMatcher,
+    letters: BTreeMap<char, char>,
+}
+
+/// Control characters, which no name has, for the letters of a pattern.
+const STAND_INS: std::ops::RangeInclusive<u8> = 1..=31;
+const ANY_OTHER: char = '\x7f';
+
+impl Pattern {
+    fn new(text: &str) -> Result<Self, String> {
+        let mut letters = BTreeMap::new();
+        let mut free = STAND_INS.map(char::from);
+        for letter in text.chars().filter(|letter| !letter.is_ascii()) {
+            if !letters.contains_key(&letter) {
+                let stand_in = free
+                    .next()
+                    .ok_or("expected fewer letters beyond ASCII in a pattern, found more than 31")?;
+                letters.insert(letter, stand_in);
             }
-            Some(&wanted) if wanted == '?' || wanted == name[n] => (p, n) = (p + 1, n + 1),
-            _ => match &mut star {
-                Some((at, taken)) => {
-                    *taken += 1;
-                    (p, n) = (*at + 1, *taken);
-                }
-                None => return false,
-            },
+        }
+        let glob = GlobBuilder::new(&in_bytes(text, &letters)).literal_separator(true).build();
+        let matcher =
+            glob.map_err(|error| format!("expected a pattern, found {}", error.kind()))?.compile_matcher();
+        Ok(Self { matcher, letters })
+    }
+
+    fn fits(&self, path: &Path) -> bool {
+        let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        self.matcher.is_match(in_bytes(&parts.join("/"), &self.letters))
+    }
+}
+
+fn in_bytes(text: &str, letters: &BTreeMap<char, char>) -> String {
+    let stand_in = |c: char| if c.is_ascii() { c } else { letters.get(&c).copied().unwrap_or(ANY_OTHER) };
+    text.chars().map(stand_in).collect()
+}
+
+/// What stdin holds: one image, or a path a line. An image is known by how it begins, or by a byte 0, which no path has.
+fn of_stream(mut stream: impl BufRead + 'static) -> Inputs {
+    let failed = |error: io::Error| Input::Failed("-".into(), error.to_string());
+    let head = match head_of(&mut stream) {
+        Ok(head) => head,
+        Err(error) => return Box::new([failed(error)].into_iter()),
+    };
+    if !is_paths(&head) {
+        let mut bytes = head;
+        let read = stream.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+        return Box::new(std::iter::once(match read {
+            Err(error) => failed(error),
+            Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => Input::Failed(
+                "-".into(),
+                format!("expected an image of at most {MAX_FILE_BYTES} bytes, found more"),
+            ),
+            Ok(_) => Input::Bytes("-".into(), bytes),
+        }));
+    }
+    let head = head.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(head);
+    let lines = Cursor::new(head).chain(stream).split(b'\n');
+    Box::new(lines.filter_map(move |line| match line {
+        Ok(line) => {
+            let line = line.strip_suffix(b"\r").map(<[u8]>::to_vec).unwrap_or(line);
+            (!line.is_empty()).then(|| Input::File(path_of(line)))
+        }
+        Err(error) => Some(failed(error)),
+    }))
+}
+
+/// The beginning of a stream, as far as it takes to know what it is: up to the end of its first line, or a byte 0. More is
+/// not waited for, because whoever names one path may wait for its answer.
+fn head_of(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while head.len() < HEAD_BYTES && !head.iter().any(|byte| [0, b'\n'].contains(byte)) {
+        let found = stream.fill_buf()?;
+        let length = found.len();
+        head.extend_from_slice(found);
+        stream.consume(length);
+        if length == 0 {
+            break;
         }
     }
-    pattern[p..].iter().all(|&rest| rest == '*')
+    Ok(head)
+}
+
+fn is_paths(head: &[u8]) -> bool {
+    // The mark of PNG has a line break in it, behind which nothing may have come yet.
+    let is_image = head.starts_with(b"\x89PNG\r\n")
+        || matches!(Content::of(head), Content::Foreign(_) | Content::File(_));
+    !is_image && !Content::of(head).is_image() && !head.contains(&0)
+}
+
+/// The path that a line names, which on Unix need not be text.
+fn path_of(line: Vec<u8>) -> PathBuf {
+    #[cfg(unix)]
+    let path: OsString = std::os::unix::ffi::OsStringExt::from_vec(line);
+    #[cfg(not(unix))]
+    let path = OsString::from(String::from_utf8_lossy(&line).into_owned());
+    path.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn patterns_match_as_a_shell_does() {
         for (pattern, name, want) in [
             ("*.png", "a.png", true),
             ("*.png", "a.png.txt", false),
+            ("*.png", "a/b.png", false),
             ("a?c*", "abcd", true),
             ("a?c*", "ac", false),
             ("*a*b*", "xxaxxbxx", true),
-            ("*ab", "aab", true),
             ("*é?", "déf", true),
+            ("?.png", "é.png", true),
+            ("?.png", "éa.png", false),
+            ("é.png", "è.png", false),
+            ("[é名].png", "名.png", true),
+            ("a[0-3].png", "a2.png", true),
             ("?", "", false),
-            ("", "", true),
-            ("**", "", true),
+            ("**/x.png", "x.png", true),
+            ("**/x.png", "a/b/x.png", true),
+            ("a/**", "a/b/x.png", true),
             (&"*a".repeat(40), &"a".repeat(39), false),
         ] {
-            assert_eq!(matches(pattern, name), want, "{pattern} {name}");
+            assert_eq!(Pattern::new(pattern).unwrap().fits(Path::new(name)), want, "{pattern} {name}");
         }
+        assert!(Pattern::new("a[").is_err_and(|error| error.contains("expected a pattern")));
     }
 
     #[test]
     fn every_way_to_name_images_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        for path in ["b/2.png", "b/10.PNG", "b/c/3.jpg", "b/notes.txt", "a/1.png", "e/none.txt"] {
+        let files = [
+            "b/2.png",
+            "b/10.PNG",
+            "b/c/3.jpg",
+            "b/notes.txt",
+            "a/1.png",
+            "e/none.txt",
+            "b/.h/4.png",
+            "b/._2.png",
+        ];
+        for path in files {
             fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
-            fs::write(folder.path().join(path), "").unwrap();
+            fs::write(folder.path().join(path), "some words").unwrap();
         }
+        let passed = Passed::default();
         let found = |argument: &str| -> Vec<String> {
             let inside = |path: &Path| path.strip_prefix(folder.path()).unwrap().display().to_string();
-            let found = inputs(vec![folder.path().join(argument)]);
-            found.map(|input| input.map_or_else(|(_, why)| why, |path| inside(&path))).collect()
+            let found = inputs(vec![folder.path().join(argument)], passed.clone());
+            let say = |input| match input {
+                Input::File(path) => inside(&path),
+                Input::Failed(_, why) => why,
+                Input::Bytes(..) => panic!("nothing is read from stdin"),
+            };
+            found.map(say).collect()
         };
         assert_eq!(found("b"), ["b/10.PNG", "b/2.png", "b/c/3.jpg"]);
+        assert_eq!(passed.get().files, 3, "{}", passed.get());
         assert_eq!(found("b/notes.txt"), ["b/notes.txt"]);
+        assert_eq!(found("b/.h"), ["b/.h/4.png"], "what is named is searched");
+        assert_eq!(found("b/.h/*.png"), ["b/.h/4.png"]);
+        assert_eq!(found("b/._*.png"), ["b/._2.png"]);
         assert_eq!(found("?/*.png"), ["a/1.png", "b/2.png"]);
         assert_eq!(found("**/*.?p*g"), ["b/c/3.jpg"]);
         assert_eq!(found("**/3.jpg"), ["b/c/3.jpg"]);
-        for nothing in ["e", "*/4.png", "x/*.png", "b/**"] {
-            assert_eq!(found(nothing), ["expected images; found none"], "{nothing}");
+        assert_eq!(found("b/**"), ["b/10.PNG", "b/2.png", "b/c/3.jpg"]);
+        for nothing in ["e", "*/4.png", "x/*.png", "*/*.txt"] {
+            let found = found(nothing);
+            assert!(
+                found.len() == 1 && found[0].starts_with("expected images; found no"),
+                "{nothing}: {found:?}"
+            );
         }
         assert_eq!(found("missing.png"), ["missing.png"], "reading it tells why not");
+    }
+
+    #[test]
+    fn stdin_holds_paths_or_an_image() {
+        let read = |bytes: &[u8]| of_stream(Cursor::new(bytes.to_vec())).collect::<Vec<_>>();
+        let file = |path: &str| Input::File(path.into());
+        assert_eq!(read(b"a.png\r\n\nb c.png\nd"), [file("a.png"), file("b c.png"), file("d")]);
+        assert_eq!(read(b"\xef\xbb\xbfa.png\n"), [file("a.png")]);
+        assert_eq!(read(b""), []);
+        for image in [
+            &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..],
+            b"\xff\xd8\xff\xe0more",
+            b"\0\0\0\0preamble\n",
+            b"II*\0x",
+            b"GIF89a",
+        ] {
+            assert_eq!(read(image), [Input::Bytes("-".into(), image.to_vec())]);
+        }
+        #[cfg(unix)]
+        {
+            let Input::File(path) = &read(b"caf\xe9.png\n")[0] else { panic!("a path") };
+            assert_eq!(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()), b"caf\xe9.png");
+        }
     }
 }

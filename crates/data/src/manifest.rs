@@ -1,15 +1,21 @@
 //! A CSV manifest as a data set: columns `path,label[,split][,group]` in any order, paths relative to the manifest. Other
 //! columns (sex, age, scanner, hospital) are kept by name, so that results can be told apart by them.
 //!
-//! Invariant: reading what [`write_manifest`] wrote gives the same samples, wherever the two manifests lie.
+//! Manifests come from spreadsheets and from other systems: what [`crate::table`] reads is read, and a path is tried as it
+//! is given, then with its backslashes as slashes. Labels stay text, `01` too.
+//!
+//! Invariant: reading what [`write_manifest`] wrote gives the same samples, wherever the two manifests lie, also where a
+//! file's name is no text.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-
-use csv::{ReaderBuilder, StringRecord, Trim};
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 
 use crate::Error;
-use crate::dataset::{Dataset, Row, Sample};
+use crate::dataset::{Dataset, Read, Row, Sample};
+use crate::passed::PassedOver;
+use crate::split_names::{one_name_each, taken_as};
+use crate::table::{Record, Table, at_line, text};
 
 /// Where the columns with a meaning are.
 struct Columns {
@@ -21,11 +27,13 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(header: &StringRecord) -> Result<Self, String> {
+    fn find(header: &[String]) -> Result<Self, String> {
         let at = |name: &str| header.iter().position(|column| column.eq_ignore_ascii_case(name));
-        let found = header.iter().collect::<Vec<_>>().join(", ");
-        let need =
-            |name: &str| at(name).ok_or_else(|| format!("expected a column \"{name}\", found {found}"));
+        let need = |name: &str| {
+            at(name).ok_or_else(|| {
+                format!("expected a column \"{name}\", found {}", shortened(&header.join(", ")))
+            })
+        };
         let (path, label, split, group) = (need("path")?, need("label")?, at("split"), at("group"));
         if let Some(twice) = header.iter().enumerate().find(|&(i, name)| at(name) != Some(i)) {
             return Err(format!("expected every column once, found \"{}\" twice", twice.1));
@@ -38,62 +46,135 @@ impl Columns {
 
 /// Reads a manifest. With `missing`, a path that is no file is a sample of 0 bytes, and whoever reads it learns the reason.
 pub(crate) fn read(source: &Path, missing: bool) -> Result<Dataset, Error> {
-    let file = std::fs::File::open(source).map_err(|e| Error::io(source, e))?;
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(file);
-    let header = reader.headers().map_err(|e| Error::dataset(source, e.to_string()))?.clone();
-    let columns = Columns::find(&header).map_err(|reason| Error::dataset(source, reason))?;
+    let table = Table::read(source, &["path", "label"])?;
+    let columns = Columns::find(&table.header).map_err(|reason| Error::dataset(source, reason))?;
     let folder = source.parent().unwrap_or(Path::new(""));
 
     let mut rows: Vec<Row> = Vec::new();
-    let mut seen: HashMap<PathBuf, u64> = HashMap::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| Error::dataset(source, e.to_string()))?;
-        let line = record.position().map_or(0, |position| position.line());
-        let at_line = |reason: String| Error::dataset(source, format!("line {line}: {reason}"));
-        let row = row(&record, &columns, folder, missing).map_err(at_line)?;
+    let mut seen: HashMap<PathBuf, usize> = HashMap::new();
+    let mut splits = Vec::new();
+    for record in &table.rows {
+        let refuse = |reason: String| at_line(source, record.line, reason);
+        let row = row(record, &columns, folder, missing).map_err(refuse)?;
         if rows.first().is_some_and(|first| first.split.is_some() != row.split.is_some()) {
-            return Err(at_line("expected a split in every row or in none, found both".into()));
+            return Err(refuse("expected a split in every row or in none, found both".into()));
         }
-        if let Some(first) = seen.insert(row.path.clone(), line) {
-            return Err(at_line(format!("expected every path once, found {} in line {first} too", row.name)));
+        if let Some(first) = seen.insert(row.path.clone(), record.line) {
+            return Err(refuse(format!("expected every path once, found {} in line {first} too", row.name)));
+        }
+        if let Some(name) = columns.split.and_then(|at| text(&record.cells[at]).ok())
+            && !splits.contains(&name)
+        {
+            splits.push(name);
         }
         rows.push(row);
     }
     if rows.is_empty() {
         return Err(Error::dataset(source, "expected a row for every image, found only the header"));
     }
-    let extra = columns.extra.iter().map(|&i| header[i].to_string()).collect();
-    Dataset::build(source, rows, extra, 0)
+    one_name_each(splits.iter().copied())
+        .map_err(|reason| Error::dataset(source, format!("column \"split\": {reason}")))?;
+    let mut notes: Vec<String> = taken_as(splits.into_iter()).into_iter().collect();
+    if table.nameless > 0 {
+        notes.push(format!("columns without a name are not read: {}", table.nameless));
+    }
+    let columns = columns.extra.iter().map(|&i| table.header[i].clone()).collect();
+    Dataset::build(source, Read { rows, columns, passed_over: PassedOver::default(), notes })
 }
 
-fn row(record: &StringRecord, columns: &Columns, folder: &Path, missing: bool) -> Result<Row, String> {
-    let filled = |name: &str, column: usize| match &record[column] {
-        "" => Err(format!("expected a {name}, found an empty field")),
-        text => Ok(text),
+fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Result<Row, String> {
+    let cell = |column: usize| text(&record.cells[column]);
+    let optional = |column: Option<usize>| -> Result<Option<&str>, String> {
+        Ok(column.map(cell).transpose()?.filter(|text| !text.is_empty()))
     };
-    let optional = |column: Option<usize>| column.map(|i| &record[i]).filter(|text| !text.is_empty());
-    let name = filled("path", columns.path)?;
-    let path = folder.join(name);
-    let found = std::fs::metadata(&path).map_err(|e| format!("{name}: {e}"));
-    let bytes = match found {
-        Ok(found) if found.is_file() => found.len(),
-        _ if missing => 0,
-        Ok(_) => return Err(format!("{name}: expected a file, found a folder")),
-        Err(reason) => return Err(reason),
+    let class = match cell(columns.label)? {
+        "" => return Err("expected a label, found an empty field".into()),
+        label => label.to_owned(),
     };
+    let Place { path, name, bytes } = locate(&record.cells[columns.path], folder, missing)?;
     Ok(Row {
         path,
-        name: name.replace('\\', "/"),
-        class: filled("label", columns.label)?.into(),
-        split: optional(columns.split).map(str::parse).transpose()?,
-        group: optional(columns.group).map(String::from),
+        name,
+        class,
+        split: optional(columns.split)?.map(str::parse).transpose()?,
+        group: optional(columns.group)?.map(String::from),
         bytes,
-        extra: columns.extra.iter().map(|&i| record[i].to_string()).collect(),
+        extra: columns.extra.iter().map(|&i| cell(i).map(String::from)).collect::<Result<_, _>>()?,
     })
 }
 
+/// A file that a manifest names.
+struct Place {
+    path: PathBuf,
+    name: String,
+    bytes: u64,
+}
+
+/// Finds the file that `cell` names: as it stands there, without the space around it, or with slashes for backslashes.
+fn locate(cell: &[u8], folder: &Path, missing: bool) -> Result<Place, String> {
+    let trimmed = cell.trim_ascii();
+    if trimmed.is_empty() {
+        return Err("expected a path, found an empty field".into());
+    }
+    let slashes: Vec<u8> = trimmed.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect();
+    let mut ways = vec![cell, trimmed, &slashes];
+    ways.dedup();
+    let mut reason = String::new();
+    for way in &ways {
+        let path = folder.join(os_string(way));
+        let name = String::from_utf8_lossy(way).into_owned();
+        let name = if cfg!(windows) { name.replace('\\', "/") } else { name };
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_file() => return Ok(Place { path, name, bytes: found.len() }),
+            Ok(_) if reason.is_empty() => reason = "expected a file, found a folder".into(),
+            Err(error) if reason.is_empty() => reason = error.to_string(),
+            _ => {}
+        }
+    }
+    let last = ways.last().copied().unwrap_or(trimmed);
+    if missing {
+        let name = String::from_utf8_lossy(last).into_owned();
+        return Ok(Place { path: folder.join(os_string(last)), name, bytes: 0 });
+    }
+    let shown = shortened(&String::from_utf8_lossy(trimmed));
+    let of_windows = matches!(trimmed, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
+        || trimmed.starts_with(b"\\\\");
+    if of_windows && !cfg!(windows) {
+        reason = "expected a path relative to the manifest, found one that only the Windows system which it comes from has"
+            .into();
+    } else if std::str::from_utf8(cell).is_err() {
+        reason += "; the path is not in UTF-8: if it should be, save the table as \"CSV UTF-8\"";
+    }
+    Err(format!("{shown}: {reason}"))
+}
+
+/// A cell may be half a file where a quote is not closed.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Bytes as a path: on Unix any bytes are one.
+fn os_string(bytes: &[u8]) -> OsString {
+    #[cfg(unix)]
+    return std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec());
+    #[cfg(not(unix))]
+    return OsString::from(String::from_utf8_lossy(bytes).into_owned());
+}
+
+/// A path as bytes, which [`os_string`] makes a path again.
+fn bytes_of(path: &Path) -> Vec<u8> {
+    #[cfg(unix)]
+    return std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
+    #[cfg(not(unix))]
+    return path.to_string_lossy().into_owned().into_bytes();
+}
+
 /// Writes `dataset` as a manifest: `path,label`, `split` and `group` if any sample has one, and its other columns. Paths
-/// are relative to the new manifest if the files lie below its folder, else absolute.
+/// are relative to the new manifest if the files lie below its folder, else absolute. Links in a data set stay links.
 pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(|e| Error::io(folder, e))?;
@@ -104,16 +185,22 @@ pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
     header.extend(has_split.then_some("split"));
     header.extend(has_group.then_some("group"));
     header.extend(dataset.columns.iter().map(String::as_str));
+    let root = if dataset.source.is_dir() { Some(&*dataset.source) } else { dataset.source.parent() };
+    let root = root.unwrap_or(Path::new(""));
+    let here = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let absolute_root = here.canonicalize().map_err(|e| Error::io(here, e))?;
     let row = |sample: &Sample| {
-        let found = sample.path.canonicalize().map_err(|e| Error::io(&sample.path, e))?;
-        let place = found.strip_prefix(&folder).unwrap_or(&found).to_string_lossy().into_owned();
-        let mut row = vec![place, dataset.classes[sample.label].clone()];
-        row.extend(has_split.then(|| sample.split.map_or(String::new(), |split| split.to_string())));
-        row.extend(has_group.then(|| sample.group.clone().unwrap_or_default()));
-        row.extend(sample.extra.iter().cloned());
+        let found = whole(&sample.path, root, &absolute_root)?;
+        let mut row = vec![
+            bytes_of(found.strip_prefix(&folder).unwrap_or(&found)),
+            dataset.classes[sample.label].clone().into_bytes(),
+        ];
+        let more = has_split.then(|| sample.split.map_or(String::new(), |split| split.to_string()));
+        let more = more.into_iter().chain(has_group.then(|| sample.group.clone().unwrap_or_default()));
+        row.extend(more.chain(sample.extra.iter().cloned()).map(String::into_bytes));
         Ok(row)
     };
-    let rows: Vec<Vec<String>> = samples.iter().map(row).collect::<Result<_, Error>>()?;
+    let rows: Vec<Vec<Vec<u8>>> = samples.iter().map(row).collect::<Result<_, Error>>()?;
     let write = |file: &mut dyn std::io::Write| {
         let mut table = csv::Writer::from_writer(file);
         table.write_record(&header)?;
@@ -121,4 +208,16 @@ pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
         table.flush()
     };
     model::write_atomic(path, |file| write(file)).map_err(|error| Error::dataset(path, error.to_string()))
+}
+
+/// The absolute path of a sample: `root`, resolved, and the way from there as it is.
+fn whole(path: &Path, root: &Path, absolute_root: &Path) -> Result<PathBuf, Error> {
+    let inside = path.strip_prefix(root).ok().filter(|inside| !inside.is_absolute());
+    match inside {
+        Some(inside) if !inside.components().any(|part| part == Component::ParentDir) => {
+            Ok(absolute_root.join(inside.components().collect::<PathBuf>()))
+        }
+        // A file that is not there has no folder to resolve.
+        _ => path.canonicalize().or_else(|_| std::path::absolute(path)).map_err(|e| Error::io(path, e)),
+    }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tensor::Rng;
 
 use crate::Error;
+use crate::split_names::split_of;
 
 /// What a sample is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,13 +46,9 @@ impl fmt::Display for Split {
 impl FromStr for Split {
     type Err = String;
 
+    /// By any of the names that people use: `validation`, `Testing`, `dev`, `holdout`, ...
     fn from_str(name: &str) -> Result<Self, String> {
-        match name.to_ascii_lowercase().as_str() {
-            "train" => Ok(Split::Train),
-            "val" | "valid" | "validation" => Ok(Split::Val),
-            "test" => Ok(Split::Test),
-            _ => Err(format!("expected the split train, val or test, found \"{name}\"")),
-        }
+        split_of(name).ok_or_else(|| format!("expected the split train, val or test, found \"{name}\""))
     }
 }
 

@@ -107,7 +107,7 @@ impl Classifier {
     ) -> Result<Predictions, Error> {
         let (mut indices, mut all) = (vec![], vec![]);
         for batch in loader.batches(0, 0) {
-            let batch = batch?;
+            let batch = batch.map_err(Error::batch)?;
             all.extend(log_probabilities(self, &batch.images));
             indices.extend(&batch.indices);
             loader.recycle(batch);

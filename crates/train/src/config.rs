@@ -113,6 +113,12 @@ pub struct Config {
     /// How the decision threshold is chosen on the validation split (two classes).
     #[serde(default)]
     pub threshold_rule: ThresholdRule,
+    /// Whether images that cannot be read are left out.
+    #[serde(default)]
+    pub skip_unreadable: bool,
+    /// The share of them from which on the run is refused nevertheless.
+    #[serde(default = "max_unreadable")]
+    pub max_unreadable: f64,
     /// Threads; 0 is one a core.
     pub threads: usize,
     /// Memory for decoded images, in MiB.
@@ -160,11 +166,21 @@ impl Default for Config {
             label_smoothing: 0.0,
             class_weights: ClassWeights::None,
             threshold_rule: ThresholdRule::default(),
+            skip_unreadable: false,
+            max_unreadable: MAX_UNREADABLE,
             threads: 0,
             cache_mib: 1024,
             tensorboard: false,
         }
     }
+}
+
+/// The share of unreadable images that a data set may have where they are left out: more are no accident.
+pub const MAX_UNREADABLE: f64 = 0.01;
+
+/// For settings that were written before there was such a share.
+fn max_unreadable() -> f64 {
+    MAX_UNREADABLE
 }
 
 /// Settings that may differ from run to run without changing what is learned.
@@ -182,7 +198,7 @@ impl Config {
         let of_one = |x: f64| (0.0..1.0).contains(&x);
         let above = |x: f64| x > 0.0 && x.is_finite();
         let from_zero = |x: f64| x >= 0.0 && x.is_finite();
-        let rules: [(bool, &'static str, &str, &dyn std::fmt::Display); 13] = [
+        let rules: [(bool, &'static str, &str, &dyn std::fmt::Display); 14] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
             (above(self.lr), "lr", positive, &self.lr),
             (self.head_lr.is_none_or(above), "head-lr", positive, &self.head_lr.unwrap_or_default()),
@@ -194,6 +210,12 @@ impl Config {
             (from_zero(self.warmup), "warmup", not_negative, &self.warmup),
             (of_one(self.label_smoothing.into()), "label-smoothing", share, &self.label_smoothing),
             (of_one(self.average), "average", share, &self.average),
+            (
+                (0.0..=1.0).contains(&self.max_unreadable),
+                "max-unreadable",
+                "a share from 0 to 1",
+                &self.max_unreadable,
+            ),
             (self.epochs >= 1, "epochs", "1 or more", &self.epochs),
             // The largest integer that TOML holds.
             (i64::try_from(self.seed).is_ok(), "seed", "a number below 2^63", &self.seed),

@@ -42,6 +42,9 @@ pub enum Error {
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] data::Error),
+    /// An image of the data set cannot be read.
+    #[error("{0} (--skip-unreadable leaves out what cannot be read, in a run that begins with it)")]
+    Unreadable(data::Error),
     /// A model file, or its architecture, is not right; or a file could not be written.
     #[error(transparent)]
     Model(#[from] model::Error),
@@ -56,6 +59,14 @@ pub enum Error {
 impl Error {
     pub(crate) fn config(field: &'static str, expected: impl Into<String>, found: impl ToString) -> Self {
         Self::Config { field, expected: expected.into(), found: found.to_string() }
+    }
+
+    /// Of a batch that was read.
+    pub(crate) fn batch(error: data::Error) -> Self {
+        match error {
+            error @ (data::Error::Image { .. } | data::Error::Io { .. }) => Self::Unreadable(error),
+            other => Self::Data(other),
+        }
     }
 
     pub(crate) fn run(path: &Path, reason: impl Into<String>) -> Self {

@@ -9,6 +9,11 @@ use std::time::Duration;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// Every image is read once, to leave out those that cannot be.
+    Checking {
+        /// How many images there are.
+        images: usize,
+    },
     /// Everything is read and checked; training begins at step `from`.
     Started {
         /// The data, with its splits.

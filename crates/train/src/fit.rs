@@ -7,9 +7,10 @@
 use crate::checkpoint::{self, Position, RunFolder};
 use crate::evaluate::write_predictions;
 use crate::log::{Log, nine_digits};
-use crate::start::{first_model, loss, open_data};
+use crate::start::{first_model, loss, open_data_with};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
+use crate::unreadable::{self, open_run_data};
 use crate::{Classifier, Config, Epoch, Error, Event, Report, Trainer, evaluate};
 use data::{Augment, Batch, Dataset, Loader, LoaderOptions, Split};
 use kernels::Level;
@@ -52,12 +53,24 @@ pub fn fit(
     config.check()?;
     let folder = RunFolder::new(&config.out);
     check_folder(config, resume)?;
-    let (dataset, origin) = open_data(&config.data, config.group_by.as_deref(), config.seed)?;
+    let (mut dataset, origin) = match resume {
+        true => open_run_data(config, &config.out)?,
+        false => {
+            open_data_with(&config.data, config.group_by.as_deref(), config.seed, config.skip_unreadable)?
+        }
+    };
+    if config.skip_unreadable && !resume {
+        observe(&Event::Checking { images: dataset.samples.len() });
+        unreadable::leave_out(config, &mut dataset)?;
+    }
     let (metadata, network) = first_model(config, &dataset)?;
     let mut trainer =
         Trainer::new(network, config.algorithm(), loss(config, &dataset), Level::current(), config.seed)
             .with_average(config.average);
     std::fs::create_dir_all(&folder.path).map_err(Error::io(&folder.path))?;
+    if config.skip_unreadable {
+        unreadable::write(&folder.path, &dataset)?;
+    }
     let position = if resume && folder.last().exists() {
         check_data(&folder, &metadata)?;
         checkpoint::load(&folder.last(), &mut trainer)?
@@ -240,7 +253,7 @@ impl<'a> Run<'a> {
                 Ok(batch) => self.step(batch, &mut clock)?,
                 Err(error) => {
                     self.save()?;
-                    return Err(error.into());
+                    return Err(Error::batch(error));
                 }
             }
             let stopped = self.stop.load(Ordering::Relaxed);
@@ -294,7 +307,7 @@ impl<'a> Run<'a> {
         }
         self.trainer.network.batches_seen = 0;
         for batch in self.unvaried.batches(0, 0) {
-            let batch = batch?;
+            let batch = batch.map_err(Error::batch)?;
             let images = self.images(&batch);
             self.trainer.measure(images);
             self.unvaried.recycle(batch);

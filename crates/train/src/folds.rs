@@ -9,11 +9,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use data::{Dataset, Folds, GroupBy, Split, write_manifest};
+use data::{Dataset, Folds, Split, write_manifest};
 use eval::{Input, Summary, Threshold, default_positive, group_ids};
 use serde::Serialize;
 
-use crate::{Config, Error, Event, Outcome, fit};
+use crate::start::grouped;
+use crate::{Config, Error, Event, Outcome, fit, unreadable};
 
 /// Bootstrap draws of the pooled summary.
 const DRAWS: usize = 1000;
@@ -138,13 +139,17 @@ fn draw(config: &Config, folds: Folds) -> Result<(), Error> {
         let reason = "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out";
         return Err(Error::run(out, reason));
     }
-    let mut dataset = Dataset::open(&config.data)?;
-    if let Some(by) = &config.group_by {
-        let by: GroupBy = by.parse().map_err(|reason: String| Error::config("group-by", reason, by))?;
-        dataset.group_by(&by)?;
+    let mut dataset = grouped(&config.data, config.group_by.as_deref(), config.skip_unreadable)?;
+    if config.skip_unreadable {
+        dataset.leave_out_unreadable(&dataset.all(), config.max_unreadable, &|_| ())?;
     }
+    let left_out = dataset.clone();
+    dataset.remove_unreadable();
     let (fold_of, count) = dataset.folds(folds, config.seed)?;
     std::fs::create_dir_all(out).map_err(Error::io(out))?;
+    if config.skip_unreadable {
+        unreadable::write(out, &left_out)?;
+    }
     for fold in (0..count).rev() {
         dataset.use_fold(&fold_of, fold, config.seed)?;
         write_manifest(&manifest(out, fold + 1), &dataset)?;

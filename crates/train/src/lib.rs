@@ -1,7 +1,7 @@
 //! The fit loop: early stopping, checkpoints, exact resume, logs; and the evaluation that ends a run.
 //!
 //! [`fit()`] runs a [`Config`]. A run folder holds `config.toml`, `best.safetensors` (the model), `last.safetensors` (the
-//! checkpoint), `steps.csv`, `epochs.csv` and `predictions.csv`, and TensorBoard's event files if asked for.
+//! checkpoint), `steps.csv`, `epochs.csv` and `predictions.csv`, and if asked for `unreadable.csv` and TensorBoard's event files.
 #![forbid(unsafe_code)]
 
 mod checkpoint;
@@ -19,16 +19,18 @@ mod start;
 mod stopper;
 mod tensorboard;
 mod trainer;
+mod unreadable;
 
 pub use classifier::{Classifier, Predictions, views};
 pub use closing::Report;
-pub use config::{ClassWeights, Config, OptimizerKind, ScheduleKind};
+pub use config::{ClassWeights, Config, MAX_UNREADABLE, OptimizerKind, ScheduleKind};
 pub use error::Error;
 pub use evaluate::{DRAWS, Evaluation, Question, predicted_class, write_predictions};
 pub use event::{Epoch, Event};
 pub use fit::{Outcome, check_folder, fit};
 pub use folds::{CrossValidation, Fold, Pooled, Spread, cross_validate, is_cross_validation, pooled};
 pub use openings::{Opening, openings, record_opening};
-pub use start::open_data;
+pub use start::{grouped, open_data, open_data_with};
 pub use stopper::Stopper;
 pub use trainer::Trainer;
+pub use unreadable::open_run_data;

@@ -8,13 +8,29 @@ use std::path::Path;
 
 /// Opens a data set and gives every image a split.
 pub fn open_data(source: &Path, group_by: Option<&str>, seed: u64) -> Result<(Dataset, SplitOrigin), Error> {
-    let mut dataset = Dataset::open(source)?;
-    if let Some(by) = group_by {
-        let by: GroupBy = by.parse().map_err(|reason: String| Error::config("group-by", reason, by))?;
-        dataset.group_by(&by)?;
-    }
+    open_data_with(source, group_by, seed, false)
+}
+
+/// The same; with `unreadable`, files that are not there, or are not whole enough for a group, are samples too.
+pub fn open_data_with(
+    source: &Path,
+    group_by: Option<&str>,
+    seed: u64,
+    unreadable: bool,
+) -> Result<(Dataset, SplitOrigin), Error> {
+    let mut dataset = grouped(source, group_by, unreadable)?;
     let origin = dataset.assign_splits(seed)?;
     Ok((dataset, origin))
+}
+
+/// Opens a data set with its groups, and the splits that it gives; `unreadable` as in [`open_data_with`].
+pub fn grouped(source: &Path, group_by: Option<&str>, unreadable: bool) -> Result<Dataset, Error> {
+    let mut dataset = if unreadable { Dataset::open_with_missing(source)? } else { Dataset::open(source)? };
+    if let Some(by) = group_by {
+        let by: GroupBy = by.parse().map_err(|reason: String| Error::config("group-by", reason, by))?;
+        if unreadable { dataset.group_readable_by(&by)? } else { dataset.group_by(&by)? }
+    }
+    Ok(dataset)
 }
 
 /// The metadata of the run's model files, and the network with its first weights: fresh ones, or those of `--init`.
@@ -48,8 +64,12 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<(Metadat
     network.set_head_rate(config.head_lr.map_or(1.0, |rate| rate / config.lr));
 
     let mut metadata = Metadata::new(architecture, dataset.classes.clone(), prep);
+    let mut settings = config.provenance();
+    if config.skip_unreadable {
+        settings["unreadable_images"] = dataset.unreadable().len().into();
+    }
     metadata.provenance = Provenance {
-        config: config.provenance(),
+        config: settings,
         seed: Some(config.seed),
         data_fingerprint: dataset.fingerprint(),
         ..metadata.provenance

@@ -36,7 +36,7 @@ fn a_folder_with_splits() {
     let names = ["train/b/1.png", "train/a/deep/er/2.JPG", "validation/a/3.jpeg", "test/b/4.png"];
     let root = tree(&[&names[..], &["train/a/.hidden.png", "train/a/notes.txt", "README.md"]].concat());
     let data = Dataset::open(root.path()).unwrap();
-    assert_eq!((data.classes.join(" "), data.skipped), ("a b".into(), 3));
+    assert_eq!((data.classes.join(" "), data.passed_over.files), ("a b".into(), 3));
     let found: Vec<_> = data.samples.iter().map(|s| (s.name.as_str(), s.label, s.split.unwrap())).collect();
     let want = [
         ("test/b/4.png", 1, Split::Test),
@@ -81,9 +81,94 @@ fn bad_folders_are_refused() {
     assert_refused(tree(&["1.png"]).path(), "expected folders CLASS/");
     assert_refused(tree(&["a/1.png"]).path(), "expected two classes or more, found only \"a\"");
     assert_refused(tree(&["a/1.png", "b/1.txt"]).path(), "in the class folder \"b\", found none");
-    assert_refused(tree(&["train/a/1.png", "extra/a/1.png"]).path(), "found \"extra\"");
     let untrained = tree(&["train/a/1.png", "train/b/1.png", "val/c/1.png"]);
     assert_refused(untrained.path(), "class \"c\" of val/c/1.png occurs in no training image");
+}
+
+#[test]
+fn splits_go_by_many_names() {
+    for names in [
+        ["train", "val", "test"],
+        ["Training", "Validation", "TESTING"],
+        ["train_set", "dev", "holdout"],
+        ["trainset", "valid", "eval"],
+    ] {
+        let files: Vec<String> =
+            names.iter().flat_map(|split| ["a", "b"].map(|class| format!("{split}/{class}/1.png"))).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let data = Dataset::open(tree(&files).path()).unwrap();
+        assert_eq!(data.classes, ["a", "b"], "{names:?}");
+        assert_eq!(Split::ALL.map(|split| data.part(split).len()), [2, 2, 2], "{names:?}");
+        assert_eq!(data.notes.is_empty(), names[0] == "train" && names[1] == "val", "{:?}", data.notes);
+    }
+}
+
+#[test]
+fn folders_that_could_be_splits_or_classes_are_asked_about() {
+    let both = "names of splits (\"train\") beside others with images (\"extra\")";
+    assert_refused(tree(&["train/a/1.png", "train/b/1.png", "extra/a/1.png"]).path(), both);
+    assert_refused(tree(&["test/1.png", "control/2.png"]).path(), "beside others with images (\"control\")");
+    let twice = tree(&["train/a/1.png", "dev/a/1.png", "val/b/1.png"]);
+    assert_refused(twice.path(), "found \"dev\" and \"val\", which all name the val split");
+    assert_refused(tree(&["training/1.png", "testing/2.png"]).path(), "2 outside of every class folder");
+    assert_refused(tree(&["my_train/1.png", "my_test/2.png"]).path(), "differ only in the name of a split");
+    assert_refused(tree(&["fold1/a/1.png", "fold2/a/2.png"]).path(), "names of folds");
+    assert_refused(tree(&["train/training/1.png", "train/testing/1.png"]).path(), "are names of splits");
+
+    let below = tree(&["a/train/1.png", "b/train/2.png", "a/test/3.png"]);
+    assert_refused(below.path(), "inside of other folders (\"a/test\", \"a/train\" and \"b/train\")");
+    assert_refused(below.path(), "train/CLASS/");
+    let wrapped = tree(&["set/train/a/1.png", "set/train/b/1.png", "set/Test/a/2.png"]);
+    let inner = wrapped.path().join("set");
+    assert_refused(wrapped.path(), &format!("give {}", inner.display()));
+    assert_eq!(Dataset::open(&inner).unwrap().classes, ["a", "b"]);
+    let two = tree(&["x/train/a/1.png", "x/test/a/1.png", "y/train/b/1.png"]);
+    assert_refused(two.path(), "give one of the outer folders");
+    assert_refused(tree(&["w/x/train/a/1.png", "w/x/test/a/1.png"]).path(), "w/x");
+
+    // Not all that sounds like it: one such folder inside, or none of images.
+    assert_eq!(Dataset::open(tree(&["a/test/1.png", "b/2.png"]).path()).unwrap().classes, ["a", "b"]);
+    let notes = tree(&["train/a/1.png", "train/b/1.png", "docs/readme.txt", "labels/a.csv"]);
+    assert_eq!(Dataset::open(notes.path()).unwrap().passed_over.files, 2);
+}
+
+/// What is an image is known by its content where the name does not say so.
+#[test]
+fn content_counts_and_what_is_passed_over_is_said() {
+    let root = tree(&["a/1.png", "b/1.png", "a/.DS_Store", "b/__MACOSX/._1.png", "3.png"]);
+    let files: [(&str, &[u8]); 9] = [
+        ("a/2.jfif", b"\xff\xd8\xff\xe0"),
+        ("a/3.JPE", b"\xff\xd8\xff\xe0"),
+        ("a/noextension", b"\x89PNG\r\n\x1a\n"),
+        ("b/wrong.txt", b"\xff\xd8\xff\xe1"),
+        ("b/4.tiff", b"II*\0"),
+        ("b/5.TIF", b"MM\0*"),
+        ("b/6.bmp", b"BM\x36\x10\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"),
+        ("b/7.webp", b"RIFF\x10\0\0\0WEBPVP8 "),
+        ("b/8.txt", b"words"),
+    ];
+    for (name, content) in files {
+        fs::write(root.path().join(name), content).unwrap();
+    }
+    let data = Dataset::open(root.path()).unwrap();
+    let names: Vec<&str> = data.samples.iter().map(|sample| sample.name.as_str()).collect();
+    assert_eq!(names, ["a/1.png", "a/2.jfif", "a/3.JPE", "a/noextension", "b/1.png", "b/wrong.txt"]);
+    let said = data.passed_over.to_string();
+    assert_eq!(data.passed_over.files, 8, "{said}");
+    for words in [
+        "passed over 8 files: ",
+        "2 in TIFF format, which is not read (b/4.tiff, b/5.TIF)",
+        "1 in BMP format",
+        "1 in WebP format",
+        "1 text (b/8.txt)",
+        "2 hidden or of the system (a/.DS_Store, b/__MACOSX)",
+        "1 outside of every class folder (3.png)",
+    ] {
+        assert!(said.contains(words), "{words:?}: {said}");
+    }
+    let only = tree(&["a/1.png", "b/1.txt"]);
+    fs::write(only.path().join("b/2.tif"), b"II*\0").unwrap();
+    assert_refused(only.path(), "1 in TIFF format, which is not read (b/2.tif)");
 }
 
 #[test]
@@ -138,10 +223,10 @@ fn bad_manifests_are_refused() {
         ("path,label\n1.png,a\n9.png,b\n", "line 3: 9.png: "),
         ("path,label\n1.png,a\n./1.png,b\n", "line 3: expected every path once, found ./1.png in line 2 too"),
         ("path,label\n1.png,a\n2.png,\n", "line 3: expected a label, found an empty field"),
-        ("path,label,split\n1.png,a,dev\n", "line 2: expected the split train, val or test, found \"dev\""),
+        ("path,label,split\n1.png,a,deaf\n", "line 2: expected the split train, val or test, found \"deaf\""),
         ("path,label,split\n1.png,a,train\n2.png,b,\n", "line 3: expected a split in every row or in none"),
         ("path,label\n1.png,a\n2.png,a\n", "expected two classes or more, found only \"a\""),
-        ("path,label\n1.png,a\n2.png\n", "line: 3"),
+        ("path,label\n1.png,a\n2.png\n", "line 3: expected 2 fields, as the header has, found 1"),
     ];
     for (text, reason) in cases {
         assert_refused(&manifest(&root, text), reason);

@@ -114,7 +114,7 @@ fn patients_and_studies_are_groups() {
     std::fs::write(folder.path().join("normal/README"), "not an image").unwrap();
     std::fs::copy(folder.path().join("normal/1.dcm"), folder.path().join("normal/DICOMDIR")).unwrap();
     let mut dataset = Dataset::open(folder.path()).unwrap();
-    assert_eq!((dataset.samples.len(), dataset.skipped), (4, 2));
+    assert_eq!((dataset.samples.len(), dataset.passed_over.files), (4, 2));
     dataset.group_by(&"PatientID".parse::<GroupBy>().unwrap()).unwrap();
     let groups: Vec<_> = dataset.samples.iter().map(|sample| sample.group.clone().unwrap()).collect();
     // `printf 'Doe 1' | sha256sum`, in order of name: fracture/1.2.840.5, fracture/2.DICOM, normal/1.dcm, ...

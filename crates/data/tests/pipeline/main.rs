@@ -8,6 +8,7 @@ mod dicom;
 mod dicom_codecs;
 mod dicom_pictures;
 mod loader;
+mod manifest;
 mod resize;
 mod split;
 

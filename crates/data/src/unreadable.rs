@@ -1,0 +1,120 @@
+//! Images that cannot be read, left out of a data set because somebody asked for it.
+//!
+//! They are looked for before anything begins, by decoding every image once: what a batch holds then depends on its number
+//! only, as ever. They keep their place in [`Dataset::samples`], so that the data set is the same one by its fingerprint,
+//! draws the same splits and numbers its images alike; no part of it has them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tensor::par;
+
+use crate::split::Split;
+use crate::{Dataset, Error, decode};
+
+/// Names that an error gives.
+const EXAMPLES: usize = 3;
+
+impl Dataset {
+    /// Decodes the images at the indices `part`, and leaves those that cannot be read out of every part from now on.
+    /// `progress` hears from any thread how many are done.
+    ///
+    /// # Errors
+    /// If more than the share `most` of them cannot be read, or nothing is left of a class in a split that had it.
+    pub fn leave_out_unreadable(
+        &mut self,
+        part: &[usize],
+        most: f64,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<(), Error> {
+        let done = AtomicUsize::new(0);
+        let samples = &self.samples;
+        let read = |at: usize| {
+            let sample = &samples[part[at]];
+            let reason = decode(&sample.path).err().map(|error| {
+                let (message, path) = (error.to_string(), format!("{}: ", sample.path.display()));
+                message.strip_prefix(&path).unwrap_or(&message).to_owned()
+            });
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            reason
+        };
+        let found = par::map(part.len(), read);
+        let count = found.iter().flatten().count();
+        let before = self.cells(part);
+        for (&i, reason) in part.iter().zip(found) {
+            self.samples[i].unreadable = reason;
+        }
+        let share = count as f64 / part.len().max(1) as f64;
+        if share > most {
+            let images = part.len();
+            return Err(Error::dataset(
+                &self.source,
+                format!(
+                    "expected at most {} % of the images to be unreadable (--max-unreadable {most}), found {count} of \
+                     {images} ({:.1} %): {}",
+                    100.0 * most,
+                    100.0 * share,
+                    self.unreadable_words()
+                ),
+            ));
+        }
+        let left = self.cells(part);
+        if let Some(at) = (0..before.len()).find(|&at| before[at] > 0 && left[at] == 0) {
+            let class = &self.classes[at % self.classes.len()];
+            let split = Split::ALL.get(at / self.classes.len());
+            let place = split.map_or(String::new(), |split| format!(" in the {split} split"));
+            let words = self.unreadable_words();
+            let reason = format!("no image of the class \"{class}\"{place} can be read: {words}");
+            return Err(Error::dataset(&self.source, reason));
+        }
+        Ok(())
+    }
+
+    /// Leaves out the images of these names and reasons, as an earlier look found them.
+    pub fn leave_out(&mut self, known: &[(String, String)]) {
+        let known: std::collections::HashMap<&str, &str> =
+            known.iter().map(|(name, reason)| (name.as_str(), reason.as_str())).collect();
+        for sample in &mut self.samples {
+            if let Some(&reason) = known.get(sample.name.as_str()) {
+                sample.unreadable = Some(reason.into());
+            }
+        }
+    }
+
+    /// The images that are left out, by name and reason.
+    pub fn unreadable(&self) -> Vec<(String, String)> {
+        let one = |sample: &crate::Sample| Some((sample.name.clone(), sample.unreadable.clone()?));
+        self.samples.iter().filter_map(one).collect()
+    }
+
+    /// Removes them for good.
+    pub fn remove_unreadable(&mut self) {
+        self.samples.retain(|sample| sample.unreadable.is_none());
+    }
+
+    /// The images that are left out in a few words; empty if there are none.
+    pub fn unreadable_words(&self) -> String {
+        let all = self.unreadable();
+        let shown = all.iter().take(EXAMPLES).map(|(name, reason)| format!("{name}: {reason}"));
+        let shown = shown.collect::<Vec<_>>().join("; ");
+        match all.len().saturating_sub(EXAMPLES) {
+            0 => shown,
+            more => format!("{shown}; and {more} more"),
+        }
+    }
+
+    /// All images but those that are left out, as indices in order.
+    pub fn all(&self) -> Vec<usize> {
+        (0..self.samples.len()).filter(|&i| self.samples[i].unreadable.is_none()).collect()
+    }
+
+    /// Readable images among `part` of each split (and of none) and class.
+    fn cells(&self, part: &[usize]) -> Vec<usize> {
+        let classes = self.classes.len();
+        let mut cells = vec![0; classes * (Split::ALL.len() + 1)];
+        for sample in part.iter().map(|&i| &self.samples[i]).filter(|sample| sample.unreadable.is_none()) {
+            let row = Split::ALL.iter().position(|&split| sample.split == Some(split));
+            cells[row.unwrap_or(Split::ALL.len()) * classes + sample.label] += 1;
+        }
+        cells
+    }
+}

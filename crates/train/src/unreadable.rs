@@ -1,0 +1,56 @@
+//! Images that a run leaves out because they cannot be read (`--skip-unreadable`), and the list of them in its folder.
+//!
+//! Invariant: a run that is resumed, or reported on, leaves out what it left out in the beginning, whatever has become of
+//! the files since; so it reads the list and looks no second time.
+
+use std::path::Path;
+
+use data::{Dataset, SplitOrigin};
+
+use crate::folds::is_cross_validation;
+use crate::start::open_data_with;
+use crate::{Config, Error};
+
+/// The name of the list in a run folder.
+const FILE: &str = "unreadable.csv";
+
+/// The data set of the run that `config` describes, in the folder `run`, with its splits, and without the images that the
+/// run left out when it began.
+pub fn open_run_data(config: &Config, run: &Path) -> Result<(Dataset, SplitOrigin), Error> {
+    let (group_by, skip) = (config.group_by.as_deref(), config.skip_unreadable);
+    let (mut dataset, origin) = open_data_with(&config.data, group_by, config.seed, skip)?;
+    dataset.leave_out(&read(run)?);
+    Ok((dataset, origin))
+}
+
+/// Looks for images that cannot be read, where `config` says so. The manifests of a cross-validation name readable ones
+/// only, so its runs do not look again.
+pub(crate) fn leave_out(config: &Config, dataset: &mut Dataset) -> Result<(), Error> {
+    let is_fold = config.out.parent().is_some_and(is_cross_validation);
+    if config.skip_unreadable && !is_fold {
+        dataset.leave_out_unreadable(&dataset.all(), config.max_unreadable, &|_| ())?;
+    }
+    Ok(())
+}
+
+/// Writes the list into the folder `run`, complete even if it is empty: it says that the images were looked at.
+pub(crate) fn write(run: &Path, dataset: &Dataset) -> Result<(), Error> {
+    let found = dataset.unreadable();
+    Ok(model::write_atomic(run.join(FILE), |file| {
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record(["path", "reason"])?;
+        found.iter().try_for_each(|(name, reason)| table.write_record([name, reason]))?;
+        table.flush()
+    })?)
+}
+
+/// The list in the folder `run`; empty if there is none.
+fn read(run: &Path) -> Result<Vec<(String, String)>, Error> {
+    let path = run.join(FILE);
+    if !path.exists() {
+        return Ok(vec![]);
+    }
+    let broken = |error: csv::Error| Error::run(&path, format!("not a list of unreadable images: {error}"));
+    let mut table = csv::Reader::from_path(&path).map_err(broken)?;
+    table.deserialize().collect::<Result<_, _>>().map_err(broken)
+}

@@ -35,7 +35,7 @@ pub struct Args {
 /// What `--json` prints. Pairs are the first model's value and the second's.
 #[derive(Serialize)]
 struct Comparison {
-    models: [PathBuf; 2],
+    models: [String; 2],
     split: String,
     images: usize,
     groups: Option<usize>,
@@ -98,7 +98,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         test_openings: [&args.first, &args.second].map(|run| count_opening(run, &labelled)),
         passed_over: labelled.dataset.passed_over.clone(),
         unreadable: unreadable(&labelled.dataset),
-        models: [args.first, args.second],
+        models: [args.first, args.second].map(|path| path.display().to_string()),
     };
     let mut out = io::stdout().lock();
     if args.json {
@@ -147,7 +147,7 @@ impl Comparison {
             None => "groups unknown, images taken as independent".to_owned(),
         };
         writeln!(out, "{}: {} images, {groups}", self.split, self.images)?;
-        writeln!(out, "  A  {}\n  B  {}\n", a.display(), b.display())?;
+        writeln!(out, "  A  {a}\n  B  {b}\n")?;
         let [first, second] = self.accuracy;
         writeln!(out, "  accuracy  A {first:.3}  B {second:.3}")?;
         let McNemar { only_first, only_second, p_value } = self.mcnemar;

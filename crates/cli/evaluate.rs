@@ -150,6 +150,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         localisation,
         audit,
         passed_over,
+        unreadable,
         test_openings,
     };
     let mut out = io::stdout().lock();

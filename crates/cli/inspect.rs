@@ -58,7 +58,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         let layers: Vec<Value> = layers.iter().map(Layer::to_json).collect();
         let document = json!({
-            "file": path,
+            "file": path.display().to_string(),
             "parameters": network.total_parameters(),
             "trainable_parameters": network.trainable_parameters(),
             "multiply_adds": network.multiply_adds(),

@@ -4,7 +4,7 @@ use crate::failure::{Failure, note};
 use crate::progress::Counter;
 use data::{Dataset, Split};
 use model::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use train::open_data_with;
 
 /// The arguments that say it.

@@ -25,14 +25,17 @@ use train::{Classifier, predicted_class};
   vertebra predict runs/mine - < scan.dcm
   vertebra predict runs/mine scan.png --heatmap maps
 
-INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched through), a pattern with *, ?, [] and **, or -
-for stdin, which holds a path a line or the bytes of one image. What is hidden, or is no image by its content, is passed
-over in folders and patterns, and said. csv has path, label, probability, a column p_CLASS for every class, and error; jsonl has path, label,
-probability and probabilities, or path and error. With --top, only K classes are there: the label, which a
-threshold may have chosen, and the most probable others. --heatmap
-writes DIR/NAME.png for every image: what speaks for the positive class (red) and against it (blue); with more than two
-classes, for the predicted one. Lines then name the file (csv: a column heatmap). The exit status is 1 if any image
-failed. Research use only, not a medical device.")]
+INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched
+through), a pattern with *, ?, [] and **, or - for stdin, which holds a path a
+line or the bytes of one image. In folders and patterns, what is hidden or is
+no image by its content is passed over, and said. csv has path, label,
+probability, a column p_CLASS for every class, and error; jsonl has path, label,
+probability and probabilities, or path and error. With --top, only K classes
+are there: the label, which a threshold may have chosen, and the most probable
+others. --heatmap writes DIR/NAME.png for every image: what speaks for the
+positive class (red) and against it (blue); with more than two classes, for the
+predicted one. Lines then name the file (csv: a column heatmap). The exit status
+is 1 if any image failed. Research use only, not a medical device.")]
 pub struct Args {
     /// Model file, or run folder
     model: PathBuf,

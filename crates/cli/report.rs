@@ -43,14 +43,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if train::is_cross_validation(&args.run) {
         let report = of_folds(&args.run)?;
         if args.json {
-            serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": report }))?;
+            serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": shown(&report) }))?;
             return Ok(writeln!(out)?);
         }
         return Ok(writeln!(out, "{}\nResearch use only, not a medical device.", report.display())?);
     }
     let [report, card] = of_run(&args.run)?;
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": report, "model_card": card }))?;
+        serde_json::to_writer_pretty(
+            &mut out,
+            &serde_json::json!({ "report": shown(&report), "model_card": shown(&card) }),
+        )?;
         return Ok(writeln!(out)?);
     }
     Ok(writeln!(out, "{}\n{}\nResearch use only, not a medical device.", report.display(), card.display())?)
@@ -195,6 +198,11 @@ impl Page<'_> {
         let placement = Placement::new([picture.height, picture.width], prep);
         png(&overlay(&picture, &map, &placement, SIDE, None)).ok()
     }
+}
+
+/// A path for a document, which holds text only.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// A file of a run folder; none if it is not there, or cannot be read.

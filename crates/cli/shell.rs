@@ -5,13 +5,28 @@ use std::path::{Path, PathBuf};
 
 /// `word` as one word of a POSIX shell.
 pub fn quote(word: impl AsRef<Path>) -> String {
-    let word = word.as_ref().display().to_string();
+    let word = match word.as_ref().to_str() {
+        Some(word) => word.to_owned(),
+        None => return quote_bytes(word.as_ref()),
+    };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// A word that is no text: its bytes in the form that POSIX has for them since 2024, as bash and zsh had before.
+fn quote_bytes(word: &Path) -> String {
+    #[cfg(unix)]
+    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(word.as_os_str()).to_vec();
+    #[cfg(not(unix))]
+    let bytes = word.to_string_lossy().into_owned().into_bytes();
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !b"'\\".contains(byte) || *byte == b' ';
+    let escaped =
+        |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("\\{byte:03o}") };
+    format!("$'{}'", bytes.into_iter().map(escaped).collect::<String>())
 }
 
 /// How this program was started, so that `{program} predict ...` starts it again from the same folder.
@@ -46,7 +61,7 @@ fn by_cargo(executable: &Path) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::quote;
+    use super::{PathBuf, quote};
 
     #[test]
     fn words_survive_the_shell() {
@@ -58,6 +73,12 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(quote(word), quoted);
+        }
+        #[cfg(unix)]
+        {
+            let odd: std::ffi::OsString =
+                std::os::unix::ffi::OsStringExt::from_vec(b"it's a caf\xe9".to_vec());
+            assert_eq!(quote(PathBuf::from(odd)), r"$'it\047s a caf\351'");
         }
     }
 }

@@ -219,7 +219,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     match outcome {
         Outcome::Finished(report) if args.json => {
             let result = serde_json::json!({
-                "run": config.out, "best_epoch": report.best_epoch, "result": report.summary, "audit": glance,
+                "run": config.out.display().to_string(), "best_epoch": report.best_epoch, "result": report.summary, "audit": glance,
                 "test_openings": openings, "passed_over": passed_over,
                 "unreadable": unreadable,
             });

@@ -23,7 +23,7 @@ pub fn run(path: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure>
 
 fn to_json(path: &Path, description: &Description) -> Value {
     let mut document = json!({
-        "file": path,
+        "file": path.display().to_string(),
         "format": "dicom",
         "transfer_syntax": description.transfer_syntax,
         "transfer_syntax_name": description.transfer_syntax_name,

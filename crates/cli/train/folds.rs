@@ -8,16 +8,15 @@ use crate::shell::{program, quote};
 use data::Folds;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
-use train::{Config, CrossValidation, Fold, Spread};
+use train::{Config, CrossValidation, Event, Fold, Spread};
 
 /// Begins a cross-validation, or goes on with the one in the folder if `folds` is none.
 pub fn run(config: &Config, folds: Option<Folds>, stop: &AtomicBool, json: bool) -> Result<(), Failure> {
-    if folds.is_some() {
-        // The folds are manifests of what is read now.
-        announce(&data::Dataset::open(&config.data)?);
-    }
     let mut progress = (0, Progress::new(config.epochs));
     let result = train::cross_validate(config, folds, stop, &mut |fold, count, event| {
+        if let Event::Read { dataset } = event {
+            return announce(dataset);
+        }
         if progress.0 != fold {
             progress = (fold, Progress::new(config.epochs));
             note(format_args!("fold {fold} of {count}"));

@@ -1,7 +1,7 @@
 //! Everything that a run depends on, as one plain value: what the command line makes, what `config.toml` in the run
 //! folder holds, and what a resumed run is compared with.
 
-use crate::Error;
+use crate::{Error, paths};
 use eval::ThresholdRule;
 use model::{Architecture, Fit};
 use nn::{Algorithm, Decay};
@@ -45,8 +45,10 @@ pub enum ClassWeights {
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Folder or manifest.
+    #[serde(with = "paths")]
     pub data: PathBuf,
     /// Run folder.
+    #[serde(with = "paths")]
     pub out: PathBuf,
     /// What must not be divided between splits: a column of the manifest, or a pattern of the file name.
     pub group_by: Option<String>,
@@ -91,6 +93,7 @@ pub struct Config {
     /// Decay of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves.
     pub average: f64,
     /// A model file whose weights are the first ones.
+    #[serde(default, with = "paths::option")]
     pub init: Option<PathBuf>,
     /// Whether only the classifier is trained.
     pub freeze: bool,
@@ -317,8 +320,8 @@ impl Config {
             settings["max_steps"].take();
             settings["data"] = serde_json::Value::Null;
         }
-        before["data"] = serde_json::json!(self.data);
-        after["data"] = serde_json::json!(wanted.data);
+        before["data"] = serde_json::json!(self.data.to_string_lossy());
+        after["data"] = serde_json::json!(wanted.data.to_string_lossy());
         let settings = before.as_object().into_iter().flatten();
         for (name, value) in settings {
             if after[name] != *value {
@@ -365,6 +368,18 @@ mod tests {
             config.write(&folder.path().join(CONFIG_FILE)).unwrap();
             assert_eq!(Config::of_run(folder.path()).unwrap(), config);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_that_are_no_text_are_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let odd: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
+        let [data, out, init] = ["a", "b", "c"].map(|place| Path::new(place).join(&odd));
+        let config = Config { data, out, init: Some(init), ..Config::default() };
+        config.write(&folder.path().join(CONFIG_FILE)).unwrap();
+        assert_eq!(Config::of_run(folder.path()).unwrap(), config);
+        config.check_resume(&config).unwrap();
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] data::Error),
     /// An image of the data set cannot be read.
-    #[error("{0} (--skip-unreadable leaves out what cannot be read, in a run that begins with it)")]
+    #[error("{0} (--skip-unreadable leaves out images that cannot be read)")]
     Unreadable(data::Error),
     /// A model file, or its architecture, is not right; or a file could not be written.
     #[error(transparent)]

@@ -9,6 +9,11 @@ use std::time::Duration;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The folds of a cross-validation are drawn from this.
+    Read {
+        /// All of it.
+        dataset: &'a Dataset,
+    },
     /// Every image is read once, to leave out those that cannot be.
     Checking {
         /// How many images there are.

@@ -59,9 +59,8 @@ pub fn fit(
             open_data_with(&config.data, config.group_by.as_deref(), config.seed, config.skip_unreadable)?
         }
     };
-    if config.skip_unreadable && !resume {
-        observe(&Event::Checking { images: dataset.samples.len() });
-        unreadable::leave_out(config, &mut dataset)?;
+    if !resume {
+        unreadable::leave_out(config, &mut dataset, observe)?;
     }
     let (metadata, network) = first_model(config, &dataset)?;
     let mut trainer =

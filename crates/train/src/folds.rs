@@ -38,6 +38,7 @@ pub struct CrossValidation {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fold {
     /// Its run folder.
+    #[serde(serialize_with = "crate::paths::shown")]
     pub run: PathBuf,
     /// The groups that it tests; a few of them, if they are many.
     pub groups: Vec<String>,
@@ -98,7 +99,7 @@ fn run_folder(folder: &Path, fold: usize) -> PathBuf {
 
 /// Trains and tests every fold as `config` says, in `config.out`. With `folds`, they are drawn and the cross-validation
 /// begins; without, the one in the folder goes on. `observe` hears the number of a fold, how many there are, and what
-/// happens in it. `None` if `stop` was set before the end.
+/// happens in it; before the first, both are 0. `None` if `stop` was set before the end.
 pub fn cross_validate(
     config: &Config,
     folds: Option<Folds>,
@@ -108,7 +109,7 @@ pub fn cross_validate(
     config.check()?;
     let out = &config.out;
     if let Some(folds) = folds {
-        draw(config, folds)?;
+        draw(config, folds, &mut |event| observe(0, 0, event))?;
     }
     let count = (1..).take_while(|&fold| manifest(out, fold).exists()).count();
     for fold in 1..=count {
@@ -133,16 +134,15 @@ pub fn cross_validate(
 }
 
 /// Draws the folds and writes a manifest for each, the first one last: it says that all are there.
-fn draw(config: &Config, folds: Folds) -> Result<(), Error> {
+fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Result<(), Error> {
     let out = &config.out;
     if is_cross_validation(out) || out.join(crate::config::CONFIG_FILE).exists() {
         let reason = "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out";
         return Err(Error::run(out, reason));
     }
     let mut dataset = grouped(&config.data, config.group_by.as_deref(), config.skip_unreadable)?;
-    if config.skip_unreadable {
-        dataset.leave_out_unreadable(&dataset.all(), config.max_unreadable, &|_| ())?;
-    }
+    unreadable::leave_out(config, &mut dataset, observe)?;
+    observe(&Event::Read { dataset: &dataset });
     let left_out = dataset.clone();
     dataset.remove_unreadable();
     let (fold_of, count) = dataset.folds(folds, config.seed)?;

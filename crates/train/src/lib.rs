@@ -1,7 +1,8 @@
 //! The fit loop: early stopping, checkpoints, exact resume, logs; and the evaluation that ends a run.
 //!
 //! [`fit()`] runs a [`Config`]. A run folder holds `config.toml`, `best.safetensors` (the model), `last.safetensors` (the
-//! checkpoint), `steps.csv`, `epochs.csv` and `predictions.csv`, and if asked for `unreadable.csv` and TensorBoard's event files.
+//! checkpoint), `steps.csv`, `epochs.csv` and `predictions.csv`, and if asked for
+//! `unreadable.csv` and TensorBoard's event files.
 #![forbid(unsafe_code)]
 
 mod checkpoint;
@@ -15,6 +16,7 @@ mod fit;
 mod folds;
 mod log;
 mod openings;
+mod paths;
 mod start;
 mod stopper;
 mod tensorboard;

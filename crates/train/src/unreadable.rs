@@ -9,7 +9,7 @@ use data::{Dataset, SplitOrigin};
 
 use crate::folds::is_cross_validation;
 use crate::start::open_data_with;
-use crate::{Config, Error};
+use crate::{Config, Error, Event};
 
 /// The name of the list in a run folder.
 const FILE: &str = "unreadable.csv";
@@ -25,9 +25,14 @@ pub fn open_run_data(config: &Config, run: &Path) -> Result<(Dataset, SplitOrigi
 
 /// Looks for images that cannot be read, where `config` says so. The manifests of a cross-validation name readable ones
 /// only, so its runs do not look again.
-pub(crate) fn leave_out(config: &Config, dataset: &mut Dataset) -> Result<(), Error> {
+pub(crate) fn leave_out(
+    config: &Config,
+    dataset: &mut Dataset,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<(), Error> {
     let is_fold = config.out.parent().is_some_and(is_cross_validation);
     if config.skip_unreadable && !is_fold {
+        observe(&Event::Checking { images: dataset.samples.len() });
         dataset.leave_out_unreadable(&dataset.all(), config.max_unreadable, &|_| ())?;
     }
     Ok(())

@@ -111,3 +111,59 @@ fn an_audit_sees_patients_on_both_sides_and_scanners_unasked() {
         assert!(!text.contains(PATIENT) && !text.contains("Doe^Jane"), "a patient is named");
     }
 }
+
+/// What was computed, assumed or not applied is said, for people and for machines; a file without a preamble is DICOM too.
+#[test]
+fn inspect_says_what_was_assumed_and_what_was_not_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let inspect = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        let json = vertebra(folder.path(), &["inspect", name, "--json"]).ok().json();
+        (json, vertebra(folder.path(), &["inspect", name]).ok().stdout)
+    };
+    let mut angiography = Writer::new("1.2.840.10008.1.2.1");
+    angiography.text(0x0008_0016, b"UI", "1.2.840.10008.5.1.4.1.1.12.1").text(0x0008_0060, b"CS", "XA");
+    angiography.sequence(0x0028_3000, true, |item| {
+        item.words(0x0028_3002, b"US", &[2, 0, 16]).words(0x0028_3006, b"OW", &[0, 9]);
+    });
+    angiography.image("MONOCHROME2", [1, 2], [16, 12], 0).words(0x7fe0_0010, b"OW", &[3, 9]);
+    let (json, text) = inspect("xa.dcm", &angiography.bytes());
+    assert_eq!(json["modality_transform"]["kind"], "identity");
+    assert!(json["notes"][0].as_str().unwrap().contains("the Modality LUT is not applied"), "{json}");
+    assert!(text.contains("note             the Modality LUT is not applied"), "{text}");
+    assert!(text.contains("3 to 9, computed: no window in the file"), "{text}");
+
+    let windowed = |width: &str| {
+        let mut file = Writer::new("1.2.840.10008.1.2.1");
+        file.text(0x0028_1050, b"DS", "0.4").text(0x0028_1051, b"DS", width);
+        file.text(0x0028_1052, b"DS", "0").text(0x0028_1053, b"DS", "0.0002");
+        file.image("MONOCHROME2", [1, 2], [16, 12], 0).words(0x7fe0_0010, b"OW", &[1250, 2750]);
+        file.bytes()
+    };
+    let (json, text) = inspect("narrow.dcm", &windowed("0.3"));
+    assert_eq!((&json["voi"]["width"], &json["voi"]["function"]), (&0.3.into(), &"LINEAR_EXACT".into()));
+    assert!(text.contains("window 0.4 width 0.3, LINEAR_EXACT"), "{text}");
+    assert!(text.contains("note             a LINEAR window has a width of 1 or more, found 0.3"), "{text}");
+    let (json, text) = inspect("none.dcm", &windowed("0"));
+    assert_eq!((&json["voi"]["kind"], &json["voi_unusable"]), (&"range".into(), &true.into()));
+    assert!(text.contains("computed: no window to use in the file"), "{text}");
+    assert!(!text.contains("no window in the file"), "{text}");
+
+    let mut minimal = Writer::bare(true, false);
+    minimal.text(0x0002_0010, b"UI", "1.2.840.10008.1.2.1").text(
+        0x0008_0016,
+        b"UI",
+        "1.2.840.10008.5.1.4.1.1.1.1",
+    );
+    minimal.text(0x0028_0004, b"CS", "monochrome2").words(0x0028_0010, b"US", &[1]);
+    minimal.words(0x0028_0011, b"US", &[2]).words(0x0028_0100, b"US", &[8]).words(0x0028_0101, b"US", &[8]);
+    let (json, text) = inspect("minimal", &minimal.raw(0x7fe0_0010, b"OB", &[7, 9]).bytes());
+    assert_eq!((&json["format"], &json["values"]["max"]), (&"dicom".into(), &9.into()));
+    for note in [
+        "Samples per Pixel is missing",
+        "High Bit is missing: taken as Bits Stored - 1, 7",
+        "taken as MONOCHROME2",
+    ] {
+        assert!(text.contains(note), "{text}");
+    }
+}

@@ -23,7 +23,8 @@ use tensor::par;
 The plan is how the network runs on this machine: which convolutions run together, and the memory that is allocated
 before the first image and is all that a process needs beside its code (some MiB) and the images.
 
-Of a DICOM file: transfer syntax, bits, modality transform, window and what is shown; no element that names a person.")]
+Of a DICOM file: transfer syntax, bits, modality transform, window, what is shown,
+and what was assumed or not applied; no element that names a person.")]
 pub struct Args {
     /// Model file, run folder, or DICOM file
     file: PathBuf,
@@ -89,7 +90,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// Whether the file is DICOM. One that cannot be read is left to the reader of models, which says why.
 fn begins_as_dicom(path: &Path) -> bool {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
+    let read = File::open(path)
+        .and_then(|file| file.take(data::dicom::SNIFFED_BYTES as u64).read_to_end(&mut start));
     read.is_ok() && data::dicom::is_dicom(&start)
 }
 

@@ -57,7 +57,9 @@ fn to_json(path: &Path, description: &Description) -> Value {
                 Voi::Table { entries } => json!({ "kind": "table", "entries": entries }),
                 Voi::Range { low, high } => json!({ "kind": "range", "low": low, "high": high }),
             }),
+            "voi_unusable": image.voi_unusable,
             "inverted": image.photometric == Photometric::Monochrome1,
+            "notes": image.notes,
         }),
     };
     if let (Value::Object(document), Value::Object(more)) = (&mut document, more) {
@@ -110,11 +112,15 @@ fn print(path: &Path, description: &Description, out: &mut impl Write) -> Result
             }
             Voi::Table { entries } => writeln!(out, "shown            by a table of {entries}")?,
             Voi::Range { low, high } => {
-                writeln!(out, "shown            {low} to {high}: no window in the file")?
+                let why = if image.voi_unusable { "no window to use" } else { "no window" };
+                writeln!(out, "shown            {low} to {high}, computed: {why} in the file")?
             }
         }
         let inverted = image.photometric == Photometric::Monochrome1;
         writeln!(out, "inverted         {}", if inverted { "yes" } else { "no" })?;
+    }
+    for note in &image.notes {
+        writeln!(out, "note             {note}")?;
     }
     Ok(())
 }

@@ -17,9 +17,9 @@ pub(super) fn to_rgb(header: &Header, values: &[i32]) -> Vec<i32> {
 
 /// RGB in `0..=255` from RGB of the header's bits: whole gray levels from 8 bits, else 16-bit levels over 257.
 pub(super) fn rgb(header: &Header, values: &[i32]) -> Vec<f32> {
-    let top = f64::from((1 << header.stored) - 1);
+    let top = f64::from(u32::MAX >> (32 - header.stored));
     let level = |&value: &i32| {
-        let share = f64::from(value) / top;
+        let share = header.number(value) as f64 / top;
         if header.stored <= 8 {
             (share * 255.0).round() as f32
         } else {
@@ -30,19 +30,23 @@ pub(super) fn rgb(header: &Header, values: &[i32]) -> Vec<f32> {
 }
 
 /// RGB in `0..=255` of palette indices, and the bits of an entry.
-pub(super) fn palette(dataset: &Dataset, values: &[i32]) -> Result<(Vec<f32>, u8), String> {
+pub(super) fn palette(
+    dataset: &Dataset,
+    values: &[i32],
+    notes: &mut Vec<String>,
+) -> Result<(Vec<f32>, u8), String> {
     let mut tables = Vec::new();
     for (descriptor, data) in PALETTE {
         let (Some(descriptor), Some(data)) = (dataset.get(descriptor), dataset.get(data)) else {
             return Err("expected red, green and blue of a palette, found not all of them".into());
         };
-        tables.push(Lut::new(descriptor, data, false, "palette")?);
+        tables.push(Lut::new(descriptor, data, false, "palette", notes)?);
     }
     let bits = if tables.iter().all(|table| table.top() <= 255) { 8 } else { 16 };
     let shade = |table: &Lut, value| {
         let (entry, top) = (f32::from(table.get(value)), f32::from(table.top()));
         if top == 65_535.0 { entry / 257.0 } else { (entry * 255.0 / top).round() }
     };
-    let pixel = |&value: &i32| [0, 1, 2].map(|i| shade(&tables[i], value));
+    let pixel = |&value: &i32| [0, 1, 2].map(|i| shade(&tables[i], value.into()));
     Ok((values.iter().flat_map(pixel).collect(), bits))
 }

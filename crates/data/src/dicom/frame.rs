@@ -2,6 +2,8 @@
 //!
 //! A decoder hands over the samples as the code has them; here they get what the header says: their bits and their sign.
 
+use std::borrow::Cow;
+
 use super::element::Element;
 use super::header::{Header, Photometric};
 use super::syntax::Codec;
@@ -28,55 +30,106 @@ pub(super) fn read(header: &Header, codec: Codec, pixels: &Element) -> Result<Ve
         Codec::JpegLs => jpeg_ls::decode,
         Codec::Jpeg2000 => jpeg_2000::decode,
     };
-    if !pixels.undefined {
-        return Err("expected compressed pixel data in fragments, found plain bytes".into());
-    }
-    // One frame: however many fragments there are, they are pieces of it (PS3.5 annex A.4).
-    let code = pixels.fragments()?.concat();
+    let code = match pixels.has_fragments() {
+        true => content(pixels)?,
+        // A syntax that was changed without its pixels.
+        false if pixels.value.len() == native_size(header).next_multiple_of(2) => {
+            return native(header, pixels);
+        }
+        false => Cow::Borrowed(pixels.value),
+    };
     if header.pixels() > FREE_PIXELS && header.len() / 200 > code.len() {
         let (columns, rows) = (header.columns, header.rows);
         return Err(format!("damaged: {} bytes of code cannot hold {columns} x {rows} pixels", code.len()));
     }
     let Decoded { mut values, ybr } = decode(header, &code)?;
-    values.iter_mut().for_each(|value| *value = stored(header, *value, 0));
+    values.iter_mut().for_each(|value| *value = stored(header, *value as u32, 0));
     let ybr = ybr.unwrap_or(matches!(header.photometric, Photometric::YbrFull | Photometric::YbrFull422));
     Ok(if ybr { colour::to_rgb(header, &values) } else { values })
 }
 
+/// What fragments hold. One frame: however many there are, they are pieces of it (PS3.5 annex A.4). The first is the offset
+/// table, which one frame does not need; where there is one alone, its writer had none.
+fn content<'a>(pixels: &Element<'a>) -> Result<Cow<'a, [u8]>, String> {
+    let fragments = pixels.fragments()?;
+    let pieces = if fragments.len() > 1 { &fragments[1..] } else { &fragments[..] };
+    match pieces {
+        [] | [[]] => Err("truncated: expected pixel data in fragments, found none".into()),
+        [one] => Ok(Cow::Borrowed(one)),
+        pieces => Ok(Cow::Owned(pieces.concat())),
+    }
+}
+
 /// The stored bits of `raw`, which begin `shift` bits up, with their sign.
-fn stored(header: &Header, raw: i32, shift: u32) -> i32 {
+fn stored(header: &Header, raw: u32, shift: u32) -> i32 {
     let unused = 32 - header.stored;
-    let top = ((raw as u32) >> shift) << unused;
+    let top = (raw >> shift) << unused;
     if header.signed { top as i32 >> unused } else { (top >> unused) as i32 }
 }
 
+/// Bytes of uncompressed pixels.
+fn native_size(header: &Header) -> usize {
+    (header.len() * header.allocated as usize).div_ceil(8)
+}
+
 fn native(header: &Header, pixels: &Element) -> Result<Vec<i32>, String> {
-    if pixels.undefined {
-        return Err("expected plain pixel data, found fragments".into());
-    }
-    let subsampled = header.photometric == Photometric::YbrFull422;
-    let count = if subsampled { header.pixels() * 2 } else { header.len() };
-    let size = header.allocated as usize / 8;
-    let Some(bytes) = pixels.value.get(..count * size) else {
-        let (expected, found) = (count * size, pixels.value.len());
-        return Err(format!("truncated: expected {expected} bytes of pixel data, found {found}"));
+    let whole = match pixels.has_fragments() && pixels.undefined {
+        true => content(pixels)?,
+        false => Cow::Borrowed(pixels.value),
+    };
+    // Files say that their chroma is that of every other column while they have all of it, as decoders leave it behind.
+    let subsampled = header.photometric == Photometric::YbrFull422 && whole.len() < native_size(header);
+    let size =
+        if subsampled { header.pixels() * 2 * header.allocated as usize / 8 } else { native_size(header) };
+    // Where the length was made odd by a byte, that byte is 0.
+    let mut padded = Vec::new();
+    let bytes = match whole.get(..size) {
+        Some(bytes) => bytes,
+        None if whole.len() + 1 == size && size > 1 => {
+            padded.extend_from_slice(&whole);
+            padded.push(0);
+            &padded
+        }
+        None => {
+            let found = whole.len();
+            return Err(format!("truncated: expected {size} bytes of pixel data, found {found}"));
+        }
     };
     let shift = header.high + 1 - header.stored;
-    let value = |raw: u16| stored(header, raw.into(), shift);
-    let values: Vec<i32> = if size == 2 {
-        pixels.words().take(count).map(value).collect()
-    } else if pixels.encoding.big_endian && pixels.vr == Some(*b"OW") {
-        // Bytes in words: the first of each pair is the high one.
-        let byte = |i: usize| pixels.value.get(i ^ 1).copied().unwrap_or_default();
-        (0..count).map(|i| value(byte(i).into())).collect()
-    } else {
-        bytes.iter().map(|&byte| value(byte.into())).collect()
+    let value = |raw: u32| stored(header, raw, shift);
+    let big_endian = pixels.encoding.big_endian;
+    let values: Vec<i32> = match header.allocated {
+        16 => {
+            let word = |pair: &[u8]| value(pixels.encoding.u16([pair[0], pair[1]]).into());
+            bytes.chunks_exact(2).map(word).collect()
+        }
+        8 if !(big_endian && pixels.vr == Some(*b"OW")) => {
+            bytes.iter().map(|&byte| value(byte.into())).collect()
+        }
+        32 if big_endian => {
+            let double = |four: &[u8]| value(four.iter().fold(0, |sum, &byte| sum << 8 | u32::from(byte)));
+            bytes.chunks_exact(4).map(double).collect()
+        }
+        // Of any other number of bits, values lie one after the other, the lowest bit first (PS3.5 section 8.1.1 and annex
+        // D); bytes in words of a big-endian file have changed places.
+        bits => {
+            let swap = usize::from(big_endian && pixels.vr == Some(*b"OW"));
+            let byte = |i: usize| u64::from(whole.get(i ^ swap).copied().unwrap_or_default());
+            let (bits, count) = (bits as usize, header.len() * size / native_size(header));
+            let raw = |i: usize| {
+                let first = i * bits / 8;
+                let window = (0..5).fold(0, |sum, k| sum | byte(first + k) << (8 * k));
+                (window >> (i * bits % 8) & ((1 << bits) - 1)) as u32
+            };
+            (0..count).map(|i| value(raw(i))).collect()
+        }
     };
     if subsampled {
         return Ok(colour::to_rgb(header, &spread_422(header, &values)?));
     }
     let values = if header.planar && header.samples > 1 { interleave(header, &values) } else { values };
-    Ok(if header.photometric == Photometric::YbrFull { colour::to_rgb(header, &values) } else { values })
+    let ybr = matches!(header.photometric, Photometric::YbrFull | Photometric::YbrFull422);
+    Ok(if ybr { colour::to_rgb(header, &values) } else { values })
 }
 
 /// `[samples, pixels]` to `[pixels, samples]`.

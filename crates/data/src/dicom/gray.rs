@@ -4,12 +4,15 @@
 //! values of interest are, in this order: the file's first VOI table, its first window, the whole range of a file of up to
 //! 8 bits (which was made for a screen), or the smallest to the largest value that is not padding. Padding is black.
 //!
+//! Images of X-ray angiography and fluoroscopy (XA, XRF) have a modality transform that leads back to the intensity of the
+//! beam and is no step to what is shown (PS3.3 section C.8.7.1.1.2; the window is one of stored values): it is not applied.
+//!
 //! Invariant: what [`Pipeline::apply`] gives is a 16-bit level over 257, or a whole number where 8-bit values pass through
 //! unchanged, as [`crate::Picture`] wants it.
 
 use super::header::{
-    Dataset, Header, MODALITY_LUT, PADDING_LIMIT, PADDING_VALUE, Photometric, RESCALE_INTERCEPT,
-    RESCALE_SLOPE, VOI_FUNCTION, VOI_LUT, WINDOW_CENTER, WINDOW_WIDTH,
+    Dataset, Header, LUT_SHAPE, MODALITY, MODALITY_LUT, PADDING_LIMIT, PADDING_VALUE, Photometric,
+    RESCALE_INTERCEPT, RESCALE_SLOPE, VOI_FUNCTION, VOI_LUT, WINDOW_CENTER, WINDOW_WIDTH,
 };
 use super::lut::Lut;
 
@@ -70,11 +73,16 @@ pub enum Voi {
 }
 
 /// The steps that a file asks for.
-pub(super) struct Pipeline {
+pub(super) struct Pipeline<'a> {
     pub modality: Modality,
     pub voi: Voi,
     /// Stored values that are no part of the image.
     pub padding: Option<[i32; 2]>,
+    /// Whether the file has values of interest that cannot be used.
+    pub voi_unusable: bool,
+    /// What was assumed or passed over, a sentence each.
+    pub notes: Vec<String>,
+    header: &'a Header,
     modality_table: Option<Lut>,
     voi_table: Option<Lut>,
     inverted: bool,
@@ -82,55 +90,62 @@ pub(super) struct Pipeline {
     pub unchanged: bool,
 }
 
-impl Pipeline {
+impl<'a> Pipeline<'a> {
     /// Reads the steps; `values` are asked where the file does not say what is of interest.
-    pub fn new(dataset: &Dataset, header: &Header, values: &[i32]) -> Result<Self, String> {
-        let modality_table = Lut::in_sequence(dataset, MODALITY_LUT, header.signed)?;
-        let slope = dataset.decimal(RESCALE_SLOPE)?.filter(|&slope| slope != 0.0);
-        let intercept = dataset.decimal(RESCALE_INTERCEPT)?;
-        let modality = match (&modality_table, slope.unwrap_or(1.0), intercept.unwrap_or(0.0)) {
-            (Some(table), ..) => Modality::Table { entries: table.len() },
-            (None, 1.0, 0.0) => Modality::Identity,
-            (None, slope, intercept) => Modality::Rescale { slope, intercept },
-        };
+    pub fn new(dataset: &Dataset, header: &'a Header, values: &[i32]) -> Self {
+        let mut notes = Vec::new();
+        let (modality, modality_table) = modality(dataset, header, &mut notes);
         let inverted = header.photometric == Photometric::Monochrome1;
-        let mut pipeline = Self {
-            modality,
-            voi: Voi::Range { low: 0.0, high: 1.0 },
-            padding: padding(dataset, header),
-            modality_table,
-            voi_table: None,
-            inverted,
-            unchanged: false,
-        };
+        match dataset.text(LUT_SHAPE) {
+            Some("IDENTITY") if inverted => {
+                notes.push("Presentation LUT Shape IDENTITY contradicts MONOCHROME1, which counts".into());
+            }
+            Some("INVERSE") if !inverted => {
+                notes.push("Presentation LUT Shape INVERSE contradicts MONOCHROME2, which counts".into());
+            }
+            _ => {}
+        }
         // The first value of a VOI table has the sign that the values have after the modality transform.
-        let negative = match &pipeline.modality {
+        let negative = match &modality {
             Modality::Identity => header.signed,
             Modality::Rescale { intercept, .. } => header.signed || *intercept < 0.0,
             Modality::Table { .. } => false,
         };
-        pipeline.voi_table = Lut::in_sequence(dataset, VOI_LUT, negative)?;
-        pipeline.voi = match &pipeline.voi_table {
-            Some(table) => Voi::Table { entries: table.len() },
-            None => match window(dataset)? {
-                Some(window) => window,
-                None => pipeline.range(header, values),
-            },
+        let before = notes.len();
+        let voi_table = Lut::in_sequence(dataset, VOI_LUT, negative, &mut notes);
+        let window = if voi_table.is_none() { window(dataset, &mut notes) } else { None };
+        let mut pipeline = Self {
+            modality,
+            voi: Voi::Range { low: 0.0, high: 1.0 },
+            padding: padding(dataset, header),
+            voi_unusable: notes.len() > before,
+            notes,
+            header,
+            modality_table,
+            voi_table,
+            inverted,
+            unchanged: false,
+        };
+        pipeline.voi = match (&pipeline.voi_table, window) {
+            (Some(table), _) => Voi::Table { entries: table.len() },
+            (None, Some(window)) => window,
+            (None, None) => pipeline.range(values),
         };
         let whole = Voi::Range { low: 0.0, high: 255.0 };
         pipeline.unchanged =
             pipeline.modality == Modality::Identity && pipeline.voi == whole && header.stored == 8;
-        Ok(pipeline)
+        pipeline
     }
 
     /// The range where the file names none.
-    fn range(&self, header: &Header, values: &[i32]) -> Voi {
+    fn range(&self, values: &[i32]) -> Voi {
+        let header = self.header;
         if header.stored <= 8 && !header.signed && self.modality == Modality::Identity {
             return Voi::Range { low: 0.0, high: f64::from((1 << header.stored) - 1) };
         }
         let inside = values.iter().filter(|&&value| !self.is_padding(value));
         let (low, high) = inside
-            .map(|&value| self.measured(value))
+            .map(|&value| self.measured(header.number(value)))
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high): (f64, f64), value| {
                 (low.min(value), high.max(value))
             });
@@ -143,11 +158,11 @@ impl Pipeline {
     }
 
     /// The value after the modality transform.
-    fn measured(&self, stored: i32) -> f64 {
+    fn measured(&self, stored: i64) -> f64 {
         match (&self.modality, &self.modality_table) {
             (_, Some(table)) => table.get(stored).into(),
-            (Modality::Rescale { slope, intercept }, _) => f64::from(stored) * slope + intercept,
-            _ => stored.into(),
+            (Modality::Rescale { slope, intercept }, _) => stored as f64 * slope + intercept,
+            _ => stored as f64,
         }
     }
 
@@ -156,9 +171,9 @@ impl Pipeline {
         if self.is_padding(stored) {
             return 0.0;
         }
-        let x = self.measured(stored);
+        let x = self.measured(self.header.number(stored));
         let shade = match (&self.voi, &self.voi_table) {
-            (_, Some(table)) => f64::from(table.get(x.round() as i32)) / f64::from(table.top()),
+            (_, Some(table)) => f64::from(table.get(x.round() as i64)) / f64::from(table.top()),
             (&Voi::Range { low, high }, _) => {
                 if high > low {
                     (x - low) / (high - low)
@@ -180,34 +195,112 @@ impl Pipeline {
 
     /// Gray for every stored value, in `0..=255`: a 16-bit level over 257.
     pub fn apply(&self, values: &[i32]) -> Vec<f32> {
-        // One computation for each of the at most 65536 values that occur, not one for each pixel.
-        let low = values.iter().copied().min().unwrap_or(0);
-        let high = values.iter().copied().max().unwrap_or(0);
         let levels = if self.unchanged { 255.0 } else { 65_535.0 };
         let level = |value| (self.shade(value) * levels).round() as f32 / (levels / 255.0) as f32;
+        let low = values.iter().copied().min().unwrap_or(0);
+        let high = values.iter().copied().max().unwrap_or(0);
+        if self.header.stored > 16 {
+            return values.iter().map(|&value| level(value)).collect();
+        }
+        // One computation for each of the at most 65536 values that occur, not one for each pixel.
         let table: Vec<f32> = (low..=high).map(level).collect();
         values.iter().map(|&value| table[(value - low) as usize]).collect()
     }
 }
 
-/// The file's first window; none if there is none, or if it is so narrow that it shows nothing.
-fn window(dataset: &Dataset) -> Result<Option<Voi>, String> {
-    let (Some(center), Some(width)) = (dataset.decimal(WINDOW_CENTER)?, dataset.decimal(WINDOW_WIDTH)?)
-    else {
-        return Ok(None);
+/// The modality transform, and its table if it is one.
+fn modality(dataset: &Dataset, header: &Header, notes: &mut Vec<String>) -> (Modality, Option<Lut>) {
+    let rescale = match (dataset.decimal(RESCALE_SLOPE), dataset.decimal(RESCALE_INTERCEPT)) {
+        (Some(0.0), Some(_)) => {
+            notes.push("Rescale Slope 0 would leave nothing: not applied".into());
+            None
+        }
+        (Some(slope), Some(intercept)) => Some((slope, intercept)),
+        (None, None) => None,
+        // They are required together (PS3.3 table C.11-1b).
+        _ => {
+            notes.push("Rescale Slope and Intercept are not both given: not applied".into());
+            None
+        }
     };
-    let function = match dataset.text(VOI_FUNCTION) {
-        None | Some("LINEAR") => Function::Linear,
-        Some("LINEAR_EXACT") => Function::LinearExact,
-        Some("SIGMOID") => Function::Sigmoid,
-        Some(_) => return Err("expected a window of LINEAR, LINEAR_EXACT or SIGMOID, found another".into()),
+    let rescale = rescale.filter(|&rescale| rescale != (1.0, 0.0));
+    if let Some(kind) = beam_intensity(dataset) {
+        let ignored = match (dataset.get(MODALITY_LUT), rescale) {
+            (Some(_), _) => "the Modality LUT".to_string(),
+            (None, Some((slope, intercept))) => format!("rescale by {slope} and {intercept}"),
+            (None, None) => return (Modality::Identity, None),
+        };
+        notes.push(format!("{ignored} is not applied: in {kind} it is not for display (PS3.3 C.8.7.1.1.2)"));
+        return (Modality::Identity, None);
+    }
+    let table = Lut::in_sequence(dataset, MODALITY_LUT, header.signed, notes);
+    let modality = match (&table, rescale) {
+        (Some(table), _) => Modality::Table { entries: table.len() },
+        (None, Some((slope, intercept))) => Modality::Rescale { slope, intercept },
+        (None, None) => Modality::Identity,
     };
-    let least = if function == Function::Linear { width >= 1.0 } else { width > 0.0 };
-    Ok(least.then_some(Voi::Window { center, width, function }))
+    (modality, table)
+}
+
+/// The kind of an image whose modality transform leads to the beam's intensity: by its SOP class, or, where it has none, by
+/// its modality.
+fn beam_intensity(dataset: &Dataset) -> Option<&'static str> {
+    match (dataset.class(), dataset.code(MODALITY)) {
+        ("1.2.840.10008.5.1.4.1.1.12.1" | "1.2.840.10008.5.1.4.1.1.12.3", _) | ("", Some("XA")) => {
+            Some("an X-ray angiography (XA)")
+        }
+        ("1.2.840.10008.5.1.4.1.1.12.2", _) | ("", Some("RF")) => Some("a fluoroscopy (RF)"),
+        _ => None,
+    }
+}
+
+/// The file's first window that is one; none if there is none.
+fn window(dataset: &Dataset, notes: &mut Vec<String>) -> Option<Voi> {
+    let values = |tag| dataset.get(tag).map(|element| element.numbers()).unwrap_or_default();
+    let (centers, widths) = (values(WINDOW_CENTER), values(WINDOW_WIDTH));
+    if centers.is_empty() && widths.is_empty() {
+        return None;
+    }
+    let count = centers.len().min(widths.len());
+    if centers.len() != widths.len() {
+        let (centers, widths) = (centers.len(), widths.len());
+        notes.push(format!("the file has {centers} window centres and {widths} widths"));
+    }
+    let pairs = centers.into_iter().zip(widths).enumerate();
+    let mut usable = pairs.filter_map(|(i, pair)| match pair {
+        (Some(center), Some(width)) if width > 0.0 => Some((i, center, width)),
+        _ => None,
+    });
+    let Some((i, center, width)) = usable.next() else {
+        notes.push("the file's window cannot be used: expected a centre and a width above 0".into());
+        return None;
+    };
+    if count > 1 {
+        notes.push(format!("window {} of {count} is used", i + 1));
+    }
+    let text = dataset.text(VOI_FUNCTION).and_then(|text| text.split('\\').next()).unwrap_or_default();
+    let function = match text.trim().to_ascii_uppercase().replace([' ', '-'], "_").as_str() {
+        "" | "LINEAR" => Function::Linear,
+        "LINEAR_EXACT" => Function::LinearExact,
+        "SIGMOID" => Function::Sigmoid,
+        _ => {
+            notes.push("VOI LUT Function is none that the standard knows: taken as LINEAR".into());
+            Function::Linear
+        }
+    };
+    // LINEAR's ramp is one value narrower than its width, so that it has none below a width of 1 (section C.11.2.1.2.1).
+    if function == Function::Linear && width < 1.0 {
+        notes.push(format!("a LINEAR window has a width of 1 or more, found {width}: taken as LINEAR_EXACT"));
+        return Some(Voi::Window { center, width, function: Function::LinearExact });
+    }
+    Some(Voi::Window { center, width, function })
 }
 
 /// Pixel Padding Value, and its limit if there is one (PS3.3 section C.7.5.1.1.2).
 fn padding(dataset: &Dataset, header: &Header) -> Option<[i32; 2]> {
+    if header.allocated > 16 {
+        return None;
+    }
     let number = |word: u16| if header.signed { i32::from(word as i16) } else { i32::from(word) };
     let value = number(dataset.word(PADDING_VALUE)?);
     let limit = dataset.word(PADDING_LIMIT).map_or(value, number);

@@ -1,14 +1,16 @@
 //! What a file says of its image, checked before a pixel is read.
 //!
 //! Only the elements listed in [`WANTED`] are kept, so nothing that names a patient is in memory by name, let alone in a
-//! message. Invariant of a [`Header`]: one frame of at most [`MAX_PIXELS`] pixels, 1 or 3 samples each, of 1 to 16 stored
-//! bits in 8 or 16 allocated ones.
+//! message. Invariant of a [`Header`]: one frame of at most [`MAX_PIXELS`] pixels, 1 or 3 samples each, of 1 to 32 stored
+//! bits, inside of the allocated ones.
+//!
+//! What a file leaves out is taken as the standard's only sensible value, and said in [`Header::notes`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::element::{Element, Elements, Encoding, Tag};
-use super::syntax::{Syntax, not_an_image};
+use super::element::{Element, Elements, Encoding, Tag, is_vr};
+use super::syntax::{Syntax, not_an_image, not_an_image_by_modality};
 use crate::{MAX_FILE_BYTES, MAX_PIXELS};
 
 pub(super) const SOP_CLASS: Tag = Tag(0x0008, 0x0016);
@@ -42,10 +44,12 @@ pub(super) const VOI_LUT: Tag = Tag(0x0028, 0x3010);
 const FLOAT_PIXELS: Tag = Tag(0x7fe0, 0x0008);
 const DOUBLE_PIXELS: Tag = Tag(0x7fe0, 0x0009);
 pub(super) const PIXELS: Tag = Tag(0x7fe0, 0x0010);
+pub(super) const LUT_SHAPE: Tag = Tag(0x2050, 0x0020);
+const MEDIA_SOP_CLASS: Tag = Tag(0x0002, 0x0002);
 const TRANSFER_SYNTAX: Tag = Tag(0x0002, 0x0010);
 
 /// What an image is made from.
-const WANTED: [Tag; 31] = [
+const WANTED: [Tag; 32] = [
     SOP_CLASS,
     MODALITY,
     SAMPLES_PER_PIXEL,
@@ -74,6 +78,7 @@ const WANTED: [Tag; 31] = [
     SEGMENTED_PALETTE,
     MODALITY_LUT,
     VOI_LUT,
+    LUT_SHAPE,
     FLOAT_PIXELS,
     DOUBLE_PIXELS,
     PIXELS,
@@ -84,22 +89,32 @@ pub(super) struct File<'a> {
     /// Empty where the file does not say.
     pub syntax_uid: String,
     pub syntax: Syntax,
+    /// Of the file meta information; empty where that does not say.
+    media_class: String,
     content: Cow<'a, [u8]>,
     start: usize,
 }
 
 impl<'a> File<'a> {
     /// Reads the file meta information (PS3.10 section 7) and inflates what is deflated. A file without that information
-    /// begins with its data set, in an encoding that its first element shows.
+    /// begins with its data set, in an encoding that its first element shows; where a file names one encoding and is
+    /// written in another, the first element counts.
     pub fn open(bytes: &'a [u8]) -> Result<Self, String> {
-        let at = if bytes.get(128..132) == Some(b"DICM") { 132 } else { 0 };
-        let mut meta = Elements::new(bytes, at, Encoding::EXPLICIT);
-        let mut uid = None;
+        let at = beginning(bytes);
+        // The command of a message that was stored with its data set (PS3.7 section 6.3) is implicit little endian.
+        let mut command = Elements::new(bytes, at, Encoding::IMPLICIT);
+        while command.peek().is_some_and(|tag| tag.0 == 0x0000) {
+            command.next().transpose()?;
+        }
+        let mut meta = Elements::new(bytes, command.position(), Encoding::EXPLICIT);
+        let (mut uid, mut media_class) = (None, None);
         while meta.peek().is_some_and(|tag| tag.0 == 0x0002) {
             let Some(element) = meta.next().transpose()? else { break };
-            if element.tag == TRANSFER_SYNTAX {
-                let is_uid = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-                uid = element.text().filter(is_uid).map(String::from);
+            let is_uid = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            match element.tag {
+                TRANSFER_SYNTAX => uid = element.text().filter(is_uid).map(String::from),
+                MEDIA_SOP_CLASS => media_class = element.text().filter(is_uid).map(String::from),
+                _ => {}
             }
         }
         let start = meta.position();
@@ -107,18 +122,18 @@ impl<'a> File<'a> {
             Some(uid) => Syntax::of(uid),
             None => guess(&bytes[start..])?,
         };
-        if !syntax.encoding.explicit && is_explicit(&bytes[start..]) {
-            syntax.encoding = Encoding::EXPLICIT; // Some writers say one and write the other.
+        let (syntax_uid, media_class) = (uid.unwrap_or_default(), media_class.unwrap_or_default());
+        let (content, start) = match syntax.deflated {
+            true => (Cow::Owned(inflate(&bytes[start..])?), 0),
+            false => (Cow::Borrowed(bytes), start),
+        };
+        if let Some(found) = encoding(&content[start..]) {
+            let named = syntax.encoding;
+            // Letters that are no value representation may be a slip of one element.
+            let explicit = found.explicit || named.explicit && named.big_endian == found.big_endian;
+            syntax.encoding = Encoding { explicit, ..found };
         }
-        let syntax_uid = uid.unwrap_or_default();
-        if !syntax.deflated {
-            return Ok(Self { syntax_uid, syntax, content: Cow::Borrowed(bytes), start });
-        }
-        let packed = &bytes[start..];
-        let limit = (packed.len() as u64 * 200 + (64 << 20)).min(MAX_FILE_BYTES) as usize;
-        let content = miniz_oxide::inflate::decompress_to_vec_with_limit(packed, limit)
-            .map_err(|error| format!("damaged: the deflated data set cannot be inflated ({error})"))?;
-        Ok(Self { syntax_uid, syntax, content: Cow::Owned(content), start: 0 })
+        Ok(Self { syntax_uid, syntax, media_class, content, start })
     }
 
     /// The elements of the data set, in order.
@@ -126,56 +141,132 @@ impl<'a> File<'a> {
         Elements::new(&self.content, self.start, self.syntax.encoding)
     }
 
-    /// The elements that an image is made from.
+    /// The elements that an image is made from, wherever they are; of those that are there twice, the last before the
+    /// pixels. What is damaged behind these is passed over.
     pub fn dataset(&self) -> Result<Dataset<'_>, String> {
         let mut found = BTreeMap::new();
         for element in self.elements() {
-            let element = element?;
-            if WANTED.contains(&element.tag) {
+            let element = match element {
+                Err(_) if found.contains_key(&PIXELS) => break,
+                other => other?,
+            };
+            if !WANTED.contains(&element.tag) {
+                continue;
+            }
+            if found.contains_key(&PIXELS) {
+                found.entry(element.tag).or_insert(element);
+            } else {
                 found.insert(element.tag, element);
             }
-            if element.tag >= PIXELS {
-                break;
-            }
         }
-        Ok(Dataset { found })
+        Ok(Dataset { found, media_class: &self.media_class })
     }
 }
 
-/// Whether bytes begin with file meta information or identification (groups 0002 and 0008), without a preamble: three
-/// elements in rising order, which no other file has.
-pub(super) fn begins_data_set(bytes: &[u8]) -> bool {
+/// Inflates a data set (PS3.5 annex A.5), with or without the head that gzip gives.
+fn inflate(packed: &[u8]) -> Result<Vec<u8>, String> {
+    let packed = match packed {
+        [0x1f, 0x8b, 8, 0, _, _, _, _, _, _, rest @ ..] => rest,
+        _ => packed,
+    };
+    let limit = (packed.len() as u64 * 200 + (64 << 20)).min(MAX_FILE_BYTES) as usize;
+    miniz_oxide::inflate::decompress_to_vec_with_limit(packed, limit)
+        .map_err(|error| format!("damaged: the deflated data set cannot be inflated ({error})"))
+}
+
+/// Where a file's elements begin: behind a preamble and `DICM`, behind either of them, or at once.
+fn beginning(bytes: &[u8]) -> usize {
+    match bytes {
+        _ if bytes.get(128..132) == Some(b"DICM") => 132,
+        [b'D', b'I', b'C', b'M', ..] => 4,
+        _ if begins_at_once(bytes) => 0,
+        _ if bytes.get(128..).is_some_and(begins_at_once) => 128,
+        _ => 0,
+    }
+}
+
+/// Whether bytes are those of a DICOM file: a preamble and `DICM`, or elements without them. A head of the file will do.
+pub(super) fn is_dicom(bytes: &[u8]) -> bool {
+    beginning(bytes) > 0 || begins_at_once(bytes)
+}
+
+/// Whether bytes begin with elements: two with a value representation, or three without, from group 0000 to 0028, in
+/// rising order, of even lengths, the first of them texts. No other kind of file does.
+fn begins_at_once(bytes: &[u8]) -> bool {
     let encoding = match bytes {
         [0x02, 0x00, ..] => Encoding::EXPLICIT,
+        [0x00, 0x00, 0x00, 0x00, 4, 0, 0, 0, ..] => Encoding::IMPLICIT,
         _ => match guess(bytes) {
             Ok(syntax) => syntax.encoding,
             Err(_) => return false,
         },
     };
-    let first: Vec<Tag> =
-        Elements::new(bytes, 0, encoding).take(3).map_while(Result::ok).map(|element| element.tag).collect();
-    first.len() == 3 && first.is_sorted() && first[0].0 <= 0x0008 && first[2].0 <= 0x0010
+    let mut elements = Elements::new(bytes, 0, encoding);
+    let (mut last, mut evidence) = (None, 0);
+    while evidence < 6 {
+        let at = elements.position();
+        let Some(tag) = elements.peek() else { break };
+        if last.is_some_and(|last| tag <= last) || tag.0 > 0x0028 && last.is_none() {
+            return false;
+        }
+        last = Some(tag);
+        let named = bytes.get(at + 4..at + 6).is_some_and(|pair| is_vr([pair[0], pair[1]]));
+        // A head may end inside of a value; without a value representation, nothing speaks for such an element.
+        let whole = match elements.next() {
+            Some(Ok(element)) => {
+                if !named && element.value.len() % 2 == 1 {
+                    return false;
+                }
+                let is_text = matches!(tag, Tag(0x0008, 1..=0x1000) | Tag(0x0010, 1..));
+                if !named && is_text && !element.value.iter().all(|&b| b == 0 || (b' '..=b'~').contains(&b)) {
+                    return false;
+                }
+                true
+            }
+            _ => false,
+        };
+        evidence += match (named, whole) {
+            (true, _) => 3,
+            (false, true) if tag.1 != 0 => 2,
+            (false, _) => 0,
+        };
+        if !whole {
+            break;
+        }
+    }
+    evidence >= 6
 }
 
-/// The encoding of a data set that begins with these bytes: its first group is 0008, and two capital letters follow the
-/// first tag where value representations are written.
-fn guess(start: &[u8]) -> Result<Syntax, String> {
-    let explicit = is_explicit(start);
-    match start.first_chunk() {
-        Some([0x08, 0x00]) if explicit => Ok(Syntax::of("1.2.840.10008.1.2.1")),
-        Some([0x08, 0x00]) => Ok(Syntax::of("1.2.840.10008.1.2")),
-        Some([0x00, 0x08]) if explicit => Ok(Syntax::of("1.2.840.10008.1.2.2")),
-        _ => Err("expected a DICOM data set, found unknown bytes".into()),
+/// The encoding of a data set that begins with these bytes: by the order of bytes its group is below 0800, and letters
+/// follow the first tag where value representations are written. None where this says nothing.
+fn encoding(start: &[u8]) -> Option<Encoding> {
+    let order = if start.starts_with(&[0xff, 0xfe]) { Encoding::BIG_ENDIAN } else { Encoding::EXPLICIT };
+    let mut elements = Elements::new(start, 0, order);
+    elements.skip_strays();
+    let start = &start[elements.position()..];
+    let explicit = start.get(4..6).is_some_and(|pair| is_vr([pair[0], pair[1]]));
+    match *start {
+        [low, 0..=7, ..] if low > 0 => Some(Encoding { explicit, big_endian: false }),
+        [0..=7, high, ..] if high > 0 && explicit => Some(Encoding::BIG_ENDIAN),
+        _ => None,
     }
 }
 
-fn is_explicit(start: &[u8]) -> bool {
-    start.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase))
+/// The syntax of a data set that no file meta information describes.
+fn guess(start: &[u8]) -> Result<Syntax, String> {
+    match encoding(start) {
+        Some(Encoding::BIG_ENDIAN) => Ok(Syntax::of("1.2.840.10008.1.2.2")),
+        Some(Encoding::EXPLICIT) => Ok(Syntax::of("1.2.840.10008.1.2.1")),
+        Some(Encoding::IMPLICIT) => Ok(Syntax::of("1.2.840.10008.1.2")),
+        _ if start.is_empty() => Err("expected a DICOM data set, found nothing".into()),
+        _ => Err("expected a DICOM data set, found unknown bytes".into()),
+    }
 }
 
 /// Elements by their tag.
 pub(super) struct Dataset<'a> {
     found: BTreeMap<Tag, Element<'a>>,
+    media_class: &'a str,
 }
 
 impl<'a> Dataset<'a> {
@@ -193,20 +284,25 @@ impl<'a> Dataset<'a> {
         self.text(tag).filter(|text| text.len() <= 16 && text.bytes().all(is_code))
     }
 
-    /// The first number of a decimal string; an error if it is none.
-    pub fn decimal(&self, tag: Tag) -> Result<Option<f64>, String> {
-        let Some(text) = self.text(tag) else { return Ok(None) };
-        let first = text.split('\\').next().unwrap_or_default().trim();
-        match first.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Some(number)),
-            _ if first.is_empty() => Ok(None),
-            _ => Err(format!("expected a number in element {tag}, found a text that is none")),
-        }
+    /// UID of the kind of object; where the data set does not say, of the file meta information.
+    pub fn class(&self) -> &'a str {
+        self.text(SOP_CLASS).unwrap_or(self.media_class)
     }
 
-    /// The first 16-bit number.
+    /// The first value as a number; none if it is none.
+    pub fn decimal(&self, tag: Tag) -> Option<f64> {
+        self.get(tag)?.number()
+    }
+
+    /// The first 16-bit number, whatever it is written as.
     pub fn word(&self, tag: Tag) -> Option<u16> {
-        self.get(tag)?.words().next()
+        let element = self.get(tag)?;
+        match element.vr.as_ref() {
+            Some(b"IS" | b"DS" | b"UL" | b"SL") => {
+                element.number().filter(|n| (0.0..=65_535.0).contains(n)).map(|n| n as u16)
+            }
+            _ => element.words().next(),
+        }
     }
 
     fn need(&self, tag: Tag, name: &str) -> Result<u16, String> {
@@ -247,6 +343,16 @@ impl Photometric {
         ("YBR_RCT", Self::YbrRct),
     ];
 
+    /// By a file's text: the first of its values, in capitals or not, with spaces, underscores or none.
+    fn named(text: &str) -> Option<Self> {
+        let bare = |text: &str| {
+            let kept = text.bytes().filter(|byte| !matches!(byte, b' ' | b'_' | 0));
+            kept.map(|byte| byte.to_ascii_uppercase()).collect::<Vec<_>>()
+        };
+        let first = bare(text.split('\\').next().unwrap_or_default());
+        Self::NAMES.iter().find(|(name, _)| bare(name) == first).map(|&(_, value)| value)
+    }
+
     /// As the standard writes it.
     pub fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, value)| *value == self).map_or("", |(name, _)| name)
@@ -271,39 +377,89 @@ pub(super) struct Header {
     pub stored: u32,
     pub high: u32,
     pub signed: bool,
+    /// What was assumed or passed over, a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Header {
     pub fn read(dataset: &Dataset) -> Result<Self, String> {
-        let frames = frames(dataset)?;
-        if let Some(name) = dataset.text(SOP_CLASS).and_then(not_an_image) {
+        let frames = frames(dataset);
+        let kind = not_an_image(dataset.class());
+        if let Some(name) = kind {
             return Err(format!("expected a single image, found {name}"));
         }
         if dataset.get(FLOAT_PIXELS).or(dataset.get(DOUBLE_PIXELS)).is_some() {
-            return Err("expected pixels of 8 to 16 bits, found floating-point pixel data".into());
+            return Err("expected pixels of 1 to 32 bits, found floating-point pixel data".into());
+        }
+        if dataset.found.contains_key(&PIXELS) && dataset.get(PIXELS).is_none() {
+            return Err("truncated: expected pixels, found pixel data of 0 bytes".into());
         }
         if dataset.get(PIXELS).is_none() {
-            return Err("expected an image, found a DICOM object without pixel data".into());
+            let class = dataset.class();
+            let more = match not_an_image_by_modality(dataset.code(MODALITY).unwrap_or_default()) {
+                Some(name) if class.is_empty() => format!(" ({name}, by its modality)"),
+                _ if class.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !class.is_empty() => {
+                    format!(" (SOP class {class})")
+                }
+                _ => String::new(),
+            };
+            return Err(format!("expected an image, found a DICOM object without pixel data{more}"));
         }
+        let mut notes = Vec::new();
+        let frames = frames.unwrap_or_else(|| {
+            notes.push("Number of Frames is no number: taken as 1".into());
+            1
+        });
         if frames != 1 {
             return Err(format!("expected a single image, found {frames} frames (a multi-frame object)"));
         }
-        let name = dataset.code(PHOTOMETRIC).unwrap_or("none");
-        let known = Photometric::NAMES.iter().find(|(known, _)| *known == name);
-        let expected = || Photometric::NAMES.map(|(name, _)| name).join(", ");
-        let &(_, photometric) = known.ok_or_else(|| {
-            format!("expected a photometric interpretation of {}, found {name}", expected())
-        })?;
+        let photometric = Self::photometric(dataset, &mut notes)?;
+        let samples = if photometric.is_single() { 1 } else { 3 };
+        let mut assume = |tag: Tag, name: &str, value: u32, why: &str| match dataset.word(tag) {
+            Some(found) => u32::from(found),
+            None => {
+                notes.push(format!("{name} is missing: taken as {value}{why}"));
+                value
+            }
+        };
+        let allocated = dataset.need(BITS_ALLOCATED, "Bits Allocated")?.into();
+        if !(1..=32).contains(&allocated) {
+            return Err(format!("expected 1 to 32 bits allocated, found {allocated}"));
+        }
+        let samples = assume(SAMPLES_PER_PIXEL, "Samples per Pixel", samples, "") as usize;
+        let bits = dataset.word(HIGH_BIT).map_or(allocated, |high| (u32::from(high) + 1).min(allocated));
+        let stored = assume(BITS_STORED, "Bits Stored", bits, "");
+        if stored == 0 || stored > allocated {
+            return Err(format!("expected stored bits inside the {allocated} allocated, found {stored}"));
+        }
+        let lowest = stored - 1;
+        let high = match dataset.word(HIGH_BIT).map(u32::from) {
+            Some(high) if high >= allocated || high < lowest => {
+                notes.push(format!(
+                    "High Bit {high} does not fit {stored} bits of {allocated}: taken as {lowest}"
+                ));
+                lowest
+            }
+            Some(high) => high,
+            None => {
+                notes.push(format!("High Bit is missing: taken as Bits Stored - 1, {lowest}"));
+                lowest
+            }
+        };
+        if dataset.word(SIGNED).is_none() {
+            notes.push("Pixel Representation is missing: values are taken as unsigned".into());
+        }
         let header = Self {
             rows: dataset.need(ROWS, "Rows")?.into(),
             columns: dataset.need(COLUMNS, "Columns")?.into(),
-            samples: dataset.need(SAMPLES_PER_PIXEL, "Samples per Pixel")?.into(),
+            samples,
             photometric,
             planar: dataset.word(PLANAR) == Some(1),
-            allocated: dataset.need(BITS_ALLOCATED, "Bits Allocated")?.into(),
-            stored: dataset.need(BITS_STORED, "Bits Stored")?.into(),
-            high: dataset.need(HIGH_BIT, "High Bit")?.into(),
+            allocated,
+            stored,
+            high,
             signed: dataset.word(SIGNED) == Some(1),
+            notes,
         };
         if dataset.get(SEGMENTED_PALETTE).is_some() && dataset.get(PALETTE[0].1).is_none() {
             return Err("expected a plain palette, found a segmented one".into());
@@ -312,8 +468,34 @@ impl Header {
         Ok(header)
     }
 
+    /// The photometric interpretation; where the file has none, by its samples and its palette.
+    fn photometric(dataset: &Dataset, notes: &mut Vec<String>) -> Result<Photometric, String> {
+        let Some(text) = dataset.text(PHOTOMETRIC) else {
+            let palette = PALETTE.iter().all(|&(descriptor, _)| dataset.get(descriptor).is_some());
+            let assumed = match dataset.word(SAMPLES_PER_PIXEL) {
+                Some(3) => Photometric::Rgb,
+                _ if palette => Photometric::Palette,
+                _ => Photometric::Monochrome2,
+            };
+            notes.push(format!("Photometric Interpretation is missing: taken as {}", assumed.name()));
+            return Ok(assumed);
+        };
+        let Some(found) = Photometric::named(text) else {
+            let known = Photometric::NAMES.map(|(name, _)| name).join(", ");
+            let name = dataset.code(PHOTOMETRIC).unwrap_or("a text that is no code");
+            return Err(format!("expected a photometric interpretation of {known}, found {name}"));
+        };
+        if text != found.name() {
+            notes.push(format!(
+                "Photometric Interpretation is not written as the standard does: taken as {}",
+                found.name()
+            ));
+        }
+        Ok(found)
+    }
+
     fn check(&self) -> Result<(), String> {
-        let Self { rows, columns, samples, photometric, allocated, stored, high, .. } = *self;
+        let Self { rows, columns, samples, photometric, allocated, .. } = *self;
         if !(1..=MAX_PIXELS).contains(&(rows as u64 * columns as u64)) {
             let limit = MAX_PIXELS / 1_000_000;
             return Err(format!(
@@ -325,15 +507,23 @@ impl Header {
             let name = photometric.name();
             return Err(format!("expected {expected} samples per pixel for {name}, found {samples}"));
         }
-        if !matches!(allocated, 8 | 16) {
-            return Err(format!("expected 8 or 16 bits allocated, found {allocated}"));
-        }
-        if stored == 0 || stored > allocated || high >= allocated || high + 1 < stored {
-            return Err(format!(
-                "expected stored bits inside the {allocated} allocated, found {stored} with high bit {high}"
-            ));
+        let whole = matches!(allocated, 8 | 16) || allocated == 32 && photometric == Photometric::Rgb;
+        if samples > 1 && !whole {
+            let name = photometric.name();
+            return Err(format!("expected 8 or 16 bits allocated for {name}, found {allocated}"));
         }
         Ok(())
+    }
+
+    /// A stored value as the number that it is: 32 unsigned bits do not fit an `i32`, whose bits they are.
+    pub fn number(&self, value: i32) -> i64 {
+        if self.stored == 32 && !self.signed { i64::from(value as u32) } else { value.into() }
+    }
+
+    /// The smallest and the largest of stored values.
+    pub fn extremes(&self, values: &[i32]) -> [i64; 2] {
+        let numbers = || values.iter().map(|&value| self.number(value));
+        [numbers().min().unwrap_or_default(), numbers().max().unwrap_or_default()]
     }
 
     /// Pixels of the image.
@@ -347,9 +537,10 @@ impl Header {
     }
 }
 
-/// Number of frames: 1 where nothing is said, or 0.
-pub(super) fn frames(dataset: &Dataset) -> Result<u32, String> {
-    let Some(text) = dataset.text(FRAMES) else { return Ok(1) };
-    let frames = text.parse::<u32>().map(|frames| frames.max(1));
-    frames.map_err(|_| format!("expected a number of frames in {FRAMES}, found a text that is none"))
+/// Number of frames: 1 where nothing is said, or less; none if what is said begins with no number.
+pub(super) fn frames(dataset: &Dataset) -> Option<u32> {
+    let Some(text) = dataset.text(FRAMES) else { return Some(1) };
+    let text = text.trim_start_matches('+');
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    if text.starts_with('-') { Some(1) } else { text[..end].parse::<u32>().ok().map(|frames| frames.max(1)) }
 }

@@ -44,13 +44,13 @@ pub struct Stored {
     pub samples_per_pixel: usize,
     /// Bits that a value has.
     pub bits: u32,
-    /// Bits that a value takes in an uncompressed file: 8 or 16.
+    /// Bits that a value takes in an uncompressed file.
     pub allocated: u32,
     /// Whether values are in two's complement.
     pub signed: bool,
     /// The colour space of the file; where it is luma and chroma, `values` are RGB.
     pub photometric: Photometric,
-    /// `[rows, columns, samples_per_pixel]`.
+    /// `[rows, columns, samples_per_pixel]`; 32 unsigned bits as they are.
     pub values: Vec<i32>,
 }
 
@@ -63,7 +63,7 @@ pub struct Description {
     pub transfer_syntax_name: &'static str,
     /// As the file writes it, such as `DX`; empty if it does not say.
     pub modality: String,
-    /// How many frames; none if what the file says is no number.
+    /// How many frames; none if what the file says begins with no number.
     pub frames: Option<u32>,
     /// The image, or why it is refused.
     pub image: Result<ImageDescription, String>,
@@ -80,7 +80,7 @@ pub struct ImageDescription {
     pub columns: usize,
     /// 1 or 3.
     pub samples_per_pixel: usize,
-    /// 8 or 16.
+    /// 1 to 32.
     pub bits_allocated: u32,
     /// Bits that a value has.
     pub bits_stored: u32,
@@ -89,18 +89,27 @@ pub struct ImageDescription {
     /// Whether values are in two's complement.
     pub signed: bool,
     /// The smallest and the largest stored value.
-    pub values: [i32; 2],
+    pub values: [i64; 2],
     /// Stored values, from and to, that are no part of the image.
     pub padding: Option<[i32; 2]>,
     /// Gray images: the modality transform.
     pub modality_transform: Option<Modality>,
     /// Gray images: the values of interest.
     pub voi: Option<Voi>,
+    /// Whether the file has values of interest that cannot be used, so that `voi` is computed.
+    pub voi_unusable: bool,
+    /// What was assumed, taken otherwise than written, or not applied: a sentence each. None holds a text of the file but
+    /// codes.
+    pub notes: Vec<String>,
 }
 
-/// Whether a file's content looks like DICOM: `DICM` after a preamble, or a data set that begins without one.
+/// Bytes of a file's head by which [`is_dicom`] knows what it is.
+pub const SNIFFED_BYTES: usize = 4096;
+
+/// Whether a file's content, or its first [`SNIFFED_BYTES`], are those of a DICOM file: `DICM` after a preamble, or elements
+/// that begin without one. It reads a few elements and allocates nothing.
 pub fn is_dicom(bytes: &[u8]) -> bool {
-    bytes.get(128..132) == Some(b"DICM") || header::begins_data_set(bytes)
+    header::is_dicom(bytes)
 }
 
 /// Reads the stored values of the one image of a DICOM file.
@@ -142,11 +151,11 @@ pub(crate) fn picture(bytes: &[u8]) -> Result<Picture, String> {
     let values = pixels(&file, &dataset, &header)?;
     let (channels, bits, samples) = match header.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
-            let pipeline = Pipeline::new(&dataset, &header, &values)?;
+            let pipeline = Pipeline::new(&dataset, &header, &values);
             (1, if pipeline.unchanged { 8 } else { 16 }, pipeline.apply(&values))
         }
         Photometric::Palette => {
-            let (samples, bits) = colour::palette(&dataset, &values)?;
+            let (samples, bits) = colour::palette(&dataset, &values, &mut Vec::new())?;
             (3, bits, samples)
         }
         _ => (3, if header.stored <= 8 { 8 } else { 16 }, colour::rgb(&header, &values)),
@@ -167,7 +176,7 @@ pub fn describe(path: &Path) -> Result<Description, Error> {
             transfer_syntax: file.syntax_uid.clone(),
             transfer_syntax_name: file.syntax.name,
             modality: dataset.code(MODALITY).unwrap_or_default().into(),
-            frames: header::frames(&dataset).ok(),
+            frames: header::frames(&dataset),
             image: describe_image(&file, &dataset),
         })
     })
@@ -176,9 +185,13 @@ pub fn describe(path: &Path) -> Result<Description, Error> {
 fn describe_image(file: &File, dataset: &Dataset) -> Result<ImageDescription, String> {
     let header = Header::read(dataset)?;
     let values = pixels(file, dataset, &header)?;
+    let mut notes = header.notes.clone();
+    if header.photometric == Photometric::Palette {
+        colour::palette(dataset, &values, &mut notes)?;
+    }
     let gray = matches!(header.photometric, Photometric::Monochrome1 | Photometric::Monochrome2);
-    let pipeline = gray.then(|| Pipeline::new(dataset, &header, &values)).transpose()?;
-    let extreme = |found: Option<&i32>| found.copied().unwrap_or_default();
+    let pipeline = gray.then(|| Pipeline::new(dataset, &header, &values));
+    notes.extend(pipeline.iter().flat_map(|pipeline| pipeline.notes.clone()));
     Ok(ImageDescription {
         photometric: header.photometric,
         rows: header.rows,
@@ -188,10 +201,12 @@ fn describe_image(file: &File, dataset: &Dataset) -> Result<ImageDescription, St
         bits_stored: header.stored,
         high_bit: header.high,
         signed: header.signed,
-        values: [extreme(values.iter().min()), extreme(values.iter().max())],
+        values: header.extremes(&values),
         padding: pipeline.as_ref().and_then(|pipeline| pipeline.padding),
         modality_transform: pipeline.as_ref().map(|pipeline| pipeline.modality.clone()),
+        voi_unusable: pipeline.as_ref().is_some_and(|pipeline| pipeline.voi_unusable),
         voi: pipeline.map(|pipeline| pipeline.voi),
+        notes,
     })
 }
 
@@ -239,8 +254,7 @@ pub(crate) fn group(path: &Path, name: &str) -> Result<String, Error> {
 
 fn pseudonym(bytes: &[u8], tag: Tag) -> Option<String> {
     let file = File::open(bytes).ok()?;
-    let element = file.elements().map_while(Result::ok).take_while(|element| element.tag <= tag);
-    let value = element.last().filter(|element| element.tag == tag)?.value;
+    let value = file.elements().map_while(Result::ok).find(|element| element.tag == tag)?.value;
     let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
     let start = value.iter().position(|byte| !is_padding(byte))?;
     let end = value.iter().rposition(|byte| !is_padding(byte))?;

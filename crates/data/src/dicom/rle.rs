@@ -15,6 +15,9 @@ pub(super) fn decode(header: &Header, code: &[u8]) -> Result<Decoded, String> {
         return Err("truncated: the RLE header is not complete".into());
     }
     let (found, bytes) = (number(0)?, header.allocated as usize / 8);
+    if bytes == 0 || !header.allocated.is_multiple_of(8) {
+        return Err(format!("expected RLE of whole bytes, found {} bits allocated", header.allocated));
+    }
     let planes = header.samples * bytes;
     if found != planes {
         return Err(format!("expected {planes} RLE segments, found {found}"));
@@ -27,7 +30,8 @@ pub(super) fn decode(header: &Header, code: &[u8]) -> Result<Decoded, String> {
         let (sample, shift) = (plane / bytes, 8 * (bytes - 1 - plane % bytes));
         unpack(segment, values[sample..].iter_mut().step_by(header.samples), shift)?;
     }
-    values.iter_mut().for_each(|value| *value >>= header.high + 1 - header.stored);
+    let shift = header.high + 1 - header.stored;
+    values.iter_mut().for_each(|value| *value = (*value as u32 >> shift) as i32);
     Ok(Decoded { values, ybr: None })
 }
 

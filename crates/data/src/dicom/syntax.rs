@@ -26,7 +26,7 @@ pub(super) struct Syntax {
 const SYNTAXES: [(&str, &str, Option<Codec>); 43] = [
     ("", "Implicit VR Little Endian", Some(Codec::Native)),
     (".1", "Explicit VR Little Endian", Some(Codec::Native)),
-    (".1.98", "Encapsulated Uncompressed Explicit VR Little Endian", None),
+    (".1.98", "Encapsulated Uncompressed Explicit VR Little Endian", Some(Codec::Native)),
     (".1.99", "Deflated Explicit VR Little Endian", Some(Codec::Native)),
     (".2", "Explicit VR Big Endian", Some(Codec::Native)),
     (".4.50", "JPEG Baseline (Process 1)", Some(Codec::Jpeg)),
@@ -87,38 +87,84 @@ impl Syntax {
 
 /// What an object that is not one flat image is called, by its SOP class; none for an image.
 pub(super) fn not_an_image(class: &str) -> Option<&'static str> {
-    let storage = class.strip_prefix("1.2.840.10008.5.1.4.1.1.");
+    let Some(storage) = class.strip_prefix("1.2.840.10008.5.1.4.1.1.") else {
+        return match class {
+            "1.2.840.10008.1.3.10" => Some("a media directory (DICOMDIR)"),
+            "1.2.840.10008.5.1.4.38.1" => Some("a hanging protocol"),
+            "1.2.840.10008.5.1.4.39.1" => Some("a colour palette"),
+            "1.2.840.10008.5.1.4.43.1" | "1.2.840.10008.5.1.4.44.1" | "1.2.840.10008.5.1.4.45.1" => {
+                Some("an implant template")
+            }
+            _ if class.starts_with("1.2.840.10008.5.1.4.34.") => Some("a worklist or procedure step"),
+            _ => None,
+        };
+    };
     let name = match storage {
-        None => match class {
-            "1.2.840.10008.1.3.10" => "a media directory (DICOMDIR)",
-            _ => return None,
-        },
-        Some("2.1" | "2.2") => "an enhanced CT (multi-frame) object",
-        Some("4.1" | "4.3" | "4.4") => "an enhanced MR (multi-frame) object",
-        Some("4.2") => "an MR spectroscopy",
-        Some("128.1" | "130") => "an enhanced PET (multi-frame) object",
-        Some("6.2") => "an enhanced ultrasound volume (multi-frame object)",
-        Some("12.1.1" | "12.2.1") => "an enhanced angiography (multi-frame) object",
-        Some("13.1.1" | "13.1.2" | "13.1.3" | "13.1.4" | "13.1.5") => "a reconstructed (multi-frame) volume",
-        Some("77.1.6") => "a whole-slide microscopy",
-        Some("30") => "a parametric map",
-        Some("66") => "raw data",
-        Some("66.1" | "66.2" | "66.3" | "66.5" | "66.6") => "a registration, fiducials or a surface",
-        Some("66.4" | "66.7") => "a segmentation",
-        Some("67") => "a real world value mapping",
-        Some("88.59") => "a key object selection",
-        Some("104.1" | "104.2") => "an encapsulated document",
-        Some("104.3" | "104.4" | "104.5") => "an encapsulated model",
-        Some("481.2") => "a radiotherapy dose",
-        Some("481.3") => "a radiotherapy structure set",
+        "2.1" | "2.2" => "an enhanced CT (multi-frame) object",
+        "4.1" | "4.3" | "4.4" => "an enhanced MR (multi-frame) object",
+        "4.2" => "an MR spectroscopy",
+        "128.1" | "130" => "an enhanced PET (multi-frame) object",
+        "6.2" => "an enhanced ultrasound volume (multi-frame object)",
+        "12.1.1" | "12.2.1" => "an enhanced angiography (multi-frame) object",
+        "13.1.1" | "13.1.2" | "13.1.3" | "13.1.4" | "13.1.5" => "a reconstructed (multi-frame) volume",
+        "77.1.6" => "a whole-slide microscopy",
+        "77.1.5.3" => "a relation of stereometric images",
+        "30" => "a parametric map",
+        "66" => "raw data",
+        "66.1" | "66.3" => "a spatial registration",
+        "66.2" => "spatial fiducials",
+        "66.4" | "66.7" => "a segmentation",
+        "66.5" => "a surface segmentation",
+        "66.6" => "tractography results",
+        "67" => "a real world value mapping",
+        "68.1" | "68.2" => "a surface scan",
+        "78.7" | "78.8" => "an intraocular lens calculation",
+        "79.1" => "a macular grid report",
+        "80.1" => "a visual field report",
+        "88.40" => "a procedure log",
+        "88.50" | "88.65" | "88.69" => "a structured report of computer-aided detection",
+        "88.59" => "a key object selection",
+        "88.67" | "88.68" | "88.73" | "88.74" | "88.76" => "a structured report of radiation dose",
+        "104.1" => "an encapsulated PDF document",
+        "104.2" => "an encapsulated CDA document",
+        "104.3" | "104.4" | "104.5" => "an encapsulated model",
+        "200.1" | "200.3" => "a protocol",
+        "200.2" => "a performed protocol",
+        "201.1" => "a storage inventory",
+        "481.2" => "a radiotherapy dose",
+        "481.3" => "a radiotherapy structure set",
+        "481.4" | "481.6" | "481.7" | "481.9" => "a radiotherapy treatment record",
+        "481.5" | "481.8" => "a radiotherapy plan",
         // 481.1 is RT Image, a radiograph of the treatment beam.
-        Some(class) if class.starts_with("481.") && class != "481.1" => "a radiotherapy object",
-        Some(class) if class.starts_with("88.") => "a structured report",
-        Some(class) if class.starts_with("11.") => "a presentation state",
-        Some(class) if class.starts_with("9.") => "a waveform",
+        class if class.starts_with("481.") && class != "481.1" => "a radiotherapy object",
+        class if class.starts_with("78.") => "ophthalmic measurements",
+        class if class.starts_with("88.") => "a structured report",
+        class if class.starts_with("11.") => "a presentation state",
+        class if class.starts_with("9.") => "a waveform",
         _ => return None,
     };
     Some(name)
+}
+
+/// The same by the modality (PS3.3 section C.7.3.1.1.1), for an object that does not say its class.
+pub(super) fn not_an_image_by_modality(modality: &str) -> Option<&'static str> {
+    Some(match modality {
+        "SR" => "a structured report",
+        "KO" => "a key object selection",
+        "PR" => "a presentation state",
+        "SEG" => "a segmentation",
+        "REG" => "a spatial registration",
+        "FID" => "spatial fiducials",
+        "DOC" => "an encapsulated document",
+        "M3D" => "an encapsulated model",
+        "RTPLAN" => "a radiotherapy plan",
+        "RTSTRUCT" => "a radiotherapy structure set",
+        "RTDOSE" => "a radiotherapy dose",
+        "RTRECORD" => "a radiotherapy treatment record",
+        "RWV" => "a real world value mapping",
+        "ECG" | "EPS" | "HD" | "RESP" | "AU" => "a waveform",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -136,6 +182,7 @@ mod tests {
             assert_eq!(storage(image), None, "{image}");
         }
         assert_eq!(storage("88.33"), Some("a structured report"));
-        assert_eq!(storage("481.5"), Some("a radiotherapy object"));
+        assert_eq!(storage("481.5"), Some("a radiotherapy plan"));
+        assert_eq!(storage("481.17"), Some("a radiotherapy object"));
     }
 }

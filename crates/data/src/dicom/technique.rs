@@ -5,7 +5,7 @@
 //! are given as a hash, which is enough to tell two values apart.
 
 use super::element::{Element, Tag};
-use super::header::{File, PIXELS};
+use super::header::File;
 
 /// How a value is given.
 #[derive(Clone, Copy)]
@@ -75,8 +75,7 @@ pub fn technique(bytes: &[u8]) -> Vec<(&'static str, String)> {
     if !file.syntax_uid.is_empty() {
         found.push(("TransferSyntaxUID", file.syntax_uid.clone()));
     }
-    let before_pixels = file.elements().map_while(Result::ok).take_while(|element| element.tag < PIXELS);
-    found.extend(before_pixels.filter_map(|element| {
+    found.extend(file.elements().map_while(Result::ok).filter_map(|element| {
         let (_, keyword, form) = ELEMENTS.iter().find(|(tag, ..)| *tag == element.tag)?;
         Some((*keyword, value(&element, *form)?))
     }));

@@ -19,6 +19,17 @@ impl Writer {
         meta
     }
 
+    /// A data set alone, without preamble and meta information.
+    pub fn bare(explicit: bool, big_endian: bool) -> Self {
+        Self { bytes: Vec::new(), explicit, big_endian }
+    }
+
+    /// Whatever bytes.
+    pub fn push(&mut self, bytes: &[u8]) -> &mut Self {
+        self.bytes.extend(bytes);
+        self
+    }
+
     fn word(&mut self, word: u16) {
         self.bytes.extend(if self.big_endian { word.to_be_bytes() } else { word.to_le_bytes() });
     }

@@ -6,6 +6,8 @@ mod dataset;
 mod decode;
 mod dicom;
 mod dicom_codecs;
+mod dicom_display;
+mod dicom_odd;
 mod dicom_pictures;
 mod loader;
 mod manifest;

@@ -12,6 +12,7 @@ mod intake;
 mod interop;
 mod no_native;
 mod predict;
+mod runs;
 mod split;
 mod support;
 mod tensorboard;

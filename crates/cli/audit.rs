@@ -99,9 +99,14 @@ pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
     let mut found = audit::quick(&labelled.dataset);
     if !labelled.is_training_data
         && let Ok(config) = train::Config::of_run(model)
-        && let Ok((training, _)) = train::open_data(&config.data, config.group_by.as_deref(), config.seed)
     {
-        found.compare(&labelled.dataset, &training);
+        match train::open_data(&config.data, config.group_by.as_deref(), config.seed) {
+            Ok((training, _)) => found.compare(&labelled.dataset, &training),
+            Err(error) => note(format_args!(
+                "whether the model was trained with some of these files is not known, because its data cannot be \
+                 opened ({error})"
+            )),
+        }
     }
     found
 }

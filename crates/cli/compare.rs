@@ -9,7 +9,7 @@ use model::Model;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Classifier, Evaluation, Predictions};
+use train::{Classifier, Evaluation, Looks, Predictions};
 
 /// Compare two models on the same labelled images
 #[derive(clap::Args)]
@@ -49,6 +49,9 @@ struct Comparison {
     passed_over: PassedOver,
     /// Its images that were left out, with the reasons.
     unreadable: Vec<serde_json::Value>,
+    /// The same for people.
+    #[serde(skip)]
+    looks: [Option<Looks>; 2],
 }
 
 #[derive(Serialize)]
@@ -63,7 +66,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let [a, b] = &models;
     check_classes(a, b, &args)?;
     let labelled = args.labelled.open(&a.metadata)?;
-    if labelled.is_training_data && b.metadata.provenance.data_fingerprint != labelled.dataset.fingerprint() {
+    let is_own_of_b = labelled.dataset.compare_fingerprint(&b.metadata.provenance.data_fingerprint).is_same();
+    if labelled.is_training_data && !is_own_of_b {
         note(format_args!(
             "warning: {} was not trained on this data set with these splits; if it has seen some of these images, it \
              looks better than it is",
@@ -87,6 +91,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let auroc = auroc.collect();
     let right = [first.right(), second.right()];
     let images = labelled.part.len();
+    let looks = [(&args.first, labelled.is_training_data), (&args.second, is_own_of_b)]
+        .map(|(run, is_own)| count_opening(run, &labelled, is_own));
     let comparison = Comparison {
         split: labelled.name.clone(),
         images,
@@ -95,7 +101,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         accuracy: [0, 1].map(|i| right[i].iter().filter(|&&right| right).count() as f64 / images as f64),
         auroc,
         mcnemar: mcnemar(&right[0], &right[1], groups),
-        test_openings: [&args.first, &args.second].map(|run| count_opening(run, &labelled)),
+        test_openings: looks.map(|looks| looks.map(|looks| looks.times)),
+        looks,
         passed_over: labelled.dataset.passed_over.clone(),
         unreadable: unreadable(&labelled.dataset),
         models: [args.first, args.second].map(|path| path.display().to_string()),
@@ -143,10 +150,12 @@ impl Comparison {
     fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let [a, b] = &self.models;
         let groups = match self.groups {
+            Some(1) => "1 independent group".to_owned(),
             Some(groups) => format!("{groups} independent groups"),
             None => "groups unknown, images taken as independent".to_owned(),
         };
-        writeln!(out, "{}: {} images, {groups}", self.split, self.images)?;
+        let plural = if self.images == 1 { "" } else { "s" };
+        writeln!(out, "{}: {} image{plural}, {groups}", self.split, self.images)?;
         writeln!(out, "  A  {a}\n  B  {b}\n")?;
         let [first, second] = self.accuracy;
         writeln!(out, "  accuracy  A {first:.3}  B {second:.3}")?;
@@ -168,12 +177,9 @@ impl Comparison {
             writeln!(out, "  AUROC     A {first:.3}  B {second:.3}  of {class}")?;
             writeln!(out, "            A - B = {apart:+.3}{interval}; {p} (DeLong, paired)")?;
         }
-        for (name, times) in ["A", "B"].iter().zip(self.test_openings) {
-            if let Some(times) = times {
-                writeln!(
-                    out,
-                    "  These images have been opened {times} times by {name} (test-openings.json)."
-                )?;
+        for (name, looks) in ["A", "B"].iter().zip(self.looks) {
+            if let Some(looks) = looks {
+                writeln!(out, "  {}", looks.sentence(name))?;
             }
         }
         writeln!(out, "\nResearch use only, not a medical device.")

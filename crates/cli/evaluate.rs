@@ -14,7 +14,7 @@ use model::Model;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Classifier, Evaluation, Opening, Question};
+use train::{Classifier, Evaluation, Looks, Opening, Openings, Question};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -91,6 +91,9 @@ struct Output {
     unreadable: Vec<serde_json::Value>,
     /// How often the run has opened this test split, with this time; none for a model file or another split.
     test_openings: Option<usize>,
+    /// The same for people.
+    #[serde(skip)]
+    looks: Option<Looks>,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -126,7 +129,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         None => None,
     };
-    let test_openings = count_opening(&args.model, &labelled);
+    let looks = count_opening(&args.model, &labelled, labelled.is_training_data);
     let audit = beside(&labelled, &args.model);
     if let Some(path) = &args.report {
         let page = Page {
@@ -138,7 +141,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             subgroups: &subgroups,
             run: args.model.is_dir().then_some((args.model.as_path(), labelled.is_training_data)),
             audit: Some(serde_json::to_value(&audit)?),
-            openings: test_openings,
+            openings: looks.map(|looks| looks.times),
         };
         page.write(path, None)?;
     }
@@ -151,7 +154,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         audit,
         passed_over,
         unreadable,
-        test_openings,
+        test_openings: looks.map(|looks| looks.times),
+        looks,
     };
     let mut out = io::stdout().lock();
     if args.json {
@@ -179,13 +183,18 @@ impl Args {
     }
 }
 
-/// Counts this look at a test split, or at images that are all there is, in the run folder `run`.
-pub fn count_opening(run: &Path, labelled: &Labelled) -> Option<usize> {
-    if !run.is_dir() || !["test", "all"].contains(&labelled.name.as_str()) {
+/// Counts this look at images in the run folder `run`, with whose data it was trained if `is_own`: at what is tested, or
+/// at what was tested before and is called otherwise here. What a run itself trains and validates with it sees all the time.
+pub fn count_opening(run: &Path, labelled: &Labelled, is_own: bool) -> Option<Looks> {
+    let is_tested = ["test", "all"].contains(&labelled.name.as_str());
+    if !run.is_dir() || is_own && !is_tested {
         return None;
     }
-    let fingerprint = labelled.dataset.fingerprint();
-    let opening = Opening::now(shell::typed(), fingerprint, labelled.part.len());
+    let opening = Opening::now(shell::typed(), &labelled.dataset, &labelled.part);
+    let was_tested = || Openings::of_run(run).is_ok_and(|known| known.looks(&opening).times > 0);
+    if !is_tested && !was_tested() {
+        return None;
+    }
     let counted = train::record_opening(run, opening);
     counted
         .inspect_err(|error| {
@@ -202,10 +211,11 @@ impl Output {
         }
         if self.views > 1 {
             let views = self.views;
-            writeln!(
-                out,
-                "  Probabilities are means over {views} views of each image; the threshold was chosen without."
-            )?;
+            let without = match (self.summary.threshold, self.summary.threshold_rule.as_str()) {
+                (None, _) | (_, "fixed" | "largest probability") => "",
+                _ => "; the threshold was chosen without",
+            };
+            writeln!(out, "  Probabilities are means over {views} views of each image{without}.")?;
         }
         if !self.subgroups.is_empty() {
             self.print_subgroups(out)?;
@@ -213,12 +223,8 @@ impl Output {
         if let Some(found) = &self.localisation {
             found.print(out)?;
         }
-        if let Some(times) = self.test_openings {
-            let plural = if times == 1 { "" } else { "s" };
-            writeln!(
-                out,
-                "  These images have been opened {times} time{plural} by this run (test-openings.json)."
-            )?;
+        if let Some(looks) = self.looks {
+            writeln!(out, "  {}", looks.sentence("this run"))?;
         }
         Ok(writeln!(out, "\nResearch use only, not a medical device.")?)
     }

@@ -11,6 +11,8 @@ pub enum Failure {
     Failed(String),
     /// Something failed and was reported where it happened: status 1.
     Reported,
+    /// A run was stopped, and said so: the status tells by what.
+    Stopped,
     /// Whoever read the output wants no more: status 0, as `head` expects.
     OutputClosed,
 }
@@ -41,7 +43,17 @@ impl Failure {
                 1
             }
             Self::Reported => 1,
+            Self::Stopped => crate::interrupt::status(),
             Self::OutputClosed => 0,
+        }
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Failed(message) => f.write_str(message),
+            Self::Reported | Self::Stopped | Self::OutputClosed => Ok(()),
         }
     }
 }

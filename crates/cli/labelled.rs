@@ -2,10 +2,10 @@
 
 use crate::failure::{Failure, note};
 use crate::progress::Counter;
-use data::{Dataset, Split};
+use crate::shell;
+use data::{Dataset, Likeness, Split};
 use model::Metadata;
 use std::path::PathBuf;
-use train::open_data_with;
 
 /// The arguments that say it.
 #[derive(clap::Args)]
@@ -15,7 +15,7 @@ pub struct DataArgs {
     /// train, val, test or all
     #[arg(long, default_value = "test")]
     split: String,
-    /// What is not independent: a column, a pattern of the file name such as 'person*_', or
+    /// What is not independent, if it is not what the model was trained with: a column, a pattern of the file name such as 'person*_', or
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<String>,
@@ -82,20 +82,51 @@ impl DataArgs {
     fn dataset(&self, metadata: &Metadata) -> Result<(Dataset, bool), Failure> {
         let provenance = &metadata.provenance;
         let trained_by = provenance.config.get("group_by").and_then(|by| by.as_str());
-        let group_by = self.group_by.as_deref().or(trained_by);
-        let plain = train::grouped(&self.data, self.group_by.as_deref(), self.skip_unreadable)
-            .map_err(Failure::of_settings)?;
-        if let Ok((drawn, _)) =
-            open_data_with(&self.data, group_by, provenance.seed.unwrap_or(0), self.skip_unreadable)
-            && drawn.fingerprint() == provenance.data_fingerprint
-        {
-            note("this is the data set that the model was trained on, with the splits of that run");
-            return Ok((drawn, true));
+        let mut plain =
+            train::grouped(&self.data, None, self.skip_unreadable).map_err(Failure::of_settings)?;
+        let wanted = self.group_by.as_deref();
+        // The splits of training follow from its groups; what is independent here may be asked for otherwise.
+        let mut drawn = plain.clone();
+        let fits = trained_by.map_or(Ok(()), |by| self.regroup(&mut drawn, by));
+        match (wanted, trained_by, &fits) {
+            (Some(by), ..) => self.regroup(&mut plain, by)?,
+            (None, Some(by), Ok(())) => {
+                plain.clone_from(&drawn);
+                let (by, option) = (shell::quote(by), "(another with --group-by COLUMN|PATTERN)");
+                note(format_args!("groups: by {by}, as the model was trained {option}"));
+            }
+            (None, Some(by), Err(failure)) => note(format_args!(
+                "warning: the model was trained with --group-by {}, which does not fit here, so intervals may be too \
+                 narrow; --group-by COLUMN|PATTERN gives groups ({failure})",
+                shell::quote(by)
+            )),
+            (None, None, _) => {}
+        }
+        if fits.is_ok() && drawn.assign_splits(provenance.seed.unwrap_or(0)).is_ok() {
+            let likeness = drawn.compare_fingerprint(&provenance.data_fingerprint);
+            if likeness.is_same() {
+                let known = if likeness == Likeness::SameSizes { ", by names and sizes," } else { "" };
+                note(format_args!(
+                    "this is{known} the data set that the model was trained on, with the splits of that run"
+                ));
+                if let Some(by) = wanted {
+                    self.regroup(&mut drawn, by)?;
+                }
+                return Ok((drawn, true));
+            }
         }
         if plain.samples.iter().all(|sample| sample.split.is_none()) {
             note(format_args!("{} has no splits: all of it is evaluated", self.data.display()));
         }
         Ok((plain, false))
+    }
+
+    fn regroup(&self, dataset: &mut Dataset, by: &str) -> Result<(), Failure> {
+        let by = by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?;
+        match self.skip_unreadable {
+            true => Ok(dataset.group_readable_by(&by)?),
+            false => Ok(dataset.group_by(&by)?),
+        }
     }
 }
 

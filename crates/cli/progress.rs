@@ -12,7 +12,7 @@ use dashboard::{Dashboard, clock};
 use data::{Split, SplitOrigin};
 use screen::Lines;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use train::{Epoch, Event};
 
 /// Follows a training run.
@@ -33,10 +33,17 @@ impl Progress {
         self.dashboard.observe(event);
         match event {
             Event::Checking { images } => {
-                note(format_args!("reading {images} images once, to leave out those that cannot be read"));
+                let images = count(*images, "image");
+                note(format_args!("reading {images} once, to leave out those that cannot be read"));
             }
-            Event::Started { dataset, origin, network, from, steps, images, .. } => {
+            Event::Started { dataset, origin, network, from, steps, images, unknown_contents, .. } => {
                 describe_data(dataset, *origin);
+                if *unknown_contents {
+                    note(
+                        "this run was begun by an earlier version, which noted names and sizes of its files: those are the \
+                         same; whether the files hold the same is not known",
+                    );
+                }
                 let (parameters, width) = (network.total_parameters(), network.width);
                 let [height, wide] = network.image_size;
                 let channels = network.channels;
@@ -45,7 +52,11 @@ impl Progress {
                     network.arch
                 ));
                 let at = if *from > 0 { format!(", from step {from}") } else { String::new() };
-                note(format_args!("training: {images} images an epoch, {steps} steps at most{at}"));
+                let (images, steps) = (count(*images, "image"), count(*steps as usize, "step"));
+                note(format_args!("training: {images} an epoch, {steps} at most{at}"));
+                note(
+                    "of each epoch: loss in training and validation, accuracy, AUROC, images a second, time",
+                );
                 self.lines = Some(Lines::default());
             }
             Event::Step { .. } => {
@@ -66,27 +77,61 @@ impl Progress {
     }
 
     fn epoch(&self, row: &Epoch) {
-        let &Epoch { epoch, train_loss, val_loss, val_accuracy, val_auroc, seconds, best, .. } = row;
-        let auroc = val_auroc.map_or("-".to_owned(), |auroc| format!("{auroc:.3}"));
-        let mark = if best { "  best" } else { "" };
-        let (epochs, speed) = (self.epochs, self.dashboard.images_per_second());
-        note(format_args!(
-            "epoch {epoch:>3}/{epochs}  loss {train_loss:.4}  val loss {val_loss:.4}  accuracy {val_accuracy:.3}  \
-             AUROC {auroc}  {seconds:.1} s  {speed:.1} images/s{mark}"
-        ));
+        note(epoch_line(row, self.epochs));
     }
 }
 
+/// An epoch in a line of at most 80 columns: where that is too little, time and then accuracy are left to epochs.csv.
+fn epoch_line(row: &Epoch, epochs: u64) -> String {
+    const COLUMNS: usize = 80;
+    let &Epoch {
+        epoch, train_loss, val_loss, val_accuracy, val_auroc, seconds, images_per_second, best, ..
+    } = row;
+    let digits = epochs.to_string().len();
+    let loss = |loss: f64| if loss < 100.0 { format!("{loss:.4}") } else { format!("{loss:.1e}") };
+    let speed = match images_per_second {
+        speed if speed < 10.0 => format!("{speed:.1}/s"),
+        speed => format!("{speed:.0}/s"),
+    };
+    let parts = [
+        format!("epoch {epoch:>digits$}/{epochs}"),
+        format!("loss {}", loss(train_loss)),
+        format!("val {}", loss(val_loss)),
+        format!("acc {val_accuracy:.3}"),
+        format!("AUROC {}", val_auroc.map_or("-".to_owned(), |auroc| format!("{auroc:.3}"))),
+        speed,
+        clock(Duration::try_from_secs_f64(seconds).ok()),
+        if best { "best".to_owned() } else { String::new() },
+    ];
+    let with = |left_out: &[usize]| {
+        let kept = parts.iter().enumerate().filter(|(i, part)| !left_out.contains(i) && !part.is_empty());
+        kept.map(|(_, part)| part.as_str()).collect::<Vec<_>>().join("  ")
+    };
+    let lines = [with(&[]), with(&[6]), with(&[6, 3])];
+    let [.., shortest] = &lines;
+    lines.iter().find(|line| line.chars().count() <= COLUMNS).unwrap_or(shortest).clone()
+}
+
+/// `1 image`, `2 images`.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn describe_data(dataset: &data::Dataset, origin: SplitOrigin) {
+    let known = dataset.has_groups();
     let part = |split: Split| {
-        let images = dataset.class_counts(split).iter().sum::<usize>();
-        format!("{split} {images} images ({} groups)", dataset.group_count(split))
+        let images = count(dataset.class_counts(split).iter().sum(), "image");
+        let groups = count(dataset.group_count(split), "group");
+        if known { format!("{split} {images} ({groups})") } else { format!("{split} {images}") }
     };
     let parts = Split::ALL.map(part).join(", ");
-    let how = match origin {
-        SplitOrigin::Given => "given",
-        SplitOrigin::ValFromTrain => "val set aside from train, by group",
-        SplitOrigin::Drawn => "drawn by group",
+    let how = match (origin, known) {
+        (SplitOrigin::Given, true) => "given",
+        (SplitOrigin::Given, false) => "given; no groups are known",
+        (SplitOrigin::ValFromTrain, true) => "val set aside from train, by group",
+        (SplitOrigin::ValFromTrain, false) => "val set aside from train by image: no groups are known",
+        (SplitOrigin::Drawn, true) => "drawn by group",
+        (SplitOrigin::Drawn, false) => "drawn by image: no groups are known",
     };
     note(format_args!("data: {}, classes {}", dataset.source.display(), dataset.classes.join(", ")));
     note(format_args!("splits ({how}): {parts}"));
@@ -139,4 +184,49 @@ impl Counter {
 /// Seconds since `start`, for a line of words.
 pub fn seconds(start: Instant) -> String {
     format!("{:.1} s", start.elapsed().as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Epoch {
+        Epoch {
+            epoch: 7,
+            train_loss: 0.69314,
+            val_loss: 0.68,
+            val_accuracy: 0.5,
+            val_auroc: Some(0.4996),
+            lr: 0.002,
+            seconds: 12.3,
+            images_per_second: 112.4,
+            best: true,
+        }
+    }
+
+    #[test]
+    fn an_epoch_is_a_line_of_eighty_columns() {
+        let line = epoch_line(&row(), 30);
+        assert_eq!(line, "epoch  7/30  loss 0.6931  val 0.6800  acc 0.500  AUROC 0.500  112/s  0:12  best");
+        assert!(line.len() <= 80);
+        let plain = Epoch { best: false, val_auroc: None, images_per_second: 3.25, ..row() };
+        assert_eq!(
+            epoch_line(&plain, 100),
+            "epoch   7/100  loss 0.6931  val 0.6800  acc 0.500  AUROC -  3.2/s  0:12"
+        );
+        for (epochs, loss, seconds, speed) in
+            [(1000, 12.3456, 4000.0, 11_234.0), (1_000_000, 1e30, 1e6, 1e5), (5, f64::MAX, 0.0, 0.0)]
+        {
+            let large = Epoch {
+                epoch: epochs,
+                train_loss: loss,
+                val_loss: loss,
+                seconds,
+                images_per_second: speed,
+                ..row()
+            };
+            let line = epoch_line(&large, epochs);
+            assert!(line.len() <= 80 && line.contains("AUROC 0.500") && line.ends_with("best"), "{line}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 mod folds;
 
 use crate::failure::Failure;
+use crate::shell::quote;
+use crate::train::lost;
 use data::{Dataset, Placement, Split, decode, preprocess};
 use eval::{Subgroup, Summary};
 use heatmap::{Explainer, Method, overlay, png};
@@ -11,21 +13,28 @@ use report::{Contents, Epoch, Training, WorstError};
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Classifier, Config, Evaluation, Predictions, Question, open_run_data, predicted_class};
+use train::{
+    Classifier, Config, Evaluation, Opening, Openings, Predictions, Question, RunLock, open_run_data,
+    predicted_class,
+};
 
 /// Write the report of a run again: report.html and model-card.md in its folder
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vertebra report runs/mine
   vertebra report runs/mine --json
+  vertebra report runs/mine NEW-PLACE     after its data were moved
   vertebra report runs/cv                 of `train --folds`: one page for all folds, and the report of each
 
 `train` writes the report when it ends; this makes it again from the run folder and the data, with the figures of the
 test split (of the validation split, if there is no other). The page is one file: no script, nothing is loaded.
-`evaluate --report FILE` writes one for other data. Research use only, not a medical device.")]
+What people wrote into model-card.md stays: only lines of the program are made anew, and where somebody changed one,
+the new value is noted beneath. `evaluate --report FILE` writes a page for other data. Research use only, not a medical device.")]
 pub struct Args {
     /// Run folder
     run: PathBuf,
+    /// Where the data of the run are now, if they were moved; written into config.toml
+    data: Option<PathBuf>,
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
@@ -40,15 +49,23 @@ const SIDE: [usize; 2] = [256, 256];
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    if train::is_cross_validation(&args.run) {
-        let report = of_folds(&args.run)?;
+    let is_cross_validation = train::is_cross_validation(&args.run);
+    if !is_cross_validation {
+        Model::read(&args.run)?;
+    }
+    let _lock = RunLock::acquire(&args.run)?;
+    if let Some(place) = train::lost_data(&args.run)?.filter(|_| args.data.is_none()) {
+        return Err(lost(&args.run, &place, &format!("report {} NEW-PLACE", quote(&args.run))));
+    }
+    if is_cross_validation {
+        let report = of_folds(&args.run, args.data.as_deref())?;
         if args.json {
             serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": shown(&report) }))?;
             return Ok(writeln!(out)?);
         }
         return Ok(writeln!(out, "{}\nResearch use only, not a medical device.", report.display())?);
     }
-    let [report, card] = of_run(&args.run)?;
+    let [report, card] = of_run(&args.run, args.data.as_deref())?;
     if args.json {
         serde_json::to_writer_pretty(
             &mut out,
@@ -59,18 +76,25 @@ pub fn run(args: Args) -> Result<(), Failure> {
     Ok(writeln!(out, "{}\n{}\nResearch use only, not a medical device.", report.display(), card.display())?)
 }
 
-/// Writes the report and the model card of a finished run into its folder: where they are.
-pub fn of_run(run: &Path) -> Result<[PathBuf; 2], Failure> {
+/// Writes the report and the model card of a finished run into its folder: where they are. `data` says where its data are
+/// now, if they were moved; the caller holds the lock of the folder.
+pub fn of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Failure> {
     let model = Model::read(run)?;
-    let config = Config::of_run(run)?;
+    let mut config = Config::of_run(run)?;
+    if let Some(data) = data {
+        config.data = data.to_path_buf();
+    }
     let (dataset, _) = open_run_data(&config, run)?;
-    if dataset.fingerprint() != model.metadata.provenance.data_fingerprint {
+    if !dataset.compare_fingerprint(&model.metadata.provenance.data_fingerprint).is_same() {
         let data = config.data.display();
         return Err(Failure::Failed(format!(
-            "{data}: expected the data set that the run in {} was trained on, found another (files, labels, splits or \
-             sizes have changed)",
+            "{data}: expected the data set that the run in {} was trained on, found another (files, their contents, \
+             labels or splits have changed)",
             run.display()
         )));
+    }
+    if data.is_some() {
+        config.save()?;
     }
     let test = dataset.part(Split::Test);
     let (split, part) =
@@ -78,7 +102,7 @@ pub fn of_run(run: &Path) -> Result<[PathBuf; 2], Failure> {
     let predictions = Classifier::new(&model)?.predict_all(&dataset, &part, &model.metadata.preprocessing)?;
     let evaluation = Evaluation::new(&model.metadata, &predictions, &dataset)?;
     let summary = evaluation.summary(&Question::of(&split.to_string()))?;
-    let openings = train::openings(run)?.len();
+    let openings = Openings::of_run(run)?.looks(&Opening::now(String::new(), &dataset, &part)).times;
     let quick = serde_json::to_value(audit::quick(&dataset)).ok();
     let page = Page {
         model: &model,
@@ -144,7 +168,19 @@ impl Page<'_> {
         };
         write_atomic(path, |file| file.write_all(report::html(&contents).as_bytes()))?;
         if let Some(card) = card {
-            write_atomic(card, |file| file.write_all(report::model_card(&contents).as_bytes()))?;
+            let before = match std::fs::read_to_string(card) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => {
+                    return Err(Failure::Failed(format!(
+                        "{}: expected a text, which would be kept where people wrote it, found otherwise ({error}); \
+                         move it away",
+                        card.display()
+                    )));
+                }
+                Ok(text) => Some(text),
+            };
+            let text = report::refreshed_card(&contents, before.as_deref());
+            write_atomic(card, |file| file.write_all(text.as_bytes()))?;
         }
         Ok(())
     }
@@ -152,7 +188,8 @@ impl Page<'_> {
     /// What the run folder remembers. A file that is not there, or cannot be read, leaves its part of the page out.
     fn training(&self, run: &Path, same_data: bool) -> Training {
         let splits = Split::ALL.iter().filter(|_| same_data).map(|&split| {
-            (split.to_string(), self.dataset.class_counts(split), self.dataset.group_count(split))
+            let groups = self.dataset.has_groups().then(|| self.dataset.group_count(split));
+            (split.to_string(), self.dataset.class_counts(split), groups)
         });
         Training { epochs: epochs(&read(run, "epochs.csv").unwrap_or_default()), splits: splits.collect() }
     }

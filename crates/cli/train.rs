@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use model::Fit;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
+use train::{ClassWeights, Config, Looks, Opening, Outcome, Report, ScheduleKind};
 
 /// Train a classifier, and evaluate it on the test split
 #[derive(clap::Args)]
@@ -20,6 +20,7 @@ use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
   vertebra train DATA --out runs/mine                   on a folder {train,val,test}/CLASS/... or CLASS/...
   vertebra train manifest.csv --lr 0.001 --epochs 50    on a table with columns path,label[,split][,group]
   vertebra train --resume --out runs/mine               go on with a run that was stopped
+  vertebra train NEW-PLACE --resume --out runs/mine     the same, after its data were moved
   vertebra train DATA --tensorboard --out runs/mine     also for `tensorboard --logdir runs`
   vertebra train DATA --group-by patient --folds 5      cross-validate, a run for each fold
   vertebra train DATA --skip-unreadable                 leave out damaged images, up to 1 %
@@ -28,7 +29,7 @@ use train::{ClassWeights, Config, Outcome, Report, ScheduleKind};
 
 The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv, predictions.csv,
 report.html, model-card.md and test-openings.json; with --skip-unreadable, unreadable.csv too.
-Ctrl-C saves and says how to go on. Research use only, not a medical device.")]
+Ctrl-C saves and says how to go on, and so does SIGTERM (status 143). Research use only, not a medical device.")]
 pub struct Args {
     /// Folder or CSV manifest; without it, simulated radiographs are made and used
     data: Option<PathBuf>,
@@ -43,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<String>,
     /// Cross-validate by group: a number of folds, or leave-one-group-out
-    #[arg(long, value_name = "K|leave-one-group-out", conflicts_with = "resume")]
+    #[arg(long, value_name = "K|leave-one-group-out")]
     folds: Option<data::Folds>,
     /// mobilenet-v1 or mobilenet-v2 [default: mobilenet-v1]
     #[arg(long, value_name = "NAME")]
@@ -188,12 +189,15 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     if !goes_on {
         train::check_folder(&config, args.resume)?;
     }
+    if args.resume {
+        args.check_place(&config, goes_on)?;
+    }
     if args.data.is_none() && !args.resume {
         phantom_data(&mut config)?;
     }
     let stop = interrupt::stop_flag();
     if goes_on || args.folds.is_some() {
-        return folds::run(&config, args.folds, &stop, args.json);
+        return folds::run(&config, args.folds, args.resume, &stop, args.json);
     }
     let mut progress = Progress::new(config.epochs);
     let (mut glance, mut passed_over, mut unreadable) = (None, None, None);
@@ -205,45 +209,70 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
             unreadable = Some(labelled::unreadable(dataset));
         }
     })?;
-    let openings = match &outcome {
-        Outcome::Finished(report) => {
+    // The lock of the run folder is held until all is written.
+    let (openings, is_reported) = match &outcome {
+        Outcome::Finished(report, _) => {
             let openings = count_opening(&config, report);
-            if let Err(failure) = crate::report::of_run(&config.out) {
+            let written = crate::report::of_run(&config.out, None);
+            let is_reported = written.is_ok();
+            if let Err(failure) = written {
                 note("warning: the run is finished, but its report could not be written:");
                 failure.report();
             }
-            openings
+            (openings, is_reported)
         }
-        Outcome::Interrupted { .. } => None,
+        Outcome::Interrupted { .. } => (None, false),
     };
     match outcome {
-        Outcome::Finished(report) if args.json => {
+        Outcome::Finished(report, _lock) if args.json => {
             let result = serde_json::json!({
                 "run": config.out.display().to_string(), "best_epoch": report.best_epoch, "result": report.summary, "audit": glance,
-                "test_openings": openings, "passed_over": passed_over,
+                "test_openings": openings.map(|looks| looks.times), "passed_over": passed_over,
                 "unreadable": unreadable,
             });
             let mut out = io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, &result)?;
             Ok(writeln!(out)?)
         }
-        Outcome::Finished(report) => close(&config, &report, glance.as_ref(), openings),
+        Outcome::Finished(report, _lock) => close(&config, &report, glance.as_ref(), openings, is_reported),
         Outcome::Interrupted { step } => {
             note(format_args!("stopped after step {step}; everything is saved. To go on:"));
-            note(format_args!("  {} train --resume --out {}", program(), quote(&config.out)));
-            Err(Failure::Reported)
+            note(format_args!("  {}", line_to_go_on(&config)));
+            Err(Failure::Stopped)
         }
     }
 }
 
+/// The line that goes on with a run that was stopped, up to where it was to go.
+fn line_to_go_on(config: &Config) -> String {
+    let limit = config.max_steps.map_or(String::new(), |steps| format!(" --max-steps {steps}"));
+    format!("{} train --resume --out {}{limit}", program(), quote(&config.out))
+}
+
 impl Args {
+    /// Refuses to go on with a run whose data are not there, unless it is told where they are now; and to divide a single
+    /// run into folds.
+    fn check_place(&self, config: &Config, is_cross_validation: bool) -> Result<(), Failure> {
+        if let Some(folds) = self.folds.filter(|_| !is_cross_validation) {
+            return Err(Failure::Failed(format!(
+                "{}: this run has folds none, found {folds}: resume without the option, or start a new run with \
+                 another --out",
+                config.out.display()
+            )));
+        }
+        match train::lost_data(&config.out)?.filter(|_| self.data.is_none()) {
+            Some(place) => {
+                let out = quote(&config.out);
+                Err(lost(&config.out, &place, &format!("train NEW-PLACE --resume --out {out}")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The settings that options are laid over: those of the run to resume, or the defaults.
     fn base(&self, threads: Option<usize>) -> Result<Config, Failure> {
         let mut config = match (&self.out, self.resume) {
-            (Some(out), true) if train::is_cross_validation(out) => {
-                Config { out: out.clone(), ..Config::of_run(&out.join("fold-1"))? }
-            }
-            (Some(out), true) => Config { out: out.clone(), ..Config::of_run(out)? },
+            (Some(out), true) => train::settings(out)?,
             _ if self.data.is_none() => Config { out: self.new_run("phantom"), ..for_phantom() },
             _ => Config { out: self.new_run("run"), ..Config::default() },
         };
@@ -336,6 +365,17 @@ impl Args {
     }
 }
 
+/// That the data of the run in `out` are not at `place` any more, and the `command` that says where they are.
+pub fn lost(out: &Path, place: &Path, command: &str) -> Failure {
+    Failure::Failed(format!(
+        "{}: the data of this run were in {}, which is not there. If they have moved, put the new place into this line:\n  \
+         {} {command}",
+        out.join("config.toml").display(),
+        place.display(),
+        program()
+    ))
+}
+
 /// Defaults that fit the simulated radiographs: two cores are done in under three minutes. The simulator varies pose and
 /// exposure itself, so nothing is added to that; and a loss that stays on a plateau for the first epochs must not end
 /// the run.
@@ -380,12 +420,11 @@ fn phantom_data(config: &mut Config) -> Result<(), Failure> {
 }
 
 /// Counts the closing table as a look at the test split, if it is one.
-fn count_opening(config: &Config, report: &Report) -> Option<usize> {
+fn count_opening(config: &Config, report: &Report) -> Option<Looks> {
     if report.split != data::Split::Test {
         return None;
     }
-    let images = report.predictions.indices.len();
-    let opening = train::Opening::now(shell::typed(), report.data_fingerprint.clone(), images);
+    let opening = Opening { command: shell::typed(), ..report.opening.clone() };
     let counted = train::record_opening(&config.out, opening);
     counted
         .inspect_err(|error| {
@@ -399,14 +438,21 @@ fn close(
     config: &Config,
     report: &Report,
     glance: Option<&audit::Quick>,
-    openings: Option<usize>,
+    openings: Option<Looks>,
+    is_reported: bool,
 ) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out)?;
     if report.split == data::Split::Val {
+        let chosen = [(report.best_epoch > 0, "the weights"), (report.at_half.is_some(), "the threshold")];
+        let chosen: Vec<&str> = chosen.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
+        let chose = match chosen.is_empty() {
+            true => "fitted the temperature".to_owned(),
+            false => format!("chose {}", chosen.join(" and ")),
+        };
         writeln!(
             out,
-            "There is no test split: this is the validation split, which chose the weights, so it flatters."
+            "There is no test split: this is the validation split, which {chose}, so it flatters."
         )?;
     }
     match report.best_epoch {
@@ -431,10 +477,13 @@ fn close(
     for line in glance.into_iter().flat_map(|glance| &glance.verdict) {
         writeln!(out, "\n  {line}")?;
     }
-    if let Some(times) = openings.filter(|&times| times > 1) {
-        writeln!(out, "\n  This test split has been opened {times} times by this run (test-openings.json).")?;
+    if let Some(looks) = openings.filter(|looks| looks.times > 1) {
+        writeln!(out, "\n  {}", looks.sentence("this run"))?;
     }
     writeln!(out, "\nrun folder: {}", config.out.display())?;
+    if is_reported {
+        writeln!(out, "report: {}", config.out.join("report.html").display())?;
+    }
     let (run, example) = (quote(&config.out), quote(&report.example));
     writeln!(out, "next: {} predict {run} {example}", program())?;
     writeln!(out, "Research use only, not a medical device.")?;

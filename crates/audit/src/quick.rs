@@ -6,7 +6,6 @@ use std::path::Path;
 
 use data::{Dataset, Sample, Split};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tensor::par;
 
 use crate::facts::Hash;
@@ -115,5 +114,5 @@ fn file_hashes(dataset: &Dataset) -> Vec<Option<Hash>> {
 }
 
 fn file_hash(path: &Path) -> Option<Hash> {
-    Some(Sha256::digest(std::fs::read(path).ok()?).into())
+    data::file_digest(path).ok()
 }

@@ -4,6 +4,7 @@
 //! Invariant: a text that could hold anything (a comment, a caption) is given as a hash, so that no patient's name gets
 //! into a report; what is damaged counts as far as it can be followed.
 
+use data::hexadecimal;
 use sha2::{Digest, Sha256};
 
 /// A name with a value.
@@ -144,10 +145,6 @@ fn exif(bytes: &[u8]) -> Vec<Tag> {
     };
     let Some((start, count)) = double(4).and_then(|start| Some((start, word(start)?))) else { return vec![] };
     (0..usize::from(count)).filter_map(|i| entry(start.checked_add(2 + 12 * i)?)).collect()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Enough to tell two texts apart.

@@ -3,10 +3,9 @@
 //! Invariant: memory and time do not grow with the run. Losses are kept as means over a number of steps that doubles
 //! whenever there are too many of them.
 
-/// Means that are kept at most; more than there are dots in a row.
-const MOST: usize = 256;
-/// The picture, in characters; each has 2 x 4 dots.
-const COLUMNS: usize = 60;
+/// Means that are kept at most; more than there are dots in a row of most terminals.
+const MOST: usize = 512;
+/// The height of the picture, in characters; each has 2 x 4 dots.
 const ROWS: usize = 8;
 
 /// Losses of consecutive steps, and those of validations between them.
@@ -45,9 +44,10 @@ impl Curve {
         self.val.push((self.steps, loss));
     }
 
-    /// The picture, a line a row, with the highest and the lowest loss in front; empty before the first step.
-    pub fn lines(&self) -> Vec<String> {
-        let dots: Vec<f64> = (0..2 * COLUMNS).filter_map(|dot| self.at(dot)).collect();
+    /// The picture, `columns` wide, a line a row, with the highest and the lowest loss in front; empty before the first
+    /// step.
+    pub fn lines(&self, columns: usize) -> Vec<String> {
+        let dots: Vec<f64> = (0..2 * columns).filter_map(|dot| self.at(dot, 2 * columns)).collect();
         let all = || dots.iter().copied().chain(self.val.iter().map(|&(_, loss)| loss));
         let (Some(low), Some(high)) = (all().reduce(f64::min), all().reduce(f64::max)) else { return vec![] };
         // Of a loss, in dots from the top.
@@ -55,7 +55,7 @@ impl Curve {
             let share = (high - loss) / (high - low).max(f64::MIN_POSITIVE);
             (share * (4 * ROWS - 1) as f64).round() as usize
         };
-        let mut picture = [['\u{2800}'; COLUMNS]; ROWS];
+        let mut picture = vec![vec!['\u{2800}'; columns]; ROWS];
         let mut before = height(dots[0]);
         for (x, &loss) in dots.iter().enumerate() {
             // The dots between two heights join them.
@@ -67,10 +67,10 @@ impl Curve {
             before = y;
         }
         for &(step, loss) in &self.val {
-            let column = step * COLUMNS / self.steps.max(1);
-            picture[height(loss) / 4][column.min(COLUMNS - 1)] = 'o';
+            let column = step * columns / self.steps.max(1);
+            picture[height(loss) / 4][column.min(columns - 1)] = 'o';
         }
-        let line = |(row, cells): (usize, &[char; COLUMNS])| {
+        let line = |(row, cells): (usize, &Vec<char>)| {
             let label = match row {
                 0 => label(high),
                 _ if row == ROWS - 1 => label(low),
@@ -81,11 +81,11 @@ impl Curve {
         picture.iter().enumerate().map(line).collect()
     }
 
-    /// The training loss at a dot of a row, between the two means next to it.
-    fn at(&self, dot: usize) -> Option<f64> {
+    /// The training loss at a dot of a row of so many, between the two means next to it.
+    fn at(&self, dot: usize, dots: usize) -> Option<f64> {
         let mean = |at: usize| self.train.get(at).map(|&(sum, count)| sum / count as f64);
         let last = self.train.len().checked_sub(1)?;
-        let at = dot as f64 / (2 * COLUMNS - 1) as f64 * last as f64;
+        let at = dot as f64 / (dots - 1) as f64 * last as f64;
         let (left, share) = (at as usize, at.fract());
         let right = (left + 1).min(last);
         Some(mean(left)? * (1.0 - share) + mean(right)? * share)
@@ -106,22 +106,26 @@ fn label(loss: f64) -> String {
 mod tests {
     use super::*;
 
+    const COLUMNS: usize = 60;
+
     #[test]
     fn a_falling_loss_is_a_falling_line() {
         let mut curve = Curve::default();
-        assert!(curve.lines().is_empty());
+        assert!(curve.lines(COLUMNS).is_empty());
         for step in 0..120 {
             curve.step(1.0 - f64::from(step) / 119.0);
         }
         curve.validation(1.0);
         // 31 dots down in 119 to the right: half a dot down after two, and before the last two.
-        let lines = curve.lines();
+        let lines = curve.lines(COLUMNS);
         assert_eq!(lines.len(), ROWS);
         assert!(lines[0].starts_with("   1.000 ⠉⠓"), "{}", lines[0]);
         assert!(lines[0].ends_with('o'));
         assert!(lines[ROWS - 1].starts_with("   0.000 ⠀"));
         assert!(lines[ROWS - 1].ends_with('⣄'), "{}", lines[ROWS - 1]);
-        assert!(lines.iter().all(|line| line.chars().count() == COLUMNS + 9));
+        for columns in [1, COLUMNS, 300] {
+            assert!(curve.lines(columns).iter().all(|line| line.chars().count() == columns + 9));
+        }
     }
 
     #[test]
@@ -140,6 +144,6 @@ mod tests {
     fn one_step_and_one_loss_are_drawn() {
         let mut curve = Curve::default();
         curve.step(0.5);
-        assert_eq!(curve.lines()[0].chars().nth(9), Some('⠉'));
+        assert_eq!(curve.lines(COLUMNS)[0].chars().nth(9), Some('⠉'));
     }
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use train::{Epoch, Event};
 
 /// The smallest terminal (rows, columns) that the curves are shown on; a smaller one gets a line.
-const LARGE_ENOUGH: (u16, u16) = (20, 74);
+const LARGE_ENOUGH: (u16, u16) = (20, 60);
+/// The columns that a curve has beside it: its labels, and the last one, which stays free.
+const BESIDE: usize = 10;
 /// What a step counts in a figure that is smoothed so that it can be read.
 const SHARE: f64 = 0.1;
 
@@ -87,11 +89,6 @@ impl Dashboard {
         }
     }
 
-    /// Speed of the last steps.
-    pub fn images_per_second(&self) -> f64 {
-        self.images_per_second
-    }
-
     /// Whether an epoch has just come to its end.
     pub fn is_validating(&self) -> bool {
         self.step > self.from && self.step.is_multiple_of(self.epoch_steps)
@@ -101,7 +98,7 @@ impl Dashboard {
     pub fn text(&self, (rows, columns): (u16, u16)) -> String {
         let (since, size) = (self.began.elapsed(), (rows, columns));
         let lines = if rows >= LARGE_ENOUGH.0 && columns >= LARGE_ENOUGH.1 {
-            self.block(since)
+            self.block(since, usize::from(columns) - BESIDE)
         } else {
             vec![format!("{}, {} left", self.place(), clock(self.run_left(since)))]
         };
@@ -109,12 +106,14 @@ impl Dashboard {
         lines.iter().map(cut).collect::<Vec<String>>().join("\n")
     }
 
-    /// The curves and what belongs to them; the clock of this session shows `since`.
-    fn block(&self, since: Duration) -> Vec<String> {
-        let mut lines = self.curve.lines();
+    /// The curves, `width` columns wide, and what belongs to them; the clock of this session shows `since`.
+    fn block(&self, since: Duration, width: usize) -> Vec<String> {
+        let mut lines = self.curve.lines(width);
         if !lines.is_empty() {
             let (first, last) = (format!("step {}", self.from + 1), format!("step {}", self.step));
-            lines.push(format!("{:>8} {first:<22}{:^16}{last:>22}", "loss", "o validation"));
+            let (middle, side) = (16, (width - 16) / 2);
+            let left = width - middle - side;
+            lines.push(format!("{:>8} {first:<left$}{:^middle$}{last:>side$}", "loss", "o validation"));
         }
         lines.push(self.place());
         for (name, validation) in [("last", self.last), ("best", self.best)] {
@@ -194,6 +193,7 @@ mod tests {
                     val_auroc: Some(0.95),
                     lr: 0.1,
                     seconds: 2.0,
+                    images_per_second: 40.0,
                     best: true,
                 }));
             }
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_block_says_where_the_run_is() {
-        let block = halfway().block(Duration::from_secs(30));
+        let block = halfway().block(Duration::from_secs(30), 60);
         assert_eq!(
             block[8..],
             [
@@ -221,8 +221,14 @@ mod tests {
     #[test]
     fn every_terminal_gets_what_it_has_room_for() {
         let dashboard = halfway();
-        for (size, lines) in [((24, 80), 14), ((24, 40), 1), ((10, 200), 1), ((1, 1), 1)] {
+        for (size, lines) in
+            [((24, 80), 14), ((50, 200), 14), ((24, 60), 14), ((24, 40), 1), ((10, 200), 1), ((1, 1), 1)]
+        {
             let text = dashboard.text(size);
+            if lines > 1 {
+                let widest = text.split('\n').map(|line| line.chars().count()).max();
+                assert_eq!(widest, Some(usize::from(size.1) - 1), "the width that there is");
+            }
             assert_eq!(text.split('\n').count(), lines);
             assert!(text.split('\n').all(|line| line.chars().count() < usize::from(size.1)));
         }
@@ -230,7 +236,7 @@ mod tests {
 
     #[test]
     fn before_the_first_step_nothing_is_known() {
-        let block = Dashboard::new(5).block(Duration::from_secs(1));
+        let block = Dashboard::new(5).block(Duration::from_secs(1), 60);
         assert_eq!(block.last().unwrap(), "left   -:-- of this epoch, -:-- of the run at most");
     }
 

@@ -9,11 +9,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use train::{Fold, Pooled, Spread};
 
-/// Writes `report.html` into the folder of a cross-validation, and the reports of its folds: where it is.
-pub fn of_folds(folder: &Path) -> Result<PathBuf, Failure> {
+/// Writes `report.html` into the folder of a cross-validation, and the reports of its folds: where it is. `data` says where
+/// its data are now, if they were moved; the caller holds the lock of the folder.
+pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> {
+    train::find_images(folder, data)?;
     let Pooled { result, labels, probabilities, groups } = train::pooled(folder)?;
     for fold in &result.folds {
-        super::of_run(&fold.run)?;
+        super::of_run(&fold.run, None)?;
     }
     // All folds have the same settings, and no threshold or temperature is that of all.
     let mut metadata = Model::read(&result.folds[0].run)?.metadata;

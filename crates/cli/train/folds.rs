@@ -4,16 +4,31 @@ use crate::failure::{Failure, note};
 use crate::labelled::announce;
 use crate::progress::Progress;
 use crate::report::of_folds;
-use crate::shell::{program, quote};
-use data::Folds;
+use crate::shell::{self, program, quote};
+use data::{Dataset, Folds, Split};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use train::{Config, CrossValidation, Event, Fold, Spread};
+use train::{Config, CrossValidation, Event, Fold, Opening, Spread};
 
-/// Begins a cross-validation, or goes on with the one in the folder if `folds` is none.
-pub fn run(config: &Config, folds: Option<Folds>, stop: &AtomicBool, json: bool) -> Result<(), Failure> {
+/// Begins a cross-validation, or goes on with the one in the folder.
+pub fn run(
+    config: &Config,
+    folds: Option<Folds>,
+    resume: bool,
+    stop: &AtomicBool,
+    json: bool,
+) -> Result<(), Failure> {
     let mut progress = (0, Progress::new(config.epochs));
-    let result = train::cross_validate(config, folds, stop, &mut |fold, count, event| {
+    if resume {
+        let before = train::settings(&config.out)?;
+        if (before.epochs, before.max_steps) != (config.epochs, config.max_steps) {
+            note(
+                "its length changes: folds that were finished go on too, so that all are trained for as long",
+            );
+        }
+    }
+    let result = train::cross_validate(config, folds, resume, stop, &mut |fold, count, event| {
         if let Event::Read { dataset } = event {
             return announce(dataset);
         }
@@ -23,24 +38,49 @@ pub fn run(config: &Config, folds: Option<Folds>, stop: &AtomicBool, json: bool)
         }
         progress.1.show(event);
     })?;
-    let Some(result) = result else {
+    let Some((result, _lock)) = result else {
         note("stopped; everything is saved. To go on:");
-        note(format_args!("  {} train --resume --out {}", program(), quote(&config.out)));
-        return Err(Failure::Reported);
+        note(format_args!("  {}", super::line_to_go_on(config)));
+        return Err(Failure::Stopped);
     };
-    if let Err(failure) = of_folds(&config.out) {
-        note("warning: all folds are finished, but their report could not be written:");
-        failure.report();
-    }
+    count_openings(config, &result);
+    let report = match of_folds(&config.out, None) {
+        Ok(report) => Some(report),
+        Err(failure) => {
+            note("warning: all folds are finished, but their report could not be written:");
+            failure.report();
+            None
+        }
+    };
     let mut out = io::stdout().lock();
     if json {
         serde_json::to_writer_pretty(&mut out, &result)?;
         return Ok(writeln!(out)?);
     }
-    close(&mut out, config, &result)
+    close(&mut out, config, &result, report.as_deref())
 }
 
-fn close(out: &mut impl Write, config: &Config, result: &CrossValidation) -> Result<(), Failure> {
+/// Counts the closing table as a look at the test images of every fold, by its run.
+fn count_openings(config: &Config, result: &CrossValidation) {
+    for (at, fold) in result.folds.iter().enumerate() {
+        let counted = Dataset::open(&config.out.join(format!("fold-{}.csv", at + 1)))
+            .map_err(train::Error::from)
+            .and_then(|dataset| {
+                let opening = Opening::now(shell::typed(), &dataset, &dataset.part(Split::Test));
+                train::record_opening(&fold.run, opening)
+            });
+        if let Err(error) = counted {
+            note(format_args!("warning: this look at the test images is not counted: {error}"));
+        }
+    }
+}
+
+fn close(
+    out: &mut impl Write,
+    config: &Config,
+    result: &CrossValidation,
+    report: Option<&Path>,
+) -> Result<(), Failure> {
     writeln!(out, "\nEach image was predicted by a model that saw nothing of its group.")?;
     write!(out, "{}", result.pooled)?;
     writeln!(
@@ -69,6 +109,18 @@ fn close(out: &mut impl Write, config: &Config, result: &CrossValidation) -> Res
         }
     }
     writeln!(out, "\nfolder: {}", config.out.display())?;
+    if let Some(report) = report {
+        writeln!(out, "report: {}", report.display())?;
+    }
+    writeln!(out, "next, one model of all images with these settings: {}", line_for_all(config))?;
     writeln!(out, "Research use only, not a medical device.")?;
     Ok(())
+}
+
+/// The line that trains one model with the settings of the folds.
+fn line_for_all(config: &Config) -> String {
+    let mut out = config.out.clone().into_os_string();
+    out.push("-all");
+    let options: String = config.options().iter().map(|word| format!(" {}", quote(word))).collect();
+    format!("{} train {}{options} --out {}", program(), quote(&config.data), quote(PathBuf::from(out)))
 }

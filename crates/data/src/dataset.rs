@@ -7,8 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::group::{GroupBy, group_from_name};
 use crate::passed::PassedOver;
 use crate::split::Split;
@@ -245,6 +243,11 @@ impl Dataset {
         self.part(split).into_iter().map(|i| self.group_key(i)).collect::<BTreeSet<_>>().len()
     }
 
+    /// Whether any group is known.
+    pub fn has_groups(&self) -> bool {
+        self.samples.iter().any(|sample| sample.group.is_some())
+    }
+
     /// Groups that lie in more than one split, with those splits: each makes the result look better than it is.
     pub fn divided_groups(&self) -> Vec<(&str, Vec<Split>)> {
         let mut splits: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
@@ -255,19 +258,5 @@ impl Dataset {
         }
         let divided = splits.into_iter().filter(|(_, splits)| splits.len() > 1);
         divided.map(|(group, splits)| (group, splits.into_iter().collect())).collect()
-    }
-
-    /// What a run says it was trained on: SHA-256, in hexadecimal, over the sorted names, classes, splits and file sizes.
-    /// It does not depend on where the data set lies or on the order of a manifest.
-    pub fn fingerprint(&self) -> String {
-        let line = |sample: &Sample| {
-            let split = sample.split.map_or(String::new(), |split| split.to_string());
-            format!("{}\0{}\0{split}\0{}\n", sample.name, self.classes[sample.label], sample.bytes)
-        };
-        let mut lines: Vec<String> = self.samples.iter().map(line).collect();
-        lines.sort_unstable();
-        let mut hash = Sha256::new();
-        lines.iter().for_each(|line| hash.update(line));
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

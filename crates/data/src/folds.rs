@@ -3,6 +3,7 @@
 //! Invariant: the fold of a sample depends on the seed, the groups and their labels, not on the order of the samples; a
 //! group lies in one fold.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::split::{Split, split_groups};
@@ -34,6 +35,16 @@ impl FromStr for Folds {
     }
 }
 
+impl fmt::Display for Folds {
+    /// As it is parsed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::K(k) => k.fmt(f),
+            Self::LeaveOneGroupOut => f.write_str("leave-one-group-out"),
+        }
+    }
+}
+
 impl Dataset {
     /// The fold of each sample, from 0, and how many there are.
     ///
@@ -42,7 +53,9 @@ impl Dataset {
     pub fn folds(&self, folds: Folds, seed: u64) -> Result<(Vec<usize>, usize), Error> {
         if self.samples.iter().all(|sample| sample.group.is_none()) {
             return Err(Error::Split(
-                "expected groups (patient, study, volume), found none; a column or a pattern of the file name gives them".into(),
+                "expected groups (patient, study, volume), found none; --group-by COLUMN or --group-by PATTERN gives them, \
+                 and --group-by '*' takes every file name for a group of its own, if each image is of another patient"
+                    .into(),
             ));
         }
         let keys: Vec<_> = (0..self.samples.len()).map(|i| self.group_key(i)).collect();

@@ -5,13 +5,13 @@
 //! marked blanks: an invented sentence would be worse than none.
 
 use crate::Contents;
-use crate::html::{interval, number};
-use std::fmt::Write;
+use crate::html::{count, interval, number, times};
+use crate::keep::{self, Entry, Section};
 
 /// A line of the card.
 pub(crate) enum Line {
-    /// What the run knows.
-    Known(String),
+    /// What the run knows: a name for what is told, and the words.
+    Known(String, String),
     /// What a person has to write.
     Blank(&'static str),
 }
@@ -24,26 +24,55 @@ pub(crate) struct Part {
     pub lines: Vec<Line>,
 }
 
-use Line::{Blank, Known};
+use Line::Blank;
+
+/// What the run knows.
+#[expect(non_snake_case, reason = "beside Blank, in lists of lines")]
+fn Known(name: impl Into<String>, words: impl Into<String>) -> Line {
+    Line::Known(name.into(), words.into())
+}
 
 /// The card as Markdown.
 pub fn model_card(contents: &Contents) -> String {
-    let mut out = format!(
-        "# Model card: {}\n\n**Research use only, not a medical device.**\n\n",
-        markdown(&contents.title)
-    );
-    out += "Under the headings that CLAIM (Checklist for Artificial Intelligence in Medical Imaging, 2024 update) and \
-            TRIPOD+AI (2024) ask for. Lines marked **[to be filled in]** are what the program cannot know.\n";
-    for part in parts(contents) {
-        let _ = write!(out, "\n## {}\n\n*{}*\n\n", part.heading, part.asked_by);
-        for line in part.lines {
-            let _ = match line {
-                Known(text) => writeln!(out, "- {}", markdown(&text)),
-                Blank(what) => writeln!(out, "- **[to be filled in]** {what}"),
-            };
-        }
+    keep::fresh(&sections(contents))
+}
+
+/// The card as Markdown, in the place of the card `before`: what people wrote in that stays, where they wrote it.
+pub fn refreshed_card(contents: &Contents, before: Option<&str>) -> String {
+    match before.filter(|text| !text.trim().is_empty()) {
+        Some(text) => keep::refreshed(&sections(contents), text),
+        None => model_card(contents),
     }
-    out
+}
+
+fn sections(contents: &Contents) -> Vec<Section> {
+    let about = "Under the headings that CLAIM (Checklist for Artificial Intelligence in Medical Imaging, 2024 update) and \
+                 TRIPOD+AI (2024) ask for. Lines marked **[to be filled in]** are what the program cannot know. What is \
+                 written here stays when the report is made again.";
+    let fixed = |key: &str, line: String| Entry { key: key.into(), line, has_value: false };
+    let mut sections = vec![Section {
+        heading: String::new(),
+        entries: vec![
+            fixed("title", format!("# Model card: {}", markdown(&contents.title))),
+            fixed("notice", "**Research use only, not a medical device.**".into()),
+            fixed("about", about.into()),
+        ],
+    }];
+    for part in parts(contents) {
+        let mut entries = vec![fixed(&format!("{} asked by", part.heading), format!("*{}*", part.asked_by))];
+        entries.extend(part.lines.iter().map(|line| match line {
+            Line::Known(name, words) => Entry {
+                key: format!("{} {name}", part.heading),
+                line: format!("- {}", markdown(words)),
+                has_value: true,
+            },
+            Blank(what) => {
+                fixed(&format!("{} {what}", part.heading), format!("- **[to be filled in]** {what}"))
+            }
+        }));
+        sections.push(Section { heading: part.heading.into(), entries });
+    }
+    sections
 }
 
 /// `text` as text in Markdown: neither markup nor HTML.
@@ -80,7 +109,10 @@ pub(crate) fn parts(contents: &Contents) -> Vec<Part> {
             "Reference standard",
             "CLAIM: reference standard; TRIPOD+AI: outcome",
             vec![
-                Known(format!("The label of an image is one of: {}.", contents.metadata.classes.join(", "))),
+                Known(
+                    "labels",
+                    format!("The label of an image is one of: {}.", contents.metadata.classes.join(", ")),
+                ),
                 Blank("Who set the labels, from what, and how well readers agreed."),
             ],
         ),
@@ -119,7 +151,7 @@ pub(crate) fn parts(contents: &Contents) -> Vec<Part> {
             "Limitations and use",
             "CLAIM: discussion; TRIPOD+AI: interpretation, limitations, usability",
             vec![
-                Known("Research use only, not a medical device.".into()),
+                Known("notice", "Research use only, not a medical device."),
                 Blank("Known limitations of the data, and what the result does not show."),
                 Blank("Intended user, required input quality, and what to do with an unusable image."),
             ],
@@ -128,10 +160,13 @@ pub(crate) fn parts(contents: &Contents) -> Vec<Part> {
             "Ethics, funding and openness",
             "CLAIM: other information; TRIPOD+AI: ethical approval, open science, patient and public involvement",
             vec![
-                Known(format!(
-                    "Made with {} {}.",
-                    contents.metadata.provenance.program, contents.metadata.provenance.version
-                )),
+                Known(
+                    "program",
+                    format!(
+                        "Made with {} {}.",
+                        contents.metadata.provenance.program, contents.metadata.provenance.version
+                    ),
+                ),
                 Blank("Ethical approval or waiver, and consent."),
                 Blank("Registration and protocol."),
                 Blank("Funding and conflicts of interest."),
@@ -144,7 +179,7 @@ pub(crate) fn parts(contents: &Contents) -> Vec<Part> {
 
 fn purpose(contents: &Contents) -> Vec<Line> {
     vec![
-        Known(format!("Classifies images as: {}.", contents.metadata.classes.join(", "))),
+        Known("classes", format!("Classifies images as: {}.", contents.metadata.classes.join(", "))),
         Blank("The clinical question, the intended use and the intended users."),
         Blank("The study design (retrospective or prospective) and its hypothesis."),
     ]
@@ -153,43 +188,52 @@ fn purpose(contents: &Contents) -> Vec<Line> {
 fn data(contents: &Contents) -> Vec<Line> {
     let p = &contents.metadata.preprocessing;
     let verdict = contents.audit.as_ref().and_then(|audit| audit["verdict"].as_array());
+    let fit = match p.fit {
+        model::Fit::Stretch => "stretched to this size",
+        model::Fit::Pad => "fitted into this size, the rest black",
+    };
+    let channels = count(p.channels, "channel");
     let mut lines = vec![
         Blank("Where the images come from: sites, dates, scanners, protocols."),
         Blank("Inclusion and exclusion; age, sex and other characteristics of the patients."),
         Blank("De-identification, and how missing data were handled."),
-        Known(format!(
-            "Preprocessing: {} channel(s), {} x {} pixels, {}.",
-            p.channels,
-            p.height,
-            p.width,
-            match p.fit {
-                model::Fit::Stretch => "stretched to this size",
-                model::Fit::Pad => "fitted into this size, the rest black",
-            }
-        )),
-        Known(format!(
-            "Data fingerprint (SHA-256 of names, labels, splits, sizes): {}.",
-            contents.metadata.provenance.data_fingerprint
-        )),
+        Known(
+            "preprocessing",
+            format!("Preprocessing: {channels}, {} x {} pixels, {fit}.", p.height, p.width),
+        ),
     ];
+    let fingerprint = &contents.metadata.provenance.data_fingerprint;
+    if !fingerprint.is_empty() {
+        // Earlier versions looked at names and sizes.
+        let of = if fingerprint.starts_with("v2-") { "contents" } else { "names, sizes" };
+        let words = format!("Data fingerprint (SHA-256 of {of}, labels and splits): {fingerprint}.");
+        lines.push(Known("fingerprint", words));
+    }
     let found = verdict.into_iter().flatten().filter_map(|line| line.as_str());
-    lines.extend(found.map(|line| Known(format!("Audit: {line}"))));
+    lines.extend(found.enumerate().map(|(i, line)| Known(format!("audit {i}"), format!("Audit: {line}"))));
     lines
 }
 
 fn partitions(contents: &Contents) -> Vec<Line> {
     let classes = &contents.metadata.classes;
     let splits = contents.training.as_ref().map_or(&[][..], |training| &training.splits[..]);
-    let mut lines: Vec<Line> = splits
-        .iter()
-        .map(|(name, counts, groups)| {
-            let counts: Vec<String> =
-                classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
-            Known(format!("{name}: {} in {groups} independent groups.", counts.join(", ")))
-        })
-        .collect();
+    let of_split = |(name, counts, groups): &(String, Vec<usize>, Option<usize>)| {
+        let counts: Vec<String> =
+            classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
+        let groups = groups.map_or(String::new(), |groups| format!(", in {}", count(groups, "group")));
+        Known(name, format!("{name}: {}{groups}.", counts.join(", ")))
+    };
+    let mut lines: Vec<Line> = splits.iter().map(of_split).collect();
     let by = contents.metadata.provenance.config["group_by"].as_str();
-    lines.extend(by.map(|by| Known(format!("Groups, which no split divides, are given by: {by}."))));
+    match by {
+        _ if !splits.is_empty() && splits.iter().all(|(.., groups)| groups.is_none()) => lines.push(Known(
+            "groups",
+            "No groups (patients, studies, volumes) are known: images of one patient may lie in more than one of these \
+             parts.",
+        )),
+        Some(by) => lines.push(Known("groups", format!("Groups are given by: {by}."))),
+        None => {}
+    }
     lines.push(Blank("How the sample size was arrived at."));
     lines.push(Blank("Whether the test images come from another site or time (external validation)."));
     lines
@@ -197,20 +241,24 @@ fn partitions(contents: &Contents) -> Vec<Line> {
 
 fn model(contents: &Contents) -> Vec<Line> {
     let a = &contents.metadata.architecture;
-    let mut lines = vec![Known(format!(
+    let network = format!(
         "{}, width multiplier {}, input {} x {} x {}, dropout {}.",
         a.name, a.width, a.image_size[0], a.image_size[1], a.channels, a.dropout
-    ))];
-    lines.push(Known("Output: a probability for each class, which sum to 1.".into()));
+    );
+    let mut lines = vec![
+        Known("network", network),
+        Known("output", "Output: a probability for each class, which sum to 1."),
+    ];
     if let Some(threshold) = &contents.metadata.threshold {
-        lines.push(Known(format!(
+        let words = format!(
             "{} is called from a probability of {} on: {}.",
             threshold.positive, threshold.value, threshold.rule
-        )));
+        );
+        lines.push(Known("threshold", words));
     }
     if let Some(calibration) = contents.metadata.calibration {
-        lines
-            .push(Known(format!("Temperature {}, fitted on the validation split.", calibration.temperature)));
+        let words = format!("Temperature {}, fitted on the validation split.", calibration.temperature);
+        lines.push(Known("temperature", words));
     }
     lines
 }
@@ -220,32 +268,38 @@ fn training(contents: &Contents) -> Vec<Line> {
     let shown = settings.filter(|(_, value)| !value.is_null());
     let text: Vec<String> =
         shown.map(|(name, value)| format!("{name} {}", value.to_string().trim_matches('"'))).collect();
-    let epochs = contents.training.as_ref().map_or(0, |training| training.epochs.len());
-    match text.is_empty() {
-        true => vec![Blank(
+    if text.is_empty() {
+        return vec![Blank(
             "Initial weights, optimizer, augmentation, stopping rule: these weights were imported.",
-        )],
-        false => vec![
-            Known(format!("Settings: {}.", text.join(", "))),
-            Known(format!(
-                "{epochs} epochs were trained; the weights of the lowest validation loss were kept."
-            )),
-        ],
+        )];
     }
+    let mut lines = vec![Known("settings", format!("Settings: {}.", text.join(", ")))];
+    if let Some(training) = &contents.training {
+        lines.push(Known(
+            "epochs",
+            match training.epochs.len() {
+                0 => "No epoch was finished; the last weights were kept.".to_owned(),
+                1 => "1 epoch was trained; its weights were kept.".to_owned(),
+                n => format!("{n} epochs were trained; the weights of the lowest validation loss were kept."),
+            },
+        ));
+    }
+    lines
 }
 
 fn evaluation(contents: &Contents) -> Vec<Line> {
     let s = contents.summary;
+    let on = match s.groups {
+        Some(_) => "on groups, which are taken as independent",
+        None => "on images as if they were independent: no groups are known",
+    };
     let mut lines = vec![
-        Known(format!("Evaluated on: {}, {} images.", s.split, s.images)),
-        Known("Proportions have exact intervals (Clopper and Pearson), on independent groups where groups are known.".into()),
+        Known("images", format!("Evaluated on: {}, {}.", s.split, count(s.images, "image"))),
+        Known("intervals", format!("Proportions have exact intervals (Clopper and Pearson), {on}.")),
     ];
-    lines.extend(s.auroc_ci_method.map(|method| Known(format!("AUROC: {method}."))));
-    lines.extend(
-        contents
-            .openings
-            .map(|times| Known(format!("These images were opened {times} time(s) by this run."))),
-    );
+    lines.extend(s.auroc_ci_method.map(|method| Known("AUROC", format!("AUROC: {method}."))));
+    let opened = |n: usize| Known("openings", format!("These images were opened {} by this run.", times(n)));
+    lines.extend(contents.openings.map(opened));
     lines.push(Blank("Comparison with readers or with another model."));
     lines
 }
@@ -264,19 +318,21 @@ fn results(contents: &Contents) -> Vec<Line> {
     ];
     let known = figures.into_iter().filter(|figure| figure.1.is_some());
     known
-        .map(|(name, value, ci)| {
-            Known(format!("{name} {} {}", number(value), interval(ci)).trim_end().to_owned())
-        })
+        .map(|(name, value, ci)| Known(name, format!("{name} {} {}", number(value), interval(ci)).trim_end()))
         .collect()
 }
 
 fn failures(contents: &Contents) -> Vec<Line> {
-    let wrong = contents.summary.images - contents.summary.confusion.right();
-    let mut lines =
-        vec![Known(format!("{wrong} of {} images were called wrongly.", contents.summary.images))];
-    let worst = contents.errors.iter().take(3);
-    lines.extend(worst.map(|e| {
-        Known(format!("{} is {} and was called {} with p = {:.3}.", e.name, e.truth, e.called, e.probability))
+    let (images, wrong) =
+        (contents.summary.images, contents.summary.images - contents.summary.confusion.right());
+    let were = if wrong == 1 { "was" } else { "were" };
+    let words = format!("{wrong} of {} {were} called wrongly.", count(images, "image"));
+    let mut lines = vec![Known("wrong", words)];
+    let worst = contents.errors.iter().take(3).enumerate();
+    lines.extend(worst.map(|(i, e)| {
+        let words =
+            format!("{} is {} and was called {} with p = {:.3}.", e.name, e.truth, e.called, e.probability);
+        Known(format!("error {i}"), words)
     }));
     lines.push(Blank("What a reader sees in these errors."));
     lines
@@ -287,15 +343,16 @@ fn fairness(contents: &Contents) -> Vec<Line> {
         return vec![Blank("Results by sex, age, site and scanner (evaluate --subgroup COLUMN).")];
     }
     let line = |g: &eval::Subgroup| {
-        Known(format!(
-            "{} = {}: {} images, sensitivity {}, specificity {}, AUROC {}.",
+        let words = format!(
+            "{} = {}: {}, sensitivity {}, specificity {}, AUROC {}.",
             g.column,
             g.value,
-            g.images,
+            count(g.images, "image"),
             number(g.sensitivity),
             number(g.specificity),
             number(g.auroc)
-        ))
+        );
+        Known(format!("{} = {}", g.column, g.value), words)
     };
     contents.subgroups.iter().map(line).collect()
 }

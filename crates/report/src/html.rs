@@ -48,6 +48,16 @@ pub(crate) fn interval(interval: Option<Interval>) -> String {
     interval.map_or_else(String::new, |i| format!("[{:.3}, {:.3}]", i.low, i.high))
 }
 
+/// `1 image`, `2 images`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// `once`, `2 times`.
+pub(crate) fn times(n: usize) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{n} times") }
+}
+
 /// Bytes in base 64 (RFC 4648), for a `data:` address.
 pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

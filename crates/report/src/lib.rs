@@ -10,11 +10,12 @@ mod card;
 mod curves;
 mod folds;
 mod html;
+mod keep;
 mod page;
 mod plot;
 mod sections;
 
-pub use card::model_card;
+pub use card::{model_card, refreshed_card};
 pub use folds::{Fold, cross_validation};
 pub use html::{base64, escape, table};
 pub use page::{document, html};
@@ -60,8 +61,8 @@ pub struct Contents<'a> {
 pub struct Training {
     /// `epochs.csv`.
     pub epochs: Vec<Epoch>,
-    /// For train, val and test: images of each class, and groups.
-    pub splits: Vec<(String, Vec<usize>, usize)>,
+    /// For train, val and test: images of each class, and groups, if groups are known.
+    pub splits: Vec<(String, Vec<usize>, Option<usize>)>,
 }
 
 /// A line of `epochs.csv`.

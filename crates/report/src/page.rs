@@ -1,7 +1,7 @@
 //! The page: its order, its style, and what a reader finds at the top and at the end.
 
 use crate::card::{self, Line};
-use crate::html::{escape, table};
+use crate::html::{count, escape, table};
 use crate::{Contents, Training, sections};
 
 /// Light and dark by the reader's setting; on paper always light. Nothing is loaded.
@@ -14,7 +14,7 @@ pub fn html(contents: &Contents) -> String {
         sections::verdict(contents),
         sections::result(contents),
         trained(contents, training),
-        training.map_or_else(String::new, sections::learning),
+        training.map_or_else(String::new, |training| sections::learning(contents, training)),
         sections::curves(contents),
         sections::confusion(contents),
         sections::calibration(contents),
@@ -72,9 +72,9 @@ fn trained(contents: &Contents, training: Option<&Training>) -> String {
     let [height, width] = a.image_size;
     let mut rows = vec![
         vec!["Network".to_owned(), format!("{}, width {}", a.name, a.width)],
-        vec!["Input".into(), format!("{height} x {width} pixels, {} channel(s)", a.channels)],
+        vec!["Input".into(), format!("{height} x {width} pixels, {}", count(a.channels, "channel"))],
         vec!["Classes".into(), metadata.classes.join(", ")],
-        vec!["Data fingerprint".into(), p.data_fingerprint.chars().take(16).collect()],
+        vec!["Data fingerprint".into(), p.data_fingerprint.clone()],
     ];
     for (name, value) in p.config.as_object().into_iter().flatten() {
         if !value.is_null() {
@@ -85,15 +85,22 @@ fn trained(contents: &Contents, training: Option<&Training>) -> String {
     let splits = training.map_or(&[][..], |training| &training.splits[..]);
     let mut header = vec!["Split"];
     header.extend(metadata.classes.iter().map(String::as_str));
-    header.push("Groups");
-    let row = |(name, counts, groups): &(String, Vec<usize>, usize)| {
+    let known = splits.iter().any(|(.., groups)| groups.is_some());
+    header.extend(known.then_some("Groups"));
+    let row = |(name, counts, groups): &(String, Vec<usize>, Option<usize>)| {
         let counts = counts.iter().map(usize::to_string);
-        std::iter::once(name.clone()).chain(counts).chain([groups.to_string()]).collect()
+        let groups = known.then(|| groups.map_or("–".to_owned(), |groups| groups.to_string()));
+        std::iter::once(name.clone()).chain(counts).chain(groups).collect()
     };
     let rows_of_splits: Vec<Vec<String>> = splits.iter().map(row).collect();
     let data = match splits.is_empty() {
         true => String::new(),
-        false => table("Images of each class, and independent groups", &header, &rows_of_splits),
+        false if known => table("Images of each class, and groups", &header, &rows_of_splits),
+        false => {
+            table("Images of each class", &header, &rows_of_splits)
+                + "<p>No groups (patients, studies, volumes) are known: images of one patient may lie in more than one \
+                   split.</p>"
+        }
     };
     format!(
         "<h2 id=\"trained\">What was trained on what</h2>{data}<details open><summary>Settings</summary>{}</details>",
@@ -114,7 +121,7 @@ pub(crate) fn limits() -> String {
 
 fn card(contents: &Contents) -> String {
     let line = |line: &Line| match line {
-        Line::Known(text) => format!("<li>{}</li>", escape(text)),
+        Line::Known(_, text) => format!("<li>{}</li>", escape(text)),
         Line::Blank(what) => format!("<li class=\"blank\">To be filled in: {}</li>", escape(what)),
     };
     let part = |part: &card::Part| {

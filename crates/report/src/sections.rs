@@ -1,7 +1,7 @@
 //! The sections of the report, one function each. Each returns HTML, or nothing where there is nothing to show.
 
 use crate::curves::{Curve, precision_recall, roc};
-use crate::html::{base64, escape, interval, number, table};
+use crate::html::{base64, count, escape, interval, number, table, times};
 use crate::plot::{Axes, Ink, Layer, figure};
 use crate::{Contents, Training};
 
@@ -34,29 +34,48 @@ pub(crate) fn result(contents: &Contents) -> String {
     let s = contents.summary;
     let row =
         |name: &str, value, ci, note: &str| vec![name.into(), number(value), interval(ci), note.to_owned()];
+    let of_auroc =
+        if s.auroc.is_none() { "needs two classes" } else { s.auroc_ci_method.unwrap_or_default() };
+    // Of a proportion: how its interval was made, or why there is none.
+    let exact = |value: Option<f64>, ci: Option<eval::Interval>| match (value, ci, s.groups) {
+        (None, ..) => "no image to count",
+        (_, None, _) if s.positive_class.is_none() => "mean over classes; see each class",
+        (_, None, _) => "",
+        (.., Some(_)) => "exact, by group",
+        (.., None) => "exact, by image",
+    };
+    let proportion = |name: &str, value, ci| row(name, value, ci, exact(value, ci));
     let mut rows = vec![
-        row("AUROC", s.auroc, s.auroc_ci, s.auroc_ci_method.unwrap_or("needs two classes")),
-        row("Sensitivity", s.sensitivity, s.sensitivity_ci, "exact, by group where groups are known"),
-        row("Specificity", s.specificity, s.specificity_ci, "exact, by group where groups are known"),
-        row("Accuracy", s.accuracy, s.accuracy_ci, "exact, by group where groups are known"),
+        row("AUROC", s.auroc, s.auroc_ci, of_auroc),
+        proportion("Sensitivity", s.sensitivity, s.sensitivity_ci),
+        proportion("Specificity", s.specificity, s.specificity_ci),
+        proportion("Accuracy", s.accuracy, s.accuracy_ci),
     ];
     if s.positive_class.is_some() {
-        rows.push(row("PPV", s.ppv, s.ppv_ci, "at the prevalence of these images"));
-        rows.push(row("NPV", s.npv, s.npv_ci, "at the prevalence of these images"));
+        for (name, value, ci) in [("PPV", s.ppv, s.ppv_ci), ("NPV", s.npv, s.npv_ci)] {
+            let note =
+                if value.is_some() { "at the prevalence of these images" } else { "no image was called so" };
+            rows.push(row(name, value, ci, note));
+        }
     }
     if let Some(at) = &s.at_prevalence {
         let note = format!("at a prevalence of {}", at.prevalence);
         rows.push(row("PPV", at.ppv, at.ppv_ci, &note));
         rows.push(row("NPV", at.npv, at.npv_ci, &note));
     }
-    rows.push(row("AUPRC", s.auprc, s.auprc_ci, "bootstrap by group"));
+    let of_auprc = match (s.auprc, s.auprc_ci, s.groups) {
+        (None, ..) => "needs two classes",
+        (_, None, _) => "",
+        (.., Some(_)) => "bootstrap by group",
+        (.., None) => "bootstrap by image",
+    };
+    rows.push(row("AUPRC", s.auprc, s.auprc_ci, of_auprc));
     rows.push(row("Brier score", Some(s.brier), None, "0 is perfect"));
     rows.push(row("Log-loss", Some(s.log_loss), None, "0 is perfect"));
     rows.push(row("ECE", Some(s.ece), None, &s.ece_binning));
     let groups = s.groups.map_or("groups unknown: images are taken as independent".to_owned(), |groups| {
-        let plural = if groups == 1 { "" } else { "s" };
         let of = contents.groups_in_data.map_or(String::new(), |all| format!(" of {all} in the data set"));
-        format!("{groups} independent group{plural}{of}")
+        format!("{}{of}", count(groups, "independent group"))
     });
     let decision = match (&s.positive_class, s.threshold) {
         (Some(class), Some(threshold)) => {
@@ -70,39 +89,46 @@ pub(crate) fn result(contents: &Contents) -> String {
     };
     let opened = match contents.openings {
         Some(1) => "<p>These images have been opened once by this run.</p>".to_owned(),
-        Some(times) => format!(
-            "<p>These images have been opened <strong>{times} times</strong> by this run: the more often, the more \
-             the figures flatter.</p>"
+        Some(n) => format!(
+            "<p>These images have been opened <strong>{}</strong> by this run: the more often, the more the figures \
+             flatter.</p>",
+            times(n)
         ),
         None => String::new(),
     };
     let bound = s.all_right_lower_bound.map_or(String::new(), |bound| {
-        format!(
-            "<p>All {} are right. The exact one-sided 95 % lower bound of the accuracy is {bound:.3}.</p>",
-            s.images
-        )
+        let all = if s.images == 1 {
+            "The one image is right".to_owned()
+        } else {
+            format!("All {} are right", s.images)
+        };
+        let on = if s.groups.is_some() { "groups" } else { "images, as if they were independent" };
+        format!("<p>{all}. The exact one-sided 95 % lower bound of the accuracy is {bound:.3}, by {on}.</p>")
     });
     let part = match s.split.as_str() {
         split @ ("train" | "val" | "test") => format!("{split} split"),
         other => other.to_owned(),
     };
     format!(
-        "<h2 id=\"result\">Result</h2><p>{}: {} images, {groups}; {decision}.</p>{}{bound}{opened}",
+        "<h2 id=\"result\">Result</h2><p>{}: {}, {groups}; {decision}.</p>{}{bound}{opened}",
         escape(&part),
-        s.images,
+        count(s.images, "image"),
         table("Figures with 95 % intervals", &["Figure", "Value", "95 % interval", "Note"], &rows)
     )
 }
 
 /// Loss and AUROC by epoch.
-pub(crate) fn learning(training: &Training) -> String {
+pub(crate) fn learning(contents: &Contents, training: &Training) -> String {
     let epochs = &training.epochs;
     let Some(last) = epochs.last() else { return String::new() };
     let line = |value: fn(&crate::Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
         epochs.iter().filter_map(|epoch| Some((epoch.epoch, value(epoch)?))).collect()
     };
     let (train, val) = (line(|e| Some(e.train_loss)), line(|e| Some(e.val_loss)));
-    let best = epochs.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss)).expect("there is an epoch");
+    // What the run says it kept, or else the lowest loss.
+    let kept = contents.metadata.provenance.metrics["best_epoch"].as_f64();
+    let lowest = epochs.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss)).expect("there is an epoch");
+    let best = epochs.iter().find(|epoch| Some(epoch.epoch) == kept).unwrap_or(lowest);
     let highest =
         train.iter().chain(&val).map(|point| point.1).filter(|y| y.is_finite()).fold(1e-6, f64::max);
     let x = 1.0..last.epoch.max(2.0);
@@ -122,7 +148,7 @@ pub(crate) fn learning(training: &Training) -> String {
     let words = "AUROC of the validation split after each epoch.";
     let auroc = match auroc.is_empty() {
         true => String::new(),
-        false => figure("AUROC in training", &axes, &[Layer::Line(Ink::Second, auroc)], &[], words),
+        false => figure("AUROC in validation", &axes, &[Layer::Line(Ink::Second, auroc)], &[], words),
     };
     format!("<h2 id=\"learning\">Learning curves</h2><div class=\"figures\">{loss}{auroc}</div>")
 }
@@ -148,30 +174,44 @@ pub(crate) fn curves(contents: &Contents) -> String {
         bands.extend(lines);
         (bands, legend)
     };
-    let band =
-        if shown.len() == 1 { " The band is a pointwise 95 % interval, bootstrap by group." } else { "" };
+    let has_band = |layers: &[Layer]| layers.iter().any(|layer| matches!(layer, Layer::Band(..)));
+    let band = |layers: &[Layer]| match (has_band(layers), contents.groups) {
+        (false, _) => "",
+        (true, Some(_)) => " The band is a pointwise 95 % interval, bootstrap by group.",
+        (true, None) => " The band is a pointwise 95 % interval, bootstrap by image.",
+    };
     let s = contents.summary;
     let (mut layers, legend) = draw(roc);
+    let of_roc = band(&layers);
+    let mut point = "";
     layers.insert(0, Layer::Dashed(Ink::Soft, vec![(0.0, 0.0), (1.0, 1.0)]));
     if let (Some(sensitivity), Some(specificity), Some(_)) =
         (s.sensitivity, s.specificity, contents.positive())
     {
         layers.push(Layer::Points(Ink::Second, vec![(1.0 - specificity, sensitivity)]));
+        point = " The point is the threshold in use.";
     }
-    let words = format!(
-        "AUROC {} {}. The point is the threshold in use.{band}",
-        number(s.auroc),
-        interval(s.auroc_ci)
-    );
+    let words = match s.auroc {
+        Some(_) => format!("{}.{point}{of_roc}", figure_in_words("AUROC", s.auroc, s.auroc_ci)),
+        None => "There is no curve: it needs images of two classes.".to_owned(),
+    };
     let roc = figure("ROC", &Axes::unit("1 - specificity", "sensitivity"), &layers, &legend, &words);
     let (layers, legend) = draw(precision_recall);
-    let words = format!(
-        "Average precision {} {}. A useless model lies at the prevalence.{band}",
-        number(s.auprc),
-        interval(s.auprc_ci)
-    );
+    let words = match s.auprc {
+        Some(_) => format!(
+            "{}. A useless model lies at the prevalence.{}",
+            figure_in_words("Average precision", s.auprc, s.auprc_ci),
+            band(&layers)
+        ),
+        None => "There is no curve: it needs images of two classes.".to_owned(),
+    };
     let pr = figure("Precision and recall", &Axes::unit("recall", "precision"), &layers, &legend, &words);
     format!("<h2 id=\"curves\">ROC and precision-recall</h2><div class=\"figures\">{roc}{pr}</div>")
+}
+
+/// `AUROC 0.912 [0.850, 0.950]`.
+fn figure_in_words(name: &str, value: Option<f64>, ci: Option<eval::Interval>) -> String {
+    format!("{name} {} {}", number(value), interval(ci)).trim_end().to_owned()
 }
 
 /// The confusion matrix and the classes one by one.
@@ -274,19 +314,18 @@ fn histogram(contents: &Contents) -> String {
         };
         layers.push(Layer::Bars(Ink::of_class(i), bins.iter().enumerate().map(bar).collect()));
     }
+    let mut words = "Images by probability of the true class.".to_owned();
+    if let Some(class) = contents.positive() {
+        words = format!("Images by probability of {} and true class.", classes[class]);
+    }
     if let (Some(threshold), Some(_)) = (contents.summary.threshold, contents.positive()) {
+        words += " The dashed line is the threshold.";
         layers.push(Layer::Dashed(Ink::Text, vec![(threshold, 0.0), (threshold, highest)]));
     }
     let legend: Vec<(Ink, String)> =
         series.iter().enumerate().map(|(i, (name, _))| (Ink::of_class(i), name.clone())).collect();
     let axes = Axes { x: 0.0..1.0, y: 0.0..highest * 1.05, x_name: "probability", y_name: "images" };
-    figure(
-        "Scores",
-        &axes,
-        &layers,
-        &legend,
-        "Images by probability and true class; the dashed line is the threshold.",
-    )
+    figure("Scores", &axes, &layers, &legend, &words)
 }
 
 /// Net benefit over thresholds.

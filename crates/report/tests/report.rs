@@ -2,7 +2,7 @@
 
 use eval::{Input, Summary, Threshold};
 use model::{Architecture, Metadata, Preprocessing};
-use report::{Contents, Epoch, Training, WorstError, html, model_card};
+use report::{Contents, Epoch, Training, WorstError, html, model_card, refreshed_card};
 
 const HOSTILE: &str = "<script>alert('x')</script>\"&";
 
@@ -47,8 +47,10 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
         val_loss: 0.5,
         val_auroc: Some(0.9),
     };
-    let training =
-        Training { epochs: (1..=5).map(epoch).collect(), splits: vec![("train".into(), vec![30; k], 20)] };
+    let training = Training {
+        epochs: (1..=5).map(epoch).collect(),
+        splits: vec![("train".into(), vec![30; k], Some(20))],
+    };
     let error = WorstError {
         name: format!("{HOSTILE}.png"),
         truth: names[0].clone(),
@@ -179,5 +181,176 @@ fn a_model_file_alone_has_a_report() {
         let page = html(&contents);
         assert!(page.contains("were not audited") && page.contains("No image was called wrongly"));
         assert!(!page.contains("id=\"learning\""));
+    });
+}
+
+/// The card of `contents` after a person changed the card `before`.
+fn kept(contents: &Contents, before: &str) -> String {
+    let card = refreshed_card(contents, Some(before));
+    assert_eq!(refreshed_card(contents, Some(&card)), card, "the second time, nothing changes");
+    card
+}
+
+#[test]
+fn a_card_that_nobody_touched_is_made_anew() {
+    with_contents(&["fracture", "normal"], |contents| {
+        let card = model_card(contents);
+        assert_eq!(refreshed_card(contents, None), card);
+        assert_eq!(refreshed_card(contents, Some(" \n")), card);
+        assert_eq!(kept(contents, &card), card);
+        let other = Contents { title: "other".into(), openings: Some(4), errors: vec![], ..contents.clone() };
+        assert_eq!(kept(&other, &card), model_card(&other), "as if it had not been there before");
+        assert_eq!(kept(contents, &model_card(&other)).lines().count(), card.lines().count());
+    });
+}
+
+#[test]
+fn what_a_person_wrote_stays_and_the_new_value_is_noted() {
+    with_contents(&["fracture", "normal"], |contents| {
+        let line = |card: &str, start: &str| {
+            card.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}")).to_owned()
+        };
+        let card = model_card(contents);
+        let (opened, auroc) = (line(&card, "- These images were"), line(&card, "- AUROC 0"));
+        let ethics = line(&card, "- **[to be filled in]** Ethical");
+        let funding = line(&card, "- **[to be filled in]** Funding");
+        let edited = card
+            .replace(&opened, "- We looked at them twice.")
+            .replace(&auroc, "- AUROC as in table 2\n  - beneath it, a remark")
+            .replace(&ethics, "- Waived.\n\n  A second paragraph.")
+            .replace(&format!("{funding}\n"), "");
+        let more = Contents { openings: Some(9), ..contents.clone() };
+        let found = kept(&more, &edited);
+        let at = |text: &str| found.find(text).unwrap_or_else(|| panic!("{text}: {found}"));
+        let note = "  - *The report has:* ";
+        assert!(
+            found.contains(&format!("twice.\n{note}These images were opened 9 times by this run.\n")),
+            "{found}"
+        );
+        assert!(found.contains(&format!("table 2\n{note}{}\n", &auroc[2..])), "{found}");
+        assert!(at("beneath it, a remark") > at("table 2") && at("A second paragraph") > at("Waived."));
+        assert!(!found.contains("Ethical approval") && !found.contains("Funding"), "{found}");
+        assert_eq!(found.matches("*The report has:*").count(), 2, "{found}");
+        // A person who takes the value over has no note any more.
+        let taken =
+            found.replace("- We looked at them twice.", "- These images were opened 9 times by this run.");
+        assert_eq!(kept(&more, &taken).matches("*The report has:*").count(), 1);
+    });
+}
+
+#[test]
+fn a_card_may_be_rearranged() {
+    with_contents(&["fracture", "normal"], |contents| {
+        let card = model_card(contents);
+        let (body, marks) = card.split_at(card.find("\n<!--").unwrap());
+        let mut parts: Vec<String> = body.split("\n## ").map(str::to_owned).collect();
+        let title = parts.remove(0);
+        parts.reverse();
+        // One is deleted, one is a person's own, and every line ends as on Windows.
+        parts.retain(|part| !part.starts_with("Fairness"));
+        parts.insert(2, "Our own heading\n\n- ours\n".into());
+        let parts: String = parts.iter().map(|part| format!("\n## {part}")).collect();
+        let theirs = format!("{title}{parts}{marks}").replace('\n', "\r\n");
+        let more = Contents { openings: Some(9), ..contents.clone() };
+        let found = kept(&more, &theirs);
+        assert!(found.matches("\r\n").count() == found.matches('\n').count(), "line endings stay");
+        let found = found.replace("\r\n", "\n");
+        let order: Vec<&str> = found.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(order[..3], ["Ethics, funding and openness", "Limitations and use", "Our own heading"]);
+        assert!(!order.contains(&"Fairness") && order.contains(&"Purpose"));
+        assert!(found.contains("opened 9 times") && !found.contains("opened 3 times"), "{found}");
+        assert!(!found.contains("*The report has:*"), "{found}");
+    });
+}
+
+#[test]
+fn a_card_without_marks_loses_nothing() {
+    with_contents(&["fracture", "normal"], |contents| {
+        let card = model_card(contents);
+        let body = &card[..card.find("\n<!--").unwrap()];
+        let written = body
+            .replace("opened 3 times", "opened 2 times")
+            .replace("- **[to be filled in]** Ethical approval or waiver, and consent.", "- Waived.");
+        let found = kept(contents, &written);
+        assert!(
+            found.contains(
+                "opened 2 times by this run.\n  - *The report has:* These images were opened 3 times"
+            )
+        );
+        assert!(found.contains("- Waived.") && !found.contains("Ethical"), "{found}");
+        // A text of a person's own, and one with a comment that was cut off.
+        let own = "Notes of our group.\n\nNothing else.";
+        let found = kept(contents, own);
+        assert!(found.starts_with(own) && found.contains("## Purpose") && found.contains("opened 3 times"));
+        let cut = card.trim_end().trim_end_matches("-->").to_owned() + "A last word.\n";
+        let found = kept(contents, &cut);
+        assert!(found.contains("A last word."), "{found}");
+        for line in body.lines() {
+            assert!(found.contains(line), "{line}");
+        }
+    });
+}
+
+/// Without groups, with more than two classes, with one class only: nothing is said that is not so.
+#[test]
+fn sentences_hold_at_the_edges() {
+    with_contents(&["fracture", "normal"], |contents| {
+        let input = |labels: &[usize]| {
+            let input = Input {
+                split: "test",
+                labels,
+                probabilities: &[0.9, 0.1, 0.2, 0.8],
+                classes: &contents.metadata.classes,
+                groups: None,
+                positive: 0,
+                threshold: Threshold::fixed(0.5),
+                prevalence: None,
+                draws: 0,
+                seed: 0,
+            };
+            Summary::new(&input).unwrap()
+        };
+        let summary = input(&[0, 1]);
+        let training = Training { epochs: vec![], splits: vec![("train".into(), vec![1, 1], None)] };
+        let bare = Contents {
+            summary: &summary,
+            labels: &[0, 1],
+            probabilities: &[0.9, 0.1, 0.2, 0.8],
+            groups: None,
+            groups_in_data: None,
+            subgroups: &[],
+            openings: Some(1),
+            errors: vec![],
+            training: Some(training),
+            ..contents.clone()
+        };
+        let (page, card) = (html(&bare), model_card(&bare));
+        for text in [&page, &card] {
+            for wrong in [
+                "by group",
+                "independent group",
+                "1 times",
+                "channel(s)",
+                "time(s)",
+                " 1 images",
+                "epochs were",
+            ] {
+                assert!(!text.contains(wrong), "{wrong}: {text}");
+            }
+            assert!(text.contains("No groups (patients, studies, volumes) are known"));
+        }
+        assert!(card.contains("0 of 2 images were called wrongly") && card.contains("No epoch was finished"));
+        assert!(
+            page.contains("The point is the threshold in use")
+                && page.contains("dashed line is the threshold")
+        );
+    });
+    with_contents(&["a", "b", "c"], |contents| {
+        let page = html(contents);
+        for wrong in ["The point is the threshold", "dashed line is the threshold", "The band is"] {
+            assert!(!page.contains(wrong), "{wrong}");
+        }
+        assert!(page.contains("mean over classes") && page.contains("AUROC in validation"));
+        assert!(page.contains("30 independent groups of 40") && page.contains("bootstrap by group"));
     });
 }

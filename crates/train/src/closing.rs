@@ -2,7 +2,7 @@
 //! model file is completed with all of it.
 
 use crate::evaluate::{Evaluation, Question, labels};
-use crate::{Classifier, Error, Predictions};
+use crate::{Classifier, Error, Opening, Predictions};
 use data::{Dataset, Loader, Split};
 use eval::{Summary, ThresholdRule, default_positive};
 use model::{Calibration, Model};
@@ -23,8 +23,8 @@ pub struct Report {
     pub predictions: Predictions,
     /// Class names.
     pub classes: Vec<String>,
-    /// Names the data set.
-    pub data_fingerprint: String,
+    /// This look at them, to be recorded; the command that looked is to be filled in.
+    pub opening: Opening,
     /// The first image that was evaluated: something to try the model on.
     pub example: PathBuf,
 }
@@ -76,9 +76,8 @@ impl Report {
             "specificity": summary.specificity,
         });
         let example = dataset.samples[predictions.indices[0]].path.clone();
-        let data_fingerprint = model.metadata.provenance.data_fingerprint.clone();
-        let report =
-            Self { summary, at_half, split, best_epoch, predictions, classes, data_fingerprint, example };
+        let opening = Opening::now(String::new(), dataset, &predictions.indices);
+        let report = Self { summary, at_half, split, best_epoch, predictions, classes, opening, example };
         Ok((report, model))
     }
 }

@@ -1,11 +1,13 @@
 //! Everything that a run depends on, as one plain value: what the command line makes, what `config.toml` in the run
 //! folder holds, and what a resumed run is compared with.
 
+use crate::places::{self, Places};
 use crate::{Error, paths};
 use eval::ThresholdRule;
 use model::{Architecture, Fit};
 use nn::{Algorithm, Decay};
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// The update rule.
@@ -201,7 +203,7 @@ impl Config {
         let of_one = |x: f64| (0.0..1.0).contains(&x);
         let above = |x: f64| x > 0.0 && x.is_finite();
         let from_zero = |x: f64| x >= 0.0 && x.is_finite();
-        let rules: [(bool, &'static str, &str, &dyn std::fmt::Display); 14] = [
+        let rules: [(bool, &'static str, &str, &dyn Display); 14] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
             (above(self.lr), "lr", positive, &self.lr),
             (self.head_lr.is_none_or(above), "head-lr", positive, &self.head_lr.unwrap_or_default()),
@@ -274,7 +276,8 @@ impl Config {
         }
     }
 
-    /// The settings of the run in `folder`.
+    /// The settings of the run in `folder`, with its paths as they are to be found from the working directory: see
+    /// [`crate::places`].
     pub fn of_run(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(CONFIG_FILE);
         if !path.exists() {
@@ -282,22 +285,107 @@ impl Config {
             return Err(Error::run(folder, reason));
         }
         let text = std::fs::read_to_string(&path).map_err(|error| Error::run(&path, error.to_string()))?;
-        toml::from_str(&text).map_err(|error| Error::run(&path, format!("not a run's settings: {error}")))
+        let broken = |error: toml::de::Error| Error::run(&path, format!("not a run's settings: {error}"));
+        let (text, from_folder) = places::split(&text);
+        let mut config: Self = toml::from_str(text).map_err(broken)?;
+        let from_folder: Places = toml::from_str(from_folder).map_err(broken)?;
+        let origin = places::origin(folder, &config.out);
+        config.data = places::find(&config.data, folder, from_folder.data.as_deref(), origin.as_deref());
+        let find_init =
+            |init: PathBuf| places::find(&init, folder, from_folder.init.as_deref(), origin.as_deref());
+        config.init = config.init.map(find_init);
+        config.out = folder.to_path_buf();
+        Ok(config)
     }
 
-    /// Writes `config.toml`.
+    /// Writes `config.toml` at `path`, in the run folder; not where it says the same already, so that it
+    /// stays as people left it; their remarks stay in any case.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
-        let text = toml::to_string(self).expect("plain values have a TOML form");
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let before = path.exists().then(|| Self::of_run(folder)).and_then(Result::ok);
+        if before.is_some_and(|before| before == Self { out: folder.to_path_buf(), ..self.clone() }) {
+            return Ok(());
+        }
+        let stored = Self {
+            data: places::absolute(&self.data),
+            out: places::absolute(&self.out),
+            init: self.init.as_deref().map(places::absolute),
+            ..self.clone()
+        };
+        let from_folder = Places {
+            data: places::relative(folder, &self.data),
+            init: self.init.as_deref().and_then(|init| places::relative(folder, init)),
+        };
+        let written = |error: toml::ser::Error| {
+            Error::run(
+                path,
+                format!("expected paths that are UTF-8, which is all that this file can hold: {error}"),
+            )
+        };
+        let settings = toml::to_string(&stored).map_err(written)?;
+        let old = std::fs::read_to_string(path).unwrap_or_default();
+        let with_remarks = places::with_remarks(places::split(&old).0, &settings);
+        let is_right = toml::from_str::<Self>(&with_remarks).is_ok_and(|read| read == stored);
+        let settings = if is_right { with_remarks } else { settings };
+        let text = places::join(&settings, &toml::to_string(&from_folder).map_err(written)?);
         Ok(model::write_atomic(path, |file| std::io::Write::write_all(file, text.as_bytes()))?)
     }
 
-    /// The settings that shape the result, for the model's provenance: no paths, no speed.
+    /// Writes `config.toml` in the run folder.
+    pub fn save(&self) -> Result<(), Error> {
+        self.write(&self.out.join(CONFIG_FILE))
+    }
+
+    /// The settings that shape the result, for the model's provenance: no paths, no speed. Of a file of first weights, the
+    /// name and the contents are told.
     pub fn provenance(&self) -> serde_json::Value {
-        let mut value = serde_json::to_value(self).expect("plain values have a JSON form");
+        let told = Self { data: PathBuf::new(), out: PathBuf::new(), init: None, ..self.clone() };
+        let mut value = serde_json::to_value(told).expect("plain values have a JSON form");
         if let Some(settings) = value.as_object_mut() {
             settings.retain(|name, _| !WITHOUT_EFFECT.contains(&name.as_str()));
+            settings["init"] = self.init.as_deref().map(init_origin).into();
         }
         value
+    }
+
+    /// The options of `vertebra train` that ask for these settings, in the words of a command line; those that are the
+    /// default are left out, and so are DATA and `--out`.
+    pub fn options(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let [told, default] = [self, &Self::default()].map(|config| {
+            let plain = Self { data: PathBuf::new(), out: PathBuf::new(), init: None, ..config.clone() };
+            let mut value = serde_json::to_value(plain).expect("plain values have a JSON form");
+            value["init"] = path(&config.init).into();
+            value
+        });
+        let mut words = vec![];
+        for (name, value) in told.as_object().into_iter().flatten() {
+            let option = name.replace('_', "-").replace("cache-mib", "cache");
+            match value {
+                _ if default[name] == *value => {}
+                serde_json::Value::Bool(true) => words.push(format!("--{option}")),
+                serde_json::Value::Bool(false) => words.push(format!("--no-{option}")),
+                serde_json::Value::String(text) => words.extend([format!("--{option}"), text.clone()]),
+                other => words.extend([format!("--{option}"), other.to_string()]),
+            }
+        }
+        words
+    }
+
+    /// Whether the first weights of `wanted` are those of this run: the same file, or one that holds the same.
+    fn has_init_of(&self, wanted: &Self) -> bool {
+        match (&self.init, &wanted.init) {
+            (Some(before), Some(after)) if before != after => {
+                let checkpoint = self.out.join("last.safetensors");
+                let noted = model::Model::read(&checkpoint)
+                    .ok()
+                    .and_then(|model| model.metadata.provenance.config["init"].as_str().map(str::to_owned));
+                let digest = |origin: &str| origin.split_once(DIGEST).map(|(_, digest)| digest.to_owned());
+                let before = noted.as_deref().and_then(digest).or_else(|| digest(&init_origin(before)));
+                before.is_some() && before == digest(&init_origin(after))
+            }
+            (before, after) => before.is_some() == after.is_some(),
+        }
     }
 
     /// Whether a run with these settings can go on with `wanted`: all that shapes the result must be the same, except
@@ -318,25 +406,37 @@ impl Config {
         for settings in [&mut before, &mut after] {
             settings["epochs"].take();
             settings["max_steps"].take();
-            settings["data"] = serde_json::Value::Null;
         }
-        before["data"] = serde_json::json!(self.data.to_string_lossy());
-        after["data"] = serde_json::json!(wanted.data.to_string_lossy());
         let settings = before.as_object().into_iter().flatten();
         for (name, value) in settings {
-            if after[name] != *value {
-                let option = name.replace('_', "-");
-                return Err(Error::run(
-                    &self.out,
-                    format!(
-                        "this run has {option} {value}, found {}: resume without the option, or start a new run \
-                         with another --out",
-                        after[name]
-                    ),
-                ));
+            let same = if name == "init" { self.has_init_of(wanted) } else { after[name] == *value };
+            if !same {
+                return Err(self.other_setting(&name.replace('_', "-"), value, &after[name]));
             }
         }
         Ok(())
+    }
+
+    /// That the run in `out` has another value of a setting than was asked for.
+    pub(crate) fn other_setting(&self, option: &str, have: impl Display, found: impl Display) -> Error {
+        let reason = format!(
+            "this run has {option} {have}, found {found}: resume without the option, or start a new run with another \
+             --out"
+        );
+        Error::run(&self.out, reason)
+    }
+}
+
+/// What stands before the digest in [`init_origin`].
+const DIGEST: &str = " (SHA-256 ";
+
+/// What first weights are called where no path may stand: `imagenet.safetensors (SHA-256 0123456789abcdef)`.
+fn init_origin(path: &Path) -> String {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let file = if path.is_dir() { path.join("best.safetensors") } else { path.to_path_buf() };
+    match data::file_digest(&file) {
+        Ok(digest) => format!("{name}{DIGEST}{})", data::hexadecimal(&digest[..8])),
+        Err(_) => name,
     }
 }
 
@@ -387,10 +487,12 @@ mod tests {
         let run = Config { data: "data".into(), ..Config::default() };
         let refused = |wanted: Config| run.check_resume(&wanted).unwrap_err().to_string();
         assert!(refused(Config { lr: 0.1, ..run.clone() }).contains("this run has lr 0.002, found 0.1"));
-        assert!(refused(Config { data: "other".into(), ..run.clone() }).contains("data"));
+        assert!(refused(Config { init: Some("a".into()), ..run.clone() }).contains("init"));
         assert!(refused(Config { batch_size: 8, ..run.clone() }).contains("batch-size 32, found 8"));
         assert!(refused(Config { epochs: 29, ..run.clone() }).contains("30 or more"));
+        // Whether these are the data of the run, their contents say.
         let harmless = Config {
+            data: "other".into(),
             epochs: 60,
             max_steps: Some(3),
             threads: 1,
@@ -407,7 +509,71 @@ mod tests {
 
     #[test]
     fn provenance_has_no_paths() {
-        let config = Config { data: "/home/patient".into(), out: "/home/run".into(), ..Config::default() };
-        assert!(!config.provenance().to_string().contains("/home"));
+        let folder = tempfile::tempdir().unwrap();
+        let init = folder.path().join("first.safetensors");
+        std::fs::write(&init, "abc").unwrap();
+        let config = Config {
+            data: "/home/patient".into(),
+            out: "/home/run".into(),
+            init: Some(init),
+            ..Config::default()
+        };
+        let told = config.provenance().to_string();
+        assert!(!told.contains("/home") && !told.contains(folder.path().to_str().unwrap()), "{told}");
+        // `printf abc | sha256sum`
+        assert_eq!(config.provenance()["init"], "first.safetensors (SHA-256 ba7816bf8f01cfea)");
+    }
+
+    #[test]
+    fn first_weights_are_known_by_what_they_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Config { init: Some(path), freeze: true, ..Config::default() }
+        };
+        let run = file("first", "weights");
+        run.check_resume(&run).unwrap();
+        run.check_resume(&file("moved", "weights")).unwrap();
+        let message = run.check_resume(&file("other", "values")).unwrap_err().to_string();
+        assert!(message.contains("this run has init \"first (SHA-256 "), "{message}");
+        assert!(run.check_resume(&Config { init: None, ..run.clone() }).is_err());
+        // A file that is gone is not needed: the checkpoint has what became of it.
+        std::fs::remove_file(run.init.as_ref().unwrap()).unwrap();
+        run.check_resume(&run).unwrap();
+    }
+
+    #[test]
+    fn options_ask_for_the_settings() {
+        let config = Config {
+            data: "data".into(),
+            image_size: 32,
+            lr: 1e-4,
+            group_by: Some("person*_".into()),
+            optimizer: OptimizerKind::AdamW,
+            threshold_rule: ThresholdRule::Sensitivity(0.95),
+            augment: false,
+            freeze: true,
+            init: Some("a/b".into()),
+            max_steps: Some(7),
+            ..Config::default()
+        };
+        let mut words = config.options().join(" ");
+        for option in [
+            "--image-size 32",
+            "--lr 0.0001",
+            "--group-by person*_",
+            "--optimizer adamw",
+            "--threshold-rule sensitivity:0.95",
+            "--no-augment",
+            "--freeze",
+            "--init a/b",
+            "--max-steps 7",
+        ] {
+            assert!(words.contains(option), "{option}: {words}");
+            words = words.replacen(option, "", 1);
+        }
+        assert_eq!(words.trim(), "");
+        assert!(Config::default().options().is_empty());
     }
 }

@@ -37,6 +37,9 @@ pub enum Event<'a> {
         epoch_steps: u64,
         /// The best epoch before, and its validation loss.
         best: Option<(u64, f64)>,
+        /// Whether a run goes on whose beginning noted names and sizes of its files but not what they hold, as earlier
+        /// versions did: then only those are known to be the same.
+        unknown_contents: bool,
     },
     /// A step was done.
     Step {
@@ -85,6 +88,8 @@ pub struct Epoch {
     pub lr: f64,
     /// Time the epoch took (since a resume, if that is later).
     pub seconds: f64,
+    /// Images trained a second, over the epoch (since a resume, if that is later), validation not counted.
+    pub images_per_second: f64,
     /// Whether the validation loss is the lowest so far.
     pub best: bool,
 }

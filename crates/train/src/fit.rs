@@ -11,10 +11,13 @@ use crate::start::{first_model, loss, open_data_with};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
-use crate::{Classifier, Config, Epoch, Error, Event, Report, Trainer, evaluate};
-use data::{Augment, Batch, Dataset, Loader, LoaderOptions, Split};
+use crate::{
+    Classifier, Config, Epoch, Error, Event, Report, RunLock, Trainer, evaluate, is_cross_validation,
+};
+use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Split};
 use kernels::Level;
 use model::{Metadata, Model, Weights};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tensor::{Rng, Tensor};
@@ -34,8 +37,8 @@ const EPOCHS: &str = "epoch,train_loss,val_loss,val_accuracy,val_auroc,lr,second
 /// How a run ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// To its end.
-    Finished(Box<Report>),
+    /// To its end. Its folder stays locked until the lock is dropped, so that what belongs to the end can be written.
+    Finished(Box<Report>, RunLock),
     /// The flag was set; the checkpoint holds everything up to `step`.
     Interrupted {
         /// Steps done.
@@ -44,6 +47,9 @@ pub enum Outcome {
 }
 
 /// Trains as `config` says, or goes on with the run in `config.out`, until the end or until `stop` is set.
+///
+/// # Errors
+/// Among others: another process works on the run.
 pub fn fit(
     config: &Config,
     resume: bool,
@@ -53,6 +59,8 @@ pub fn fit(
     config.check()?;
     let folder = RunFolder::new(&config.out);
     check_folder(config, resume)?;
+    // What goes on is locked before it is read, what begins when there is a folder: if it cannot begin, it leaves none.
+    let held = resume.then(|| RunLock::acquire(&folder.path)).transpose()?;
     let (mut dataset, origin) = match resume {
         true => open_run_data(config, &config.out)?,
         false => {
@@ -62,19 +70,25 @@ pub fn fit(
     if !resume {
         unreadable::leave_out(config, &mut dataset, observe)?;
     }
-    let (metadata, network) = first_model(config, &dataset)?;
+    let checkpoint = Some(folder.last()).filter(|last| resume && last.exists());
+    let (mut metadata, network) = first_model(&beginning(config, checkpoint.as_deref()), &dataset)?;
+    if let Some(last) = checkpoint.as_deref().filter(|_| config.init.is_some()) {
+        metadata.provenance.config["init"] = origin_of_init(last)?;
+    }
+    let likeness = checkpoint.as_ref().map(|_| check_data(&folder, &dataset)).transpose()?;
     let mut trainer =
         Trainer::new(network, config.algorithm(), loss(config, &dataset), Level::current(), config.seed)
             .with_average(config.average);
     std::fs::create_dir_all(&folder.path).map_err(Error::io(&folder.path))?;
+    let lock = held.map_or_else(|| RunLock::acquire(&folder.path), Ok)?;
+    // Whoever had the lock before may have left another run than was there before.
+    check_folder(config, resume)?;
     if config.skip_unreadable {
         unreadable::write(&folder.path, &dataset)?;
     }
-    let position = if resume && folder.last().exists() {
-        check_data(&folder, &metadata)?;
-        checkpoint::load(&folder.last(), &mut trainer)?
-    } else {
-        Position::default()
+    let position = match &checkpoint {
+        Some(last) => checkpoint::load(last, &mut trainer)?,
+        None => Position::default(),
     };
     config.write(&folder.config())?;
     let mut run = Run::new(config, folder, &dataset, metadata, trainer, position, stop, observe)?;
@@ -90,39 +104,61 @@ pub fn fit(
         images,
         epoch_steps: run.training.batches_per_epoch() as u64,
         best: best_loss.map(|loss| (best_epoch, loss)),
+        unknown_contents: likeness == Some(Likeness::SameSizes),
     });
     if run.train()? {
         let report = run.finish()?;
         run.tell(&Event::Finished(&report))?;
-        Ok(Outcome::Finished(Box::new(report)))
+        Ok(Outcome::Finished(Box::new(report), lock))
     } else {
         Ok(Outcome::Interrupted { step: run.position.step })
     }
+}
+
+/// The settings with the checkpoint for first weights: whoever goes on needs no `--init`, which may be gone.
+fn beginning(config: &Config, checkpoint: Option<&Path>) -> Config {
+    let init = config.init.as_deref().map(|init| checkpoint.unwrap_or(init).to_path_buf());
+    Config { init, ..config.clone() }
+}
+
+/// What the checkpoint `last` tells of the origin of its first weights.
+fn origin_of_init(last: &Path) -> Result<serde_json::Value, Error> {
+    let before = Model::read(last)?.metadata.provenance.config["init"].take();
+    // An earlier version told the path.
+    Ok(before.as_str().and_then(|text| text.rsplit(['/', '\\']).next()).map(str::to_owned).into())
 }
 
 /// Refuses a run folder that holds another run, or none where one is to be resumed. [`fit()`] asks this first; ask it
 /// before anything that takes long.
 pub fn check_folder(config: &Config, resume: bool) -> Result<(), Error> {
     let folder = RunFolder::new(&config.out);
-    match (resume, folder.is_taken()) {
+    match (resume, folder.is_taken() || is_cross_validation(&folder.path)) {
         (true, _) => Config::of_run(&folder.path)?.check_resume(config),
-        (false, true) => Err(Error::run(
-            &folder.path,
-            "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out",
-        )),
+        (false, true) => Err(Error::run(&folder.path, TAKEN)),
         (false, false) => Ok(()),
     }
 }
 
-/// That the data are those that the run began with.
-fn check_data(folder: &RunFolder, metadata: &Metadata) -> Result<(), Error> {
+/// What is said of a folder with a run that would be overwritten.
+pub(crate) const TAKEN: &str =
+    "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out";
+
+/// That the data are those that the run began with, wherever they lie.
+fn check_data(folder: &RunFolder, dataset: &Dataset) -> Result<Likeness, Error> {
     let before = Model::read(folder.last())?.metadata.provenance.data_fingerprint;
-    if before == metadata.provenance.data_fingerprint {
-        return Ok(());
-    }
-    let reason = "the data set has changed since this run began (files, labels, splits or sizes); start a new run \
-                  with another --out";
-    Err(Error::run(&folder.path, reason))
+    check_likeness(&folder.path, dataset.compare_fingerprint(&before))
+}
+
+/// Refuses data that are not those of the run or cross-validation in `folder`.
+pub(crate) fn check_likeness(folder: &Path, found: Likeness) -> Result<Likeness, Error> {
+    let what = match found {
+        Likeness::Same | Likeness::SameSizes => return Ok(found),
+        Likeness::OtherContents => "what the files hold; their number, labels, splits and sizes are the same",
+        Likeness::Other => "files, labels, splits or sizes",
+    };
+    let reason =
+        format!("the data set has changed since this run began ({what}); start a new run with another --out");
+    Err(Error::run(folder, reason))
 }
 
 struct Run<'a> {
@@ -247,9 +283,13 @@ impl<'a> Run<'a> {
             self.trainer.network.thaw_body(after * batches as u64);
         }
         let mut clock = Instant::now();
+        let mut images = 0;
         for batch in self.training.batches(self.position.epoch, self.position.batch) {
             match batch {
-                Ok(batch) => self.step(batch, &mut clock)?,
+                Ok(batch) => {
+                    images += batch.labels.len();
+                    self.step(batch, &mut clock)?;
+                }
                 Err(error) => {
                     self.save()?;
                     return Err(Error::batch(error));
@@ -264,7 +304,7 @@ impl<'a> Run<'a> {
                 return Ok(cut && !stopped);
             }
         }
-        self.validate(begun)?;
+        self.validate(begun, images)?;
         Ok(true)
     }
 
@@ -329,8 +369,10 @@ impl<'a> Run<'a> {
         Ok(weights)
     }
 
-    /// Ends an epoch: validates, keeps the weights if they are the best so far, and saves.
-    fn validate(&mut self, begun: Instant) -> Result<(), Error> {
+    /// Ends an epoch, of which `images` were trained since `begun`: validates, keeps the weights if they are the best so
+    /// far, and saves.
+    fn validate(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
+        let images_per_second = images as f64 / begun.elapsed().as_secs_f64().max(1e-9);
         let step = self.position.step;
         let weights = self.kept_weights()?;
         let mut classifier = Classifier::of(self.trainer.network.spec(), &weights)?;
@@ -355,6 +397,7 @@ impl<'a> Run<'a> {
             val_auroc: quality.auroc,
             lr: self.rates.rate(step - 1),
             seconds: begun.elapsed().as_secs_f64(),
+            images_per_second,
             best,
         };
         self.epochs.add(&row.to_csv())?;

@@ -1,25 +1,32 @@
 //! Cross-validation by group: a run for every fold, and one result over all images, each predicted by a model that saw
 //! nothing of its group.
 //!
-//! The folder of a cross-validation holds, for fold N, the manifest `fold-N.csv` and the run folder `fold-N`, which is an
-//! ordinary run. Invariant: all manifests are written before the first run, and a run that is finished has its table of
-//! predictions, so that what is on disk says how to go on.
+//! The folder of a cross-validation holds the settings (`config.toml`), what the images hold (`folds.json`) and, for fold N,
+//! the manifest `fold-N.csv` and the run folder `fold-N`, which is an ordinary run. Invariants: all manifests are written
+//! before the first run; a run that is finished has its table of predictions, so that what is on disk says how to go on; and
+//! what is pooled was trained with the same settings on the same images, for as many epochs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use data::{Dataset, Folds, Split, write_manifest};
+use data::{Dataset, Folds, Likeness, Split, write_manifest};
 use eval::{Input, Summary, Threshold, default_positive, group_ids};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::config::CONFIG_FILE;
+use crate::fit::{TAKEN, check_likeness};
 use crate::start::grouped;
-use crate::{Config, Error, Event, Outcome, fit, unreadable};
+use crate::{Config, Error, Event, Outcome, RunLock, fit, unreadable};
 
 /// Bootstrap draws of the pooled summary.
 const DRAWS: usize = 1000;
 /// The name of the result in the folder.
 const RESULT: &str = "cross-validation.json";
+/// The name of what the folds were drawn from.
+const DRAWN: &str = "folds.json";
+/// The name of a finished run's table.
+const PREDICTIONS: &str = "predictions.csv";
 
 /// The result of a cross-validation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -97,31 +104,45 @@ fn run_folder(folder: &Path, fold: usize) -> PathBuf {
     folder.join(format!("fold-{fold}"))
 }
 
-/// Trains and tests every fold as `config` says, in `config.out`. With `folds`, they are drawn and the cross-validation
-/// begins; without, the one in the folder goes on. `observe` hears the number of a fold, how many there are, and what
-/// happens in it; before the first, both are 0. `None` if `stop` was set before the end.
+/// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`, those in
+/// the folder. `observe` hears the number of a fold, how many there are, and what happens in it; before the first, both are
+/// 0. `None` if `stop` was set before the end; the lock is that of the folder, so that what belongs to the end can be
+/// written.
+///
+/// A cross-validation that goes on may be prolonged as a single run may. Then the folds that were finished go on too: each
+/// is in the end what it would have been with these settings from the beginning, and so is what is pooled.
 pub fn cross_validate(
     config: &Config,
     folds: Option<Folds>,
+    resume: bool,
     stop: &AtomicBool,
     observe: &mut dyn FnMut(usize, usize, &Event),
-) -> Result<Option<CrossValidation>, Error> {
+) -> Result<Option<(CrossValidation, RunLock)>, Error> {
     config.check()?;
     let out = &config.out;
-    if let Some(folds) = folds {
-        draw(config, folds, &mut |event| observe(0, 0, event))?;
-    }
-    let count = (1..).take_while(|&fold| manifest(out, fold).exists()).count();
+    let lock = match folds.filter(|_| !resume) {
+        Some(folds) => draw(config, folds, &mut |event| observe(0, 0, event))?,
+        None => go_on(config, folds)?,
+    };
+    let count = manifests(out);
     for fold in 1..=count {
-        let run = run_folder(out, fold);
-        if run.join("predictions.csv").exists() {
+        let config = Config {
+            out: run_folder(out, fold),
+            data: manifest(out, fold),
+            group_by: None,
+            ..config.clone()
+        };
+        if is_finished(&config) {
             continue;
         }
-        let config = match run.join("last.safetensors").exists() {
-            true => Config { out: run, data: manifest(out, fold), ..Config::of_run(&run_folder(out, fold))? },
-            false => Config { out: run, data: manifest(out, fold), group_by: None, ..config.clone() },
-        };
         let resume = config.out.join("last.safetensors").exists();
+        if resume {
+            // It is not finished any more, whatever stops it now.
+            let old = config.out.join(PREDICTIONS);
+            if old.exists() {
+                std::fs::remove_file(&old).map_err(Error::io(&old))?;
+            }
+        }
         let outcome = fit(&config, resume, stop, &mut |event| observe(fold, count, event))?;
         if let Outcome::Interrupted { .. } = outcome {
             return Ok(None);
@@ -130,16 +151,28 @@ pub fn cross_validate(
     let result = pool(out, count)?.result;
     let text = serde_json::to_string_pretty(&result).expect("plain values have a JSON form");
     model::write_atomic(out.join(RESULT), |file| std::io::Write::write_all(file, text.as_bytes()))?;
-    Ok(Some(result))
+    Ok(Some((result, lock)))
+}
+
+/// How many folds the folder has.
+fn manifests(out: &Path) -> usize {
+    (1..).take_while(|&fold| manifest(out, fold).exists()).count()
+}
+
+/// Whether the run of a fold was finished with settings of the same length.
+fn is_finished(config: &Config) -> bool {
+    let same = |before: Config| (before.epochs, before.max_steps) == (config.epochs, config.max_steps);
+    config.out.join(PREDICTIONS).exists() && Config::of_run(&config.out).is_ok_and(same)
 }
 
 /// Draws the folds and writes a manifest for each, the first one last: it says that all are there.
-fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Result<(), Error> {
+fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Result<RunLock, Error> {
     let out = &config.out;
-    if is_cross_validation(out) || out.join(crate::config::CONFIG_FILE).exists() {
-        let reason = "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out";
-        return Err(Error::run(out, reason));
-    }
+    let check = || {
+        let taken = is_cross_validation(out) || out.join("steps.csv").exists();
+        if taken { Err(Error::run(out, TAKEN)) } else { Ok(()) }
+    };
+    check()?;
     let mut dataset = grouped(&config.data, config.group_by.as_deref(), config.skip_unreadable)?;
     unreadable::leave_out(config, &mut dataset, observe)?;
     observe(&Event::Read { dataset: &dataset });
@@ -147,12 +180,201 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
     dataset.remove_unreadable();
     let (fold_of, count) = dataset.folds(folds, config.seed)?;
     std::fs::create_dir_all(out).map_err(Error::io(out))?;
+    let lock = RunLock::acquire(out)?;
+    check()?;
+    config.write(&out.join(CONFIG_FILE))?;
+    Drawn::of(&dataset, folds).write(out)?;
     if config.skip_unreadable {
         unreadable::write(out, &left_out)?;
     }
     for fold in (0..count).rev() {
         dataset.use_fold(&fold_of, fold, config.seed)?;
         write_manifest(&manifest(out, fold + 1), &dataset)?;
+    }
+    Ok(lock)
+}
+
+/// Checks that the cross-validation in `config.out` can go on with `config`, and that its images are what they were.
+fn go_on(config: &Config, folds: Option<Folds>) -> Result<RunLock, Error> {
+    let out = &config.out;
+    let lock = RunLock::acquire(out)?;
+    let before = settings(out)?;
+    before.check_resume(config)?;
+    let longest = before.max_steps.unwrap_or(u64::MAX);
+    if let Some(most) = config.max_steps.filter(|&most| most < longest) {
+        let expected = match before.max_steps {
+            Some(steps) => format!("{steps} or more to resume this cross-validation"),
+            None => "none to resume this cross-validation, which had no limit".to_owned(),
+        };
+        return Err(Error::config("max-steps", expected, most));
+    }
+    if let Some(wanted) = folds {
+        let have = Drawn::read(out)?.map_or_else(|| manifests(out).to_string(), |drawn| drawn.folds);
+        let same = have == wanted.to_string();
+        if !same {
+            return Err(before.other_setting("folds", have, wanted));
+        }
+    }
+    find_images(out, Some(&config.data).filter(|data| **data != before.data).map(PathBuf::as_path))?;
+    if is_drawn_here(out) {
+        config.write(&out.join(CONFIG_FILE))?;
+    }
+    Ok(lock)
+}
+
+/// Whether the folder has the settings of its folds; earlier versions wrote them only into the runs.
+fn is_drawn_here(out: &Path) -> bool {
+    out.join(CONFIG_FILE).exists()
+}
+
+/// The settings of the run or cross-validation in `out`.
+pub fn settings(out: &Path) -> Result<Config, Error> {
+    match is_drawn_here(out) || !is_cross_validation(out) {
+        true => Config::of_run(out),
+        false => Ok(Config { out: out.to_path_buf(), ..Config::of_run(&run_folder(out, 1))? }),
+    }
+}
+
+/// Where the data of the run or cross-validation in `out` were, if they are not there any more.
+pub fn lost_data(out: &Path) -> Result<Option<PathBuf>, Error> {
+    let data = settings(out)?.data;
+    if !is_cross_validation(out) {
+        return Ok(Some(data).filter(|data| !data.exists()));
+    }
+    if is_drawn_here(out) && data.exists() {
+        return Ok(None);
+    }
+    let rows = Dataset::open_with_missing(&manifest(out, 1))?.samples;
+    Ok(rows.into_iter().map(|sample| sample.path).find(|path| !path.exists()))
+}
+
+/// What the folds were drawn from: `folds.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Drawn {
+    /// As the option says it.
+    folds: String,
+    /// What the images hold, in the order of the manifests: 16 digits of the SHA-256; empty if one could not be read.
+    images: Vec<String>,
+}
+
+impl Drawn {
+    fn of(dataset: &Dataset, folds: Folds) -> Self {
+        Self { folds: folds.to_string(), images: contents(dataset) }
+    }
+
+    /// None, if an earlier version drew the folds.
+    fn read(out: &Path) -> Result<Option<Self>, Error> {
+        let path = out.join(DRAWN);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            found => found.map_err(|error| Error::run(&path, error.to_string()))?,
+        };
+        let broken =
+            |error| Error::run(&path, format!("expected folds and images, found otherwise: {error}"));
+        serde_json::from_str(&text).map(Some).map_err(broken)
+    }
+
+    fn write(&self, out: &Path) -> Result<(), Error> {
+        let text = serde_json::to_string(self).expect("texts have a JSON form");
+        Ok(model::write_atomic(out.join(DRAWN), |file| std::io::Write::write_all(file, text.as_bytes()))?)
+    }
+}
+
+/// What the images of a data set hold, in order.
+fn contents(dataset: &Dataset) -> Vec<String> {
+    let all: Vec<usize> = (0..dataset.samples.len()).collect();
+    let digits = |digest: Option<data::Digest>| digest.map(|digest| data::hexadecimal(&digest[..8]));
+    dataset.digests(&all).into_iter().map(|digest| digits(digest).unwrap_or_default()).collect()
+}
+
+/// That the images of the cross-validation in `out` are there and hold what they held when the folds were drawn. With
+/// `data`, or where they have moved together with `out`, the manifests are written anew for the new place.
+///
+/// # Errors
+/// Images, labels or groups have changed; or they are not there, and no `data` is given.
+pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
+    let path = manifest(out, 1);
+    let rows = Dataset::open_with_missing(&path)?;
+    let before = settings(out)?;
+    let missing = rows.samples.iter().find(|sample| !sample.path.exists());
+    let drawn = Drawn::read(out)?;
+    let known = match (&drawn, missing) {
+        (Some(drawn), _) => drawn.images.clone(),
+        (None, None) => contents(&rows),
+        (None, Some(sample)) => {
+            let reason = format!(
+                "the images of this cross-validation are not there ({}), and it is of an earlier version, which did not \
+                 note what they hold; put them back to go on",
+                sample.path.display()
+            );
+            return Err(Error::run(&path, reason));
+        }
+    };
+    let changed = || check_likeness(out, Likeness::OtherContents).map(drop);
+    if known.len() != rows.samples.len() {
+        return changed();
+    }
+    let source = match data {
+        Some(data) => Some(data.to_path_buf()),
+        None => Some(before.data.clone()).filter(|data| is_drawn_here(out) && data.exists()),
+    };
+    let Some(source) = source else {
+        return match missing {
+            Some(sample) => Err(Error::run(
+                &path,
+                format!("the images of this cross-validation are not there: {}", sample.path.display()),
+            )),
+            None if drawn.is_some() && contents(&rows) != known => changed(),
+            None => Ok(()),
+        };
+    };
+    let mut found = grouped(&source, before.group_by.as_deref(), before.skip_unreadable)?;
+    // The manifests name what was readable in the beginning.
+    found.leave_out(&unreadable::read(out)?);
+    found.remove_unreadable();
+    // Of a sample: what it holds, its class, and its group.
+    type Key = (String, String, Option<String>);
+    let key = |set: &Dataset, i: usize, contents: &str| -> Key {
+        let sample = &set.samples[i];
+        (contents.to_owned(), set.classes[sample.label].clone(), sample.group.clone())
+    };
+    let mut places: HashMap<Key, Vec<usize>> = HashMap::new();
+    for (i, contents) in contents(&found).iter().enumerate().rev() {
+        places.entry(key(&found, i, contents)).or_default().push(i);
+    }
+    let take = |(i, contents): (usize, &String)| places.get_mut(&key(&rows, i, contents))?.pop();
+    let place: Option<Vec<usize>> = known.iter().enumerate().map(take).collect();
+    let Some(place) = place.filter(|place| place.len() == found.samples.len()) else {
+        let sizes = |set: &Dataset| {
+            let bytes = |sample: &data::Sample| missing.map_or(sample.bytes, |_| 0);
+            let size = |sample: &data::Sample| {
+                (set.classes[sample.label].clone(), sample.group.clone(), bytes(sample))
+            };
+            let mut all: Vec<_> = set.samples.iter().map(size).collect();
+            all.sort();
+            all
+        };
+        let alike = sizes(&rows) == sizes(&found);
+        let likeness = if alike { Likeness::OtherContents } else { Likeness::Other };
+        return check_likeness(out, likeness).map(drop);
+    };
+    if data.is_some() || missing.is_some() {
+        let at: HashMap<&str, usize> =
+            rows.samples.iter().zip(&place).map(|(sample, &at)| (sample.name.as_str(), at)).collect();
+        for fold in (1..=manifests(out)).rev() {
+            let path = manifest(out, fold);
+            let mut dataset = Dataset::open_with_missing(&path)?;
+            for sample in &mut dataset.samples {
+                let Some(&at) = at.get(sample.name.as_str()) else {
+                    return Err(Error::run(&path, format!("{} is in no other fold", sample.name)));
+                };
+                sample.path.clone_from(&found.samples[at].path);
+            }
+            write_manifest(&path, &dataset)?;
+        }
+        if is_drawn_here(out) {
+            Config { data: source, ..before }.write(&out.join(CONFIG_FILE))?;
+        }
     }
     Ok(())
 }
@@ -175,8 +397,8 @@ pub struct Pooled {
 /// # Errors
 /// A fold that is not finished.
 pub fn pooled(out: &Path) -> Result<Pooled, Error> {
-    let folds = (1..).take_while(|&fold| manifest(out, fold).exists());
-    let is_finished = |fold: &usize| run_folder(out, *fold).join("predictions.csv").exists();
+    let folds = 1..=manifests(out);
+    let is_finished = |fold: &usize| run_folder(out, *fold).join(PREDICTIONS).exists();
     let (finished, unfinished): (Vec<usize>, Vec<usize>) = folds.partition(is_finished);
     match unfinished.first() {
         None => pool(out, finished.len()),
@@ -224,6 +446,10 @@ fn pool(out: &Path, count: usize) -> Result<Pooled, Error> {
     })
 }
 
+fn is_of(dataset: &Dataset, sample: &data::Sample, class: &str) -> bool {
+    dataset.classes[sample.label] == class
+}
+
 /// The predictions of one fold, or of all.
 #[derive(Clone, Debug, Default)]
 struct Predicted {
@@ -236,11 +462,12 @@ struct Predicted {
 impl Predicted {
     /// Reads the table of predictions and the groups from the manifest.
     fn read(out: &Path, fold: usize) -> Result<Self, Error> {
-        let dataset = Dataset::open(&manifest(out, fold))?;
-        let tested = dataset.samples.iter().filter(|sample| sample.split == Some(Split::Test));
+        let dataset = Dataset::open_with_missing(&manifest(out, fold))?;
+        let tested: Vec<&data::Sample> =
+            dataset.part(Split::Test).into_iter().map(|i| &dataset.samples[i]).collect();
         let by_name: HashMap<&str, &data::Sample> =
-            tested.map(|sample| (sample.name.as_str(), sample)).collect();
-        let path = run_folder(out, fold).join("predictions.csv");
+            tested.iter().map(|sample| (sample.name.as_str(), *sample)).collect();
+        let path = run_folder(out, fold).join(PREDICTIONS);
         let broken = |reason: String| Error::run(&path, format!("not a table of predictions: {reason}"));
         let mut table = csv::Reader::from_path(&path).map_err(|error| broken(error.to_string()))?;
         let header = table.headers().map_err(|error| broken(error.to_string()))?.clone();
@@ -250,15 +477,20 @@ impl Predicted {
                 .position(|known| known == name)
                 .ok_or_else(|| broken(format!("expected the column {name}")))
         };
-        let path_at = column("path")?;
+        let (path_at, label_at) = (column("path")?, column("label")?);
         let p_at: Vec<usize> =
             dataset.classes.iter().map(|class| column(&format!("p_{class}"))).collect::<Result<_, _>>()?;
         let mut found = Self { classes: dataset.classes.clone(), ..Self::default() };
-        for record in table.records() {
-            let record = record.map_err(|error| broken(error.to_string()))?;
+        let records: Vec<csv::StringRecord> =
+            table.records().collect::<Result<_, _>>().map_err(|error| broken(error.to_string()))?;
+        // Where images have moved since, the manifest has new names; its order, which is that of the table, is the same.
+        let in_order = records.len() == tested.len();
+        for (row, record) in records.iter().enumerate() {
             let name = &record[path_at];
-            let sample =
-                by_name.get(name).ok_or_else(|| broken(format!("{name} is not tested in this fold")))?;
+            let moved =
+                || tested.get(row).filter(|sample| in_order && is_of(&dataset, sample, &record[label_at]));
+            let sample = by_name.get(name).or_else(moved);
+            let sample = sample.ok_or_else(|| broken(format!("{name} is not tested in this fold")))?;
             found.labels.push(sample.label);
             found.groups.push(sample.group.clone().unwrap_or_else(|| sample.name.clone()));
             for &at in &p_at {

@@ -14,9 +14,11 @@ mod evaluate;
 mod event;
 mod fit;
 mod folds;
+mod lock;
 mod log;
 mod openings;
 mod paths;
+mod places;
 mod start;
 mod stopper;
 mod tensorboard;
@@ -30,8 +32,12 @@ pub use error::Error;
 pub use evaluate::{DRAWS, Evaluation, Question, predicted_class, write_predictions};
 pub use event::{Epoch, Event};
 pub use fit::{Outcome, check_folder, fit};
-pub use folds::{CrossValidation, Fold, Pooled, Spread, cross_validate, is_cross_validation, pooled};
-pub use openings::{Opening, openings, record_opening};
+pub use folds::{
+    CrossValidation, Fold, Pooled, Spread, cross_validate, find_images, is_cross_validation, lost_data,
+    pooled, settings,
+};
+pub use lock::RunLock;
+pub use openings::{Looks, Opening, Openings, record_opening};
 pub use start::{grouped, open_data, open_data_with};
 pub use stopper::Stopper;
 pub use trainer::Trainer;

@@ -50,7 +50,7 @@ pub(crate) fn write(run: &Path, dataset: &Dataset) -> Result<(), Error> {
 }
 
 /// The list in the folder `run`; empty if there is none.
-fn read(run: &Path) -> Result<Vec<(String, String)>, Error> {
+pub(crate) fn read(run: &Path) -> Result<Vec<(String, String)>, Error> {
     let path = run.join(FILE);
     if !path.exists() {
         return Ok(vec![]);

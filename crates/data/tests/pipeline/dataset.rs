@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use data::{Dataset, GroupBy, Split, SplitOrigin};
+use data::{Dataset, GroupBy, Likeness, Split, SplitOrigin, file_digest, hexadecimal};
 use tempfile::TempDir;
 
 /// A folder with a one-byte file at each of `names`.
@@ -233,18 +233,69 @@ fn bad_manifests_are_refused() {
     }
 }
 
+/// SHA-256 by `printf ... | sha256sum`.
 #[test]
-fn the_fingerprint_is_of_the_content() {
-    let root = tree(&["1.png", "2.png"]);
-    let print = |text: &str| Dataset::open(&manifest(&root, text)).unwrap().fingerprint();
-    let first = print("path,label\n1.png,a\n2.png,b\n");
-    assert_eq!(first, print("label,path\nb,2.png\na,1.png\n"), "order does not matter");
-    assert_ne!(first, print("path,label\n1.png,b\n2.png,a\n"));
-    assert_ne!(first, print("path,label,split\n1.png,a,train\n2.png,b,train\n"));
-    // sha256 of "1.png\0a\0\01\n2.png\0b\0\01\n", by another program.
-    assert_eq!(first, "21c8197e78f315f28e0c24dae79658d99cb922ed8cd4d0a3787570ef0116b6b3");
-    fs::write(root.path().join("2.png"), "xx").unwrap();
-    assert_ne!(first, print("path,label\n1.png,a\n2.png,b\n"));
+fn the_fingerprint_is_of_the_contents() {
+    let root = tree(&["1.png"]);
+    fs::write(root.path().join("2.png"), "y").unwrap();
+    let open = |text: &str| Dataset::open(&manifest(&root, text)).unwrap();
+    let first = open("path,label\n1.png,a\n2.png,b\n");
+    let print = first.fingerprint();
+    assert_eq!(
+        print,
+        // Of "a\0\01\nb\0\01\n", and of the same lines with the SHA-256 of "x" and "y" for the size.
+        "v2-668a8c38d1cdfe71-5aed44c67d31767b680b5ea4293331941a4d8769261b05127777ac0a425d3183"
+    );
+    assert_eq!(print, open("label,path\nb,2.png\na,1.png\n").fingerprint(), "order does not matter");
+    let likeness = |text: &str| open(text).compare_fingerprint(&print);
+    assert_eq!(likeness("path,label\n1.png,a\n2.png,b\n"), Likeness::Same);
+    assert_eq!(likeness("path,label\n1.png,b\n2.png,a\n"), Likeness::OtherContents);
+    assert_eq!(likeness("path,label,split\n1.png,a,train\n2.png,b,train\n"), Likeness::Other);
+
+    // Elsewhere, under other names.
+    let moved = tree(&["deep/er/x.png"]);
+    fs::write(moved.path().join("z.png"), "y").unwrap();
+    let table = manifest(&moved, "path,label\nz.png,b\ndeep/er/x.png,a\n");
+    assert_eq!(Dataset::open(&table).unwrap().compare_fingerprint(&print), Likeness::Same);
+
+    // One of an earlier version: sha256 of "1.png\0a\0\01\n2.png\0b\0\01\n", by another program.
+    let old = "21c8197e78f315f28e0c24dae79658d99cb922ed8cd4d0a3787570ef0116b6b3";
+    assert_eq!(first.compare_fingerprint(old), Likeness::SameSizes);
+    assert_eq!(Dataset::open(&table).unwrap().compare_fingerprint(old), Likeness::Other);
+    for (name, contents, want) in [
+        ("2.png", "z", Likeness::OtherContents),
+        ("2.png", "yy", Likeness::Other),
+        ("1.png", "y", Likeness::OtherContents),
+    ] {
+        let changed = tree(&["1.png"]);
+        fs::write(changed.path().join("2.png"), "y").unwrap();
+        fs::write(changed.path().join(name), contents).unwrap();
+        let found = Dataset::open(&manifest(&changed, "path,label\n1.png,a\n2.png,b\n")).unwrap();
+        assert_eq!(found.compare_fingerprint(&print), want, "{name} {contents}");
+    }
+}
+
+/// A file that was read is not read again, unless it has changed since.
+#[test]
+fn a_digest_is_of_the_file_as_it_is() {
+    let root = tree(&["a"]);
+    let path = root.path().join("a");
+    let of = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        // Clocks of file systems tick coarsely.
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(text.len() as u64)).unwrap();
+        hexadecimal(&file_digest(&path).unwrap())
+    };
+    // `printf abc | sha256sum`
+    assert_eq!(of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_ne!(of("abcd"), of("abc"));
+    fs::remove_file(&path).unwrap();
+    assert!(file_digest(&path).is_err());
+    let big = vec![7u8; 200_000];
+    fs::write(&path, &big).unwrap();
+    // `head -c 200000 /dev/zero | tr '\\0' '\\7' | sha256sum`
+    assert_eq!(hexadecimal(&file_digest(&path).unwrap())[..16], *"8cfcba83dcfc81a1");
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn by_end(file: &mut File, len: u64) -> Option<Known> {
 /// Formats of Protocol Buffers, which have no mark: their first fields tell them apart.
 fn by_fields(file: &mut File, start: &[u8], len: u64) -> Option<Known> {
     let fields = fields(file, len)?;
-    let has = |number: u64, kind: u64| fields.iter().any(|field| *field == (number, kind));
+    let has = |number: u64, kind: u64| fields.contains(&(number, kind));
     // ONNX: the version of the format, then the producer, the graph (7) and the operators' versions (8).
     if has(7, 2) && (has(8, 2) || has(1, 0)) {
         return Some(("an ONNX model", ONNX));

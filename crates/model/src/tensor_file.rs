@@ -214,7 +214,8 @@ pub(crate) fn is_counter(name: &str, dtype: Dtype, shape: &[usize]) -> Result<bo
     use Dtype::{BOOL, I8, I16, I32, I64, U8, U16, U32, U64};
     // Images are read from such files too: bytes are values unless there is only one.
     let one = shape.iter().all(|&size| size == 1);
-    if !matches!(dtype, I8 | I16 | I32 | I64 | U16 | U32 | U64 | BOOL) && !(dtype == U8 && one) {
+    let integers = matches!(dtype, I8 | I16 | I32 | I64 | U16 | U32 | U64 | BOOL) || dtype == U8 && one;
+    if !integers {
         return Ok(false);
     }
     if !one && naming::split(name).is_some() {

@@ -46,7 +46,7 @@ impl Hints {
         let words = name[at..].split(|c: char| !c.is_ascii_alphanumeric());
         // The sizes that are published and their kind; a width (100 for 1.0) and a number of filters are none of these.
         let size = |word: &str| word.parse::<usize>().ok().filter(|n| n % 32 == 0 && (64..=512).contains(n));
-        let side = words.filter_map(size).last();
+        let side = words.rev().find_map(size);
         Self { image_size: side.map(|side| [side; 2]), ..Self::default() }
     }
 

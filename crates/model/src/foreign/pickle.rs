@@ -450,12 +450,12 @@ impl Machine<'_> {
 
     /// What a class makes; its arguments are of no use.
     fn object(&mut self, class: Id) -> Result<(), Error> {
-        let name = match &self.values[class] {
-            Value::Name(Name::OrderedDict) => return Ok(self.push(Value::Dict(vec![]))),
-            Value::Name(Name::Other(name)) | Value::Object(name) => name.clone(),
+        let object = match &self.values[class] {
+            Value::Name(Name::OrderedDict) => Value::Dict(vec![]),
+            Value::Name(Name::Other(name)) | Value::Object(name) => Value::Object(name.clone()),
             _ => return Err(self.broken("an object of what is no class")),
         };
-        self.push(Value::Object(name));
+        self.push(object);
         Ok(())
     }
 

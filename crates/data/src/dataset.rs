@@ -162,7 +162,7 @@ impl Dataset {
     ///
     /// # Errors
     /// A column that the manifest lacks (for `PatientID` and `StudyInstanceUID` the files are read then), a file without that
-    /// element, or a name that the pattern does not fit.
+    /// element, or a pattern that fits no name. An image whose name it does not fit stands alone: [`Dataset::alone`].
     pub fn group_by(&mut self, by: &GroupBy) -> Result<(), Error> {
         self.set_groups(by, false)
     }
@@ -194,17 +194,26 @@ impl Dataset {
                 }
             }
             GroupBy::Name(pattern) => {
-                for sample in &mut self.samples {
-                    let group = group_from_name(&sample.name, pattern).ok_or_else(|| {
-                        let reason =
-                            format!("expected names of the pattern \"{pattern}\", found {}", sample.name);
-                        Error::dataset(&self.source, reason)
-                    })?;
-                    sample.group = Some(group);
+                let found = |sample: &Sample| group_from_name(&sample.name, pattern);
+                let groups: Vec<Option<String>> = self.samples.iter().map(found).collect();
+                if groups.iter().all(Option::is_none) {
+                    let (images, first) = (groups.len(), self.samples.first().map_or("", |s| &s.name));
+                    let reason = format!(
+                        "expected names of the pattern \"{pattern}\", found none among {images}, for example {first}"
+                    );
+                    return Err(Error::dataset(&self.source, reason));
                 }
+                self.samples.iter_mut().zip(groups).for_each(|(sample, group)| sample.group = group);
             }
         }
         Ok(())
+    }
+
+    /// Images that have no group although others have one, so that each stands alone; none if no image has a group.
+    pub fn alone(&self) -> Vec<usize> {
+        let alone: Vec<usize> =
+            (0..self.samples.len()).filter(|&i| self.samples[i].group.is_none()).collect();
+        if alone.len() == self.samples.len() { vec![] } else { alone }
     }
 
     /// Completes the splits for training, and tells what it did: given splits stay; with training and test but no

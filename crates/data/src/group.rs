@@ -3,14 +3,18 @@
 //! Published sets hide the patient in the name. A pattern says where, in a language of three signs: `*` is the varying
 //! part, `|` separates alternatives (the first that fits counts), and everything else stands for itself. An alternative
 //! may begin at the file name or at any folder of the path, and `*` is the shortest text up to what follows it, never
-//! empty and never across a `/`; at the end of an alternative it reaches to the extension. The group is the fixed text
-//! before `*` with what `*` took:
+//! empty and never across a `/`; at the end of an alternative it reaches to the extension. `[0-9]*` is a varying part that
+//! begins with a digit, as in a shell: it tells numbers from words where nothing stands before them. The group is the
+//! fixed text before `*` with what `*` took; a name that no alternative fits has none. `*` and nothing else makes every
+//! image a group of its own:
 //!
 //! | pattern | name | group |
 //! |---|---|---|
 //! | `person*_\|NORMAL2-IM-*-\|IM-*-` | `train/PNEUMONIA/person7_virus_9.jpeg` | `person7` |
 //! | `person*_\|NORMAL2-IM-*-\|IM-*-` | `NORMAL/NORMAL2-IM-0326-0001.jpeg` | `NORMAL2-IM-0326` |
 //! | `patient*/` | `XR_WRIST/patient00006/study1/image1.png` | `patient00006` |
+//! | `[0-9]*_` | `images/00000013_005.png` | `00000013` |
+//! | `[0-9]*_` | `images/scan_005.png` | none |
 
 use std::str::FromStr;
 
@@ -38,13 +42,20 @@ impl FromStr for GroupBy {
     }
 }
 
+/// Before a `*`: what varies begins with a digit.
+pub const DIGIT: &str = "[0-9]";
+
 /// The group that `pattern` finds in `name`, a path with `/` between folders; none if nothing fits.
 pub fn group_from_name(name: &str, pattern: &str) -> Option<String> {
+    if pattern == "*" {
+        return Some(name.to_owned());
+    }
     let folders = name.match_indices('/').map(|(at, _)| at + 1);
     let mut starts: Vec<usize> = std::iter::once(0).chain(folders).collect();
     starts.reverse();
     pattern.split('|').find_map(|alternative| {
         let (before, after) = alternative.split_once('*')?;
+        let (before, digit) = before.strip_suffix(DIGIT).map_or((before, false), |before| (before, true));
         starts.iter().find_map(|&start| {
             let rest = name[start..].strip_prefix(before)?;
             let end = match after {
@@ -52,7 +63,8 @@ pub fn group_from_name(name: &str, pattern: &str) -> Option<String> {
                 _ => rest.find(after)?,
             };
             let star = &rest[..end];
-            (!star.is_empty() && !star.contains('/')).then(|| format!("{before}{star}"))
+            let begins_well = star.starts_with(|c: char| !digit || c.is_ascii_digit());
+            (begins_well && !star.contains('/')).then(|| format!("{before}{star}"))
         })
     })
 }
@@ -74,6 +86,12 @@ mod tests {
             ("XR_WRIST/patient6/study1/image1.png", "patient*/", Some("patient6")),
             ("a/scan12.v2.png", "scan*", Some("scan12")),
             ("CSFDV1B10 (18)-rotated3.png", "CSFDV1* (", Some("CSFDV1B10")),
+            ("x/00000013_005.png", "[0-9]*_", Some("00000013")),
+            ("x/scan_005.png", "[0-9]*_", None),
+            ("7_a/scan_5.png", "scan_[0-9]*", Some("scan_5")),
+            ("7_a/scan_b.png", "scan_[0-9]*|[0-9]*_", Some("7")),
+            ("_5.png", "[0-9]*_", None),
+            ("x/1.a.png", "*", Some("x/1.a.png")),
         ];
         for (name, pattern, want) in cases {
             assert_eq!(group_from_name(name, pattern).as_deref(), want, "{name}");

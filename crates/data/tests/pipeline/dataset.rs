@@ -189,7 +189,28 @@ fn a_manifest() {
     let error = data.group_by(&GroupBy::Column("age".into())).unwrap_err().to_string();
     assert!(error.contains("expected the column \"age\", found these to group by: sex"), "{error}");
     let error = data.group_by(&GroupBy::Name("x/*.png".into())).unwrap_err().to_string();
-    assert!(error.contains("found 3.bin"), "{error}");
+    assert!(error.contains("found none among 3, for example"), "{error}");
+}
+
+#[test]
+fn names_that_a_pattern_does_not_fit_stand_alone() {
+    let names = ["a/person1_1.png", "a/person1_2.png", "a/odd.png", "b/person2_3.png", "b/person.png"];
+    let root = tree(&names);
+    let mut data = Dataset::open(root.path()).unwrap();
+    assert!(data.alone().is_empty(), "nobody has a group");
+    data.group_by(&"person*_".parse().unwrap()).unwrap();
+    let group = |name: &str| data.samples.iter().find(|s| s.name == name).unwrap().group.clone();
+    assert_eq!(
+        names.map(group),
+        [Some("person1".into()), Some("person1".into()), None, Some("person2".into()), None]
+    );
+    let alone: Vec<&str> = data.alone().into_iter().map(|i| data.samples[i].name.as_str()).collect();
+    assert_eq!(alone, ["a/odd.png", "b/person.png"]);
+    // They are divided as groups of their own.
+    let keys: BTreeSet<_> = (0..5).map(|i| data.group_key(i)).collect();
+    assert_eq!(keys.len(), 4);
+    let error = data.group_by(&"patient*_".parse().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("patient*_") && error.contains("none among 5"), "{error}");
 }
 
 #[test]

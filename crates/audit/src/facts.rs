@@ -296,6 +296,11 @@ pub(crate) mod tests {
     use image::ImageEncoder;
     use image::codecs::png::PngEncoder;
 
+    /// The facts of a picture that lies in no file.
+    pub fn facts(picture: &Picture) -> Facts {
+        of_picture(b"", picture).0
+    }
+
     fn picture(width: usize, height: usize, value: impl Fn(usize, usize) -> u8) -> Picture {
         let samples = (0..width * height).map(|i| f32::from(value(i % width, i / width))).collect();
         Picture { width, height, channels: 1, bits: 8, samples }

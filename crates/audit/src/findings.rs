@@ -108,7 +108,8 @@ impl List {
                     String::new()
                 };
                 let message = format!(
-                    "file names suggest {count} groups, and the pictures agree{crossing}: if that is right, use --group-by '{by}'"
+                    "file names suggest {count} groups, and the pictures agree{crossing}: if that is right, use --group-by {}",
+                    data::quote(by)
                 );
                 self.add(Severity::Warning, "groups-suggested", message);
             }
@@ -137,16 +138,19 @@ impl List {
 
     fn hints(&mut self, audit: &Audit) {
         for hint in &audit.hints {
-            let Hint { by, groups, across_splits, .. } = hint;
-            let words = hint.words();
+            let Hint { groups, across_splits, alone, .. } = hint;
+            let (mut words, option) = (hint.words(), hint.option());
+            if *alone > 0 {
+                words = format!("{words} ({alone} other images stand alone)");
+            }
             if *across_splits > 0 {
                 let message = format!(
                     "{words}: {across_splits} of {groups} groups lie in more than one split; if it is what belongs \
-                     together, use --group-by '{by}'"
+                     together, use {option}"
                 );
                 self.add(Severity::Warning, "groups-named", message);
             } else if audit.groups.as_ref().is_none_or(|groups| groups.origin != Origin::Given) {
-                let message = format!("{words} makes {groups} groups: --group-by '{by}'");
+                let message = format!("{words} makes {groups} groups: {option}");
                 self.add(Severity::Note, "groups-named", message);
             }
         }

@@ -71,10 +71,10 @@ impl Groups {
 
     /// The groups that a pattern of the names makes.
     pub fn named(dataset: &Dataset, pattern: &str) -> Self {
-        let name =
-            |s: &data::Sample| data::group_from_name(&s.name, pattern).unwrap_or_else(|| s.name.clone());
+        // A name that the pattern does not fit stands alone, whatever group is called like it.
+        let name = |s: &data::Sample| data::group_from_name(&s.name, pattern).ok_or_else(|| s.name.clone());
         let keys: Vec<_> = dataset.samples.iter().map(name).collect();
-        Self::new(dataset, Origin::Names, pattern, &keys, Clone::clone)
+        Self::new(dataset, Origin::Names, pattern, &keys, |key| key.clone().unwrap_or_else(|name| name))
     }
 
     /// The series that the pictures show; none if there is only one, or one for each source.
@@ -124,8 +124,10 @@ impl Groups {
 pub struct NamePattern {
     /// As `--group-by` takes it.
     pub pattern: String,
-    /// Groups that it makes.
+    /// Groups that it makes, with images that it does not fit, each alone.
     pub groups: usize,
+    /// How many images it does not fit.
+    pub alone: usize,
     /// Groups that lie in more than one split.
     pub across_splits: usize,
     /// Found sources with more than one image.
@@ -185,6 +187,7 @@ impl NamePattern {
         Self {
             pattern: candidate.pattern.clone(),
             groups: candidate.count,
+            alone: candidate.alone,
             across_splits: groups.across_splits,
             repeated_sources,
             divided_sources,

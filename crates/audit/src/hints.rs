@@ -10,29 +10,7 @@ use crate::facts::Facts;
 use crate::groups::Groups;
 use crate::names::Candidate;
 use crate::repeats::{clusters, differ};
-
-/// Words for what is not to be divided.
-const WORDS: [&str; 16] = [
-    "patient",
-    "person",
-    "subject",
-    "participant",
-    "individual",
-    "case",
-    "study",
-    "exam",
-    "series",
-    "volume",
-    "accession",
-    "specimen",
-    "animal",
-    "mrn",
-    "pid",
-    "source",
-];
-
-/// Families of names, at most, that one identifier stands in.
-const FAMILIES: usize = 3;
+use crate::words::is_telling;
 
 /// Where a hint is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,8 +31,10 @@ pub struct Hint {
     pub by: String,
     /// Where it is from.
     pub place: Place,
-    /// How many groups it makes.
+    /// How many groups it makes, without images that stand alone.
     pub groups: usize,
+    /// Images of which it says nothing, so that each stands alone.
+    pub alone: usize,
     /// Groups that lie in more than one split.
     pub across_splits: usize,
 }
@@ -69,93 +49,107 @@ impl Hint {
         }
     }
 
-    /// None if every group is one image, all images are one group, or `known` groups keep these whole.
+    /// The option that takes it, as it is typed in a shell.
+    pub fn option(&self) -> String {
+        // In quotes even where none are needed, so that the value is seen as one.
+        let word = data::quote(&self.by);
+        if word.starts_with('\'') { format!("--group-by {word}") } else { format!("--group-by '{word}'") }
+    }
+
+    /// What it would mean, with the option that takes it; none if it makes no difference to a split.
+    pub fn sentence(&self) -> Option<String> {
+        let (words, groups, across) = (self.words(), self.groups, self.across_splits);
+        (across > 0).then(|| {
+            format!(
+                "{across} of {groups} groups lie in more than one part, if {words} says what belongs together: {}",
+                self.option()
+            )
+        })
+    }
+
+    /// None if every group is one image, all images are one group, or `known` groups keep these whole. The first of a key
+    /// says whether there is a value.
     fn new<K: Ord>(
         dataset: &Dataset,
         known: Option<&Groups>,
         place: Place,
         by: &str,
-        keys: &[K],
+        keys: &[(bool, K)],
     ) -> Option<Self> {
         let ids = group_ids(keys);
-        let groups = ids.iter().max()? + 1;
+        let all = ids.iter().max()? + 1;
+        let alone = keys.iter().filter(|key| !key.0).count();
         let shared = clusters(ids.iter().copied().map(Some));
         let is_known =
             known.is_some_and(|known| shared.iter().all(|members| !differ(members, |i| Some(known.ids[i]))));
         let across_splits =
             shared.iter().filter(|members| differ(members, |i| dataset.samples[i].split)).count();
-        let says_something = groups > 1 && groups < ids.len() && !is_known;
-        says_something.then(|| Self { by: by.to_owned(), place, groups, across_splits })
+        let says_something = all > 1 && all < ids.len() && !is_known;
+        says_something.then(|| Self { by: by.to_owned(), place, groups: all - alone, alone, across_splits })
     }
 }
 
-/// The hints of a data set. `known` are its groups, `candidates` what its names suggest, coarse ones first.
+/// The hints of a data set. `known` are its groups, `names` what its names offer.
 pub fn hints(
     dataset: &Dataset,
     facts: &[Result<Facts, String>],
     known: Option<&Groups>,
-    candidates: &[Candidate],
+    names: Option<&Candidate>,
 ) -> Vec<Hint> {
-    // An image without a value stands alone.
-    fn key<'a>(name: &'a str, value: &'a str) -> (bool, &'a str) {
-        if value.is_empty() { (false, name) } else { (true, value) }
-    }
+    let identifiers: Vec<Identifiers> = facts
+        .iter()
+        .map(|facts| facts.as_ref().map_or([None, None], |facts| facts.identifiers.clone()))
+        .collect();
+    let mut found = without_pictures(dataset, known, names);
+    found.extend(of_dicom(dataset, known, &identifiers));
+    found
+}
+
+/// Pseudonyms of [`data::dicom::IDENTIFIERS`].
+pub type Identifiers = [Option<String>; 2];
+
+/// The hints that identifiers of DICOM files give, one of each image.
+pub fn of_dicom(dataset: &Dataset, known: Option<&Groups>, identifiers: &[Identifiers]) -> Vec<Hint> {
+    let hint = |(at, name): (usize, &&str)| {
+        let value = |ids: &'_ Identifiers| ids[at].clone().unwrap_or_default();
+        let values: Vec<String> = identifiers.iter().map(value).collect();
+        let keys: Vec<_> =
+            dataset.samples.iter().zip(&values).map(|(sample, value)| key(&sample.name, value)).collect();
+        Hint::new(dataset, known, Place::Dicom, name, &keys)
+    };
+    data::dicom::IDENTIFIERS.iter().enumerate().filter_map(hint).collect()
+}
+
+/// The hints that need no file to be opened.
+pub fn without_pictures(dataset: &Dataset, known: Option<&Groups>, names: Option<&Candidate>) -> Vec<Hint> {
     let samples = &dataset.samples;
     let columns = dataset.columns.iter().enumerate().filter(|(_, column)| is_telling(column));
     let of_column = columns.filter_map(|(at, column)| {
         let keys: Vec<_> = samples.iter().map(|sample| key(&sample.name, &sample.extra[at])).collect();
         Hint::new(dataset, known, Place::Column, column, &keys)
     });
-    let of_name = |named: &Candidate| Hint::new(dataset, known, Place::Names, &named.pattern, &named.groups);
-    let telling = candidates.iter().filter(|named| is_telling(&named.pattern)).find_map(of_name);
-    // Without a word, only what looks like an identifier and crosses the split is worth a line.
-    let plain = candidates.iter().filter(|named| known.is_none() && is_identifier(named));
-    let plain = || plain.filter_map(of_name).find(|hint| hint.across_splits > 0);
-    let of_names = telling.or_else(plain);
-    let of_dicom = data::dicom::IDENTIFIERS.iter().enumerate().filter_map(|(at, name)| {
-        let value = |facts: &'_ Result<Facts, String>| {
-            facts.as_ref().ok().and_then(|facts| facts.identifiers[at].clone()).unwrap_or_default()
-        };
-        let values: Vec<String> = facts.iter().map(value).collect();
-        let keys: Vec<_> =
-            samples.iter().zip(&values).map(|(sample, value)| key(&sample.name, value)).collect();
-        Hint::new(dataset, known, Place::Dicom, name, &keys)
+    let of_names = names.and_then(|named| {
+        let fits = |i: usize| data::group_from_name(&samples[i].name, &named.pattern).is_some();
+        let keys: Vec<_> = named.groups.iter().enumerate().map(|(i, &id)| (fits(i), id)).collect();
+        let hint = Hint::new(dataset, known, Place::Names, &named.pattern, &keys)?;
+        // Without a word, only what crosses the split, or may cross the one that is to come, is worth a line.
+        let has_split = samples.iter().any(|sample| sample.split.is_some());
+        let matters =
+            is_telling(&named.pattern) || (known.is_none() && (hint.across_splits > 0 || !has_split));
+        matters.then_some(hint)
     });
-    of_column.chain(of_names).chain(of_dicom).collect()
+    of_column.chain(of_names).collect()
 }
 
-/// Whether a pattern takes an identifier from the beginning of longer names, most of which share it with another: the 17 of
-/// `00000017_002.png`. Names that are nothing but a number count the files of a folder.
-fn is_identifier(named: &Candidate) -> bool {
-    let mut alternatives = named.pattern.split('|');
-    let goes_on = alternatives.all(|alternative| !alternative.ends_with('*') && !alternative.ends_with('/'));
-    let shared: usize = clusters(named.groups.iter().copied().map(Some)).iter().map(Vec::len).sum();
-    goes_on && named.pattern.matches('|').count() < FAMILIES && 2 * shared >= named.groups.len()
-}
-
-/// Whether one of [`WORDS`] is a word of `name`: `PatientID`, `patient_id` and `patients` have one, `example` has none.
-fn is_telling(name: &str) -> bool {
-    let mut words = vec![String::new()];
-    let mut before = ' ';
-    for letter in name.chars() {
-        if !letter.is_alphabetic() || (before.is_lowercase() && letter.is_uppercase()) {
-            words.push(String::new());
-        }
-        if letter.is_alphabetic() {
-            words.last_mut().expect("there is one").extend(letter.to_lowercase());
-        }
-        before = letter;
-    }
-    let is = |found: &String, word: &str| {
-        found == word || found.strip_suffix('s') == Some(word) || (word.len() > 4 && found.starts_with(word))
-    };
-    words.iter().any(|found| WORDS.iter().any(|word| is(found, word)))
+/// An image without a value stands alone.
+fn key<'a>(name: &'a str, value: &'a str) -> (bool, &'a str) {
+    if value.is_empty() { (false, name) } else { (true, value) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::candidates;
+    use crate::names::offered;
     use crate::testing::dataset;
     use data::Split::{Test, Train};
 
@@ -169,30 +163,18 @@ mod tests {
             row("patient3_a.png", "y", Test),
         ]);
         let facts: Vec<Result<Facts, String>> = (0..4).map(|_| Err(String::new())).collect();
-        let offered = |set: &Dataset, known: Option<&Groups>| -> Vec<(String, usize, usize)> {
-            let hints = hints(set, &facts, known, &candidates(set));
+        let hinted = |set: &Dataset, known: Option<&Groups>| -> Vec<(String, usize, usize)> {
+            let hints = hints(set, &facts, known, offered(set).as_ref());
             hints.into_iter().map(|hint| (hint.by, hint.groups, hint.across_splits)).collect()
         };
-        assert_eq!(offered(&set, None), [("patient*_".to_owned(), 3, 1)]);
+        assert_eq!(hinted(&set, None), [("patient*_".to_owned(), 3, 1)]);
         set.columns = vec!["sex".into(), "StudyNumber".into()];
         for (sample, study) in set.samples.iter_mut().zip(["7", "7", "", ""]) {
             sample.extra = vec!["f".into(), study.into()];
         }
-        assert_eq!(offered(&set, None)[0], ("StudyNumber".to_owned(), 3, 1));
-        for (name, is) in [
-            ("PatientID", true),
-            ("patientid", true),
-            ("CASE_NO", true),
-            ("cases", true),
-            ("person*_|IM-*-", true),
-            ("example", false),
-            ("lowercase", false),
-            ("sex", false),
-        ] {
-            assert_eq!(is_telling(name), is, "{name}");
-        }
+        assert_eq!(hinted(&set, None)[0], ("StudyNumber".to_owned(), 1, 1), "two stand alone");
         let known = Groups::named(&set, "patient*_");
-        assert!(offered(&set, Some(&known)).is_empty(), "what is known need not be offered");
+        assert!(hinted(&set, Some(&known)).is_empty(), "what is known need not be offered");
     }
 
     #[test]
@@ -202,7 +184,7 @@ mod tests {
             let row = |(i, name)| (name, class(i), Some(if i < 4 { Train } else { Test }), None);
             let set = dataset(&names.into_iter().enumerate().map(row).collect::<Vec<_>>());
             let facts: Vec<Result<Facts, String>> = (0..6).map(|_| Err(String::new())).collect();
-            hints(&set, &facts, None, &candidates(&set)).into_iter().map(|hint| hint.by).collect()
+            hints(&set, &facts, None, offered(&set).as_ref()).into_iter().map(|hint| hint.by).collect()
         };
         assert_eq!(by(["01_0", "01_1", "02_0", "03_0", "02_1", "03_1"]), ["*_"]);
         assert!(by(["01_0", "01_1", "02_0", "02_1", "03_0", "03_1"]).is_empty(), "nothing crosses");

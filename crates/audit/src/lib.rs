@@ -7,11 +7,13 @@
 #![forbid(unsafe_code)]
 
 mod baselines;
+mod columns;
 mod facts;
 mod file;
 mod findings;
 mod groups;
 mod hints;
+mod identifiers;
 mod logistic;
 mod names;
 mod nearest;
@@ -20,18 +22,21 @@ mod quick;
 mod regroup;
 mod repeats;
 mod report;
+#[cfg(test)]
+mod schemes;
 mod shortcuts;
 mod tags;
 #[cfg(test)]
 mod testing;
 mod verdict;
+mod words;
 
 pub use baselines::{Baseline, Evaluation, MAX_QUERIES, MAX_ROWS, OneGroup};
 pub use findings::{Finding, Severity};
 pub use groups::{Groups, NamePattern, Origin};
 pub use hints::{Hint, Place};
 pub use pairs::{Pair, Picture};
-pub use quick::{Quick, quick};
+pub use quick::{Quick, quick, quick_hints};
 pub use regroup::regroup;
 pub use repeats::{Cluster, Repeats};
 pub use report::{Audit, Part, Stage, Unreadable, audit};

@@ -2,22 +2,27 @@
 //! so a pattern is offered with what speaks for it and is never applied by itself.
 //!
 //! A name is read as text and numbers in turn (`person`, `7`, `_virus_`, `9`). Names that begin with the same text form a
-//! family; a number that never varies in a family is text (the 2 of `NORMAL2-IM-0326`). What a family's first, second or
-//! third varying number says is a candidate, written in the language of [`data::GroupBy`], and so are whatever stands
-//! before the first separator, and folders. A candidate that puts every image, or all images, into one group, or that
-//! repeats the classes or splits, says nothing and is dropped.
+//! family; a number that never varies in a family is text (the 2 of `NORMAL2-IM-0326`). The first candidate is what
+//! [`identifiers`] makes of the names alone. What a family's first, second or third varying number says is a candidate
+//! too, for pictures to speak for or against, written in the language of [`data::GroupBy`], and so are whatever stands
+//! before the first separator, and folders. A name that a candidate does not fit stands alone. A candidate that fits few
+//! names, puts every image, or all images, into one group, or repeats the classes or splits, says nothing and is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use data::{Dataset, group_from_name};
 use eval::group_ids;
 
+use crate::identifiers::{SEPARATORS, groups_of, identifiers};
+
 /// Families that one pattern names, at most.
 const MAX_FAMILIES: usize = 8;
 /// Numbers of a name that are looked at.
 const LEVELS: usize = 3;
-/// Separators that may end an identifier without a number.
-const SEPARATORS: [&str; 4] = ["_", "-", " ", "."];
+/// A pattern that fits a smaller share of the names is no candidate.
+const FITS: f64 = 0.5;
+/// A family of a smaller share of the names is none that a pattern names.
+const FAMILY: f64 = 0.01;
 
 /// Groups that a pattern of the names makes.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +33,28 @@ pub struct Candidate {
     pub groups: Vec<usize>,
     /// How many there are.
     pub count: usize,
+    /// How many of them are an image that the pattern does not fit.
+    pub alone: usize,
+    /// Whether the names alone suffice to offer it.
+    pub offered: bool,
 }
 
-/// The candidates for `dataset`, coarse ones first.
+/// What the names alone offer.
+pub fn offered(dataset: &Dataset) -> Option<Candidate> {
+    identifiers(dataset).map(|pattern| Candidate::new(dataset, pattern, true))
+}
+
+impl Candidate {
+    fn new(dataset: &Dataset, pattern: String, offered: bool) -> Self {
+        let groups = groups_of(dataset, &pattern);
+        let count = groups.iter().max().map_or(0, |&last| last + 1);
+        let is_alone = |sample: &&data::Sample| group_from_name(&sample.name, &pattern).is_none();
+        let alone = dataset.samples.iter().filter(is_alone).count();
+        Self { pattern, groups, count, alone, offered }
+    }
+}
+
+/// The candidates for `dataset`: what its names offer, and then coarse ones first.
 pub fn candidates(dataset: &Dataset) -> Vec<Candidate> {
     let names: Vec<&str> = dataset.samples.iter().map(|sample| sample.name.as_str()).collect();
     let stems: Vec<&str> = names.iter().map(|name| stem(name)).collect();
@@ -45,21 +69,17 @@ pub fn candidates(dataset: &Dataset) -> Vec<Candidate> {
         group_ids(&dataset.samples.iter().map(|sample| sample.split).collect::<Vec<_>>()),
         group_ids(&dataset.samples.iter().map(|sample| (sample.split, sample.label)).collect::<Vec<_>>()),
     ];
-    let mut found: Vec<Candidate> = vec![];
+    let mut found: Vec<Candidate> = offered(dataset).into_iter().collect();
     for pattern in patterns {
-        let Some(groups) =
-            names.iter().map(|name| group_from_name(name, &pattern)).collect::<Option<Vec<_>>>()
-        else {
-            continue;
-        };
-        let groups = group_ids(&groups);
-        let count = groups.iter().max().map_or(0, |&last| last + 1);
-        let says_something = count > 1 && count * 20 <= names.len() * 19 && !trivial.contains(&groups);
-        if says_something && found.iter().all(|known| known.groups != groups) {
-            found.push(Candidate { pattern, groups, count });
+        let candidate = Candidate::new(dataset, pattern, false);
+        let Candidate { groups, count, alone, .. } = &candidate;
+        let fits = *alone as f64 <= (1.0 - FITS) * names.len() as f64;
+        let says_something = *count > 1 && count * 20 <= names.len() * 19 && !trivial.contains(groups);
+        if fits && says_something && found.iter().all(|known| known.groups != *groups) {
+            found.push(candidate);
         }
     }
-    found.sort_by_key(|candidate| candidate.count);
+    found.sort_by_key(|candidate| (!candidate.offered, candidate.count));
     found
 }
 
@@ -69,24 +89,28 @@ pub fn numbers(dataset: &Dataset, level: usize) -> Option<Vec<f64>> {
     let stems: Vec<&str> = dataset.samples.iter().map(|sample| stem(&sample.name)).collect();
     let families = families(&stems);
     let [family] = &families[..] else { return None };
-    let value = |rest: &&str| tokens(rest).get(level - 1).and_then(|token| token.number.parse().ok());
-    let all: Option<Vec<f64>> = stems.iter().map(|stem| value(&&stem[family.prefix.len()..])).collect();
+    let value = |rest: &str| tokens(rest).get(level - 1).and_then(|token| token.number.parse().ok());
+    let all: Option<Vec<f64>> =
+        stems.iter().map(|stem| stem.strip_prefix(family.prefix).and_then(value)).collect();
     all.filter(|all| all.iter().any(|value| *value != all[0]))
 }
 
 /// The file name without folders and extension.
-fn stem(name: &str) -> &str {
+pub fn stem(name: &str) -> &str {
     let file = name.rsplit('/').next().unwrap_or(name);
     file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
 /// Text and the number after it; the number is empty at the end of a name.
-struct Token<'a> {
-    text: &'a str,
-    number: &'a str,
+pub struct Token<'a> {
+    /// Without digits.
+    pub text: &'a str,
+    /// Digits.
+    pub number: &'a str,
 }
 
-fn tokens(name: &str) -> Vec<Token<'_>> {
+/// The tokens of a name.
+pub fn tokens(name: &str) -> Vec<Token<'_>> {
     let mut rest = name;
     let mut found = vec![];
     while !rest.is_empty() {
@@ -121,13 +145,15 @@ fn grow<'a>(names: Vec<(&'a str, usize)>, found: &mut Vec<Family<'a>>) {
         let text = tokens(&name[at..]).first().map_or("", |token| token.text);
         by_text.entry(&name[..at + text.len()]).or_default().push((name, at + text.len()));
     }
-    for (prefix, members) in by_text {
+    for (prefix, mut members) in by_text {
         let number =
             |&(name, at): &(&'a str, usize)| tokens(&name[at..]).first().map_or("", |token| token.number);
+        // A name that ends here has no number to tell groups by.
+        members.retain(|member| !number(member).is_empty());
         let numbers: BTreeSet<&str> = members.iter().map(number).collect();
         let mut numbers = numbers.into_iter();
         match (numbers.next(), numbers.next()) {
-            (Some(""), _) => {} // Some names end here: no number to tell groups by.
+            (None, _) => {}
             (Some(constant), None) if members.len() > 1 => {
                 let read = |(name, at)| (name, at + constant.len());
                 grow(members.into_iter().map(read).collect(), found);
@@ -140,21 +166,22 @@ fn grow<'a>(names: Vec<(&'a str, usize)>, found: &mut Vec<Family<'a>>) {
     }
 }
 
-/// The pattern that groups by the first `level` numbers after the prefix of each family; none if a family has fewer.
+/// The pattern that groups by the first `level` numbers after the prefix of each family that has so many.
 fn number_pattern(families: &[Family], level: usize) -> Option<String> {
+    let all: usize = families.iter().map(|family| family.rests.len()).sum();
+    let has_level = |family: &&Family| {
+        let numbers = |rest: &&str| tokens(rest).iter().filter(|token| !token.number.is_empty()).count();
+        family.rests.len() as f64 >= FAMILY * all as f64
+            && family.rests.iter().all(|rest| numbers(rest) >= level)
+    };
+    let families: Vec<&Family> = families.iter().filter(has_level).collect();
     if !(1..=MAX_FAMILIES).contains(&families.len()) {
         return None;
     }
     let mut alternatives = vec![];
     for Family { prefix, rests } in families {
-        let after: BTreeSet<&str> = rests
-            .iter()
-            .map(|rest| {
-                let tokens = tokens(rest);
-                let numbered = tokens.get(level - 1).is_some_and(|token| !token.number.is_empty());
-                numbered.then(|| tokens.get(level).map_or("", |token| token.text))
-            })
-            .collect::<Option<_>>()?;
+        let after: BTreeSet<&str> =
+            rests.iter().map(|rest| tokens(rest).get(level).map_or("", |token| token.text)).collect();
         // What ends the number: the common beginning of the texts that begin alike, and last the end of the name.
         let mut ends: BTreeMap<char, &str> = BTreeMap::new();
         for text in &after {

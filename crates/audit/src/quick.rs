@@ -2,6 +2,8 @@
 //! headline number is printed with.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use data::{Dataset, Sample, Split};
@@ -11,7 +13,18 @@ use tensor::par;
 use crate::facts::Hash;
 use crate::findings::sets;
 use crate::groups::Groups;
+use crate::hints::{Hint, Identifiers, of_dicom, without_pictures};
+use crate::names;
 use crate::repeats::{Repeats, clusters};
+
+/// Names of files that are not opened to look for DICOM's identifiers.
+const OTHER_FORMATS: [&str; 4] = ["png", "jpg", "jpeg", "jfif"];
+/// Bytes of a file in which its patient and study stand.
+const HEAD_BYTES: u64 = 64 << 10;
+
+/// What a glance does not look for.
+const NOT_CHECKED: &str = "only files equal byte for byte were looked for; turned, resized or re-encoded copies, and \
+                           patients that only the pictures tell, were not";
 
 /// What was seen at a glance.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,6 +37,10 @@ pub struct Quick {
     pub groups: Option<Groups>,
     /// Images whose file was trained on, byte for byte, under whatever name; `None` if that was not asked.
     pub trained_on: Option<usize>,
+    /// What may say which images belong together, although nobody said so: from names and columns.
+    pub hints: Vec<Hint>,
+    /// What was not looked for, in words.
+    pub not_checked: &'static str,
     /// Whether the split leaks.
     pub leaks: bool,
     /// What to print beside a result: a line or two.
@@ -37,6 +54,8 @@ pub fn quick(dataset: &Dataset) -> Quick {
     let mut found = Quick {
         images: dataset.samples.len(),
         leaks: identical_files.across_splits > 0 || groups.as_ref().is_some_and(|g| g.across_splits > 0),
+        hints: offers(dataset, groups.as_ref()),
+        not_checked: NOT_CHECKED,
         identical_files,
         groups,
         trained_on: None,
@@ -65,6 +84,7 @@ impl Quick {
             let Repeats { images, clusters, .. } = same;
             verdict.push(format!("{images} images are {} of identical files, each counted", sets(*clusters)));
         }
+        verdict.extend(self.hints.iter().filter_map(Hint::sentence));
         match (groups, has_split) {
             (None, true) if !leaks => {
                 verdict.push("no groups are known, so images of one patient may lie on both sides".into());
@@ -101,6 +121,30 @@ impl Quick {
             self.leaks = true;
             self.verdict.insert(0, format!("the model was trained with {count} of these {images} files"));
         }
+    }
+}
+
+/// What columns and names offer as groups, whatever groups are known.
+pub fn quick_hints(dataset: &Dataset) -> Vec<Hint> {
+    offers(dataset, None)
+}
+
+fn offers(dataset: &Dataset, known: Option<&Groups>) -> Vec<Hint> {
+    let mut found = without_pictures(dataset, known, names::offered(dataset).as_ref());
+    let identifiers = par::map(dataset.samples.len(), |i| identifiers(&dataset.samples[i].path));
+    found.extend(of_dicom(dataset, known, &identifiers));
+    found
+}
+
+/// What the head of a file says, if it may be DICOM by its name.
+fn identifiers(path: &Path) -> Identifiers {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let other = extension.is_some_and(|found| OTHER_FORMATS.contains(&found.as_str()));
+    let mut head = vec![];
+    let read = |file: File| file.take(HEAD_BYTES).read_to_end(&mut head);
+    match !other && File::open(path).and_then(read).is_ok() {
+        true => data::dicom::identifiers(&head),
+        false => [None, None],
     }
 }
 

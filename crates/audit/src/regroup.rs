@@ -2,6 +2,8 @@
 
 use data::Dataset;
 
+use crate::columns::FOUND_SOURCE;
+
 /// `dataset` with its sources as groups. A source joins the given groups that its images lie in, so that no given group
 /// is divided either. The column `found_source` holds the number of the source.
 pub fn regroup(dataset: &Dataset, source: &[usize]) -> Dataset {
@@ -15,7 +17,7 @@ pub fn regroup(dataset: &Dataset, source: &[usize]) -> Dataset {
     }
     let width = n.to_string().len();
     let mut found = dataset.clone();
-    found.columns.push("found_source".into());
+    found.columns.push(FOUND_SOURCE.into());
     for (i, sample) in found.samples.iter_mut().enumerate() {
         let number = root(&mut parent, source[i]);
         sample.extra.push(format!("{:0width$}", source[i] + 1));

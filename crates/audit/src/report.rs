@@ -152,7 +152,12 @@ pub fn audit(
         identical_pixels: Repeats::of(dataset, key(|facts| facts.pixels)),
         copies: Repeats::of(dataset, readable(source)),
         name_patterns,
-        hints: hints(dataset, &facts, groups.as_ref().filter(|g| g.origin != Origin::Pictures), &candidates),
+        hints: hints(
+            dataset,
+            &facts,
+            groups.as_ref().filter(|g| g.origin != Origin::Pictures),
+            candidates.first().filter(|first| first.offered),
+        ),
         shortcuts: shortcuts(dataset, &facts, source),
         baselines: subject.baselines(&outside_source, groups.as_ref().map(Groups::held), units),
         groups,

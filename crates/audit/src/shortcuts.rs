@@ -13,6 +13,7 @@ use eval::ranking::Ranking;
 use eval::{Interval, default_positive};
 use serde::Serialize;
 
+use crate::columns::is_property;
 use crate::facts::{Facts, Statistics};
 use crate::file::Format;
 use crate::names;
@@ -86,6 +87,9 @@ pub fn shortcuts(dataset: &Dataset, facts: &[Result<Facts, String>], source: &[u
     }
     for (at, column) in dataset.columns.iter().enumerate() {
         let values: Vec<&str> = readable.iter().map(|&i| dataset.samples[i].extra[at].as_str()).collect();
+        if !is_property(column, &values) {
+            continue;
+        }
         texts(&format!("column {column}"), &values)
             .into_iter()
             .for_each(|(name, v)| add(name, Kind::Column, v));
@@ -252,6 +256,30 @@ mod tests {
         let three: Vec<usize> = (0..40).map(|i| if i < 20 { i % 2 } else { 2 }).collect();
         let found = told(&values, &three, &["a", "b", "c"]).unwrap();
         assert_eq!((found.auroc, &found.higher_in[..], found.flagged), (1.0, "c", true));
+    }
+
+    #[test]
+    fn what_names_an_image_is_no_shortcut() {
+        let names: Vec<String> = (0..40).map(|i| format!("{i}.png")).collect();
+        let rows: Vec<_> =
+            names.iter().enumerate().map(|(i, n)| (n.as_str(), ["a", "b"][i / 20], None, None)).collect();
+        let mut set = crate::testing::dataset(&rows);
+        set.columns = ["found_source", "scanner", "id", "kept in"].map(String::from).to_vec();
+        for (i, sample) in set.samples.iter_mut().enumerate() {
+            let scanner = ["one", "two"][i / 20].to_owned();
+            sample.extra =
+                vec![(i / 20).to_string(), scanner, i.to_string(), format!("/data/{}/x.png", i / 20)];
+        }
+        let picture = data::Picture { width: 8, height: 8, channels: 1, bits: 8, samples: vec![7.0; 64] };
+        let facts: Vec<_> = (0..40).map(|_| Ok(crate::facts::tests::facts(&picture))).collect();
+        let found = shortcuts(&set, &facts, &(0..40).collect::<Vec<_>>());
+        let flagged: Vec<&str> = found
+            .iter()
+            .filter(|s| s.flagged && s.kind == Kind::Column)
+            .map(|s| s.feature.as_str())
+            .collect();
+        assert_eq!(flagged.len(), 1, "{flagged:?}");
+        assert!(flagged[0].starts_with("column scanner is"), "{flagged:?}");
     }
 
     #[test]

@@ -182,3 +182,93 @@ fn the_page_is_complete_and_safe() {
     }
     assert_eq!(page.matches("data:image/png;base64,iVBORw0KGgo").count(), 2, "a pair of copies");
 }
+
+/// What a command printed behind `word`, run by a shell in the same folder.
+fn paste(folder: &Path, said: &str, word: &str) -> Ended {
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix(word))
+        .unwrap_or_else(|| panic!("no {word:?} in {said}"));
+    let line = line.split("   (").next().unwrap();
+    Ended::of(std::process::Command::new("sh").args(["-c", line]).current_dir(folder).output().unwrap())
+}
+
+#[test]
+fn the_next_step_after_copies_leads_to_a_split_without_them() {
+    let folder = clean();
+    let at = |path: &str| folder.path().join("set").join(path);
+    fs::copy(at("train/sick/train0.png"), at("test/sick/again.png")).unwrap();
+    let said = audit(folder.path(), &[]).ok().stderr;
+    let written = paste(folder.path(), &said, "next: ").ok();
+    assert!(written.stderr.contains("wrote grouped.csv"), "{}", written.stderr);
+    paste(folder.path(), &written.stderr, "next: ").ok();
+    let split = data::Dataset::open(&folder.path().join("split.csv")).unwrap();
+    let of = |name: &str| split.samples.iter().find(|s| s.name.ends_with(name)).unwrap().split;
+    assert_eq!(of("train/sick/train0.png"), of("test/sick/again.png"));
+    vertebra(folder.path(), &["audit", "split.csv", "--strict"]).ok();
+
+    // The column that the audit wrote is no property of the images, whatever it is equal to.
+    let found = vertebra(folder.path(), &["audit", "grouped.csv", "--json"]).ok().json();
+    let features = found["shortcuts"].as_array().unwrap();
+    assert!(
+        features.iter().all(|found| !found["feature"].as_str().unwrap().contains("found_source")),
+        "{features:?}"
+    );
+}
+
+#[test]
+fn a_set_merged_from_sources_is_offered_the_patients_that_its_names_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seed = 0;
+    for (class, bright) in [("sick", false), ("well", true)] {
+        let place = folder.path().join("my set").join(class);
+        fs::create_dir_all(&place).unwrap();
+        let mut save = |name: String| {
+            seed += 1;
+            picture(seed, bright).save(place.join(name)).unwrap();
+        };
+        let person = if bright { 50 } else { 1 };
+        (0..10).for_each(|i| (0..2).for_each(|j| save(format!("person{}_{j}.png", person + i))));
+        (0..4).for_each(|i| save(format!("{i}.png")));
+    }
+    let ended = vertebra(folder.path(), &["audit", "my set"]).ok();
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    for words in ["'person*_' in the file names", "20 groups", "8 other images", "--group-by 'person*_'"] {
+        assert!(said.contains(words), "{words} is missing from {said}");
+    }
+    // The line can be pasted.
+    let split = paste(folder.path(), &ended.stderr, "next, if 'person*_' says what belongs together: ").ok();
+    assert!(split.stderr.contains("8 of 48 images have no group"), "{}", split.stderr);
+    let found = vertebra(folder.path(), &["audit", "my set", "--json"]).ok().json();
+    let hint = &found["hints"][0];
+    assert_eq!((&hint["by"], &hint["groups"], &hint["alone"]), (&"person*_".into(), &20.into(), &8.into()));
+    // Once it is given, the audit goes on from there.
+    let next = vertebra(folder.path(), &["audit", "my set", "--group-by", "person*_"]).ok().stderr;
+    assert!(next.contains("split 'my set' --by 'person*_' --out split.csv"), "{next}");
+}
+
+#[test]
+fn nothing_is_written_over_what_is_read_or_not_ours() {
+    let folder = clean();
+    let place = folder.path();
+    fs::write(place.join("notes.html"), "my notes").unwrap();
+    fs::write(place.join("notes.csv"), "path,remark\n").unwrap();
+    let image = "set/train/sick/train0.png";
+    let before = fs::read(place.join(image)).unwrap();
+    audit(place, &["--html", image]).fails(2, &["--html", "another file than those that are read"]);
+    audit(place, &["--html", image, "--force"]).fails(2, &["another file"]);
+    assert_eq!(fs::read(place.join(image)).unwrap(), before);
+    audit(place, &["--html", "notes.html"]).fails(1, &["notes.html", "--force"]);
+    audit(place, &["--write-groups", "notes.csv"]).fails(1, &["notes.csv", "--force"]);
+    audit(place, &["--html", "no/audit.html"]).fails(1, &["expected the folder no"]);
+    assert_eq!(fs::read_to_string(place.join("notes.html")).unwrap(), "my notes");
+
+    let both = ["--html", "audit.html", "--write-groups", "grouped.csv"];
+    let first = audit(place, &both).ok().stderr;
+    assert!(first.contains("wrote audit.html") && first.contains("wrote grouped.csv"), "{first}");
+    let again = audit(place, &both).ok().stderr;
+    assert!(again.contains("replaced audit.html") && again.contains("replaced grouped.csv"), "{again}");
+    let forced = audit(place, &["--html", "notes.html", "--force"]).ok().stderr;
+    assert!(forced.contains("replaced notes.html"), "{forced}");
+    vertebra(place, &["audit", "grouped.csv", "--write-groups", "grouped.csv"]).fails(2, &["another file"]);
+}

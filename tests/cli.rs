@@ -29,6 +29,20 @@ fn every_help_has_examples() {
 }
 
 #[test]
+fn every_help_fits_80_columns() {
+    let more: [&[&str]; 5] =
+        [&["compare"], &["report"], &["bench"], &["bench", "infer"], &["bench", "kernels"]];
+    for command in COMMANDS.iter().chain(&more) {
+        let help = [&["help"][..], command].concat();
+        for arguments in [[command, &["--help"][..]].concat(), [command, &["-h"][..]].concat(), help] {
+            let text = vertebra(trained(), &arguments).ok().stdout;
+            let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(long.is_empty() && text.lines().count() > 5, "{arguments:?}: {long:#?}");
+        }
+    }
+}
+
+#[test]
 fn usage_errors_end_with_status_2() {
     for arguments in [&["fly"][..], &["predict"], &["train", "--resume"], &[]] {
         vertebra(trained(), arguments).fails(2, &["Usage"]);

@@ -62,6 +62,45 @@ fn folds_are_a_column_that_training_takes_as_groups() {
 }
 
 #[test]
+fn a_pattern_that_fits_most_names_groups_those() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    for (class, names) in [
+        ("sick", ["person1_a", "person1_b", "person2_a", "odd"]),
+        ("well", ["person3_a", "person4_a", "person4_b", "person5_a"]),
+    ] {
+        let place = folder.path().join("set").join(class);
+        fs::create_dir_all(&place).unwrap();
+        for name in names {
+            number += 20;
+            image::GrayImage::from_pixel(8, 8, image::Luma([number]))
+                .save(place.join(format!("{name}.png")))
+                .unwrap();
+        }
+    }
+    let run = |more: &[&str]| vertebra(folder.path(), more);
+    let said = "1 of 8 images have no group, for example sick/odd.png: each stands alone";
+    for arguments in [
+        &["split", "set", "--by", "person*_", "--out", "out.csv", "--fractions", "0.5,0.25,0.25"][..],
+        &["audit", "set", "--group-by", "person*_"],
+    ] {
+        let ended = run(arguments).ok();
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    }
+    let found = Dataset::open(&folder.path().join("out.csv")).unwrap();
+    assert!(found.divided_groups().is_empty());
+    assert_eq!(found.samples.iter().filter(|sample| sample.group.is_none()).count(), 1);
+    let ended = run(&["split", "set", "--by", "odd*", "--out", "out.csv"]);
+    assert!(
+        ended.stderr.contains("expected names of the pattern \"odd*\", found none among 8"),
+        "{}",
+        ended.stderr
+    );
+    let few = run(&["split", "set", "--by", "*5_", "--out", "out.csv"]).ok().stderr;
+    assert!(few.contains("warning: 7 of 8 images have no group"), "{few}");
+}
+
+#[test]
 fn cross_validation_tests_every_image_once() {
     let folder = workspace();
     manifest(folder.path());
@@ -108,6 +147,10 @@ fn cross_validation_tests_every_image_once() {
         words.contains("all folds: 41 images, 6 independent groups") && words.contains("standard deviation"),
         "{words}"
     );
+    assert!(
+        words.contains("report: cv/report.html") && words.contains("next, one model of all images"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -117,7 +160,112 @@ fn a_run_says_whether_its_split_leaks() {
         .unwrap();
     let ended = crate::support::train(folder.path(), "data", "run", &["--epochs", "1"]).ok();
     assert!(ended.stdout.contains("the split leaks: 1 set of identical files"), "{}", ended.stdout);
+    for words in ["audit data --write-groups grouped.csv", "split grouped.csv --out split.csv"] {
+        assert!(ended.stderr.contains(words), "{words} is missing from {}", ended.stderr);
+    }
     let text = fs::read_to_string(folder.path().join("run/audit.json")).unwrap();
     let kept: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&kept["leaks"], &kept["identical_files"]["across_splits"]), (&true.into(), &1.into()));
+}
+
+/// Three patients a class with three images each, and two files of another source.
+fn named(folder: &Path) {
+    let mut number = 0;
+    for (class, patients) in [("sick", [1, 2, 3]), ("well", [4, 5, 6])] {
+        let place = folder.join("set").join(class);
+        fs::create_dir_all(&place).unwrap();
+        let names = patients.into_iter().flat_map(|p| (0..3).map(move |i| format!("person{p}_{i}")));
+        for name in names.chain(["odd".into()]) {
+            number += 12;
+            image::GrayImage::from_fn(32, 32, |x, y| image::Luma([(x as u8 * 3) ^ (y as u8 * 5) ^ number]))
+                .save(place.join(format!("{name}.png")))
+                .unwrap();
+        }
+    }
+}
+
+#[test]
+fn training_names_the_groups_that_the_names_offer() {
+    let folder = tempfile::tempdir().unwrap();
+    named(folder.path());
+    let train = |out: &str, more: &[&str]| crate::support::train(folder.path(), "set", out, more).ok();
+    let plain = train("plain", &["--epochs", "1"]);
+    let said = &plain.stderr;
+    for words in [
+        "drawn by image: no groups are known",
+        "groups lie in more than one part",
+        "'person*_' in the file names",
+        "--group-by 'person*_'",
+        "not checked: only files equal byte for byte",
+    ] {
+        assert!(said.contains(words), "{words} is missing from {said}");
+    }
+    let splits = said.lines().find(|line| line.starts_with("splits ")).unwrap();
+    assert!(
+        !splits.contains(" groups)") && !splits.contains(" group)"),
+        "nothing is known of groups: {splits}"
+    );
+    let kept: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("plain/audit.json")).unwrap()).unwrap();
+    assert_eq!(kept["hints"][0]["by"], "person*_");
+    assert!(kept["not_checked"].as_str().unwrap().contains("re-encoded"));
+
+    let grouped = train("grouped", &["--epochs", "1", "--group-by", "person*_"]).stderr;
+    assert!(grouped.contains("splits (drawn by group)") && grouped.contains(" groups"), "{grouped}");
+    assert!(grouped.contains("2 of 20 images have no group"), "{grouped}");
+    assert!(!grouped.contains("in more than one part"), "{grouped}");
+}
+
+#[test]
+fn what_wants_groups_says_how_to_name_them() {
+    let folder = tempfile::tempdir().unwrap();
+    named(folder.path());
+    let run = |arguments: &[&str]| vertebra(folder.path(), arguments);
+    let wanted = ["--by 'person*_'", "--by '*'", "split set --out out.csv"];
+    run(&["split", "set", "--out", "out.csv"]).fails(1, &wanted);
+    let arguments = [&["train", "set", "--folds", "3", "--out", "cv"][..], &TINY].concat();
+    run(&arguments).fails(1, &["expected groups", "--group-by 'person*_'", "--group-by '*'", "--folds 3"]);
+    assert!(!folder.path().join("cv/fold-1").exists());
+
+    // Where the names say nothing, the options are named all the same.
+    for class in ["sick", "well"] {
+        for (at, entry) in fs::read_dir(folder.path().join("set").join(class)).unwrap().enumerate() {
+            let path = entry.unwrap().path();
+            fs::rename(&path, path.with_file_name(format!("{at}.png"))).unwrap();
+        }
+    }
+    let said = run(&["split", "set", "--out", "out.csv"]).fails(1, &["--by COLUMN|PATTERN", "--by '*'"]);
+    assert!(!said.stderr.contains("makes"), "{}", said.stderr);
+    // Equal names in two folders are two images.
+    let ended = run(&["split", "set", "--by", "*", "--out", "out.csv"]).ok();
+    assert!(
+        ended.stderr.contains("next: ") && ended.stderr.contains("audit out.csv --strict"),
+        "{}",
+        ended.stderr
+    );
+    let found = Dataset::open(&folder.path().join("out.csv")).unwrap();
+    let groups: BTreeSet<_> = found.samples.iter().map(|sample| sample.group.clone().unwrap()).collect();
+    assert_eq!(groups.len(), 20);
+}
+
+#[test]
+fn a_split_replaces_no_input_and_nothing_foreign() {
+    let folder = workspace();
+    manifest(folder.path());
+    let run = |out: &str, more: &[&str]| {
+        vertebra(folder.path(), &[&["split", "all.csv", "--by", "patient", "--out", out][..], more].concat())
+    };
+    let before = fs::read(folder.path().join("all.csv")).unwrap();
+    run("all.csv", &[]).fails(2, &["--out all.csv", "another file than those that are read"]);
+    run("./all.csv", &["--force"]).fails(2, &["another file"]);
+    run("data/train/disc/0.png", &["--force"]).fails(2, &["another file"]);
+    assert_eq!(fs::read(folder.path().join("all.csv")).unwrap(), before);
+    fs::write(folder.path().join("notes.csv"), "my,notes\n").unwrap();
+    run("notes.csv", &[]).fails(1, &["notes.csv", "--force"]);
+    assert_eq!(fs::read_to_string(folder.path().join("notes.csv")).unwrap(), "my,notes\n");
+    assert!(run("out.csv", &[]).ok().stderr.contains("wrote out.csv"));
+    assert!(run("out.csv", &["--seed", "1"]).ok().stderr.contains("replaced out.csv"));
+    // Folds are another table.
+    run("out.csv", &["--folds", "3"]).fails(1, &["--force"]);
+    assert!(run("notes.csv", &["--force"]).ok().stderr.contains("replaced notes.csv"));
 }

@@ -1,13 +1,17 @@
 //! `vertebra audit`: what is wrong with a data set, before anything is believed of it.
 
 mod html;
+mod next;
 mod table;
 
 use crate::failure::{Failure, note};
+use crate::grouping;
 use crate::labelled::{Labelled, announce};
+use crate::outputs::{Force, Kind, Output, is_of};
 use crate::progress::Counter;
+use crate::shell::{program, quote};
 use audit::{Audit, Quick, Stage};
-use data::{Dataset, GroupBy};
+use data::Dataset;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +39,8 @@ pub struct Args {
     /// Also write a manifest with the found sources as groups
     #[arg(long, value_name = "FILE")]
     write_groups: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// End with status 1 if the given split leaks
     #[arg(long)]
     strict: bool,
@@ -47,18 +53,24 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let mut dataset = Dataset::open_with_missing(&args.data)?;
     announce(&dataset);
     if let Some(by) = &args.group_by {
-        let by: GroupBy =
-            by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?;
-        dataset.group_readable_by(&by)?;
+        grouping::group_by(&mut dataset, "--group-by", by, true)?;
     }
+    let is_read = |path: &Path| is_of(&dataset, path);
+    let Args { html, write_groups, force: Force { force }, .. } = &args;
+    let html = html.as_deref().map(|path| Output::check("--html", path, &Kind::AuditPage, is_read, *force));
+    let manifest = Kind::Table(["path", "label", "group"].into_iter().chain(columns(&dataset)).collect());
+    let write_groups =
+        write_groups.as_deref().map(|path| Output::check("--write-groups", path, &manifest, is_read, *force));
+    let (html, write_groups) = (html.transpose()?, write_groups.transpose()?);
+
     let found = with_progress(&dataset, args.group_by.as_deref())?;
-    if let Some(path) = &args.html {
+    if let Some((path, output)) = args.html.as_ref().zip(html) {
         model::write_atomic(path, |file| file.write_all(html::page(&found).as_bytes()))?;
-        note(format_args!("wrote {}", path.display()));
+        output.written();
     }
-    if let Some(path) = &args.write_groups {
+    if let Some((path, output)) = args.write_groups.as_ref().zip(write_groups) {
         data::write_manifest(path, &audit::regroup(&dataset, &found.source_of))?;
-        note(format_args!("wrote {}", path.display()));
+        output.written();
     }
     let mut out = io::stdout().lock();
     if args.json {
@@ -67,6 +79,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     } else {
         write!(out, "{}", table::Table(&found))?;
     }
+    out.flush()?;
     if args.strict && found.leaks {
         note("the split leaks (--strict)");
     }
@@ -74,15 +87,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if unreadable > 0 {
         note(format_args!("{unreadable} of {images} files cannot be read"));
     }
+    let (group_by, written) = (args.group_by.as_deref(), args.write_groups.as_deref());
+    next::next(&found, &next::Asked { data: &args.data, group_by, written }).iter().for_each(note);
     if unreadable > 0 || (args.strict && found.leaks) { Err(Failure::Reported) } else { Ok(()) }
 }
 
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.
 pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
+    let counter = Counter::busy("looking for files that are there twice");
     let found = audit::quick(dataset);
-    if found.leaks {
-        found.verdict.iter().for_each(|line| note(format_args!("warning: {line}")));
-    }
+    drop(counter);
+    warn(dataset, &found);
     let written = model::write_atomic(run.join("audit.json"), |file| {
         serde_json::to_writer_pretty(&mut *file, &found)?;
         writeln!(file)
@@ -91,6 +106,38 @@ pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
         note(format_args!("warning: {error}"));
     }
     found
+}
+
+/// Says what a glance found, what may belong together with the option that says so, and what was not looked for.
+fn warn(dataset: &Dataset, found: &Quick) {
+    let may_cross = found.hints.iter().any(|hint| hint.across_splits > 0);
+    if found.leaks || may_cross || found.groups.is_none() {
+        found.verdict.iter().for_each(|line| note(format_args!("warning: {line}")));
+    }
+    let data = quote(&dataset.source);
+    if found.groups.is_none() && !may_cross {
+        note(
+            "  if a column or the names say what belongs together: --group-by COLUMN|PATTERN; if every image stands \
+             alone: --group-by '*'",
+        );
+    }
+    if let Some(given) = found.groups.as_ref().filter(|groups| groups.across_splits > 0) {
+        let by = quote(given.by.as_deref().unwrap_or("group"));
+        note(format_args!("  to keep groups whole: {} split {data} --by {by} --out split.csv", program()));
+    }
+    if found.identical_files.across_splits > 0 {
+        let program = program();
+        note(format_args!(
+            "  to keep copies together: {program} audit {data} --write-groups grouped.csv && {program} split grouped.csv \
+             --out split.csv"
+        ));
+    }
+    note(format_args!("not checked: {}; {} audit {data}", found.not_checked, program()));
+}
+
+/// The names of a manifest's other columns.
+fn columns(dataset: &Dataset) -> impl Iterator<Item = &str> {
+    dataset.columns.iter().map(String::as_str)
 }
 
 /// The quick audit of what a model is evaluated on. `model` is a file, or a run folder, whose training data are looked

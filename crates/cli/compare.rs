@@ -3,6 +3,7 @@
 use crate::evaluate::count_opening;
 use crate::failure::{Failure, note};
 use crate::labelled::{DataArgs, Labelled, unreadable};
+use crate::progress::Counter;
 use data::PassedOver;
 use eval::{AurocDifference, McNemar, compare_auroc, mcnemar, summary::LEVEL};
 use model::Model;
@@ -74,7 +75,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
             args.second.display()
         ));
     }
+    let busy = Counter::busy("comparing");
     let predictions = [predict(a, &labelled)?, predict(b, &labelled)?];
+    drop(busy);
     let first = Evaluation::new(&a.metadata, &predictions[0], &labelled.dataset)?;
     let second = Evaluation::new(&b.metadata, &predictions[1], &labelled.dataset)?;
     let groups = first.groups.as_deref();

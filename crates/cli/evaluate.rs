@@ -5,6 +5,8 @@ use crate::failure::{Failure, note};
 use crate::heatmaps::MethodArg;
 use crate::labelled::{DataArgs, Labelled, unreadable};
 use crate::localise::{Localised, localise};
+use crate::outputs::{self, Force, Kind};
+use crate::progress::Counter;
 use crate::report::Page;
 use crate::shell;
 use audit::Quick;
@@ -65,6 +67,8 @@ pub struct Args {
     /// Write a report as one HTML file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
@@ -102,6 +106,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let metadata = &model.metadata;
     let labelled = args.labelled.open(metadata)?;
     let Labelled { dataset, part, name, .. } = &labelled;
+    let columns = Kind::Table(vec!["path", "label", "predicted"]);
+    let table = args.output("--predictions", &args.predictions, &columns, dataset)?;
+    let report = args.output("--report", &args.report, &Kind::ReportPage, dataset)?;
+    let busy = Counter::busy("evaluating");
     let mut classifier = Classifier::new(&model)?;
     let views = if args.tta { train::views(metadata) } else { vec![] };
     let predictions = match args.tta {
@@ -122,6 +130,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let summary = evaluation.summary(&question)?;
     if let Some(path) = &args.predictions {
         train::write_predictions(path, &metadata.classes, &summary, &predictions, dataset)?;
+        table.into_iter().for_each(outputs::Output::written);
     }
     let localisation = match &args.truth {
         Some(truth) => {
@@ -144,7 +153,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
             openings: looks.map(|looks| looks.times),
         };
         page.write(path, None)?;
+        report.into_iter().for_each(outputs::Output::written);
     }
+    drop(busy);
     let (passed_over, unreadable) = (dataset.passed_over.clone(), unreadable(dataset));
     let output = Output {
         summary,
@@ -166,6 +177,23 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 impl Args {
+    /// A file to be written, looked at before the work begins.
+    fn output<'a>(
+        &'a self,
+        option: &str,
+        path: &'a Option<PathBuf>,
+        kind: &Kind,
+        dataset: &data::Dataset,
+    ) -> Result<Option<outputs::Output<'a>>, Failure> {
+        let Some(path) = path else { return Ok(None) };
+        let others = [Some(&self.model), self.truth.as_ref()];
+        let is_read = |out: &Path| {
+            outputs::is_of(dataset, out)
+                || others.into_iter().flatten().any(|read| outputs::is_same(read, out))
+        };
+        outputs::Output::check(option, path, kind, is_read, self.force.force).map(Some)
+    }
+
     fn check(&self) -> Result<(), Failure> {
         let refuse = |option: &str, expected: &str, found: &dyn std::fmt::Display| {
             Err(Failure::Usage(format!("{option}: expected {expected}, found {found}")))

@@ -1,10 +1,11 @@
 //! `vertebra export`: a model for other programs.
 
 use crate::failure::{Failure, note};
+use crate::outputs::{Force, Kind, Output, is_same};
 use clap::ValueEnum;
 use model::{Activation, Architecture, Model, Padding, write_atomic};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Write a model for other programs
 #[derive(clap::Args)]
@@ -27,6 +28,8 @@ pub struct Args {
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -39,6 +42,9 @@ enum Target {
 pub fn run(args: Args) -> Result<(), Failure> {
     let path = model::resolve(&args.model)?;
     let model = Model::read(&path)?;
+    let kind = if args.to == Target::Onnx { Kind::Onnx } else { Kind::Weights };
+    let is_read = |out: &Path| is_same(out, &path);
+    let output = Output::check("--out", &args.out, &kind, is_read, args.force.force)?;
     match args.to {
         Target::Onnx => {
             let bytes = onnx::to_bytes(&model)?;
@@ -50,6 +56,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         Target::KerasNames => model.to_keras()?.write(&args.out)?,
     }
+    output.written();
     Ok(writeln!(io::stdout(), "{}", args.out.display())?)
 }
 

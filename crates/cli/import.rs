@@ -1,6 +1,7 @@
 //! `vertebra import`: another program's weights become a model file.
 
 use crate::failure::{Failure, note};
+use crate::outputs::{Force, Kind, Output, is_same};
 use crate::shell::{program, quote};
 use clap::ValueEnum;
 use model::{
@@ -64,6 +65,8 @@ pub struct Args {
     /// moving average, else the weights]
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -86,6 +89,10 @@ enum PaddingArg {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
+    let is_read = |out: &Path| {
+        is_same(out, &args.file) || args.labels.as_ref().is_some_and(|labels| is_same(out, labels))
+    };
+    let output = Output::check("--out", &args.out, &Kind::Weights, is_read, args.force.force)?;
     let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&args.file, args.key.as_deref())?;
     let mut repeated = vec![];
     let classes = args.labels.as_deref().map(|path| labels(path, &mut repeated)).transpose()?;
@@ -113,16 +120,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let imported = model::import_explained(tensors, &options).map_err(|error| error.in_file(&args.file))?;
     imported.model.write(&args.out)?;
+    let done = output.done();
     if let Some(first) = repeated.first() {
         let more = repeated.len() - 1;
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         note(format_args!("labels that occur twice got their number: {first}{more}"));
     }
-    summary(&args, &imported)
+    summary(&args, &imported, done)
 }
 
 /// What was found in the file, and what was not and had to be assumed.
-fn summary(args: &Args, imported: &Imported) -> Result<(), Failure> {
+fn summary(args: &Args, imported: &Imported, done: &str) -> Result<(), Failure> {
     let model = &imported.model;
     let arch = &model.metadata.architecture;
     let (prep, origin) = (&model.metadata.preprocessing, &model.metadata.provenance.config);
@@ -170,7 +178,8 @@ fn summary(args: &Args, imported: &Imported) -> Result<(), Failure> {
     for line in origin["notes"].as_array().into_iter().flatten() {
         writeln!(out, "note      {}", line.as_str().unwrap_or_default())?;
     }
-    writeln!(out, "written   {}", args.out.display())?;
+    let written = if done == "replaced" { "replaced " } else { "written  " };
+    writeln!(out, "{written} {}", args.out.display())?;
     Ok(writeln!(out, "next: {} predict {} IMAGE --top 5", program(), quote(&args.out))?)
 }
 

@@ -1,6 +1,7 @@
 //! Labelled images for a model that exists: which data set, and which part of it.
 
 use crate::failure::{Failure, note};
+use crate::grouping::say_alone;
 use crate::progress::Counter;
 use crate::shell;
 use data::{Dataset, Likeness, Split};
@@ -66,6 +67,7 @@ impl DataArgs {
             part = chosen(&dataset);
         }
         announce(&dataset);
+        say_alone(&dataset);
         if part.is_empty() {
             let (data, split) = (self.data.display(), &self.split);
             return Err(Failure::Failed(format!(

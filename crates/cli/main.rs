@@ -10,12 +10,15 @@ mod compare;
 mod evaluate;
 mod export;
 mod failure;
+mod grouping;
 mod heatmaps;
+mod help;
 mod import;
 mod inspect;
 mod interrupt;
 mod labelled;
 mod localise;
+mod outputs;
 mod phantom;
 mod predict;
 mod progress;
@@ -25,7 +28,7 @@ mod shell;
 mod split;
 mod train;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use failure::{Failure, note};
 use kernels::Level;
 use std::panic::{self, AssertUnwindSafe};
@@ -39,6 +42,7 @@ use std::sync::{Mutex, PoisonError};
 #[command(
     version,
     propagate_version = true,
+    max_term_width = 80,
     after_help = "Examples:
   vertebra train                         train on built-in simulated radiographs
   vertebra train DATA --out runs/mine    train on {train,val,test}/CLASS/... or a CSV manifest
@@ -106,7 +110,8 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|panic| {
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
     }));
-    let cli = Cli::parse();
+    let matches = help::fitted(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let status = match panic::catch_unwind(AssertUnwindSafe(|| run(cli))) {
         Ok(Ok(())) => 0,
         Ok(Err(failure)) => failure.report(),

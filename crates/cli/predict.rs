@@ -6,11 +6,12 @@
 
 use crate::failure::{Failure, note};
 use crate::heatmaps::{Heatmaps, MethodArg};
+use crate::progress::Counter;
 use clap::ValueEnum;
 use data::{Input, Passed, Picture, Stream, preprocess};
 use model::{Metadata, Model, Preprocessing};
 use serde_json::{Map, Value, json};
-use std::io::{self, StdoutLock, Write};
+use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 use tensor::par;
 use train::{Classifier, predicted_class};
@@ -89,13 +90,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
     let mut printer = Printer::new(args.format, args.top, heatmaps.is_some(), &metadata);
     printer.begin()?;
+    // Lines that go to a terminal show by themselves how far it is.
+    let counter = (!io::stdout().is_terminal()).then(|| Counter::busy("images classified"));
     loop {
         let decoded = stream.batch(batch);
         if decoded.is_empty() {
             break;
         }
         classify(&mut classifier, &mut printer, heatmaps.as_mut(), decoded)?;
+        if let Some(counter) = &counter {
+            counter.show(printer.lines, "images classified");
+        }
     }
+    drop(counter);
     let passed = passed.get();
     if !passed.is_empty() {
         note(passed);

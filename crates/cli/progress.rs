@@ -3,29 +3,45 @@
 mod curve;
 mod dashboard;
 mod screen;
+mod ticker;
 
 pub use screen::{above, clear};
 
 use crate::failure::note;
+use crate::grouping::{counted, say_alone};
 use crate::labelled::announce;
 use dashboard::{Dashboard, clock};
 use data::{Split, SplitOrigin};
 use screen::Lines;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use ticker::Ticker;
 use train::{Epoch, Event};
+
+/// Without a terminal, work that takes longer than this says what it is,
+const FIRST_LINE: Duration = Duration::from_secs(2);
+/// and then so often how far it is.
+const LINES: Duration = Duration::from_secs(30);
+/// A terminal that has place for a line of a run: rows and columns.
+const ONE_LINE: (u16, u16) = (1, 80);
+/// On a terminal, a line is drawn anew so often, whether or not the work said something.
+const REDRAWN: Duration = Duration::from_secs(1);
 
 /// Follows a training run.
 pub struct Progress {
     lines: Option<Lines>,
     epochs: u64,
     dashboard: Dashboard,
+    /// When a line was written last, without a terminal.
+    said: Instant,
+    /// While there is no step to tell of.
+    busy: Option<Counter>,
 }
 
 impl Progress {
     /// For a run of `epochs` epochs at most.
     pub fn new(epochs: u64) -> Self {
-        Self { lines: None, epochs, dashboard: Dashboard::new(epochs) }
+        Self { lines: None, epochs, dashboard: Dashboard::new(epochs), said: Instant::now(), busy: None }
     }
 
     /// Shows an event.
@@ -64,14 +80,24 @@ impl Progress {
                     // What stands there when an epoch ends is seen until the validation is done.
                     lines.show(self.dashboard.is_validating(), |size| self.dashboard.text(size));
                 }
+                if !screen::is_terminal() && self.said.elapsed() >= LINES {
+                    self.said = Instant::now();
+                    note(self.dashboard.text(ONE_LINE));
+                }
             }
             Event::Cached(usage) => note(format_args!("kept in memory for the next epochs: {usage}")),
-            Event::Epoch(epoch) => self.epoch(epoch),
+            Event::Epoch(epoch) => {
+                self.said = Instant::now();
+                self.epoch(epoch);
+            }
             Event::StoppedEarly { best_epoch } => {
                 self.lines = None;
                 note(format_args!("stopped early: the weights of epoch {best_epoch} are the best"));
             }
-            Event::Evaluating => self.lines = None,
+            Event::Evaluating => {
+                self.lines = None;
+                self.busy = Some(Counter::busy("evaluating the best weights"));
+            }
             _ => {}
         }
     }
@@ -121,7 +147,7 @@ fn describe_data(dataset: &data::Dataset, origin: SplitOrigin) {
     let known = dataset.has_groups();
     let part = |split: Split| {
         let images = count(dataset.class_counts(split).iter().sum(), "image");
-        let groups = count(dataset.group_count(split), "group");
+        let groups = counted(dataset, &dataset.part(split));
         if known { format!("{split} {images} ({groups})") } else { format!("{split} {images}") }
     };
     let parts = Split::ALL.map(part).join(", ");
@@ -135,6 +161,7 @@ fn describe_data(dataset: &data::Dataset, origin: SplitOrigin) {
     };
     note(format_args!("data: {}, classes {}", dataset.source.display(), dataset.classes.join(", ")));
     note(format_args!("splits ({how}): {parts}"));
+    say_alone(dataset);
     let divided = dataset.divided_groups();
     if let [(group, splits), ..] = &divided[..] {
         let splits: Vec<String> = splits.iter().map(Split::to_string).collect();
@@ -147,38 +174,86 @@ fn describe_data(dataset: &data::Dataset, origin: SplitOrigin) {
     announce(dataset);
 }
 
-/// Counts images on a terminal, from any thread, until it is dropped.
+/// What is said of work that a person waits for, until this is dropped: a line that changes on a terminal, a line now and
+/// then elsewhere. It may be told from any thread how far the work is.
 pub struct Counter {
-    lines: Lines,
+    // Dropped first, so that nothing is drawn after the lines are cleared.
+    _ticker: Ticker,
+    _lines: Lines,
+    state: Arc<Mutex<State>>,
+}
+
+/// What is being done, since when, and how much of it.
+struct State {
+    what: &'static str,
+    since: Instant,
+    done: usize,
     total: usize,
-    /// What is being done, and since when.
-    stage: Mutex<(&'static str, Instant)>,
 }
 
 impl Counter {
     /// For `total` images.
     pub fn new(total: usize) -> Self {
+        Self::of(State { what: "", since: Instant::now(), done: 0, total })
+    }
+
+    /// For work that cannot tell how far it is.
+    pub fn busy(what: &'static str) -> Self {
+        Self::of(State { what, since: Instant::now(), done: 0, total: 0 })
+    }
+
+    fn of(state: State) -> Self {
         crate::interrupt::watch();
-        Self { lines: Lines::default(), total, stage: Mutex::new(("", Instant::now())) }
+        let state = Arc::new(Mutex::new(state));
+        let seen = state.clone();
+        let ticker = if screen::is_terminal() {
+            let redraw = move || screen::show(true, |(_, columns)| within(&lock(&seen).text(), columns));
+            Ticker::new(REDRAWN, REDRAWN, redraw)
+        } else {
+            Ticker::new(FIRST_LINE, LINES, move || {
+                let text = lock(&seen).text();
+                note(text);
+            })
+        };
+        Self { _ticker: ticker, _lines: Lines::default(), state }
     }
 
     /// Shows that something was done to so many images.
     pub fn show(&self, done: usize, what: &'static str) {
-        let since = {
-            let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-            if stage.0 != what {
-                *stage = (what, Instant::now());
-            }
-            stage.1
-        };
-        self.lines.show(done == 0, |(_, columns)| {
-            let total = self.total;
-            let left = since.elapsed().mul_f64((total - done.min(total)) as f64 / done.max(1) as f64);
-            let left = clock((done > 0).then_some(left));
-            let text = format!("{done} of {total} {what}, {left} left");
-            text.chars().take(usize::from(columns).saturating_sub(1)).collect()
-        });
+        let mut state = lock(&self.state);
+        if state.what != what {
+            (state.what, state.since, state.done) = (what, Instant::now(), 0);
+        }
+        state.done = state.done.max(done);
+        let text = state.text();
+        drop(state);
+        screen::show(done == 0, |(_, columns)| within(&text, columns));
     }
+}
+
+impl State {
+    fn text(&self) -> String {
+        let &Self { what, since, done, total } = self;
+        let passed = clock(Some(since.elapsed()));
+        match (done, total) {
+            (0, 0) => format!("{what}: {passed} so far"),
+            (done, 0) => format!("{done} {what}, {passed} so far"),
+            (0, total) => format!("{what}, of {total}: {passed} so far"),
+            (done, total) => {
+                let left = since.elapsed().mul_f64((total - done.min(total)) as f64 / done as f64);
+                format!("{done} of {total} {what}, {} left", clock(Some(left)))
+            }
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As much of a line as a terminal of so many columns shows.
+fn within(text: &str, columns: u16) -> String {
+    text.chars().take(usize::from(columns).saturating_sub(1)).collect()
 }
 
 /// Seconds since `start`, for a line of words.

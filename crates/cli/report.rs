@@ -3,6 +3,7 @@
 mod folds;
 
 use crate::failure::Failure;
+use crate::progress::Counter;
 use crate::shell::quote;
 use crate::train::lost;
 use data::{Dataset, Placement, Split, decode, preprocess};
@@ -57,8 +58,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(place) = train::lost_data(&args.run)?.filter(|_| args.data.is_none()) {
         return Err(lost(&args.run, &place, &format!("report {} NEW-PLACE", quote(&args.run))));
     }
+    let busy = Counter::busy("writing the report");
     if is_cross_validation {
         let report = of_folds(&args.run, args.data.as_deref())?;
+        drop(busy);
         if args.json {
             serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": shown(&report) }))?;
             return Ok(writeln!(out)?);
@@ -66,6 +69,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         return Ok(writeln!(out, "{}\nResearch use only, not a medical device.", report.display())?);
     }
     let [report, card] = of_run(&args.run, args.data.as_deref())?;
+    drop(busy);
     if args.json {
         serde_json::to_writer_pretty(
             &mut out,

@@ -5,15 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// `word` as one word of a POSIX shell.
 pub fn quote(word: impl AsRef<Path>) -> String {
-    let word = match word.as_ref().to_str() {
-        Some(word) => word.to_owned(),
-        None => return quote_bytes(word.as_ref()),
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+    match word.as_ref().to_str() {
+        Some(word) => data::quote(word),
+        None => quote_bytes(word.as_ref()),
     }
 }
 
@@ -43,8 +37,12 @@ pub fn program() -> String {
 
 /// The command line that this program was started with, whatever the program's path.
 pub fn typed() -> String {
-    let words = env::args_os().skip(1).map(|word| quote(PathBuf::from(word)));
-    std::iter::once("vertebra".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    format!("vertebra {}", words())
+}
+
+/// The words that were typed behind the program.
+pub fn words() -> String {
+    env::args_os().skip(1).map(|word| quote(PathBuf::from(word))).collect::<Vec<_>>().join(" ")
 }
 
 /// The line for a binary that `cargo run` started in the workspace of the current folder.

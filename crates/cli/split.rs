@@ -1,11 +1,13 @@
 //! `vertebra split`: a data set divided by group, written as a manifest.
 
 use crate::failure::{Failure, note};
+use crate::grouping;
 use crate::labelled::announce;
+use crate::outputs::{Force, Kind, Output, is_of};
+use crate::progress::Counter;
 use crate::shell::{program, quote};
-use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use data::{Dataset, FRACTIONS, Folds, Split, write_manifest};
+use std::path::{Path, PathBuf};
 
 /// Divide a data set by group, and write a manifest
 #[derive(clap::Args)]
@@ -39,6 +41,8 @@ pub struct Args {
     /// Manifest to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    force: Force,
 }
 
 type Fractions = [f64; 3];
@@ -55,8 +59,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let mut dataset = Dataset::open(&args.data)?;
     announce(&dataset);
     let by = args.by.as_deref().unwrap_or("group");
-    let group_by: GroupBy = by.parse().map_err(|reason| Failure::usage(format_args!("--by: {reason}")))?;
-    dataset.group_by(&group_by)?;
+    let counter = Counter::busy("reading what belongs together");
+    let grouped = grouping::group_by(&mut dataset, "--by", by, false);
+    drop(counter);
+    if let (Err(Failure::Failed(reason)), None) = (&grouped, &args.by) {
+        return Err(Failure::Failed(format!(
+            "{reason}\n{}",
+            grouping::advice(&dataset, "--by", &again(&args))
+        )));
+    }
+    grouped?;
     let folds = match (args.folds, args.leave_one_out) {
         (Some(k), _) => Some(Folds::K(k.into())),
         (None, true) => Some(Folds::LeaveOneGroupOut),
@@ -73,12 +85,13 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &[f64]) -> Result<
     for (i, part) in dataset.divide(&all, fractions, args.seed)?.into_iter().enumerate() {
         dataset.samples[i].split = Some(Split::ALL[part]);
     }
-    write_manifest(&args.out, &dataset)?;
     for split in Split::ALL {
         describe(&dataset, &split.to_string(), &dataset.part(split));
     }
+    write(args, &dataset, "split")?;
     let (out, program) = (quote(&args.out), program());
-    note(format_args!("wrote {}; next: {program} audit {out}, {program} train {out}", args.out.display()));
+    note(format_args!("next: {program} audit {out} --strict"));
+    note(format_args!("then: {program} train {out}"));
     Ok(())
 }
 
@@ -99,22 +112,34 @@ fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Fa
         sample.extra.push((fold + 1).to_string());
         sample.split = None;
     }
-    write_manifest(&args.out, &dataset)?;
+    write(args, &dataset, "fold")?;
     let (out, program) = (quote(&args.out), program());
-    note(format_args!(
-        "wrote {}; next: {program} train {out} --group-by fold --folds leave-one-group-out",
-        args.out.display()
-    ));
+    note(format_args!("next: {program} train {out} --group-by fold --folds leave-one-group-out"));
     Ok(())
+}
+
+/// Writes the manifest, over an earlier one with the same columns at most. `column` is what was drawn.
+fn write(args: &Args, dataset: &Dataset, column: &str) -> Result<(), Failure> {
+    let mut columns = vec!["path", "label", column];
+    columns.extend(dataset.columns.iter().map(String::as_str).filter(|name| *name != column));
+    let is_read = |path: &Path| is_of(dataset, path);
+    let output = Output::check("--out", &args.out, &Kind::Table(columns), is_read, args.force.force)?;
+    write_manifest(&args.out, dataset)?;
+    output.written();
+    Ok(())
+}
+
+/// The command line that this one would be with a `--by`, which is to be added.
+fn again(args: &Args) -> String {
+    format!("{} split {} --out {}", program(), quote(&args.data), quote(&args.out))
 }
 
 /// A line of words on what a part holds.
 fn describe(dataset: &Dataset, name: &str, members: &[usize]) {
     let mut counts = vec![0; dataset.classes.len()];
     members.iter().for_each(|&i| counts[dataset.samples[i].label] += 1);
-    let groups: BTreeSet<_> = members.iter().map(|&i| dataset.samples[i].group.as_ref().ok_or(i)).collect();
     let classes: Vec<String> =
         dataset.classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
-    let (images, groups) = (members.len(), groups.len());
-    note(format_args!("{name}: {images} images ({}) of {groups} groups", classes.join(", ")));
+    let (images, groups) = (members.len(), grouping::counted(dataset, members));
+    note(format_args!("{name}: {images} images ({}) of {groups}", classes.join(", ")));
 }

@@ -5,7 +5,7 @@ mod folds;
 use crate::failure::{Failure, note};
 use crate::interrupt;
 use crate::labelled;
-use crate::progress::Progress;
+use crate::progress::{Counter, Progress};
 use crate::shell::{self, program, quote};
 use clap::ValueEnum;
 use model::Fit;
@@ -208,12 +208,16 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
             passed_over = Some(dataset.passed_over.clone());
             unreadable = Some(labelled::unreadable(dataset));
         }
-    })?;
+    });
+    drop(progress);
+    let outcome = outcome?;
     // The lock of the run folder is held until all is written.
     let (openings, is_reported) = match &outcome {
         Outcome::Finished(report, _) => {
             let openings = count_opening(&config, report);
+            let busy = Counter::busy("writing the report");
             let written = crate::report::of_run(&config.out, None);
+            drop(busy);
             let is_reported = written.is_ok();
             if let Err(failure) = written {
                 note("warning: the run is finished, but its report could not be written:");

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every text that comes from the data goes through [`escape`], or through a table, which escapes its cells.
 
-use super::table::{evaluation, interval, kinds, percent, severity, short};
+use super::table::{evaluation, interval, kinds, others, percent, severity, short, units};
 use audit::{Audit, BOUND, Pair, Picture, Severity};
 use report::{base64, document, escape, table};
 use std::fmt::Write;
@@ -131,7 +131,7 @@ fn baselines(audit: &Audit) -> String {
     let heads = [
         "baseline",
         "images",
-        "groups",
+        units(audit),
         "accuracy",
         "95 % interval",
         "AUROC",
@@ -172,7 +172,7 @@ fn hints(audit: &Audit) -> String {
     }
     let row = |hint: &audit::Hint| {
         let (groups, across) = (hint.groups.to_string(), hint.across_splits.to_string());
-        vec![hint.words(), groups, across, format!("--group-by '{}'", hint.by)]
+        vec![format!("{}{}", hint.words(), others(hint.alone)), groups, across, hint.option()]
     };
     let rows: Vec<Vec<String>> = audit.hints.iter().map(row).collect();
     let table = table("Offered, not applied", &["what", "groups", "across splits", "to use it"], &rows);
@@ -188,8 +188,8 @@ fn names(audit: &Audit) -> String {
     let share = |share: Option<f64>| share.map_or("-".to_owned(), percent);
     let row = |found: &audit::NamePattern| {
         vec![
-            found.pattern.clone(),
-            found.groups.to_string(),
+            format!("{}{}", found.pattern, others(found.alone)),
+            (found.groups - found.alone).to_string(),
             found.across_splits.to_string(),
             format!("{} of {}", found.divided_sources, found.repeated_sources),
             share(found.nearest_in_group),

@@ -100,7 +100,9 @@ fn names(f: &mut Formatter<'_>, audit: &Audit) -> Result {
     writeln!(f, "\n  what file names suggest (--group-by PATTERN), and whether the pictures agree:")?;
     for found in &audit.name_patterns {
         let (pattern, groups) = (&found.pattern, found.groups);
-        writeln!(f, "    '{pattern}': {groups} groups{}", if found.credible { ", credible" } else { "" })?;
+        let alone = others(found.alone);
+        let credible = if found.credible { ", credible" } else { "" };
+        writeln!(f, "    {}: {} groups{alone}{credible}", data::quote(pattern), groups - found.alone)?;
         let divided = match found.repeated_sources {
             0 => "no copies to compare with".to_owned(),
             repeated => format!("divides {} of {repeated} sources with copies", found.divided_sources),
@@ -118,6 +120,11 @@ fn names(f: &mut Formatter<'_>, audit: &Audit) -> Result {
     Ok(())
 }
 
+/// Images that stand alone beside groups.
+pub fn others(alone: usize) -> String {
+    if alone > 0 { format!(" ({alone} other images alone)") } else { String::new() }
+}
+
 fn hints(f: &mut Formatter<'_>, audit: &Audit) -> Result {
     if audit.hints.is_empty() {
         return Ok(());
@@ -125,10 +132,11 @@ fn hints(f: &mut Formatter<'_>, audit: &Audit) -> Result {
     writeln!(f, "\n  what may say which images belong together, although nobody said so:")?;
     for hint in &audit.hints {
         let (words, groups, across) = (hint.words(), hint.groups, hint.across_splits);
+        let alone = others(hint.alone);
         writeln!(
             f,
-            "    {words}: {groups} groups, {across} in more than one split (--group-by '{}')",
-            hint.by
+            "    {words}: {groups} groups{alone}, {across} in more than one split ({})",
+            hint.option()
         )?;
     }
     Ok(())
@@ -140,7 +148,8 @@ fn baselines(f: &mut Formatter<'_>, audit: &Audit) -> Result {
     }
     writeln!(
         f,
-        "\n  trivial baselines                   images  groups  accuracy  95 % interval    AUROC  larger class"
+        "\n  trivial baselines                   images {:>7}  accuracy  95 % interval    AUROC  larger class",
+        units(audit)
     )?;
     let mut before = None;
     for found in &audit.baselines {
@@ -173,6 +182,14 @@ fn baselines(f: &mut Formatter<'_>, audit: &Audit) -> Result {
         )?;
     }
     Ok(())
+}
+
+/// What the intervals of the baselines take as independent: groups only if they were given.
+pub fn units(audit: &Audit) -> &'static str {
+    match &audit.groups {
+        Some(groups) if groups.origin == audit::Origin::Given => "groups",
+        _ => "sources",
+    }
 }
 
 /// A way of keeping apart, in words.

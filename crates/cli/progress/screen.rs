@@ -34,12 +34,22 @@ impl Lines {
     /// Shows the text that `text` makes for a terminal of so many rows and columns. `at_once` says that it must be seen;
     /// otherwise it may be passed over.
     pub fn show(&self, at_once: bool, text: impl FnOnce((u16, u16)) -> String) {
-        let mut screen = screen();
-        let Some(size) = screen.term.as_ref().map(Term::size) else { return };
-        if at_once || screen.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL) {
-            screen.draw(text(size));
-        }
+        show(at_once, text);
     }
+}
+
+/// The same as [`Lines::show`], for whoever draws while another holds the lines.
+pub fn show(at_once: bool, text: impl FnOnce((u16, u16)) -> String) {
+    let mut screen = screen();
+    let Some(size) = screen.term.as_ref().map(Term::size) else { return };
+    if at_once || screen.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL) {
+        screen.draw(text(size));
+    }
+}
+
+/// Whether there is a terminal to draw on.
+pub fn is_terminal() -> bool {
+    screen().term.is_some()
 }
 
 impl Drop for Lines {

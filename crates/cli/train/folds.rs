@@ -1,6 +1,7 @@
 //! `vertebra train --folds`: a run for each fold, and what they say together.
 
 use crate::failure::{Failure, note};
+use crate::grouping::advice;
 use crate::labelled::announce;
 use crate::progress::Progress;
 use crate::report::of_folds;
@@ -20,6 +21,9 @@ pub fn run(
     json: bool,
 ) -> Result<(), Failure> {
     let mut progress = (0, Progress::new(config.epochs));
+    if folds.is_some() && config.group_by.is_none() {
+        want_groups(config)?;
+    }
     if resume {
         let before = train::settings(&config.out)?;
         if (before.epochs, before.max_steps) != (config.epochs, config.max_steps) {
@@ -58,6 +62,20 @@ pub fn run(
         return Ok(writeln!(out)?);
     }
     close(&mut out, config, &result, report.as_deref())
+}
+
+/// That there are groups to divide by, or what to type.
+fn want_groups(config: &Config) -> Result<(), Failure> {
+    let dataset = data::Dataset::open(&config.data)?;
+    if dataset.samples.iter().any(|sample| sample.group.is_some()) {
+        return Ok(());
+    }
+    let line = format!("{} {}", program(), crate::shell::words());
+    Err(Failure::Failed(format!(
+        "{}: expected groups (patient, study, volume) to divide into folds, found none\n{}",
+        config.data.display(),
+        advice(&dataset, "--group-by", &line)
+    )))
 }
 
 /// Counts the closing table as a look at the test images of every fold, by its run.

@@ -1,0 +1,57 @@
+//! What to type after an audit.
+
+use crate::shell::{program, quote};
+use audit::{Audit, Origin};
+use std::path::Path;
+
+/// What an audit was asked, as far as the next command repeats it.
+pub struct Asked<'a> {
+    /// The data set.
+    pub data: &'a Path,
+    /// How its groups were given.
+    pub group_by: Option<&'a str>,
+    /// Where a manifest with the sources as groups was written.
+    pub written: Option<&'a Path>,
+}
+
+/// The lines, each with the exact command.
+pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
+    let (program, data) = (program(), quote(asked.data));
+    let option = |by: &str| format!(" --group-by {}", quote(by));
+    let given = asked.group_by.map(option).unwrap_or_default();
+    let has_split = found.parts.len() > 1;
+    if let Some(written) = asked.written {
+        let written = quote(written);
+        return vec![format!("next: {program} split {written} --out split.csv   (copies stay together)")];
+    }
+    // What is given is what belongs together; what was seen in names or offered may be.
+    let groups = found.groups.as_ref().filter(|groups| groups.by.is_some());
+    let known = groups.filter(|groups| groups.origin == Origin::Given);
+    let named = groups.filter(|groups| groups.origin == Origin::Names);
+    let offered = named.and_then(|groups| groups.by.as_deref());
+    let offered = offered.or_else(|| found.hints.first().map(|hint| hint.by.as_str()));
+    let split = |by: &str| format!("{program} split {data} --by {} --out split.csv", quote(by));
+    if found.copies.across_splits > 0 || (!has_split && found.copies.clusters > 0) {
+        let given = match (known, offered) {
+            (None, Some(by)) => option(by),
+            _ => given,
+        };
+        return vec![
+            format!("next: {program} audit {data}{given} --write-groups grouped.csv"),
+            format!("then: {program} split grouped.csv --out split.csv   (copies stay together)"),
+        ];
+    }
+    match (known, offered) {
+        (Some(groups), _) if groups.across_splits > 0 || !has_split => {
+            vec![format!("next: {}", split(groups.by.as_deref().unwrap_or("group")))]
+        }
+        (None, Some(by)) => vec![format!("next, if '{by}' says what belongs together: {}", split(by))],
+        (None, None) => vec![
+            format!(
+                "next, if a column or the names say what belongs together: {program} split {data} --by COLUMN|PATTERN --out split.csv"
+            ),
+            format!("next, if every image is a patient's only one: {program} train {data}"),
+        ],
+        _ => vec![format!("next: {program} train {data}{given}")],
+    }
+}

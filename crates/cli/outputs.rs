@@ -1,0 +1,247 @@
+//! Files that a command was asked to write: never over what it reads, and over what is there only if this program wrote
+//! it before, as the same kind of thing, so that a command can be typed again. Looked at before the work begins.
+//!
+//! Invariant: what [`Output::check`] refuses is not touched.
+
+use crate::failure::{Failure, note};
+use data::Dataset;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+/// What a file is to be, by which an earlier one is known.
+pub enum Kind<'a> {
+    /// The page of an audit.
+    AuditPage,
+    /// The report of a run or an evaluation.
+    ReportPage,
+    /// A manifest, or another table, with these columns among its own.
+    Table(Vec<&'a str>),
+    /// A model of this program, or one that it exported.
+    Weights,
+    /// A model as ONNX.
+    Onnx,
+}
+
+/// A file to be written.
+#[must_use]
+pub struct Output<'a> {
+    path: &'a Path,
+    replaces: bool,
+}
+
+/// `--force`, where a command writes files.
+#[derive(clap::Args)]
+pub struct Force {
+    /// Replace files that this program did not write
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl<'a> Output<'a> {
+    /// That `path`, which `option` names, may be written. `is_input` says whether it is read by the same command.
+    pub fn check(
+        option: &str,
+        path: &'a Path,
+        kind: &Kind,
+        is_input: impl FnOnce(&Path) -> bool,
+        force: bool,
+    ) -> Result<Self, Failure> {
+        let shown = path.display();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Failure::Failed(format!(
+                "{option} {shown}: expected the folder {}, found none",
+                folder.display()
+            )));
+        }
+        if path.is_dir() {
+            return Err(Failure::Failed(format!("{option} {shown}: expected a file, found a folder")));
+        }
+        if !path.exists() {
+            return Ok(Self { path, replaces: false });
+        }
+        if is_input(path) {
+            return Err(Failure::usage(format_args!(
+                "{option} {shown}: expected another file than those that are read"
+            )));
+        }
+        if force || kind.is(path) {
+            return Ok(Self { path, replaces: true });
+        }
+        Err(Failure::Failed(format!(
+            "{option} {shown}: a file is there that is not {} of this program; name another, or replace it with --force",
+            kind.words()
+        )))
+    }
+
+    /// Says that it was written.
+    pub fn written(self) {
+        note(format_args!("{} {}", self.done(), self.path.display()));
+    }
+
+    /// The word for what was done.
+    pub fn done(&self) -> &'static str {
+        if self.replaces { "replaced" } else { "wrote" }
+    }
+}
+
+impl Kind<'_> {
+    fn words(&self) -> &'static str {
+        match self {
+            Self::AuditPage => "an audit",
+            Self::ReportPage => "a report",
+            Self::Table(_) => "a table with these columns",
+            Self::Weights | Self::Onnx => "an exported or imported model",
+        }
+    }
+
+    /// Whether the file at `path` is one of these, from this program.
+    fn is(&self, path: &Path) -> bool {
+        match self {
+            Self::AuditPage => is_page(path, |title| title.starts_with("Audit of ")),
+            Self::ReportPage => is_page(path, |title| title.ends_with(": Vertebra report")),
+            Self::Table(columns) => has_columns(path, columns).unwrap_or(false),
+            Self::Weights => !is_of_run(path) && has_header(path).unwrap_or(false),
+            Self::Onnx => head(path, 256).is_some_and(|head| contains(&head, b"vertebra")),
+        }
+    }
+}
+
+/// Whether a file is one that `dataset` is made of: its manifest or one of its images.
+pub fn is_of(dataset: &Dataset, path: &Path) -> bool {
+    let images = dataset.samples.iter().map(|sample| sample.path.as_path());
+    let named = images.filter(|image| image.file_name() == path.file_name());
+    std::iter::once(dataset.source.as_path()).chain(named).any(|known| is_same(known, path))
+        // A link, or another spelling of the name.
+        || dataset.samples.iter().any(|sample| sample.bytes > 0 && is_linked(path) && is_same(&sample.path, path))
+}
+
+/// Whether two paths lead to one file.
+pub fn is_same(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}
+
+fn is_linked(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_symlink())
+}
+
+fn is_page(path: &Path, title: impl FnOnce(&str) -> bool) -> bool {
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    let found = page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    // Every page of this program ends so.
+    found.is_some_and(|found| title(found.0)) && page.contains("<footer><p>Made by ")
+}
+
+/// Whether a CSV file has all of `columns`; an empty file has none.
+fn has_columns(path: &Path, columns: &[&str]) -> Option<bool> {
+    let mut line = String::new();
+    BufReader::new(File::open(path).ok()?.take(1 << 20)).read_line(&mut line).ok()?;
+    let header: Vec<&str> = line.trim().split(',').map(|name| name.trim_matches('"')).collect();
+    Some(columns.iter().all(|column| header.contains(column)))
+}
+
+/// Whether a safetensors file says in its header that this program wrote it.
+fn has_header(path: &Path) -> Option<bool> {
+    let start = head(path, 8)?;
+    let length = u64::from_le_bytes(start.try_into().ok()?).min(16 << 20);
+    Some(contains(&head(path, 8 + length)?, b"\"vertebra\""))
+}
+
+/// A trained model in its run folder is a run's, whatever else it is.
+fn is_of_run(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder.join("config.toml").is_file())
+}
+
+fn head(path: &Path, bytes: u64) -> Option<Vec<u8>> {
+    let mut head = vec![];
+    File::open(path).ok()?.take(bytes).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn check(path: &Path, kind: &Kind, force: bool) -> Result<bool, String> {
+        let checked = Output::check("--out", path, kind, |path| path.ends_with("input.csv"), force);
+        checked.map(|output| output.replaces).map_err(|failure| match failure {
+            Failure::Usage(message) | Failure::Failed(message) => message,
+            _ => "another failure".into(),
+        })
+    }
+
+    #[test]
+    fn what_is_there_is_replaced_only_if_it_is_of_the_same_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let table = || Kind::Table(vec!["path", "label", "split"]);
+        assert_eq!(check(&at("new.csv"), &table(), false), Ok(false));
+        for (name, text, kind, is) in [
+            ("a.csv", "path,label,split,group\n", table(), true),
+            ("b.csv", "path,label\n", table(), false),
+            ("c.csv", "", table(), false),
+            ("notes.csv", "split,label,path of nothing\n", table(), false),
+            ("a.html", "<title>Audit of x</title><footer><p>Made by vertebra 1", Kind::AuditPage, true),
+            ("b.html", "<title>Audit of x</title>", Kind::AuditPage, false),
+            (
+                "c.html",
+                "<title>run: Vertebra report</title><footer><p>Made by vertebra 1",
+                Kind::AuditPage,
+                false,
+            ),
+            (
+                "d.html",
+                "<title>run: Vertebra report</title><footer><p>Made by vertebra 1",
+                Kind::ReportPage,
+                true,
+            ),
+            (
+                "a.safetensors",
+                "\u{20}\0\0\0\0\0\0\0{\"__metadata__\":{\"vertebra\":\"1\"}}",
+                Kind::Weights,
+                true,
+            ),
+            (
+                "b.safetensors",
+                "\u{20}\0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"pt\"}}",
+                Kind::Weights,
+                false,
+            ),
+            ("c.safetensors", "x", Kind::Weights, false),
+            ("a.onnx", "..vertebra..", Kind::Onnx, true),
+            ("b.onnx", "..pytorch..", Kind::Onnx, false),
+        ] {
+            fs::write(at(name), text).unwrap();
+            let found = check(&at(name), &kind, false);
+            assert_eq!(found.is_ok(), is, "{name}: {found:?}");
+            assert!(is || found.unwrap_err().contains("--force"), "{name}");
+            assert_eq!(check(&at(name), &kind, true), Ok(true), "{name}");
+        }
+        // A model in a run folder is never taken for an export.
+        fs::write(at("config.toml"), "").unwrap();
+        assert!(check(&at("a.safetensors"), &Kind::Weights, false).is_err());
+    }
+
+    #[test]
+    fn an_input_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input.csv");
+        fs::write(&path, "path,label\n").unwrap();
+        let kind = Kind::Table(vec!["path"]);
+        for force in [false, true] {
+            assert!(check(&path, &kind, force).unwrap_err().contains("another file"), "{force}");
+        }
+        assert!(check(folder.path(), &kind, true).unwrap_err().contains("found a folder"));
+        assert!(
+            check(&folder.path().join("none/x.csv"), &kind, true)
+                .unwrap_err()
+                .contains("expected the folder")
+        );
+    }
+}

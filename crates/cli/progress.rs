@@ -194,7 +194,7 @@ struct State {
 impl Counter {
     /// For `total` images.
     pub fn new(total: usize) -> Self {
-        Self::of(State { what: "", since: Instant::now(), done: 0, total })
+        Self::of(State { what: "working", since: Instant::now(), done: 0, total })
     }
 
     /// For work that cannot tell how far it is.

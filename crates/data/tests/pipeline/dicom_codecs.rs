@@ -46,6 +46,42 @@ fn baseline_jpeg_equals_another_decoder() {
     }
 }
 
+/// Whether components are colours or luma and chroma: by Adobe's marker, by JFIF's, by their names, and then by the header.
+#[test]
+fn the_colour_space_of_jpeg_is_that_of_its_code() {
+    let mut jfif = Vec::new();
+    let pixels: Vec<u8> = (0..16 * 16).flat_map(|i| [200, i as u8, 30]).collect();
+    JpegEncoder::new_with_quality(&mut jfif, 95)
+        .write_image(&pixels, 16, 16, ExtendedColorType::Rgb8)
+        .unwrap();
+    let length = usize::from(u16::from_be_bytes([jfif[4], jfif[5]]));
+    assert_eq!(&jfif[2..4], &[0xff, 0xe0], "JFIF's segment is the first");
+    let plain = [&jfif[..2], &jfif[4 + length..]].concat();
+    let adobe = |transform: u8| {
+        let segment = [&[0xff, 0xee, 0, 14][..], b"Adobe", &[0, 100, 0, 0, 0, 0, transform]].concat();
+        [&plain[..2], &segment, &plain[2..]].concat()
+    };
+    // The names of the components, 1 to 3, in the frame's header and in the scan's.
+    let mut named = plain.clone();
+    for (marker, first, step) in [(0xc0, 10, 3), (0xda, 5, 2)] {
+        let at = plain.windows(2).position(|pair| pair == [0xff, marker]).unwrap();
+        for (i, &name) in b"RGB".iter().enumerate() {
+            assert_eq!(named[at + first + step * i], i as u8 + 1);
+            named[at + first + step * i] = name;
+        }
+    }
+    let read = |photometric: &str, code: &[u8]| read(BASELINE, photometric, [16, 16], [8, 8], code).unwrap();
+    let (colours, raw) = (read("YBR_FULL", &plain), read("RGB", &plain));
+    assert!((colours[0] - 200).abs() < 8 && (colours[2] - 30).abs() < 8, "{:?}", &colours[..3]);
+    assert_ne!(colours, raw);
+    for photometric in ["RGB", "YBR_FULL", "YBR_FULL_422"] {
+        assert_eq!(read(photometric, &jfif), colours, "JFIF, {photometric}");
+        assert_eq!(read(photometric, &adobe(1)), colours, "Adobe's luma and chroma, {photometric}");
+        assert_eq!(read(photometric, &adobe(0)), raw, "Adobe's colours, {photometric}");
+        assert_eq!(read(photometric, &named), raw, "named components, {photometric}");
+    }
+}
+
 /// Writes bits as JPEG does.
 #[derive(Default)]
 struct Bits {

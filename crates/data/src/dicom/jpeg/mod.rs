@@ -130,6 +130,8 @@ pub(super) fn decode(header: &Header, code: &[u8]) -> Result<Decoded, String> {
         (1, _) => None,
         (_, Some(transform)) => Some(transform != 0),
         (_, None) if jfif && frame.process == Process::Sequential => Some(true),
+        // Components that are named red, green and blue, whatever the header says.
+        (_, None) if frame.components.iter().map(|component| component.id).eq(*b"RGB") => Some(false),
         _ => None,
     };
     Ok(Decoded { values: frame.interleave(), ybr })

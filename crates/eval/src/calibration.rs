@@ -3,6 +3,7 @@
 //! ECE depends on its bins, so every function takes their number and the bins are stated next to the value: equal
 //! width on `[0, 1]`, closed on the right, 0 in the first (Guo et al. 2017; scikit-learn's `calibration_curve`).
 
+use crate::interval::Interval;
 use crate::scoring::clip;
 use crate::special::bisect;
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub struct ReliabilityBin {
 pub fn reliability(probabilities: &[f64], happened: &[bool], bins: usize) -> Vec<ReliabilityBin> {
     let mut sums = vec![(0, 0.0, 0.0); bins];
     for (&p, &happened) in probabilities.iter().zip(happened) {
-        let bin = ((p * bins as f64).ceil() as usize).clamp(1, bins) - 1;
+        let bin = bin_of(p, bins);
         let (count, predicted, observed) = &mut sums[bin];
         *count += 1;
         *predicted += p;
@@ -46,6 +47,11 @@ pub fn reliability(probabilities: &[f64], happened: &[bool], bins: usize) -> Vec
     sums.into_iter().enumerate().map(bin).collect()
 }
 
+/// The bin that holds a probability.
+pub(crate) fn bin_of(p: f64, bins: usize) -> usize {
+    ((p * bins as f64).ceil() as usize).clamp(1, bins) - 1
+}
+
 /// Expected calibration error: `|observed - predicted|` averaged over the samples, bin by bin.
 pub fn expected_calibration_error(bins: &[ReliabilityBin]) -> f64 {
     let (gaps, count) = bins.iter().fold((0.0, 0.0), |(gaps, count), bin| {
@@ -63,10 +69,16 @@ pub fn expected_calibration_error(bins: &[ReliabilityBin]) -> f64 {
 pub struct Recalibration {
     /// Intercept fitted together with the slope.
     pub intercept: f64,
+    /// Its interval, if one was drawn.
+    pub intercept_ci: Option<Interval>,
     /// Slope.
     pub slope: f64,
+    /// Its interval, if one was drawn.
+    pub slope_ci: Option<Interval>,
     /// Intercept with the slope held at 1, "calibration in the large": above 0 means that predictions are too low.
     pub in_the_large: f64,
+    /// Its interval, if one was drawn.
+    pub in_the_large_ci: Option<Interval>,
 }
 
 /// Fits the recalibration by maximum likelihood. `None` if there is no maximum: one class only, all probabilities
@@ -77,10 +89,68 @@ pub fn recalibration(probabilities: &[f64], happened: &[bool]) -> Option<Recalib
         return None;
     }
     let events = happened.iter().filter(|&&y| y).count() as f64;
-    let (intercept, slope) = fit_logistic(&logits, happened, logit(events / happened.len() as f64))?;
+    let weights = vec![1.0; logits.len()];
+    let start = (logit(events / happened.len() as f64), 0.0);
+    let (intercept, slope) = fit_logistic(&logits, happened, &weights, start, 1e-12)?;
     let expected = |shift: f64| logits.iter().map(|x| sigmoid(x + shift)).sum::<f64>();
     let in_the_large = bisect(-100.0, 100.0, |shift| expected(shift) < events);
-    Some(Recalibration { intercept, slope, in_the_large })
+    Some(Recalibration {
+        intercept,
+        intercept_ci: None,
+        slope,
+        slope_ci: None,
+        in_the_large,
+        in_the_large_ci: None,
+    })
+}
+
+/// The same of samples that count `weights` times, sought from the fit of all of them: `[intercept, slope, in the large]`.
+/// For draws of a bootstrap, so to six digits only. `None` as above.
+pub(crate) fn drawn_recalibration(
+    logits: &[f64],
+    happened: &[bool],
+    weights: &[f64],
+    whole: &Recalibration,
+) -> Option<[f64; 3]> {
+    let drawn: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] > 0.0).collect();
+    let x: Vec<f64> = drawn.iter().map(|&i| logits[i]).collect();
+    let y: Vec<bool> = drawn.iter().map(|&i| happened[i]).collect();
+    if is_separable(&x, &y) {
+        return None;
+    }
+    let w: Vec<f64> = drawn.iter().map(|&i| weights[i]).collect();
+    let (intercept, slope) = fit_logistic(&x, &y, &w, (whole.intercept, whole.slope), 1e-7)?;
+    Some([intercept, slope, shift(&x, &y, &w, whole.in_the_large)])
+}
+
+/// The shift of logits at which as many events are expected as there were: Newton's method, or bisection where that leaves
+/// the range.
+fn shift(x: &[f64], happened: &[bool], weights: &[f64], start: f64) -> f64 {
+    let events: f64 = happened.iter().zip(weights).filter(|(y, _)| **y).map(|(_, w)| w).sum();
+    let mut shift = start;
+    for _ in 0..20 {
+        let (mut expected, mut slope) = (0.0, 0.0);
+        for (&x, &w) in x.iter().zip(weights) {
+            let p = sigmoid(x + shift);
+            expected += w * p;
+            slope += w * p * (1.0 - p);
+        }
+        let step = (events - expected) / slope;
+        shift += step;
+        if !(shift.abs() < 100.0) {
+            break;
+        }
+        if step.abs() < 1e-7 {
+            return shift;
+        }
+    }
+    let expected = |shift: f64| x.iter().zip(weights).map(|(x, w)| w * sigmoid(x + shift)).sum::<f64>();
+    bisect(-100.0, 100.0, |shift| expected(shift) < events)
+}
+
+/// The logarithms of the odds of `probabilities`, kept finite.
+pub(crate) fn logits(probabilities: &[f64]) -> Vec<f64> {
+    probabilities.iter().map(|&p| logit(clip(p))).collect()
 }
 
 /// Whether some threshold puts all of one class on one side; true with one class or one value only.
@@ -93,18 +163,26 @@ fn is_separable(x: &[f64], happened: &[bool]) -> bool {
     negatives.1 <= positives.0 || positives.1 <= negatives.0
 }
 
-/// Newton's method for a logistic regression of one variable, from slope 0, halving steps that lose likelihood.
-fn fit_logistic(x: &[f64], happened: &[bool], start: f64) -> Option<(f64, f64)> {
+/// Newton's method for a logistic regression of one variable, samples counted by `weights`, from `start`, halving steps that
+/// lose likelihood, until a step is smaller than `tolerance`.
+fn fit_logistic(
+    x: &[f64],
+    happened: &[bool],
+    weights: &[f64],
+    start: (f64, f64),
+    tolerance: f64,
+) -> Option<(f64, f64)> {
+    let samples = || x.iter().zip(happened).zip(weights).map(|((&x, &y), &w)| (x, y, w));
     let likelihood = |a: f64, b: f64| -> f64 {
-        x.iter().zip(happened).map(|(x, &y)| -softplus(if y { -(a + b * x) } else { a + b * x })).sum()
+        samples().map(|(x, y, w)| -w * softplus(if y { -(a + b * x) } else { a + b * x })).sum()
     };
-    let (mut a, mut b) = (start, 0.0);
+    let (mut a, mut b) = start;
     let mut best = likelihood(a, b);
     for _ in 0..100 {
         let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        for (&x, &y) in x.iter().zip(happened) {
+        for (x, y, w) in samples() {
             let p = sigmoid(a + b * x);
-            let (residual, weight) = (f64::from(u8::from(y)) - p, p * (1.0 - p));
+            let (residual, weight) = (w * (f64::from(u8::from(y)) - p), w * p * (1.0 - p));
             ga += residual;
             gb += residual * x;
             haa += weight;
@@ -114,7 +192,7 @@ fn fit_logistic(x: &[f64], happened: &[bool], start: f64) -> Option<(f64, f64)> 
         let determinant = haa * hbb - hab * hab;
         let step = ((hbb * ga - hab * gb) / determinant, (haa * gb - hab * ga) / determinant);
         let size = step.0.abs() / (1.0 + a.abs()) + step.1.abs() / (1.0 + b.abs());
-        if size < 1e-12 {
+        if size < tolerance {
             return Some((a, b));
         }
         let halved = (0..60).map(|halving| 0.5_f64.powi(halving)).map(|h| (a + h * step.0, b + h * step.1));

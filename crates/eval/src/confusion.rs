@@ -91,34 +91,55 @@ impl Confusion {
 
     /// `class` against the rest.
     pub fn one_vs_rest(&self, class: usize) -> OneVsRest {
-        let true_positives = self.rows[class][class];
-        let support: usize = self.rows[class].iter().sum();
-        let called: usize = self.rows.iter().map(|row| row[class]).sum();
-        OneVsRest {
-            true_positives,
-            false_positives: called - true_positives,
-            false_negatives: support - true_positives,
-            true_negatives: self.total() + true_positives - support - called,
+        self.each_vs_rest().swap_remove(class)
+    }
+
+    /// Every class against the rest, in one pass over the matrix.
+    pub fn each_vs_rest(&self) -> Vec<OneVsRest> {
+        let mut called = vec![0; self.rows.len()];
+        for row in &self.rows {
+            called.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
         }
+        let total: usize = called.iter().sum();
+        let one = |(class, row): (usize, &Vec<usize>)| {
+            let (true_positives, support) = (row[class], row.iter().sum::<usize>());
+            OneVsRest {
+                true_positives,
+                false_positives: called[class] - true_positives,
+                false_negatives: support - true_positives,
+                true_negatives: total + true_positives - support - called[class],
+            }
+        };
+        self.rows.iter().enumerate().map(one).collect()
     }
 
     /// Macro average: the plain mean over the classes for which `metric` has a value.
     pub fn macro_average(&self, metric: impl Fn(&OneVsRest) -> Option<f64>) -> Option<f64> {
-        mean((0..self.rows.len()).map(|class| metric(&self.one_vs_rest(class))))
+        mean(self.each_vs_rest().iter().map(metric))
     }
 
     /// Micro average: `metric` of the counts summed over the classes. Precision, recall and F1 then equal the accuracy.
     pub fn micro_average(&self, metric: impl Fn(&OneVsRest) -> Option<f64>) -> Option<f64> {
-        let pooled = (0..self.rows.len()).map(|class| self.one_vs_rest(class)).fold(
-            OneVsRest::default(),
-            |sum, class| OneVsRest {
-                true_positives: sum.true_positives + class.true_positives,
-                false_positives: sum.false_positives + class.false_positives,
-                false_negatives: sum.false_negatives + class.false_negatives,
-                true_negatives: sum.true_negatives + class.true_negatives,
-            },
-        );
+        let pooled = self.each_vs_rest().into_iter().fold(OneVsRest::default(), |sum, class| OneVsRest {
+            true_positives: sum.true_positives + class.true_positives,
+            false_positives: sum.false_positives + class.false_positives,
+            false_negatives: sum.false_negatives + class.false_negatives,
+            true_negatives: sum.true_negatives + class.true_negatives,
+        });
         metric(&pooled)
+    }
+
+    /// The pairs of classes that are confused most often, `(truth, predicted, count)`, at most `most` of them: by count, then
+    /// in order.
+    pub fn largest(&self, most: usize) -> Vec<(usize, usize, usize)> {
+        let mut found = vec![];
+        for (truth, row) in self.rows.iter().enumerate() {
+            let wrong = row.iter().enumerate().filter(|&(called, &count)| called != truth && count > 0);
+            found.extend(wrong.map(|(called, &count)| (truth, called, count)));
+        }
+        found.sort_by_key(|&(truth, called, count)| (std::cmp::Reverse(count), truth, called));
+        found.truncate(most);
+        found
     }
 }
 

@@ -105,18 +105,20 @@ impl DeLong {
         self.covariance(self).map(|variance| variance.max(0.0).sqrt())
     }
 
+    /// What group by group is added to the deviation of the AUROC, positives and negatives together.
+    pub(crate) fn deviations(&self) -> impl Iterator<Item = f64> {
+        self.groups.iter().map(|group| group.positive + group.negative)
+    }
+
     /// The interval at `level`.
     pub fn estimate(&self, level: f64) -> AurocEstimate {
         let auroc = self.auroc;
         let standard_error = self.standard_error();
         let (interval, method) = match standard_error {
             Some(error) if error > 0.0 => {
-                let centre = (auroc / (1.0 - auroc)).ln();
-                let half = normal_quantile(f64::midpoint(1.0, level)) * error / (auroc * (1.0 - auroc));
-                let back = |x: f64| 1.0 / (1.0 + (-x).exp());
                 let grouped = (self.groups.len() as f64) < self.positives + self.negatives;
                 let method = if grouped { "DeLong by group, logit scale" } else { "DeLong, logit scale" };
-                (Interval { low: back(centre - half), high: back(centre + half) }, method)
+                (logit_interval(auroc, error, level), method)
             }
             _ => {
                 let pairs = self.independent_pairs() as f64;
@@ -135,4 +137,21 @@ impl DeLong {
         let either = count(|group| group.has_positive || group.has_negative);
         positive.min(negative).min(either / 2).max(1)
     }
+}
+
+/// The interval of an area with a standard error above 0, symmetric on the logit scale.
+fn logit_interval(auroc: f64, error: f64, level: f64) -> Interval {
+    let centre = (auroc / (1.0 - auroc)).ln();
+    let half = normal_quantile(f64::midpoint(1.0, level)) * error / (auroc * (1.0 - auroc));
+    let back = |x: f64| 1.0 / (1.0 + (-x).exp());
+    Interval { low: back(centre - half), high: back(centre + half) }
+}
+
+/// The interval of the mean of several AUROCs of the same samples. `deviations` are those of the mean by group: the mean
+/// over the classes of what [`DeLong`] adds up. `None` without a spread.
+pub(crate) fn mean_interval(auroc: f64, deviations: &[f64], level: f64) -> Option<Interval> {
+    let groups = deviations.len() as f64;
+    let variance = groups / (groups - 1.0) * deviations.iter().map(|d| d * d).sum::<f64>();
+    let inside = auroc > 0.0 && auroc < 1.0;
+    (inside && groups > 1.0 && variance > 0.0).then(|| logit_interval(auroc, variance.sqrt(), level))
 }

@@ -16,7 +16,7 @@ pub struct Input<'a> {
     pub classes: &'a [String],
     /// The group of each sample, `[n]`, any numbers; see [`crate::group_ids`] for names.
     pub groups: Option<&'a [usize]>,
-    /// The positive class of two; see [`default_positive`]. Not used with more classes.
+    /// The positive class of two; see [`crate::Positive`]. Not used with more classes.
     pub positive: usize,
     /// The threshold on its probability. Not used with more classes, where the largest probability decides.
     pub threshold: Threshold,
@@ -40,22 +40,17 @@ pub enum InputError {
     Length { what: &'static str, expected: usize, found: usize },
     #[error("sample {sample}: label {found} is not below the {classes} classes")]
     Label { sample: usize, found: usize, classes: usize },
-    #[error("sample {sample}: expected probabilities in [0, 1] with sum 1, found {found:?}")]
+    #[error("sample {sample}: expected probabilities in [0, 1] with sum 1, found {}", few(found))]
     Probabilities { sample: usize, found: Vec<f64> },
     #[error("{what}: expected {expected}, found {found}")]
     Value { what: &'static str, expected: &'static str, found: f64 },
 }
 
-/// The positive class unless one is named: the class that is not called normal, negative, healthy, no_finding or
-/// control (in any case) if exactly one is not, else class 1.
-pub fn default_positive(classes: &[String]) -> usize {
-    const NEGATIVE: [&str; 5] = ["normal", "negative", "healthy", "no_finding", "control"];
-    let mut others =
-        classes.iter().enumerate().filter(|(_, class)| !NEGATIVE.contains(&class.to_lowercase().as_str()));
-    match (others.next(), others.next()) {
-        (Some((only, _)), None) => only,
-        _ => 1,
-    }
+/// The first of a row of probabilities.
+fn few(row: &[f64]) -> String {
+    const SHOWN: usize = 8;
+    let shown = format!("{:?}", &row[..row.len().min(SHOWN)]);
+    if row.len() > SHOWN { format!("{shown} and {} more", row.len() - SHOWN) } else { shown }
 }
 
 impl Input<'_> {

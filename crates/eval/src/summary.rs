@@ -5,21 +5,24 @@
 //! two classes when there are more. Names are a contract; fields may be added, not renamed.
 
 use crate::binary::{AtPrevalence, Rates};
-use crate::bootstrap::{by_group, percentile_interval};
 use crate::calibration::{
     Recalibration, ReliabilityBin, expected_calibration_error, recalibration, reliability,
 };
 use crate::confusion::{Confusion, OneVsRest, argmax, mean};
 use crate::decision::{NetBenefit, decision_curve};
-use crate::delong::DeLong;
+use crate::delong::{DeLong, mean_interval};
 use crate::groups::{group_ids, or_singletons};
 use crate::input::{Input, InputError};
 use crate::interval::{Interval, Proportion, all_right_bound};
+use crate::positive::PositiveSource;
 use crate::pr::average_precision;
 use crate::ranking::Ranking;
 use crate::roc::area_under_roc;
 use crate::scoring::{brier, log_loss};
+use crate::spread::{Areas, LEAST, Spread, ranked_draws, recalibration_draws, recalibration_spread};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use tensor::par;
 
 /// The level of every interval of a summary.
 pub const LEVEL: f64 = 0.95;
@@ -27,6 +30,10 @@ pub const LEVEL: f64 = 0.95;
 const ECE_BINS: usize = 15;
 /// Bins of the reliability diagram.
 const RELIABILITY_BINS: usize = 10;
+/// Classes that are ranked at once, so that a thousand of them are not all held in memory.
+const BLOCK: usize = 64;
+/// The pairs of classes that are listed as the largest confusions.
+const LARGEST: usize = 20;
 
 /// The evaluation of a split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,6 +46,14 @@ pub struct Summary {
     pub groups: Option<usize>,
     /// The positive class; `None` with more than two classes.
     pub positive_class: Option<String>,
+    /// The same.
+    pub positive: Option<String>,
+    /// Who said so, if whoever asked for the summary tells it.
+    pub positive_source: Option<PositiveSource>,
+    /// Values that these samples cannot define, with the reason; they are `None`.
+    pub not_defined: BTreeMap<&'static str, String>,
+    /// Values that have no interval, with the reason.
+    pub no_interval: BTreeMap<&'static str, String>,
     /// The threshold on the probability of the positive class; `None` with more than two classes.
     pub threshold: Option<f64>,
     /// The rule that chose it.
@@ -69,11 +84,11 @@ pub struct Summary {
     pub bootstrap_draws: usize,
     /// Sensitivity; macro mean of the classes' recall with more than two classes.
     pub sensitivity: Option<f64>,
-    /// Its exact interval; with more than two classes see `per_class`.
+    /// Its exact interval; with more than two classes that of the macro mean, by bootstrap.
     pub sensitivity_ci: Option<Interval>,
     /// Specificity; macro mean with more than two classes.
     pub specificity: Option<f64>,
-    /// Its exact interval; with more than two classes see `per_class`.
+    /// Its exact interval; with more than two classes that of the macro mean, by bootstrap.
     pub specificity_ci: Option<Interval>,
     /// Positive predictive value at the prevalence of the split; `None` with more than two classes.
     pub ppv: Option<f64>,
@@ -87,6 +102,8 @@ pub struct Summary {
     pub at_prevalence: Option<AtPrevalence>,
     /// Rows true, columns predicted.
     pub confusion: Confusion,
+    /// The pairs of classes that are confused most often, at most 20: the same as the matrix says, for many classes.
+    pub largest_confusions: Vec<Confused>,
     /// Each class against the rest.
     pub per_class: Vec<ClassSummary>,
     /// Plain mean over the classes that have a value.
@@ -97,10 +114,16 @@ pub struct Summary {
     pub micro_average: Average,
     /// Brier score: in `[0, 1]` with two classes, summed over classes with more.
     pub brier: f64,
+    /// Its percentile interval over bootstrap draws of groups, as for all that follow; `None` if it has no spread.
+    pub brier_ci: Option<Interval>,
     /// Mean negative logarithm of the probability of the true class.
     pub log_loss: f64,
+    /// Its interval.
+    pub log_loss_ci: Option<Interval>,
     /// Expected calibration error.
     pub ece: f64,
+    /// Its interval, moved by the bias of the draws, which lie too high as the sample does.
+    pub ece_ci: Option<Interval>,
     /// Its binning.
     pub ece_binning: String,
     /// Calibration intercept and slope; `None` if unbounded, or with more than two classes.
@@ -123,55 +146,113 @@ pub struct ClassSummary {
     pub specificity: Option<f64>,
     pub specificity_ci: Option<Interval>,
     pub f1: Option<f64>,
+    pub f1_ci: Option<Interval>,
     pub support: usize,
     pub auroc: Option<f64>,
     pub auroc_ci: Option<Interval>,
     pub auprc: Option<f64>,
+    pub auprc_ci: Option<Interval>,
+}
+
+/// Two classes that are confused.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Confused {
+    /// The true class.
+    #[serde(rename = "true")]
+    pub truth: String,
+    /// What it was called.
+    pub called: String,
+    /// How often.
+    pub images: usize,
 }
 
 /// Averages over classes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names of the metrics")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names of the metrics; each *_ci is the interval of the field before it")]
 pub struct Average {
     pub precision: Option<f64>,
+    pub precision_ci: Option<Interval>,
     pub recall: Option<f64>,
+    pub recall_ci: Option<Interval>,
     pub f1: Option<f64>,
+    pub f1_ci: Option<Interval>,
     pub auroc: Option<f64>,
+    pub auroc_ci: Option<Interval>,
     pub auprc: Option<f64>,
+    pub auprc_ci: Option<Interval>,
 }
 
 impl Summary {
     /// Evaluates `input`. Errors name the sample that cannot be.
     pub fn new(input: &Input) -> Result<Self, InputError> {
         input.check()?;
-        let classes = input.classes.len();
+        let (classes, n) = (input.classes.len(), input.labels.len());
         let binary = classes == 2;
         let groups = input.groups.map(group_ids);
         let groups = groups.as_deref();
+        let units = or_singletons(groups, n);
 
         let predicted: Vec<usize> = input.rows().map(|row| input.decide(row)).collect();
         let confusion = Confusion::new(input.labels, &predicted, classes);
         let hits: Vec<bool> = predicted.iter().zip(input.labels).map(|(a, b)| a == b).collect();
         let accuracy = Proportion::new(&hits, groups, LEVEL);
+        let independent = accuracy.map_or(0, |accuracy| accuracy.groups);
 
-        let views: Vec<ClassView> =
-            (0..classes).map(|class| ClassView::new(input, class, &predicted, groups)).collect();
-        let per_class: Vec<ClassSummary> = views.iter().map(|view| view.summary(&confusion)).collect();
-        let macro_average = macro_average(&confusion, &per_class);
-        let micro_average = micro_average(&confusion, input);
-        let drawn =
-            Drawn::new(if binary { &views[input.positive..=input.positive] } else { &views }, input, groups);
+        let draws = ranked_draws(input.draws, if binary { 1 } else { classes }, n);
+        let Ranked { mut per_class, kept, deviations } =
+            Ranked::new(input, &confusion, &predicted, groups, draws > 0);
+        let drawn: Vec<&Ranking> = match binary {
+            true => vec![&kept[input.positive].ranking],
+            false => kept.iter().map(|view| &view.ranking).collect(),
+        };
+        let areas = Areas::new(&drawn, &units, draws, input.seed, LEVEL);
 
         let confidence: Vec<f64> = input.rows().map(|row| row[argmax(row)]).collect();
         let sure: Vec<bool> =
             input.rows().zip(input.labels).map(|(row, &label)| argmax(row) == label).collect();
         let ece = expected_calibration_error(&reliability(&confidence, &sure, ECE_BINS));
+        let spread = Spread::new(input, &predicted, &units, (ece, ECE_BINS), LEVEL);
+        for (class, interval) in per_class.iter_mut().zip(&spread.class_f1) {
+            class.f1_ci = *interval;
+        }
+        let ranked = if binary { input.positive..=input.positive } else { 0..=classes - 1 };
+        for (class, interval) in per_class[ranked].iter_mut().zip(&areas.class_auprc) {
+            class.auprc_ci = interval.filter(|_| class.auprc.is_some());
+        }
+
+        let mut macro_average = macro_average(&confusion, &per_class);
+        (macro_average.precision_ci, macro_average.recall_ci, macro_average.f1_ci) =
+            (spread.precision, spread.recall, spread.f1);
+        let by = if groups.is_some() { "bootstrap by group, percentile" } else { "bootstrap, percentile" };
+        let (mut auroc_ci, mut auroc_ci_method) = (areas.auroc, areas.auroc.map(|_| by));
+        if !binary && auroc_ci.is_none() {
+            auroc_ci = macro_average.auroc.and_then(|auroc| mean_interval(auroc, &deviations, LEVEL));
+            auroc_ci_method = auroc_ci.map(|_| match groups {
+                Some(_) => "DeLong by group, summed over the classes, logit scale",
+                None => "DeLong, summed over the classes, logit scale",
+            });
+        }
+        if !binary && auroc_ci.is_none() {
+            (auroc_ci, auroc_ci_method) = exact_macro_interval(&kept);
+        }
+        if !binary {
+            (macro_average.auroc_ci, macro_average.auprc_ci) = (auroc_ci, areas.auprc);
+        }
+        let largest = confusion.largest(LARGEST).into_iter().map(|(truth, called, images)| Confused {
+            truth: input.classes[truth].clone(),
+            called: input.classes[called].clone(),
+            images,
+        });
 
         let mut summary = Self {
             split: input.split.to_owned(),
             images: hits.len(),
-            groups: groups.map(|_| accuracy.map_or(0, |accuracy| accuracy.groups)),
+            groups: groups.map(|_| independent),
             positive_class: None,
+            positive: None,
+            positive_source: None,
+            not_defined: BTreeMap::new(),
+            no_interval: BTreeMap::new(),
             threshold: None,
             threshold_rule: "largest probability".to_owned(),
             level: LEVEL,
@@ -182,38 +263,50 @@ impl Summary {
                 .filter(|accuracy| accuracy.successes == accuracy.n)
                 .map(|accuracy| all_right_bound(accuracy.groups, LEVEL)),
             auroc: macro_average.auroc,
-            auroc_ci: drawn.auroc,
-            auroc_ci_method: drawn.auroc.map(|_| "bootstrap by group, percentile"),
-            auroc_bootstrap_ci: drawn.auroc,
+            auroc_ci,
+            auroc_ci_method,
+            auroc_bootstrap_ci: areas.auroc,
             auprc: macro_average.auprc,
-            auprc_ci: drawn.auprc,
+            auprc_ci: areas.auprc,
             bootstrap_draws: input.draws,
             sensitivity: macro_average.recall,
-            sensitivity_ci: None,
+            sensitivity_ci: spread.recall,
             specificity: confusion.macro_average(OneVsRest::specificity),
-            specificity_ci: None,
+            specificity_ci: spread.specificity,
             ppv: None,
             ppv_ci: None,
             npv: None,
             npv_ci: None,
             at_prevalence: None,
+            largest_confusions: largest.collect(),
             confusion,
             per_class,
+            micro_average: Average {
+                precision_ci: accuracy.map(|accuracy| accuracy.interval),
+                recall_ci: accuracy.map(|accuracy| accuracy.interval),
+                f1_ci: accuracy.map(|accuracy| accuracy.interval),
+                ..Average::default()
+            },
             macro_average,
-            micro_average,
             brier: brier(input.probabilities, classes, input.labels),
+            brier_ci: spread.brier,
             log_loss: log_loss(input.probabilities, classes, input.labels),
+            log_loss_ci: spread.log_loss,
             ece,
+            ece_ci: spread.ece,
             ece_binning: format!("{ECE_BINS} bins of equal width over the largest probability"),
             calibration: None,
             reliability: reliability(&confidence, &sure, RELIABILITY_BINS),
             decision_curve: Vec::new(),
         };
+        summary.fill_micro(input);
         if binary {
-            summary.fill_binary(input, &views[input.positive], groups);
-        } else if summary.auroc_ci.is_none() {
-            (summary.auroc_ci, summary.auroc_ci_method) = exact_macro_interval(&views);
+            summary.fill_binary(input, &kept[input.positive], groups);
         }
+        if let Some(only) = only_class(input.labels) {
+            summary.forget_what_one_class_cannot_tell(&input.classes[only], only);
+        }
+        summary.give_reasons(input, independent, draws);
         Ok(summary)
     }
 
@@ -221,6 +314,7 @@ impl Summary {
     fn fill_binary(&mut self, input: &Input, view: &ClassView, groups: Option<&[usize]>) {
         let class = &self.per_class[input.positive];
         self.positive_class = Some(class.class.clone());
+        self.positive.clone_from(&self.positive_class);
         self.threshold = Some(input.threshold.value);
         self.threshold_rule.clone_from(&input.threshold.rule);
         self.averaging = "binary";
@@ -239,15 +333,165 @@ impl Summary {
         });
 
         self.calibration = recalibration(&view.scores, &view.positive);
+        let draws = recalibration_draws(input.draws, view.scores.len());
+        match &mut self.calibration {
+            Some(whole) => {
+                let units = or_singletons(groups, view.scores.len());
+                let samples = (&view.scores[..], &view.positive[..]);
+                let without = recalibration_spread(whole, samples, &units, (draws, input.seed), LEVEL);
+                if whole.slope_ci.is_none() && without > 0.0 {
+                    let reason =
+                        format!("without bound in {:.0} % of the draws: too few errors", 100.0 * without);
+                    self.no_interval.insert("calibration", reason);
+                }
+            }
+            None => {
+                let reason = "a threshold divides the classes without error, or all probabilities are equal";
+                self.not_defined.insert("calibration", reason.to_owned());
+            }
+        }
         self.reliability = reliability(&view.scores, &view.positive, RELIABILITY_BINS);
         let thresholds: Vec<f64> = (1..20).map(|i| f64::from(i) / 20.0).collect();
         self.decision_curve = decision_curve(&view.scores, &view.positive, &thresholds);
+    }
+
+    /// The averages of the counts, or (sample, class) pairs, of all classes.
+    fn fill_micro(&mut self, input: &Input) {
+        let classes = input.classes.len();
+        let of_class: Vec<bool> =
+            input.labels.iter().flat_map(|&label| (0..classes).map(move |class| class == label)).collect();
+        let pooled = Ranking::new(input.probabilities, &of_class);
+        let micro = &mut self.micro_average;
+        micro.precision = self.confusion.micro_average(OneVsRest::precision);
+        micro.recall = self.confusion.micro_average(OneVsRest::recall);
+        micro.f1 = self.confusion.micro_average(OneVsRest::f1);
+        micro.auroc = area_under_roc(pooled.cuts());
+        micro.auprc = average_precision(pooled.cuts());
+    }
+
+    /// Images of one class show how often that class is found, and nothing that needs another beside it: no area under a
+    /// curve, and no predictive value (precision), which would be that of a population in which all are so.
+    fn forget_what_one_class_cannot_tell(&mut self, class: &str, at: usize) {
+        let reason = format!("needs images of more than one class; all {} are {class}", self.images);
+        for name in ["auroc", "auprc", "precision", "f1", "calibration", "decision_curve"] {
+            self.not_defined.insert(name, reason.clone());
+        }
+        if let Some(positive) = self.positive_class.clone() {
+            let missing = if positive == class { "specificity" } else { "sensitivity" };
+            for name in ["ppv", "npv", missing] {
+                self.not_defined.insert(name, reason.clone());
+            }
+        } else {
+            // The classes that are not there are called rightly absent, which says little: the mean over them says no more.
+            self.specificity = None;
+            self.specificity_ci = None;
+            self.not_defined.insert("specificity", reason);
+            self.sensitivity_ci = self.per_class[at].recall_ci;
+        }
+        (self.auroc, self.auroc_ci, self.auroc_ci_method, self.auroc_bootstrap_ci) = (None, None, None, None);
+        (self.auprc, self.auprc_ci) = (None, None);
+        (self.ppv, self.ppv_ci, self.npv, self.npv_ci) = (None, None, None, None);
+        (self.calibration, self.at_prevalence) = (None, None);
+        self.decision_curve.clear();
+        for class in &mut self.per_class {
+            (class.precision, class.precision_ci, class.f1, class.f1_ci) = (None, None, None, None);
+            (class.auroc, class.auroc_ci, class.auprc, class.auprc_ci) = (None, None, None, None);
+        }
+        let Average { recall, recall_ci, .. } = self.macro_average.clone();
+        let recall_ci = self.per_class[at].recall_ci.or(recall_ci);
+        self.macro_average = Average { recall, recall_ci, ..Average::default() };
+        (self.micro_average.auroc, self.micro_average.auprc) = (None, None);
+    }
+
+    /// Says of every value of the headline that has no interval why that is so.
+    fn give_reasons(&mut self, input: &Input, independent: usize, ranked: usize) {
+        let values = [
+            ("sensitivity", self.sensitivity.is_some(), self.sensitivity_ci.is_some()),
+            ("specificity", self.specificity.is_some(), self.specificity_ci.is_some()),
+            ("auroc", self.auroc.is_some(), self.auroc_ci.is_some()),
+            ("auprc", self.auprc.is_some(), self.auprc_ci.is_some()),
+            ("brier", true, self.brier_ci.is_some()),
+            ("log_loss", true, self.log_loss_ci.is_some()),
+            ("ece", true, self.ece_ci.is_some()),
+            ("f1", self.macro_average.f1.is_some(), self.macro_average.f1_ci.is_some()),
+            (
+                "calibration",
+                self.calibration.is_some(),
+                self.calibration.as_ref().is_some_and(|fit| fit.slope_ci.is_some()),
+            ),
+        ];
+        for (name, has_value, has_interval) in values {
+            if !has_value || has_interval || self.no_interval.contains_key(name) {
+                continue;
+            }
+            let area = name == "auroc" || name == "auprc";
+            let reason = if input.draws == 0 {
+                "no bootstrap was asked for".to_owned()
+            } else if independent < 2 {
+                "all images are of one group".to_owned()
+            } else if area && ranked == 0 {
+                format!("too many images and classes for {LEAST} bootstrap draws")
+            } else {
+                "every bootstrap draw gives the same value".to_owned()
+            };
+            self.no_interval.insert(name, reason);
+        }
+    }
+}
+
+/// The class of all samples, if it is one.
+fn only_class(labels: &[usize]) -> Option<usize> {
+    let first = *labels.first()?;
+    labels.iter().all(|&label| label == first).then_some(first)
+}
+
+/// Every class as a binary problem, a block at a time.
+struct Ranked {
+    per_class: Vec<ClassSummary>,
+    /// The views of the classes, where they are needed again: of two, or to be drawn from.
+    kept: Vec<ClassView>,
+    /// Of the macro AUROC, by group; see [`mean_interval`].
+    deviations: Vec<f64>,
+}
+
+impl Ranked {
+    fn new(
+        input: &Input,
+        confusion: &Confusion,
+        predicted: &[usize],
+        groups: Option<&[usize]>,
+        keep: bool,
+    ) -> Self {
+        let classes = input.classes.len();
+        let counts = confusion.each_vs_rest();
+        let mut found = Self { per_class: vec![], kept: vec![], deviations: vec![] };
+        let mut present = 0.0;
+        for first in (0..classes).step_by(BLOCK) {
+            let block = (classes - first).min(BLOCK);
+            let views = par::map(block, |at| {
+                let view = ClassView::new(input, first + at, predicted, groups);
+                let summary = view.summary(&counts[first + at]);
+                (view, summary)
+            });
+            for (view, summary) in views {
+                found.per_class.push(summary);
+                if let Some(delong) = &view.delong {
+                    present += 1.0;
+                    found.deviations.resize(delong.deviations().count(), 0.0);
+                    found.deviations.iter_mut().zip(delong.deviations()).for_each(|(sum, more)| *sum += more);
+                }
+                if keep || classes <= BLOCK {
+                    found.kept.push(view);
+                }
+            }
+        }
+        found.deviations.iter_mut().for_each(|deviation| *deviation /= present);
+        found
     }
 }
 
 /// One class of the input as a binary problem.
 struct ClassView {
-    class: usize,
     name: String,
     positive: Vec<bool>,
     called: Vec<bool>,
@@ -263,7 +507,6 @@ impl ClassView {
         let called: Vec<bool> = predicted.iter().map(|&predicted| predicted == class).collect();
         let scores: Vec<f64> = input.rows().map(|row| row[class]).collect();
         Self {
-            class,
             name: input.classes[class].clone(),
             rates: Rates::new(&positive, &called, groups, LEVEL),
             delong: DeLong::new(&scores, &positive, groups),
@@ -274,8 +517,7 @@ impl ClassView {
         }
     }
 
-    fn summary(&self, confusion: &Confusion) -> ClassSummary {
-        let counts = confusion.one_vs_rest(self.class);
+    fn summary(&self, counts: &OneVsRest) -> ClassSummary {
         let interval = |rate: Option<Proportion>| rate.map(|rate| rate.interval);
         let auroc = self.delong.as_ref().map(|delong| delong.estimate(LEVEL));
         ClassSummary {
@@ -287,36 +529,12 @@ impl ClassView {
             specificity: counts.specificity(),
             specificity_ci: interval(self.rates.specificity),
             f1: counts.f1(),
+            f1_ci: None,
             support: counts.support(),
             auroc: auroc.map(|auroc| auroc.auroc),
             auroc_ci: auroc.map(|auroc| auroc.interval),
             auprc: average_precision(self.ranking.cuts()),
-        }
-    }
-}
-
-/// Bootstrap intervals of the means over `views`.
-struct Drawn {
-    auroc: Option<Interval>,
-    auprc: Option<Interval>,
-}
-
-impl Drawn {
-    fn new(views: &[ClassView], input: &Input, groups: Option<&[usize]>) -> Self {
-        let groups = or_singletons(groups, input.labels.len());
-        let draws = by_group(&groups, input.draws, input.seed, |weights| {
-            let cuts =
-                |view: &ClassView| view.ranking.weighted_cuts(|sample| weights[sample]).collect::<Vec<_>>();
-            let values = views.iter().map(cuts).map(|cuts| {
-                let cuts = cuts.into_iter();
-                (area_under_roc(cuts.clone()), average_precision(cuts))
-            });
-            let (auroc, auprc): (Vec<_>, Vec<_>) = values.unzip();
-            (mean(auroc.into_iter()), mean(auprc.into_iter()))
-        });
-        Self {
-            auroc: percentile_interval(draws.iter().map(|draw| draw.0), LEVEL),
-            auprc: percentile_interval(draws.iter().map(|draw| draw.1), LEVEL),
+            auprc_ci: None,
         }
     }
 }
@@ -340,19 +558,6 @@ fn macro_average(confusion: &Confusion, per_class: &[ClassSummary]) -> Average {
         f1: confusion.macro_average(OneVsRest::f1),
         auroc: mean(per_class.iter().map(|class| class.auroc)),
         auprc: mean(per_class.iter().filter(|class| class.support > 0).map(|class| class.auprc)),
-    }
-}
-
-fn micro_average(confusion: &Confusion, input: &Input) -> Average {
-    let classes = input.classes.len();
-    let of_class: Vec<bool> =
-        input.labels.iter().flat_map(|&label| (0..classes).map(move |class| class == label)).collect();
-    let pooled = Ranking::new(input.probabilities, &of_class);
-    Average {
-        precision: confusion.micro_average(OneVsRest::precision),
-        recall: confusion.micro_average(OneVsRest::recall),
-        f1: confusion.micro_average(OneVsRest::f1),
-        auroc: area_under_roc(pooled.cuts()),
-        auprc: average_precision(pooled.cuts()),
+        ..Average::default()
     }
 }

@@ -1,8 +1,18 @@
-//! A summary for people: plain text, aligned, every number with its interval.
+//! A summary for people: plain text, aligned, every number with its interval or the reason why it has none. It stays a page:
+//! of many classes the worst are shown, and of their matrix the largest confusions; the JSON document has all.
 
 use crate::interval::Interval;
-use crate::summary::{Average, Summary};
+use crate::summary::{Average, ClassSummary, Confused, Summary};
 use std::fmt::{Display, Formatter, Result};
+
+/// The most classes that are shown one by one.
+const CLASSES: usize = 20;
+/// How many are shown of more than that.
+const WORST: usize = 10;
+/// The most classes whose confusion matrix is shown.
+const MATRIX: usize = 12;
+/// The most characters of a class name.
+const LETTERS: usize = 32;
 
 impl Display for Summary {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -32,6 +42,14 @@ fn line(
     writeln!(f, "{}", text.trim_end())
 }
 
+/// A class name that leaves room for numbers beside it.
+fn clip(name: &str) -> String {
+    if name.chars().count() <= LETTERS {
+        return name.to_owned();
+    }
+    name.chars().take(LETTERS - 1).chain(['…']).collect()
+}
+
 impl Summary {
     fn heading(&self, f: &mut Formatter<'_>) -> Result {
         let groups = match self.groups {
@@ -39,14 +57,37 @@ impl Summary {
             Some(groups) => format!("{groups} independent groups"),
             None => "groups unknown, images taken as independent".to_owned(),
         };
-        writeln!(f, "{}: {} images, {groups}", self.split, self.images)?;
+        let plural = if self.images == 1 { "" } else { "s" };
+        writeln!(f, "{}: {} image{plural}, {groups}", self.split, self.images)?;
         match (&self.positive_class, self.threshold) {
             (Some(class), Some(threshold)) => {
+                let class = clip(class);
+                if let Some(source) = self.positive_source {
+                    writeln!(f, "positive: {class} ({source})")?;
+                }
                 writeln!(f, "{class} from p = {threshold:.4} ({})", self.threshold_rule)?;
             }
             _ => writeln!(f, "decided by {}; one class against the rest, macro means", self.threshold_rule)?,
         }
+        let only = self.per_class.iter().find(|class| class.support == self.images);
+        if let Some(only) = only.filter(|_| self.not_defined.contains_key("auroc")) {
+            let (images, class) = (self.images, clip(&only.class));
+            writeln!(
+                f,
+                "all {images} are {class}: curves and predictive values need other images too and are left out"
+            )?;
+        }
         writeln!(f)
+    }
+
+    /// The note of a value: why it is not there, or `words`, or why it has no interval.
+    fn note(&self, name: &str, words: &str) -> String {
+        match (self.not_defined.get(name), self.no_interval.get(name)) {
+            (Some(reason), _) => format!("not defined: {reason}"),
+            (None, Some(reason)) if words.is_empty() => format!("no interval: {reason}"),
+            (None, Some(reason)) => format!("{words}; no interval: {reason}"),
+            (None, None) => words.to_owned(),
+        }
     }
 
     fn headline(&self, f: &mut Formatter<'_>) -> Result {
@@ -57,6 +98,7 @@ impl Summary {
             .positive_class
             .as_ref()
             .and_then(|name| self.per_class.iter().position(|c| c.class == *name));
+        let one_class = self.not_defined.contains_key("auroc");
         let mut notes = [const { String::new() }; 4];
         if let Some(positive) = positive {
             let counts = self.confusion.one_vs_rest(positive);
@@ -67,10 +109,21 @@ impl Summary {
                 counts.true_negatives,
             );
             notes = [of(tp, tp + fn_), of(tn, tn + fp), of(tp, tp + fp), of(tn, tn + fn_)];
+        } else if let Some(only) = self.per_class.iter().find(|class| one_class && class.support > 0) {
+            notes[0] = format!("recall of {}", clip(&only.class));
+        } else {
+            notes[..2].fill(format!("macro mean, {}", self.drawn()));
         }
-        line(f, "sensitivity", self.sensitivity, self.sensitivity_ci, &notes[0])?;
-        line(f, "specificity", self.specificity, self.specificity_ci, &notes[1])?;
-        if positive.is_some() {
+        for (name, value, interval, note) in [
+            ("sensitivity", self.sensitivity, self.sensitivity_ci, &notes[0]),
+            ("specificity", self.specificity, self.specificity_ci, &notes[1]),
+        ] {
+            // What one class leaves out was said in the heading.
+            if value.is_some() || !one_class {
+                line(f, name, value, interval, &self.note(name, note))?;
+            }
+        }
+        if positive.is_some() && !one_class {
             line(f, "PPV", self.ppv, self.ppv_ci, &notes[2])?;
             line(f, "NPV", self.npv, self.npv_ci, &notes[3])?;
         }
@@ -79,50 +132,129 @@ impl Summary {
             line(f, "PPV", at.ppv, at.ppv_ci, &note)?;
             line(f, "NPV", at.npv, at.npv_ci, &note)?;
         }
-        line(f, "AUROC", self.auroc, self.auroc_ci, self.auroc_ci_method.unwrap_or("needs two classes"))?;
-        line(f, "AUPRC", self.auprc, self.auprc_ci, self.auprc_ci.map_or("", |_| "bootstrap by group"))?;
-        line(f, "Brier", Some(self.brier), None, "")?;
-        line(f, "log-loss", Some(self.log_loss), None, "")?;
-        line(f, "ECE", Some(self.ece), None, &self.ece_binning)?;
-        writeln!(f, "  (95 % intervals; proportions exact)\n")
+        let drawn = |interval: Option<Interval>| interval.map_or(String::new(), |_| self.drawn().to_owned());
+        let auroc = self.auroc_ci_method.unwrap_or_default();
+        if !one_class {
+            line(f, "AUROC", self.auroc, self.auroc_ci, &self.note("auroc", auroc))?;
+            line(f, "AUPRC", self.auprc, self.auprc_ci, &self.note("auprc", &drawn(self.auprc_ci)))?;
+        }
+        line(f, "Brier", Some(self.brier), self.brier_ci, &self.note("brier", &drawn(self.brier_ci)))?;
+        line(
+            f,
+            "log-loss",
+            Some(self.log_loss),
+            self.log_loss_ci,
+            &self.note("log_loss", &drawn(self.log_loss_ci)),
+        )?;
+        line(f, "ECE", Some(self.ece), self.ece_ci, &self.note("ece", &self.ece_binning))?;
+        if let Some(fit) = &self.calibration {
+            let note = self.note("calibration", "of calibration; 1 is right, less is too sure");
+            line(f, "slope", Some(fit.slope), fit.slope_ci, &note)?;
+        }
+        let exact = match self.bootstrap_draws {
+            0 => "95 % intervals; proportions exact".to_owned(),
+            draws => format!("95 % intervals; proportions exact, others of {draws} bootstrap draws at most"),
+        };
+        writeln!(f, "  ({exact})\n")
+    }
+
+    /// How bootstrap intervals were drawn.
+    fn drawn(&self) -> &'static str {
+        if self.groups.is_some() { "bootstrap by group" } else { "bootstrap" }
     }
 
     fn classes(&self, f: &mut Formatter<'_>) -> Result {
-        let width = self.name_width();
+        let many = self.per_class.len() > CLASSES;
+        let mut shown: Vec<&ClassSummary> = self.per_class.iter().collect();
+        if many {
+            shown.retain(|class| class.support > 0);
+            // Those that are found worst; of equals the larger.
+            let key = |class: &ClassSummary| class.recall.unwrap_or(1.0);
+            shown.sort_by(|a, b| key(a).total_cmp(&key(b)).then(b.support.cmp(&a.support)));
+            shown.truncate(WORST);
+        }
+        let names = shown.iter().map(|class| clip(&class.class).chars().count());
+        let width = names.max().unwrap_or(0).max("true \\ called".len());
         let row = |f: &mut Formatter<'_>, name: &str, cells: [String; 4]| {
             let [precision, recall, f1, support] = cells;
             writeln!(f, "  {name:<width$}  {precision:>9}  {recall:>6}  {f1:>6}  {support:>7}")
         };
         row(f, "class", ["precision", "recall", "F1", "support"].map(str::to_owned))?;
-        for class in &self.per_class {
+        for class in &shown {
             let values = [class.precision, class.recall, class.f1].map(number);
             let [precision, recall, f1] = values;
-            row(f, &class.class, [precision, recall, f1, class.support.to_string()])?;
+            row(f, &clip(&class.class), [precision, recall, f1, class.support.to_string()])?;
+        }
+        if many {
+            let (all, shown) = (self.per_class.len(), shown.len());
+            let more = all - shown;
+            writeln!(
+                f,
+                "  the {shown} classes found least often, and {more} more of {all} (--json has all)"
+            )?;
         }
         for (name, average) in [("macro mean", &self.macro_average), ("micro mean", &self.micro_average)] {
             let &Average { precision, recall, f1, .. } = average;
             row(f, name, [number(precision), number(recall), number(f1), self.images.to_string()])?;
         }
+        let Average { precision_ci, recall_ci, f1_ci, .. } = &self.macro_average;
+        let interval = |name: &str, interval: &Option<Interval>| {
+            interval.map(|i| format!("{name} [{:.3}, {:.3}]", i.low, i.high))
+        };
+        let known: Vec<String> =
+            [interval("precision", precision_ci), interval("recall", recall_ci), interval("F1", f1_ci)]
+                .into_iter()
+                .flatten()
+                .collect();
+        if !known.is_empty() {
+            writeln!(f, "  macro means: {} (of each class: --json)", known.join(", "))?;
+        }
         writeln!(f)
     }
 
     fn matrix(&self, f: &mut Formatter<'_>) -> Result {
-        let width = self.name_width();
+        if self.per_class.len() > MATRIX {
+            return self.confusions(f);
+        }
+        let names: Vec<String> = self.per_class.iter().map(|class| clip(&class.class)).collect();
+        let width =
+            names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("true \\ called".len());
         write!(f, "  {:<width$}", "true \\ called")?;
-        let columns: Vec<usize> =
-            self.per_class.iter().map(|class| class.class.chars().count().max(6)).collect();
-        for (class, column) in self.per_class.iter().zip(&columns) {
-            write!(f, "  {:>column$}", class.class)?;
+        let columns: Vec<usize> = names.iter().map(|name| name.chars().count().max(6)).collect();
+        for (name, column) in names.iter().zip(&columns) {
+            write!(f, "  {name:>column$}")?;
         }
         writeln!(f)?;
-        for (class, row) in self.per_class.iter().zip(&self.confusion.rows) {
-            write!(f, "  {:<width$}", class.class)?;
+        for (name, row) in names.iter().zip(&self.confusion.rows) {
+            write!(f, "  {name:<width$}")?;
             for (count, column) in row.iter().zip(&columns) {
                 write!(f, "  {count:>column$}")?;
             }
             writeln!(f)?;
         }
         Ok(())
+    }
+
+    /// The largest confusions, in the place of a matrix that fills no page.
+    fn confusions(&self, f: &mut Formatter<'_>) -> Result {
+        let wrong = self.images - self.confusion.right();
+        if wrong == 0 {
+            return writeln!(f, "  no class is taken for another");
+        }
+        let shown = &self.largest_confusions[..self.largest_confusions.len().min(WORST)];
+        let width = shown.iter().map(|pair| clip(&pair.truth).chars().count()).max().unwrap_or(0).max(4);
+        writeln!(f, "  images  {:<width$}  called", "true")?;
+        for Confused { truth, called, images } in shown {
+            let (truth, called) = (clip(truth), clip(called));
+            writeln!(f, "  {images:>6}  {truth:<width$}  {called}")?;
+        }
+        let told: usize = shown.iter().map(|pair| pair.images).sum();
+        match wrong - told {
+            0 => Ok(()),
+            more => {
+                writeln!(f, "  the largest confusions, and {more} more images (--json has the whole matrix)")
+            }
+        }
     }
 
     /// What a perfect result is worth.
@@ -134,10 +266,5 @@ impl Summary {
             format!(" on {groups} independent group{plural}")
         });
         writeln!(f, "\n  {n} of {n} right: exact 95 % lower bound {bound:.3} (one-sided{on})")
-    }
-
-    fn name_width(&self) -> usize {
-        let names = self.per_class.iter().map(|class| class.class.chars().count());
-        names.max().unwrap_or(0).max("true \\ called".len())
     }
 }

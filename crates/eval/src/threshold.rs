@@ -74,6 +74,13 @@ impl Threshold {
         Self { value, rule: "fixed".to_owned() }
     }
 
+    /// The same decision as a threshold on the probability of the other class, which is then the positive one: an image is
+    /// called so wherever this one does not call it `positive`.
+    pub fn complement(&self, positive: &str) -> Self {
+        let value = (1.0 - self.value).next_up();
+        Self { value, rule: format!("the rest of {positive} from p = {:.4}: {}", self.value, self.rule) }
+    }
+
     /// The threshold with the largest sensitivity + specificity - 1 (Youden 1950); of equals, the one with the higher
     /// sensitivity. `None` with one class only.
     pub fn youden(probabilities: &[f64], positive: &[bool]) -> Option<Self> {

@@ -151,9 +151,14 @@ fn several_classes() {
     let summary = Summary::new(&input(&labels, &probabilities, &classes)).expect("a good input");
     let json = json(&summary);
     assert_eq!(json["averaging"], "one-vs-rest, macro");
-    for name in ["threshold", "ppv", "positive_class", "sensitivity_ci"] {
+    for name in ["threshold", "ppv", "positive_class"] {
         assert!(json[name].is_null(), "{name}");
     }
+    for name in ["brier_ci", "log_loss_ci", "ece_ci"] {
+        assert!(json[name].is_array(), "{name}");
+    }
+    // All are right, so no draw differs: that is said, and no interval of no width is given.
+    assert_eq!(json["no_interval"]["sensitivity"], "every bootstrap draw gives the same value");
     let mean = (0..3).map(|class| summary.per_class[class].auroc.expect("present")).sum::<f64>() / 3.0;
     assert!((summary.auroc.expect("present") - mean).abs() < 1e-12, "an absent class is left out");
     assert_eq!(summary.per_class[3].auroc, None);

@@ -1,0 +1,504 @@
+//! Which of two classes is the positive one. Sensitivity, thresholds and the area under a curve all follow from it, so it is
+//! decided here and nowhere else.
+//!
+//! Unless somebody names it, the names tell: the class that sounds like the absence of a finding is the negative one. Names
+//! are read word by word (`no_fracture`, `NotFractured`, `covid-negative`, `Control group`), a negation takes the word behind
+//! it (`not normal` is a finding), and words that merely begin like one are left alone (`nodule`, `notch`, `union`). Where
+//! the names do not settle it, class 1 is taken, and said to be a guess.
+
+use serde::{Deserialize, Serialize};
+use std::fmt::{Display, Formatter};
+
+/// The positive class of two, and who said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Positive {
+    /// Its number.
+    pub class: usize,
+    /// Who said so.
+    pub source: PositiveSource,
+}
+
+/// Who said which class is the positive one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PositiveSource {
+    /// The user.
+    Option,
+    /// The model file.
+    Model,
+    /// The names of the classes: one of them is a negation.
+    Names,
+    /// Nobody: both names sound like a finding, or neither does.
+    Guess,
+}
+
+impl Display for PositiveSource {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Option => "as --positive says",
+            Self::Model => "stored in the model; --positive NAME changes it",
+            Self::Names => "from the class names; --positive NAME changes it",
+            Self::Guess => "guessed from the names; --positive NAME changes it",
+        })
+    }
+}
+
+impl Positive {
+    /// By the names of two classes. With another number of classes, where nothing is positive, class 1.
+    pub fn of_names(classes: &[String]) -> Self {
+        let guess = Self { class: 1, source: PositiveSource::Guess };
+        let [first, second] = classes else { return guess };
+        let sounds = [sound(first, second), sound(second, first)];
+        let source = |clear: bool| if clear { PositiveSource::Names } else { PositiveSource::Guess };
+        match sounds[0].cmp(&sounds[1]) {
+            // Two absences, one of them milder (`benign` beside `normal`): still a guess, but not a blind one.
+            std::cmp::Ordering::Less => Self { class: 0, source: source(sounds[0] < Sound::Mild) },
+            std::cmp::Ordering::Greater => Self { class: 1, source: source(sounds[1] < Sound::Mild) },
+            std::cmp::Ordering::Equal => match coded_negative(first, second) {
+                Some(negative) => Self { class: 1 - negative, source: PositiveSource::Names },
+                None => guess,
+            },
+        }
+    }
+
+    /// The class of this name among `classes`; an error says what was expected.
+    pub fn named(classes: &[String], name: &str) -> Result<Self, String> {
+        if classes.len() != 2 {
+            return Err(format!(
+                "a model of two classes, which this is not (it has {} classes)",
+                classes.len()
+            ));
+        }
+        let class = classes.iter().position(|class| class == name);
+        class
+            .map(|class| Self { class, source: PositiveSource::Option })
+            .ok_or_else(|| format!("one of the classes ({})", classes.join(", ")))
+    }
+}
+
+/// The number of the positive class unless one is named: [`Positive::of_names`].
+pub fn default_positive(classes: &[String]) -> usize {
+    Positive::of_names(classes).class
+}
+
+/// What a name sounds like, from a finding to the absence of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sound {
+    /// The negation of a good state: `not normal`, `nonunion`, `unstable`.
+    Finding,
+    Neutral,
+    /// The lesser of two: `benign`, `other`.
+    Mild,
+    Negative,
+}
+
+/// Words that negate what follows them, or stand for it.
+const PARTICLES: [&str; 9] = ["no", "non", "not", "un", "without", "wo", "never", "lacks", "lacking"];
+
+/// Words for the absence of a finding.
+const ABSENT: [&str; 26] = [
+    "normal",
+    "normals",
+    "healthy",
+    "health",
+    "negative",
+    "negatives",
+    "negativ",
+    "neg",
+    "control",
+    "controls",
+    "ctrl",
+    "ctl",
+    "absent",
+    "absence",
+    "none",
+    "nothing",
+    "clear",
+    "clean",
+    "intact",
+    "unremarkable",
+    "false",
+    "undetected",
+    "wnl",
+    "nad",
+    "noncase",
+    "asymptomatic",
+];
+
+/// Words for the lesser of two findings, or for all that is left.
+const MILD: [&str; 9] = ["benign", "other", "others", "rest", "background", "ok", "okay", "good", "pass"];
+
+/// Good states: no absence of a finding by themselves, but a finding when they are negated.
+const GOOD: [&str; 18] = [
+    "union",
+    "united",
+    "compliant",
+    "compliance",
+    "viable",
+    "stable",
+    "well",
+    "healed",
+    "healing",
+    "adherent",
+    "controlled",
+    "safe",
+    "fit",
+    "recovered",
+    "accidental",
+    "responsive",
+    "patent",
+    "sterile",
+];
+
+/// What follows `non` in the name of a disease.
+const IN_NAMES: [&str; 5] = ["hodgkin", "hodgkins", "small", "specific", "steroidal"];
+
+/// Beginnings of what is found in images, so that `nofracture` and `NOTUMOR` are understood as one word.
+const FINDINGS: [&str; 46] = [
+    "fract", "finding", "covid", "pneumo", "tumor", "tumour", "cancer", "carcin", "diseas", "lesion",
+    "nodul", "abnormal", "herni", "effusion", "injur", "infect", "tubercul", "patholog", "defect", "malign",
+    "hemorr", "haemorr", "bleed", "stroke", "edema", "oedema", "disloc", "displac", "affect", "remarkab",
+    "broken", "damag", "symptom", "arthr", "osteo", "scolio", "metast", "crack", "ruptur", "opaci",
+    "consolid", "atelect", "cardiom", "emphys", "fibros", "positiv",
+];
+
+/// Whole words of the same kind that are too short to be a beginning.
+const SHORT_FINDINGS: [&str; 12] =
+    ["tb", "ill", "sick", "mass", "case", "cases", "sign", "signs", "tear", "torn", "dr", "ich"];
+
+/// What `name` sounds like beside the name of the `other` class.
+fn sound(name: &str, other: &str) -> Sound {
+    let others: Vec<String> =
+        words(other, Camel::LastOfRun).into_iter().chain(words(other, Camel::Run)).collect();
+    // Where capitals end in a small letter, the last capital may begin a word (`NOFinding`) or not (`COVIDnegative`).
+    let readings = [Camel::LastOfRun, Camel::Run].map(|camel| sound_of_words(&words(name, camel), &others));
+    readings.into_iter().find(|&sound| sound != Sound::Neutral).unwrap_or(Sound::Neutral)
+}
+
+fn sound_of_words(words: &[String], others: &[String]) -> Sound {
+    let (mut finding, mut mild, mut negative) = (false, false, false);
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        at += 1;
+        let next = words.get(at).map(String::as_str);
+        let particle = PARTICLES.contains(&word.as_str()) || (word == "w" && next == Some("o"));
+        if particle {
+            let step = usize::from(word == "w");
+            let article =
+                words.get(at + step).is_some_and(|word| ["a", "an", "any", "the"].contains(&&**word));
+            let negated = words.get(at + step + usize::from(article)).map(String::as_str);
+            match negated {
+                // "No. 5" counts.
+                Some(number) if word == "no" && number.bytes().all(|byte| byte.is_ascii_digit()) => {}
+                Some(disease) if word == "non" && IN_NAMES.contains(&disease) => {}
+                Some(state) if is_good(state) => {
+                    finding = true;
+                    at += step + usize::from(article) + 1;
+                }
+                _ => negative = true,
+            }
+            continue;
+        }
+        match word.as_str() {
+            // Clear-cell carcinoma.
+            "clear" if next == Some("cell") => {}
+            // "fracture-free", but not free fluid.
+            "free" => negative |= at > 1 && next.is_none() || matches!(next, Some("of" | "from")),
+            word if ABSENT.contains(&word) => negative = true,
+            word if MILD.contains(&word) => mild = true,
+            word => match sound_of_one(word, others) {
+                Sound::Negative => negative = true,
+                Sound::Finding => finding = true,
+                _ => {}
+            },
+        }
+    }
+    match (negative, finding, mild) {
+        (true, ..) => Sound::Negative,
+        (_, true, _) => Sound::Finding,
+        (.., true) => Sound::Mild,
+        _ => Sound::Neutral,
+    }
+}
+
+/// Whether a word is a state whose negation is a finding.
+fn is_good(word: &str) -> bool {
+    GOOD.contains(&word) || ABSENT.contains(&word) || MILD.contains(&word)
+}
+
+/// A word that is none of the lists: a negation written together with what it negates, or none.
+fn sound_of_one(word: &str, others: &[String]) -> Sound {
+    if ["abnormal", "abnormals", "anormal"].contains(&word) {
+        return Sound::Finding;
+    }
+    if GOOD.contains(&word) {
+        return Sound::Neutral;
+    }
+    let begins = |start: &str| word.strip_prefix(start).is_some_and(|rest| !rest.starts_with('i'));
+    if word.ends_with("negative") || begins("normal") || begins("healthy") || begins("control") {
+        return Sound::Negative;
+    }
+    for prefix in ["without", "non", "not", "no", "un"] {
+        let Some(rest) = word.strip_prefix(prefix).filter(|rest| rest.len() >= 2) else { continue };
+        if IN_NAMES.contains(&rest) {
+            return Sound::Neutral;
+        }
+        if is_good(rest) {
+            return Sound::Finding;
+        }
+        let known = FINDINGS.iter().any(|start| rest.starts_with(start)) || SHORT_FINDINGS.contains(&rest);
+        if known || others.iter().any(|other| alike(rest, other)) {
+            return Sound::Negative;
+        }
+    }
+    Sound::Neutral
+}
+
+/// Whether two words are forms of one: equal, or with a common beginning that is most of both (`fractured`, `fractures`).
+fn alike(a: &str, b: &str) -> bool {
+    let common = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    a == b || (common >= 4 && 3 * common >= 2 * a.chars().count().max(b.chars().count()))
+}
+
+/// Of two names that differ in a code only, the number of the negative one: 0 and 1, n and y, f and t, - and +.
+fn coded_negative(first: &str, second: &str) -> Option<usize> {
+    let names = [first, second].map(|name| name.trim().to_lowercase());
+    let either = |is_pair: &dyn Fn(&str, &str) -> bool| {
+        [0, 1].into_iter().find(|&negative| is_pair(&names[negative], &names[1 - negative]))
+    };
+    let letters = |a: &str, b: &str| matches!((a, b), ("n", "y") | ("f", "t"));
+    let signs = |a: &str, b: &str| {
+        let sign = |name: &str, sign: char| name.trim_end_matches(')').ends_with(sign);
+        sign(a, '-') && sign(b, '+')
+    };
+    let numbers = |a: &str, b: &str| {
+        let number = |text: &str| text.parse::<f64>().ok();
+        number(a).zip(number(b)).is_some_and(|(a, b)| a <= 0.0 && b > 0.0)
+    };
+    let numbered = |a: &str, b: &str| {
+        let [a, b] = [a, b].map(|name| words(name, Camel::Run));
+        let apart: Vec<(&String, &String)> = a.iter().zip(&b).filter(|(a, b)| a != b).collect();
+        let zero = |text: &str| text.parse::<u64>().ok().map(|number| number == 0);
+        a.len() == b.len() && matches!(apart[..], [(a, b)] if zero(a) == Some(true) && zero(b) == Some(false))
+    };
+    either(&letters).or_else(|| either(&signs)).or_else(|| either(&numbers)).or_else(|| either(&numbered))
+}
+
+/// How capitals before a small letter are divided.
+#[derive(Clone, Copy, PartialEq)]
+enum Camel {
+    /// The last of them begins the next word: `NOFinding` is `NO Finding`.
+    LastOfRun,
+    /// They are a word of their own, unless there is only one: `COVIDnegative` is `COVID negative`.
+    Run,
+}
+
+/// The words of a name, in small letters: divided at whatever is neither letter nor digit, between letters and digits, and
+/// where capitals begin.
+fn words(name: &str, camel: Camel) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = vec![];
+    let mut word = String::new();
+    for (at, &letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| letters[before]);
+        let two_before = at.checked_sub(2).map(|before| letters[before]);
+        let after = letters.get(at + 1);
+        let begins = before.is_some_and(|before| {
+            let digits = before.is_ascii_digit() != letter.is_ascii_digit();
+            let rise = before.is_lowercase() && letter.is_uppercase();
+            let last = camel == Camel::LastOfRun
+                && before.is_uppercase()
+                && letter.is_uppercase()
+                && after.is_some_and(|after| after.is_lowercase());
+            let run = camel == Camel::Run
+                && letter.is_lowercase()
+                && before.is_uppercase()
+                && two_before.is_some_and(char::is_uppercase);
+            digits || rise || last || run
+        });
+        if (begins || !letter.is_alphanumeric()) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        // An apostrophe divides no word: "don't", "Hodgkin's".
+        if letter.is_alphanumeric() {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(first: &str, second: &str) -> (usize, PositiveSource) {
+        let found = Positive::of_names(&[first.to_owned(), second.to_owned()]);
+        (found.class, found.source)
+    }
+
+    /// `negative` is understood as such beside `positive`, on either side.
+    #[track_caller]
+    fn clear(negative: &str, positive: &str) {
+        assert_eq!(of(negative, positive), (1, PositiveSource::Names), "{negative} / {positive}");
+        assert_eq!(of(positive, negative), (0, PositiveSource::Names), "{positive} / {negative}");
+    }
+
+    #[test]
+    fn negations_are_understood_however_they_are_written() {
+        for (negative, positive) in [
+            ("no_fracture", "fracture"),
+            ("non-covid", "covid"),
+            ("Not fractured", "Fractured"),
+            ("control_group", "patients"),
+            ("NORMAL", "PNEUMONIA"),
+            ("NoFinding", "Hernia"),
+            ("NOFinding", "Hernia"),
+            ("No Finding", "Cardiomegaly"),
+            ("notumor", "glioma"),
+            ("NOTUMOR", "TUMOR"),
+            ("nonCOVID", "COVID"),
+            ("noncovid19", "covid19"),
+            ("unfractured", "fractured"),
+            ("un-fractured", "fractured"),
+            ("nocaries", "caries"),
+            ("without_implant", "with_implant"),
+            ("w/o implant", "with implant"),
+            ("fracture_absent", "fracture_present"),
+            ("fracture-negative", "fracture-positive"),
+            ("COVIDnegative", "COVIDpositive"),
+            ("seronegative", "seropositive"),
+            ("neg", "pos"),
+            ("fracture-free", "fracture"),
+            ("free of fracture", "fracture"),
+            ("HealthyControls", "Patients"),
+            ("healthy2", "sick"),
+            ("normal_chest", "effusion"),
+            ("normalchest", "effusion"),
+            ("no_abnormality", "abnormality"),
+            ("no_finding_normal", "finding"),
+            ("benign", "malignant"),
+            ("clear", "opacity"),
+            ("intact", "torn"),
+            ("unremarkable", "remarkable"),
+            ("none", "fracture"),
+            ("no", "yes"),
+            ("false", "true"),
+            ("other", "pneumonia"),
+            ("fracture_no", "fracture_yes"),
+            ("no evidence of fracture", "fracture"),
+        ] {
+            clear(negative, positive);
+        }
+    }
+
+    #[test]
+    fn codes_are_understood() {
+        for (negative, positive) in [
+            ("0", "1"),
+            ("0", "2"),
+            ("class_0", "class_1"),
+            ("label0", "label1"),
+            ("-1", "1"),
+            ("n", "y"),
+            ("F", "T"),
+            ("covid-", "covid+"),
+            ("TB (-)", "TB (+)"),
+        ] {
+            clear(negative, positive);
+        }
+    }
+
+    /// A number in front orders folders; the words still count.
+    #[test]
+    fn words_come_before_numbers() {
+        clear("1_normal", "0_fracture");
+        clear("1 no fracture", "0 fracture");
+    }
+
+    #[test]
+    fn negated_good_states_are_findings() {
+        for (negative, positive) in [
+            ("normal", "abnormal"),
+            ("control", "abnormal"),
+            ("union", "nonunion"),
+            ("union", "non-union"),
+            ("compliant", "noncompliant"),
+            ("stable", "unstable"),
+            ("healed", "not_healed"),
+            ("healthy", "unhealthy"),
+            ("normal", "not_normal"),
+            ("normal", "NotNormal"),
+            ("controlled", "uncontrolled"),
+            ("clear", "unclear"),
+        ] {
+            clear(negative, positive);
+        }
+    }
+
+    #[test]
+    fn what_only_begins_like_a_negation_is_none() {
+        let plain = [
+            "node",
+            "notch",
+            "nodule",
+            "normocephalic",
+            "unit",
+            "union",
+            "nose",
+            "notable",
+            "north",
+            "united",
+            "negligible",
+            "clearcell",
+            "controversial",
+            "nocturnal",
+            "underweight",
+            "nonary",
+            "No. 5",
+            "no_3",
+            "clear_cell",
+            "free_fluid",
+            "non-Hodgkin",
+            "non-small-cell",
+            "nonspecific",
+            "healing",
+            "cat",
+        ];
+        for name in plain {
+            for other in ["wedge", "dog", "teardrop"] {
+                assert_eq!(of(name, other), (1, PositiveSource::Guess), "{name} / {other}");
+                assert_eq!(of(other, name), (1, PositiveSource::Guess), "{other} / {name}");
+            }
+            clear("normal", name);
+        }
+    }
+
+    #[test]
+    fn what_the_names_do_not_say_is_a_guess() {
+        for (first, second) in [
+            ("a", "b"),
+            ("cat", "dog"),
+            ("control", "healthy"),
+            ("1", "2"),
+            ("no_a", "no_b"),
+            ("AP", "PA"),
+            ("", "-"),
+        ] {
+            assert_eq!(of(first, second), (1, PositiveSource::Guess), "{first} / {second}");
+        }
+        // Both sound like no finding, but one less so.
+        assert_eq!(of("benign", "normal"), (0, PositiveSource::Guess));
+        assert_eq!(of("normal", "benign"), (1, PositiveSource::Guess));
+    }
+
+    #[test]
+    fn a_name_that_is_given_must_be_a_class() {
+        let classes = ["fracture", "normal"].map(String::from);
+        let found = Positive::named(&classes, "normal").unwrap();
+        assert_eq!((found.class, found.source), (1, PositiveSource::Option));
+        assert_eq!(Positive::named(&classes, "Normal").unwrap_err(), "one of the classes (fracture, normal)");
+        let three = ["a", "b", "c"].map(String::from);
+        assert!(Positive::named(&three, "a").unwrap_err().contains("3 classes"));
+    }
+}

@@ -1,7 +1,7 @@
 //! A data set: which files, of which class, for what, and which belong together. Pixels are not read here; the only
 //! thing asked of a file is that it exists.
 //!
-//! Invariants: classes are sorted by name and at least two; every label indexes them; no file occurs twice; either every
+//! Invariants: classes are sorted by name and, but for a cohort ([`Dataset::open_cohort`]), at least two; every label indexes them; no file occurs twice; either every
 //! sample has a split or none has; a class that is validated or tested is also trained, if anything is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -87,26 +87,36 @@ pub(crate) struct Row {
 impl Dataset {
     /// Reads a folder (`{train,val,test}/CLASS/...` or `CLASS/...`) or a CSV manifest (`path,label[,split][,group]`).
     pub fn open(source: &Path) -> Result<Self, Error> {
+        Self::open_cohort(source, false)?.with_two_classes()
+    }
+
+    /// The same for a model that exists: all images may be of one class. `missing` as in [`Dataset::open_with_missing`].
+    pub fn open_cohort(source: &Path, missing: bool) -> Result<Self, Error> {
         let found = std::fs::metadata(source).map_err(|e| Error::io(source, e))?;
-        if found.is_dir() { folder::scan(source, false) } else { manifest::read(source, false) }
+        if found.is_dir() { folder::scan(source, missing) } else { manifest::read(source, missing) }
     }
 
     /// The same, but files that a manifest names, or links lead to, and that are not there are samples too, of 0 bytes: for
     /// whoever reads all files and says which cannot be read.
     pub fn open_with_missing(source: &Path) -> Result<Self, Error> {
-        if source.is_dir() { folder::scan(source, true) } else { manifest::read(source, true) }
+        Self::open_cohort(source, true)?.with_two_classes()
+    }
+
+    /// That there is something to tell apart, as training needs it.
+    pub fn with_two_classes(self) -> Result<Self, Error> {
+        match &self.classes[..] {
+            [class] => {
+                let reason = format!("expected two classes or more, found only \"{class}\"");
+                Err(Error::dataset(&self.source, reason))
+            }
+            _ => Ok(self),
+        }
     }
 
     pub(crate) fn build(source: &Path, read: Read) -> Result<Self, Error> {
         let Read { rows, columns, passed_over, notes } = read;
         let names: BTreeSet<String> = rows.iter().map(|row| row.class.clone()).collect();
         let classes: Vec<String> = names.into_iter().collect();
-        if let [class] = &classes[..] {
-            return Err(Error::dataset(
-                source,
-                format!("expected two classes or more, found only \"{class}\""),
-            ));
-        }
         if let Some(why) = classes_that_are_splits(&classes) {
             return Err(Error::dataset(
                 source,

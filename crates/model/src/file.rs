@@ -9,6 +9,7 @@ use crate::network::Network;
 use crate::preprocessing::Preprocessing;
 use crate::tensor_file::TensorFile;
 use crate::weights::Weights;
+use crate::words::list_names;
 use crate::{Architecture, Error, format};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,12 @@ pub struct Metadata {
     /// When to call an image positive; absent with more than two classes.
     #[serde(default)]
     pub threshold: Option<Threshold>,
+    /// The positive class of two, where a run or a user fixed one; see [`Metadata::positive`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
+    /// Whether a user set it after training, whatever the names say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub positive_was_set: bool,
     /// How to read scores as probabilities.
     #[serde(default)]
     pub calibration: Option<Calibration>,
@@ -54,6 +61,32 @@ pub struct Threshold {
     pub rule: String,
     /// Name of the positive class.
     pub positive: String,
+    /// What it reached where it was chosen; absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<ThresholdEvidence>,
+}
+
+/// The images that a threshold was chosen or set on, and what it reached there: how wide its promise is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdEvidence {
+    /// Which part of which data: a split, or `all`.
+    pub split: String,
+    /// Identifies the data.
+    pub data_fingerprint: String,
+    /// Images of the positive class.
+    pub positives: usize,
+    /// Images of the other one.
+    pub negatives: usize,
+    /// Whether groups were known, and the intervals are by group.
+    pub by_group: bool,
+    /// The share of the positives that was called so; none without positives.
+    pub sensitivity: Option<f64>,
+    /// Its exact 95 % interval (Clopper and Pearson).
+    pub sensitivity_ci: Option<[f64; 2]>,
+    /// The share of the others that was not; none without others.
+    pub specificity: Option<f64>,
+    /// Its exact 95 % interval.
+    pub specificity_ci: Option<[f64; 2]>,
 }
 
 /// Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks").
@@ -101,9 +134,16 @@ impl Metadata {
             classes,
             preprocessing,
             threshold: None,
+            positive: None,
+            positive_was_set: false,
             calibration: None,
             provenance: Provenance::of_this_program(),
         }
+    }
+
+    /// The name of the positive class, where one is stored: files of earlier versions name it with their threshold only.
+    pub fn positive(&self) -> Option<&str> {
+        self.positive.as_deref().or(self.threshold.as_ref().map(|threshold| threshold.positive.as_str()))
     }
 
     /// What a safetensors file with these texts says of itself, if this program wrote it.
@@ -125,6 +165,13 @@ impl Metadata {
         serde_json::from_str(text).map_err(broken)
     }
 
+    /// The document; an error if its parts do not agree.
+    fn to_text(&self) -> Result<String, Error> {
+        self.check()?;
+        serde_json::to_string(self)
+            .map_err(|error| Error::Format(format!("the metadata cannot be written: {error}")))
+    }
+
     /// That the parts agree with each other; the network that they define.
     fn check(&self) -> Result<Network, Error> {
         let network = self.architecture.network()?;
@@ -140,8 +187,11 @@ impl Metadata {
                 return Err(Error::invalid("threshold", "a probability", value));
             }
             if !self.classes.contains(positive) {
-                return Err(Error::invalid("threshold.positive", self.classes.join(" or "), positive));
+                return Err(Error::invalid("threshold.positive", list_names(&self.classes), positive));
             }
+        }
+        if let Some(positive) = self.positive.as_ref().filter(|positive| !self.classes.contains(positive)) {
+            return Err(Error::invalid("positive", list_names(&self.classes), positive));
         }
         match self.calibration {
             Some(Calibration { temperature }) if !(temperature > 0.0 && temperature.is_finite()) => {
@@ -195,9 +245,7 @@ impl Model {
     /// An error if the model could not be read back.
     pub fn to_tensor_file(&self) -> Result<TensorFile, Error> {
         self.weights.check(&self.metadata.check()?)?;
-        let document = serde_json::to_string(&self.metadata)
-            .map_err(|error| Error::Format(format!("the metadata cannot be written: {error}")))?;
-        let metadata = [(KEY.into(), document)].into();
+        let metadata = [(KEY.into(), self.metadata.to_text()?)].into();
         Ok(TensorFile { metadata, tensors: self.weights.clone(), ..TensorFile::default() })
     }
 
@@ -205,6 +253,21 @@ impl Model {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         self.to_tensor_file()?.write(path)
     }
+}
+
+/// Writes what a model says of itself into its file, whole or not at all: the file itself, or the best of a run folder. Its
+/// tensors, and what a training run keeps beside them, stay as they are. Where it was written.
+pub fn rewrite_metadata(path: impl AsRef<Path>, metadata: &Metadata) -> Result<PathBuf, Error> {
+    let path = resolve(path)?;
+    // Through a link to the file itself, which a rename would replace.
+    let path = path.canonicalize().unwrap_or(path);
+    let rewrite = || {
+        let mut file = TensorFile::read(&path)?;
+        file.metadata.insert(KEY.into(), metadata.to_text()?);
+        file.write(&path)
+    };
+    rewrite().map_err(|error: Error| error.in_file(&path))?;
+    Ok(path)
 }
 
 /// The model file that `path` means: itself, or the best model of a run folder.

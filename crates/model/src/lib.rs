@@ -19,14 +19,19 @@ mod network;
 mod preprocessing;
 mod tensor_file;
 mod weights;
+mod words;
 
 pub use architecture::{Architecture, NAMES};
 pub use atomic::write_atomic;
 pub use error::Error;
-pub use file::{Calibration, Metadata, Model, Provenance, TRAINING_PREFIX, Threshold, resolve};
+pub use file::{
+    Calibration, Metadata, Model, Provenance, TRAINING_PREFIX, Threshold, ThresholdEvidence, resolve,
+    rewrite_metadata,
+};
 pub use foreign::{ForeignFile, Hints};
 pub use import::{Colours, ImportOptions, Imported, Naming, Origin, import, import_explained};
 pub use network::{Activation, Block, ConvKind, ConvLayer, Network, Norm, Padding, Role, TensorSpec};
 pub use preprocessing::{Fit, Preprocessing};
 pub use tensor_file::TensorFile;
 pub use weights::{Array, Weights};
+pub use words::{clip_name, list_names};

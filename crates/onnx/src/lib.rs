@@ -47,10 +47,8 @@ fn properties(metadata: &Metadata) -> Vec<(&'static str, serde_json::Value)> {
         ("input", input(metadata)),
         ("temperature", json!(graph::temperature(metadata))),
     ];
-    if let Some(threshold) = &metadata.threshold {
-        properties.push(("threshold", json!(threshold)));
-        properties.push(("positive", json!(threshold.positive)));
-    }
+    properties.extend(metadata.positive().map(|positive| ("positive", json!(positive))));
+    properties.extend(metadata.threshold.as_ref().map(|threshold| ("threshold", json!(threshold))));
     properties
 }
 

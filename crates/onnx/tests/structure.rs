@@ -114,7 +114,8 @@ fn padding_and_activation_are_the_models() {
 #[test]
 fn weights_are_the_folded_ones_and_metadata_is_there() {
     let mut model = model(small("mobilenet-v1"));
-    model.metadata.threshold = Some(Threshold { value: 0.25, rule: "Youden".into(), positive: "yes".into() });
+    model.metadata.threshold =
+        Some(Threshold { value: 0.25, rule: "Youden".into(), positive: "yes".into(), evidence: None });
     model.metadata.preprocessing.fit = Fit::Pad;
     let bytes = onnx::to_bytes(&model).unwrap();
     let graph = all(&bytes, 7)[0];

@@ -4,7 +4,7 @@
 use crate::evaluate::{Evaluation, Question, labels};
 use crate::{Classifier, Error, Opening, Predictions};
 use data::{Dataset, Loader, Split};
-use eval::{Summary, ThresholdRule, default_positive};
+use eval::{Summary, ThresholdRule};
 use model::{Calibration, Model};
 use std::path::PathBuf;
 
@@ -15,6 +15,8 @@ pub struct Report {
     pub summary: Summary,
     /// The same at the largest probability, for two classes with a chosen threshold.
     pub at_half: Option<Summary>,
+    /// The threshold that was chosen, with what it reached where it was.
+    pub threshold: Option<model::Threshold>,
     /// What was evaluated.
     pub split: Split,
     /// The epoch whose weights were used; 0: no epoch was validated, so the last weights.
@@ -48,7 +50,7 @@ impl Report {
         let mut classifier = Classifier::new(&model)?;
         let on_validation = raw.at_temperature(classes.len(), classifier.temperature());
         if classes.len() == 2 {
-            model.metadata.threshold = choose_threshold(rule, &classes, &on_validation, &val_labels);
+            model.metadata.threshold = choose_threshold(rule, &model.metadata, &on_validation, dataset)?;
         }
         let test = dataset.part(Split::Test);
         let (split, predictions) = if test.is_empty() {
@@ -61,7 +63,7 @@ impl Report {
         let evaluation = Evaluation::new(&model.metadata, &predictions, dataset)?;
         let summary = evaluation.summary(&question)?;
         let chosen = model.metadata.threshold.as_ref();
-        let at_half = Question { threshold: Some(0.5), ..question };
+        let at_half = Question { threshold: Some(0.5), draws: 0, ..question };
         let at_half = chosen.map(|_| evaluation.summary(&at_half)).transpose()?;
         model.metadata.provenance.metrics = serde_json::json!({
             "best_epoch": best_epoch,
@@ -77,7 +79,9 @@ impl Report {
         });
         let example = dataset.samples[predictions.indices[0]].path.clone();
         let opening = Opening::now(String::new(), dataset, &predictions.indices);
-        let report = Self { summary, at_half, split, best_epoch, predictions, classes, opening, example };
+        let threshold = model.metadata.threshold.clone();
+        let report =
+            Self { summary, at_half, threshold, split, best_epoch, predictions, classes, opening, example };
         Ok((report, model))
     }
 }
@@ -85,14 +89,22 @@ impl Report {
 /// The threshold that `rule` chooses on the validation split; none if that has one class only.
 fn choose_threshold(
     rule: ThresholdRule,
-    classes: &[String],
+    metadata: &model::Metadata,
     predictions: &Predictions,
-    labels: &[usize],
-) -> Option<model::Threshold> {
-    let class = default_positive(classes);
+    dataset: &Dataset,
+) -> Result<Option<model::Threshold>, Error> {
+    let evaluation = Evaluation::new(metadata, predictions, dataset)?;
+    let class = evaluation.positive();
     let scores: Vec<f64> = predictions.probabilities.chunks_exact(2).map(|row| row[class]).collect();
-    let positive: Vec<bool> = labels.iter().map(|&label| label == class).collect();
-    let chosen = rule.choose(&scores, &positive)?;
-    let rule = format!("{}, on the validation split", chosen.rule);
-    Some(model::Threshold { value: chosen.value as f32, rule, positive: classes[class].clone() })
+    let positive: Vec<bool> = evaluation.labels.iter().map(|&label| label == class).collect();
+    Ok(rule.choose(&scores, &positive).map(|chosen| {
+        // What is stored decides.
+        let value = chosen.value as f32;
+        model::Threshold {
+            value,
+            rule: format!("{}, on the validation split", chosen.rule),
+            positive: metadata.classes[class].clone(),
+            evidence: Some(evaluation.evidence("val", value.into())),
+        }
+    }))
 }

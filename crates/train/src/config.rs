@@ -124,6 +124,8 @@ pub struct Config {
     /// The share of them from which on the run is refused nevertheless.
     #[serde(default = "max_unreadable")]
     pub max_unreadable: f64,
+    /// The positive class of two; the names tell it if none.
+    pub positive: Option<String>,
     /// Threads; 0 is one a core.
     pub threads: usize,
     /// Memory for decoded images, in MiB.
@@ -173,6 +175,7 @@ impl Default for Config {
             threshold_rule: ThresholdRule::default(),
             skip_unreadable: false,
             max_unreadable: MAX_UNREADABLE,
+            positive: None,
             threads: 0,
             cache_mib: 1024,
             tensorboard: false,
@@ -461,6 +464,7 @@ mod tests {
             head_lr: Some(0.1),
             optimizer: OptimizerKind::AdamW,
             threshold_rule: ThresholdRule::Sensitivity(0.95),
+            positive: Some("no break".into()),
             ..Config::default()
         };
         for config in [odd, Config { out: folder.path().into(), ..Config::default() }] {
@@ -489,6 +493,8 @@ mod tests {
         assert!(refused(Config { lr: 0.1, ..run.clone() }).contains("this run has lr 0.002, found 0.1"));
         assert!(refused(Config { init: Some("a".into()), ..run.clone() }).contains("init"));
         assert!(refused(Config { batch_size: 8, ..run.clone() }).contains("batch-size 32, found 8"));
+        let other = Config { positive: Some("normal".into()), ..run.clone() };
+        assert!(refused(other).contains("positive null, found \"normal\""));
         assert!(refused(Config { epochs: 29, ..run.clone() }).contains("30 or more"));
         // Whether these are the data of the run, their contents say.
         let harmless = Config {

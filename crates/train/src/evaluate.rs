@@ -3,10 +3,12 @@
 //! The threshold of a two-class model and its temperature were fixed on the validation split and are stored in the
 //! model; they decide everything that is reported of any other split.
 
+use crate::decision::{evidence, positive_of, threshold_of};
 use crate::{Error, Predictions};
 use data::Dataset;
-use eval::{Input, Subgroup, Summary, default_positive};
-use model::Metadata;
+use eval::{Input, Positive, Subgroup, Summary, default_positive};
+use model::{Metadata, ThresholdEvidence, list_names};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Bootstrap draws of a summary, unless another number is asked for.
@@ -27,6 +29,7 @@ pub(crate) fn quick(probabilities: &[f64], labels: &[usize], classes: &[String])
         let positive: Vec<bool> = labels.iter().map(|&label| label == class).collect();
         eval::auroc(&scores, &positive)
     };
+    // Of two classes either has the same area.
     let of = if classes.len() == 2 { vec![default_positive(classes)] } else { (0..classes.len()).collect() };
     let areas: Vec<f64> = of.into_iter().filter_map(auroc).collect();
     let mean = areas.iter().sum::<f64>() / areas.len() as f64;
@@ -62,10 +65,13 @@ pub struct Evaluation<'a> {
     pub labels: Vec<usize>,
     /// The group of each predicted image, if groups are known.
     pub groups: Option<Vec<usize>>,
+    /// The positive class of two; see [`positive_of`]. Of no use with more than two.
+    pub positive: Positive,
 }
 
 impl<'a> Evaluation<'a> {
-    /// For `predictions` of images in `dataset`; an error if an image has a class that the model does not know.
+    /// For `predictions` of images in `dataset`; an error if an image has a class that the model does not know. The positive
+    /// class is the model's.
     pub fn new(
         metadata: &'a Metadata,
         predictions: &'a Predictions,
@@ -77,20 +83,40 @@ impl<'a> Evaluation<'a> {
         let names: Vec<_> =
             samples.map(|s| (s.group.is_some(), s.group.as_ref().unwrap_or(&s.name))).collect();
         let groups = grouped.then(|| eval::group_ids(&names));
-        Ok(Self { metadata, predictions, dataset, labels, groups })
+        let positive = positive_of(metadata, None)?;
+        Ok(Self { metadata, predictions, dataset, labels, groups, positive })
+    }
+
+    /// The same with another positive class.
+    pub fn with_positive(self, positive: Positive) -> Self {
+        Self { positive, ..self }
     }
 
     /// The number of the positive class; of no use with more than two.
     pub fn positive(&self) -> usize {
-        let classes = &self.metadata.classes;
-        let stored = self.metadata.threshold.as_ref();
-        let named = stored.and_then(|stored| classes.iter().position(|class| *class == stored.positive));
-        named.unwrap_or_else(|| default_positive(classes))
+        self.positive.class
     }
 
     /// All figures.
     pub fn summary(&self, question: &Question) -> Result<Summary, Error> {
-        Ok(Summary::new(&self.input(question))?)
+        let summary = Summary::new(&self.input(question))?;
+        let positive_source = summary.positive_class.as_ref().map(|_| self.positive.source);
+        Ok(Summary { positive_source, ..summary })
+    }
+
+    /// The name of the data set, without where it lies.
+    pub fn data_name(&self) -> String {
+        let source = self.dataset.source.canonicalize().unwrap_or_else(|_| self.dataset.source.clone());
+        source.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// What `threshold`, on the probability of the positive class, reaches on these images, which are `split`.
+    pub fn evidence(&self, split: &str, threshold: f64) -> ThresholdEvidence {
+        let positive = self.positive.class;
+        let is: Vec<bool> = self.labels.iter().map(|&label| label == positive).collect();
+        let rows = self.predictions.probabilities.chunks_exact(self.metadata.classes.len());
+        let called: Vec<bool> = rows.map(|row| row[positive] >= threshold).collect();
+        evidence(split, &self.dataset.fingerprint(), &is, &called, self.groups.as_deref())
     }
 
     /// The main figures for each value of `column`: a column of the manifest, or `group`.
@@ -116,18 +142,14 @@ impl<'a> Evaluation<'a> {
     }
 
     fn input<'b>(&'b self, question: &'b Question) -> Input<'b> {
-        let threshold = match (question.threshold, &self.metadata.threshold) {
-            (Some(value), _) => eval::Threshold::fixed(value),
-            (None, Some(stored)) => eval::Threshold { value: stored.value.into(), rule: stored.rule.clone() },
-            (None, None) => eval::Threshold { value: 0.5, rule: "largest probability".into() },
-        };
+        let threshold = threshold_of(self.metadata, self.positive, question.threshold);
         Input {
             split: question.split,
             labels: &self.labels,
             probabilities: &self.predictions.probabilities,
             classes: &self.metadata.classes,
             groups: self.groups.as_deref(),
-            positive: self.positive(),
+            positive: self.positive.class,
             threshold,
             prevalence: question.prevalence,
             draws: question.draws,
@@ -142,17 +164,36 @@ pub(crate) fn labels(
     predictions: &Predictions,
     dataset: &Dataset,
 ) -> Result<Vec<usize>, Error> {
-    let number = |&i: &usize| {
+    numbers(classes, &predictions.indices, dataset)
+}
+
+/// That the model knows the class of every image of `part`: to be asked before any of them is read.
+pub fn check_classes(classes: &[String], part: &[usize], dataset: &Dataset) -> Result<(), Error> {
+    numbers(classes, part, dataset).map(|_| ())
+}
+
+fn numbers(classes: &[String], part: &[usize], dataset: &Dataset) -> Result<Vec<usize>, Error> {
+    let number: HashMap<&str, usize> =
+        classes.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+    let of_model: Vec<Option<usize>> =
+        dataset.classes.iter().map(|class| number.get(class.as_str()).copied()).collect();
+    let of_sample = |&i: &usize| {
         let sample = &dataset.samples[i];
-        let class = &dataset.classes[sample.label];
-        classes.iter().position(|known| known == class).ok_or_else(|| {
-            let known = classes.join(", ");
+        of_model[sample.label].ok_or_else(|| {
+            let unknown: Vec<&String> = dataset
+                .classes
+                .iter()
+                .zip(&of_model)
+                .filter(|(_, known)| known.is_none())
+                .map(|(c, _)| c)
+                .collect();
+            let (known, found) = (list_names(classes), list_names(&unknown));
             let reason =
-                format!("{}: expected one of the model's classes ({known}), found {class}", sample.name);
+                format!("{}: expected one of the model's classes ({known}), found {found}", sample.name);
             Error::run(&dataset.source, reason)
         })
     };
-    predictions.indices.iter().map(number).collect()
+    part.iter().map(of_sample).collect()
 }
 
 /// Writes a line for every predicted image: its path, class, predicted class (by the threshold of `summary`) and
@@ -185,7 +226,7 @@ pub fn write_predictions(
 }
 
 /// The predicted class: the positive one (its number and threshold are given) from the threshold on, or the largest.
-fn decide(row: &[f64], rule: Option<(usize, f64)>) -> usize {
+pub fn decide(row: &[f64], rule: Option<(usize, f64)>) -> usize {
     match rule {
         Some((positive, threshold)) if row[positive] >= threshold => positive,
         Some((positive, _)) => 1 - positive,

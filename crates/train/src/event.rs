@@ -1,7 +1,7 @@
 //! What a run tells whoever watches it: the terminal, and TensorBoard's file.
 
-use crate::Report;
 use crate::log::nine_digits;
+use crate::{Head, Report};
 use data::{CacheUsage, Dataset, SplitOrigin};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub enum Event<'a> {
         /// versions did: then only those are known to be the same.
         unknown_contents: bool,
     },
+    /// The first weights are those of another model; what became of its classifier.
+    Initialised(&'a Head),
     /// A step was done.
     Step {
         /// Its number, from 1.

@@ -7,7 +7,7 @@
 use crate::checkpoint::{self, Position, RunFolder};
 use crate::evaluate::write_predictions;
 use crate::log::{Log, nine_digits};
-use crate::start::{first_model, loss, open_data_with};
+use crate::start::{First, first_model, loss, open_data_with};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
@@ -71,7 +71,8 @@ pub fn fit(
         unreadable::leave_out(config, &mut dataset, observe)?;
     }
     let checkpoint = Some(folder.last()).filter(|last| resume && last.exists());
-    let (mut metadata, network) = first_model(&beginning(config, checkpoint.as_deref()), &dataset)?;
+    let First { mut metadata, network, head } =
+        first_model(&beginning(config, checkpoint.as_deref()), &dataset)?;
     if let Some(last) = checkpoint.as_deref().filter(|_| config.init.is_some()) {
         metadata.provenance.config["init"] = origin_of_init(last)?;
     }
@@ -106,6 +107,9 @@ pub fn fit(
         best: best_loss.map(|loss| (best_epoch, loss)),
         unknown_contents: likeness == Some(Likeness::SameSizes),
     });
+    if let Some(head) = head.filter(|_| run.position.step == 0) {
+        (run.observe)(&Event::Initialised(&head));
+    }
     if run.train()? {
         let report = run.finish()?;
         run.tell(&Event::Finished(&report))?;

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use data::{Dataset, Folds, Likeness, Split, write_manifest};
-use eval::{Input, Summary, Threshold, default_positive, group_ids};
+use eval::{Input, Positive, Summary, Threshold, group_ids};
 use serde::{Deserialize, Serialize};
 
 use crate::config::CONFIG_FILE;
 use crate::fit::{TAKEN, check_likeness};
 use crate::start::grouped;
-use crate::{Config, Error, Event, Outcome, RunLock, fit, unreadable};
+use crate::{Config, Error, Event, Outcome, RunLock, fit, name_positive, unreadable};
 
 /// Bootstrap draws of the pooled summary.
 const DRAWS: usize = 1000;
@@ -173,7 +173,11 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
         if taken { Err(Error::run(out, TAKEN)) } else { Ok(()) }
     };
     check()?;
-    let mut dataset = grouped(&config.data, config.group_by.as_deref(), config.skip_unreadable)?;
+    let mut dataset =
+        grouped(&config.data, config.group_by.as_deref(), config.skip_unreadable)?.with_two_classes()?;
+    if let Some(name) = &config.positive {
+        name_positive(&dataset.classes, name)?;
+    }
     unreadable::leave_out(config, &mut dataset, observe)?;
     observe(&Event::Read { dataset: &dataset });
     let left_out = dataset.clone();
@@ -419,8 +423,11 @@ fn pool(out: &Path, count: usize) -> Result<Pooled, Error> {
     let folds: Vec<Predicted> =
         (1..=count).map(|fold| Predicted::read(out, fold)).collect::<Result<_, _>>()?;
     let all = folds.iter().fold(Predicted::default(), Predicted::join);
+    // All folds have the same settings.
+    let settings = Config::of_run(&run_folder(out, 1))?;
+    let positive = settings.positive.as_deref();
     let one = |(at, fold): (usize, &Predicted)| {
-        let summary = fold.summary("test", 0)?;
+        let summary = fold.summary("test", 0, positive)?;
         let groups: BTreeSet<&String> = fold.groups.iter().collect();
         Ok(Fold {
             run: run_folder(out, at + 1),
@@ -433,7 +440,7 @@ fn pool(out: &Path, count: usize) -> Result<Pooled, Error> {
     };
     let per_fold = folds.iter().enumerate().map(one).collect::<Result<Vec<Fold>, Error>>()?;
     let result = CrossValidation {
-        pooled: all.summary("all folds", DRAWS)?,
+        pooled: all.summary("all folds", DRAWS, positive)?,
         accuracy: Spread::of(per_fold.iter().map(|fold| fold.accuracy)),
         auroc: Spread::of(per_fold.iter().map(|fold| fold.auroc)),
         folds: per_fold,
@@ -514,19 +521,25 @@ impl Predicted {
     }
 
     /// At the largest probability: every fold chose a threshold of its own, so there is none for all.
-    fn summary(&self, split: &str, draws: usize) -> Result<Summary, Error> {
-        Ok(Summary::new(&Input {
+    fn summary(&self, split: &str, draws: usize, named: Option<&str>) -> Result<Summary, Error> {
+        let positive = match named {
+            Some(name) => name_positive(&self.classes, name)?,
+            None => Positive::of_names(&self.classes),
+        };
+        let summary = Summary::new(&Input {
             split,
             labels: &self.labels,
             probabilities: &self.probabilities,
             classes: &self.classes,
             groups: Some(&group_ids(&self.groups)),
-            positive: default_positive(&self.classes),
+            positive: positive.class,
             threshold: Threshold { value: 0.5, rule: "largest probability".into() },
             prevalence: None,
             draws,
             seed: 0,
-        })?)
+        })?;
+        let positive_source = summary.positive_class.as_ref().map(|_| positive.source);
+        Ok(Summary { positive_source, ..summary })
     }
 }
 

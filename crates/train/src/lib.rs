@@ -9,11 +9,13 @@ mod checkpoint;
 mod classifier;
 mod closing;
 mod config;
+mod decision;
 mod error;
 mod evaluate;
 mod event;
 mod fit;
 mod folds;
+mod head;
 mod lock;
 mod log;
 mod openings;
@@ -28,14 +30,16 @@ mod unreadable;
 pub use classifier::{Classifier, Predictions, views};
 pub use closing::Report;
 pub use config::{ClassWeights, Config, MAX_UNREADABLE, OptimizerKind, ScheduleKind};
+pub use decision::{name_positive, positive_of, promise, threshold_of};
 pub use error::Error;
-pub use evaluate::{DRAWS, Evaluation, Question, predicted_class, write_predictions};
+pub use evaluate::{DRAWS, Evaluation, Question, check_classes, decide, predicted_class, write_predictions};
 pub use event::{Epoch, Event};
 pub use fit::{Outcome, check_folder, fit};
 pub use folds::{
     CrossValidation, Fold, Pooled, Spread, cross_validate, find_images, is_cross_validation, lost_data,
     pooled, settings,
 };
+pub use head::Head;
 pub use lock::RunLock;
 pub use openings::{Looks, Opening, Openings, record_opening};
 pub use start::{grouped, open_data, open_data_with};

@@ -1,8 +1,10 @@
 //! What a run starts from: its data set, its first weights, and what its model files say about themselves.
 
-use crate::{ClassWeights, Config, Error};
+use crate::head::{self, Head};
+use crate::{ClassWeights, Config, Error, name_positive};
 use data::{Dataset, GroupBy, Split, SplitOrigin};
-use model::{Architecture, Metadata, Model, Preprocessing, Provenance, Weights};
+use eval::Positive;
+use model::{Architecture, Metadata, Model, Preprocessing, Provenance};
 use nn::{Loss, Network};
 use std::path::Path;
 
@@ -18,14 +20,15 @@ pub fn open_data_with(
     seed: u64,
     unreadable: bool,
 ) -> Result<(Dataset, SplitOrigin), Error> {
-    let mut dataset = grouped(source, group_by, unreadable)?;
+    let mut dataset = grouped(source, group_by, unreadable)?.with_two_classes()?;
     let origin = dataset.assign_splits(seed)?;
     Ok((dataset, origin))
 }
 
-/// Opens a data set with its groups, and the splits that it gives; `unreadable` as in [`open_data_with`].
+/// Opens a data set with its groups, and the splits that it gives; `unreadable` as in [`open_data_with`]. All images may be of
+/// one class.
 pub fn grouped(source: &Path, group_by: Option<&str>, unreadable: bool) -> Result<Dataset, Error> {
-    let mut dataset = if unreadable { Dataset::open_with_missing(source)? } else { Dataset::open(source)? };
+    let mut dataset = Dataset::open_cohort(source, unreadable)?;
     if let Some(by) = group_by {
         let by: GroupBy = by.parse().map_err(|reason: String| Error::config("group-by", reason, by))?;
         if unreadable { dataset.group_readable_by(&by)? } else { dataset.group_by(&by)? }
@@ -33,9 +36,23 @@ pub fn grouped(source: &Path, group_by: Option<&str>, unreadable: bool) -> Resul
     Ok(dataset)
 }
 
-/// The metadata of the run's model files, and the network with its first weights: fresh ones, or those of `--init`.
-pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<(Metadata, Network), Error> {
+/// What a run begins with.
+pub(crate) struct First {
+    /// The metadata of the run's model files.
+    pub metadata: Metadata,
+    /// The network with its first weights: fresh ones, or those of `--init`.
+    pub network: Network,
+    /// What became of the classifier of `--init`.
+    pub head: Option<Head>,
+}
+
+/// What the run of `config` on `dataset` begins with.
+pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, Error> {
     let classes = dataset.classes.len();
+    let positive = match &config.positive {
+        Some(name) => name_positive(&dataset.classes, name)?,
+        None => Positive::of_names(&dataset.classes),
+    };
     let mut architecture = config.architecture(classes)?;
     let mut prep = Preprocessing::new(config.channels, architecture.image_size);
     let init = config.init.as_deref().map(|path| initial_weights(path, config)).transpose()?;
@@ -55,8 +72,11 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<(Metadat
     prep.fit = config.fit;
     let spec = architecture.network()?;
     let mut network = Network::new(spec.clone(), config.seed);
+    let mut adopted = None;
     if let Some(init) = init {
-        network = Network::from_weights(spec, &adopt(init.weights, &network))?;
+        let (weights, head) = head::adopt(init, &dataset.classes, &network);
+        network = Network::from_weights(spec, &weights)?;
+        adopted = Some(head);
     }
     if config.freeze {
         network.freeze_body();
@@ -68,13 +88,14 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<(Metadat
     if config.skip_unreadable {
         settings["unreadable_images"] = dataset.unreadable().len().into();
     }
+    metadata.positive = (classes == 2).then(|| dataset.classes[positive.class].clone());
     metadata.provenance = Provenance {
         config: settings,
         seed: Some(config.seed),
         data_fingerprint: dataset.fingerprint(),
         ..metadata.provenance
     };
-    Ok((metadata, network))
+    Ok(First { metadata, network, head: adopted })
 }
 
 /// The model of `--init`, with the run's number of channels.
@@ -94,19 +115,6 @@ fn initial_weights(path: &Path, config: &Config) -> Result<Model, Error> {
             Err(Error::config("init", format!("weights for {want} channels"), found))
         }
     }
-}
-
-/// `weights` with the classifier of `network` where theirs is for another number of classes.
-fn adopt(mut weights: Weights, network: &Network) -> Weights {
-    let fresh = network.weights();
-    let classifier = &network.spec().classifier;
-    let names = ["weight", "bias"].map(|part| format!("{classifier}.{part}"));
-    if weights.get(&names[1]).map(|bias| bias.shape()) != fresh.get(&names[1]).map(|bias| bias.shape()) {
-        for name in names {
-            weights.insert(name.clone(), fresh[name.as_str()].clone());
-        }
-    }
-    weights
 }
 
 /// The loss that the settings ask for.

@@ -162,7 +162,7 @@ impl ImportOptions {
             {
                 *classes = vec![format!("not {name}"), name.clone()];
             }
-            metadata.threshold = None;
+            (metadata.threshold, metadata.positive, metadata.positive_was_set) = (None, None, false);
         }
         Ok(())
     }

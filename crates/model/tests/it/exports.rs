@@ -19,7 +19,8 @@ fn odd(name: &str, folded: bool) -> Model {
     };
     let (weights, prep) = (weights(&architecture), Preprocessing::new(1, architecture.image_size));
     let mut metadata = Metadata::new(architecture, vec!["no".into(), "yes".into()], prep);
-    metadata.threshold = Some(Threshold { value: 0.25, rule: "chosen".into(), positive: "yes".into() });
+    metadata.threshold =
+        Some(Threshold { value: 0.25, rule: "chosen".into(), positive: "yes".into(), evidence: None });
     Model::new(metadata, weights).unwrap()
 }
 

@@ -33,8 +33,12 @@ fn a_model_comes_back_as_it_was() {
         let metadata = &mut model.metadata;
         metadata.architecture.activation = Activation::LeakyRelu(0.1);
         metadata.preprocessing.scale[0] = 1.0 / 3.0;
-        metadata.threshold =
-            Some(Threshold { value: 0.1234567, rule: "Youden".into(), positive: "fracture".into() });
+        metadata.threshold = Some(Threshold {
+            value: 0.1234567,
+            rule: "Youden".into(),
+            positive: "fracture".into(),
+            evidence: None,
+        });
         metadata.calibration = Some(Calibration { temperature: 1.7 });
         metadata.provenance.seed = Some(u64::MAX);
         metadata.provenance.metrics = json!({ "auroc": 0.1 + 0.2, "name": "é\n\"" });
@@ -192,7 +196,7 @@ fn metadata_that_disagree_are_refused_by_field() {
         (|d| d["preprocessing"]["offset"] = json!([]), "preprocessing.offset: expected 1 finite numbers"),
         (
             |d| d["threshold"] = json!({ "value": 0.5, "rule": "", "positive": "x" }),
-            "threshold.positive: expected normal or fracture, found x",
+            "threshold.positive: expected normal, fracture, found x",
         ),
         (|d| d["calibration"] = json!({ "temperature": 0.0 }), "calibration.temperature"),
     ];

@@ -369,7 +369,7 @@ fn the_top_class_is_the_label() {
     let mut model = model::Model::read(trained().join("run")).unwrap();
     for value in [0.01, 0.99] {
         model.metadata.threshold =
-            Some(model::Threshold { value, rule: "by hand".into(), positive: "disc".into() });
+            Some(model::Threshold { value, rule: "by hand".into(), positive: "disc".into(), evidence: None });
         let path = folder.path().join("m.safetensors");
         model.write(&path).unwrap();
         let arguments = ["predict", path.to_str().unwrap(), "data/test", "--top", "1"];

@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod cli;
+mod decisions;
 mod determinism;
 mod dicom;
 #[path = "../crates/data/tests/common/writer.rs"]
@@ -10,6 +11,7 @@ mod dicom_writer;
 mod evidence;
 mod intake;
 mod interop;
+mod many_classes;
 mod no_native;
 mod predict;
 mod runs;

@@ -33,6 +33,9 @@ pub struct Args {
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<String>,
+    /// The positive class (two classes) [default: the one whose name is no negation]
+    #[arg(long, value_name = "CLASS")]
+    positive: Option<String>,
     /// Also write a page for a browser, complete in one file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -63,7 +66,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         write_groups.as_deref().map(|path| Output::check("--write-groups", path, &manifest, is_read, *force));
     let (html, write_groups) = (html.transpose()?, write_groups.transpose()?);
 
-    let found = with_progress(&dataset, args.group_by.as_deref())?;
+    let positive = match &args.positive {
+        Some(name) => train::name_positive(&dataset.classes, name).map_err(Failure::of_positive)?,
+        None => eval::Positive::of_names(&dataset.classes),
+    };
+    let found = with_progress(&dataset, args.group_by.as_deref(), positive)?;
     if let Some((path, output)) = args.html.as_ref().zip(html) {
         model::write_atomic(path, |file| file.write_all(html::page(&found).as_bytes()))?;
         output.written();
@@ -158,9 +165,13 @@ pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
     found
 }
 
-fn with_progress(dataset: &Dataset, group_by: Option<&str>) -> Result<Audit, data::Error> {
+fn with_progress(
+    dataset: &Dataset,
+    group_by: Option<&str>,
+    positive: eval::Positive,
+) -> Result<Audit, data::Error> {
     let counter = Counter::new(dataset.samples.len());
-    audit::audit(dataset, group_by, &|stage, done| {
+    audit::audit_for(dataset, group_by, positive, &|stage, done| {
         let what = match stage {
             Stage::Read => "images read",
             Stage::Compare => "images compared",

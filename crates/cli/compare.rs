@@ -1,13 +1,16 @@
 //! `vertebra compare`: two models on the same images, by paired tests.
 
-use crate::evaluate::count_opening;
+use crate::evaluate::{count_opening, with_interval};
 use crate::failure::{Failure, note};
 use crate::labelled::{DataArgs, Labelled, unreadable};
 use crate::progress::Counter;
 use data::PassedOver;
-use eval::{AurocDifference, McNemar, compare_auroc, mcnemar, summary::LEVEL};
-use model::Model;
+use eval::{
+    AurocDifference, Interval, McNemar, PositiveSource, Proportion, compare_auroc, mcnemar, summary::LEVEL,
+};
+use model::{Model, list_names};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use train::{Classifier, Evaluation, Looks, Predictions};
@@ -28,6 +31,9 @@ pub struct Args {
     second: PathBuf,
     #[command(flatten)]
     labelled: DataArgs,
+    /// Positive class instead of the first model's (two classes)
+    #[arg(long, value_name = "CLASS")]
+    positive: Option<String>,
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
@@ -42,8 +48,15 @@ struct Comparison {
     groups: Option<usize>,
     level: f64,
     accuracy: [f64; 2],
+    /// Exact, by group where groups are known.
+    accuracy_ci: [Option<Interval>; 2],
+    /// With two classes.
+    positive: Option<String>,
+    positive_source: Option<PositiveSource>,
     /// Of the positive class; of every class against the rest, if there are more than two.
     auroc: Vec<ClassAuroc>,
+    /// Why there is none of some classes.
+    not_defined: BTreeMap<&'static str, String>,
     mcnemar: McNemar,
     test_openings: [Option<usize>; 2],
     /// What lies in the folder and is none of its images.
@@ -66,6 +79,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let models = [read(&args.first)?, read(&args.second)?];
     let [a, b] = &models;
     check_classes(a, b, &args)?;
+    let positive = train::positive_of(&a.metadata, args.positive.as_deref()).map_err(Failure::of_positive)?;
     let labelled = args.labelled.open(&a.metadata)?;
     let is_own_of_b = labelled.dataset.compare_fingerprint(&b.metadata.provenance.data_fingerprint).is_same();
     if labelled.is_training_data && !is_own_of_b {
@@ -78,7 +92,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let busy = Counter::busy("comparing");
     let predictions = [predict(a, &labelled)?, predict(b, &labelled)?];
     drop(busy);
-    let first = Evaluation::new(&a.metadata, &predictions[0], &labelled.dataset)?;
+    let first = Evaluation::new(&a.metadata, &predictions[0], &labelled.dataset)?.with_positive(positive);
     let second = Evaluation::new(&b.metadata, &predictions[1], &labelled.dataset)?;
     let groups = first.groups.as_deref();
 
@@ -91,7 +105,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
         let difference = compare_auroc(&scores[0], &scores[1], &positive, groups, LEVEL)?;
         Some(ClassAuroc { class: name.clone(), difference })
     });
-    let auroc = auroc.collect();
+    let auroc: Vec<ClassAuroc> = auroc.collect();
+    let mut not_defined = BTreeMap::new();
+    if auroc.is_empty() {
+        let only = first.labels.first().map_or("", |&label| &classes[label]);
+        let reason = format!("needs images of more than one class; all are {only}");
+        not_defined.insert("auroc", reason);
+    }
+    let binary = classes.len() == 2;
     let right = [first.right(), second.right()];
     let images = labelled.part.len();
     let looks = [(&args.first, labelled.is_training_data), (&args.second, is_own_of_b)]
@@ -102,7 +123,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         groups: groups.map(|groups| groups.iter().max().map_or(0, |last| last + 1)),
         level: LEVEL,
         accuracy: [0, 1].map(|i| right[i].iter().filter(|&&right| right).count() as f64 / images as f64),
+        accuracy_ci: [0, 1].map(|i| Proportion::new(&right[i], groups, LEVEL).map(|share| share.interval)),
+        positive: binary.then(|| classes[positive.class].clone()),
+        positive_source: binary.then_some(positive.source),
         auroc,
+        not_defined,
         mcnemar: mcnemar(&right[0], &right[1], groups),
         test_openings: looks.map(|looks| looks.map(|looks| looks.times)),
         looks,
@@ -118,6 +143,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     Ok(comparison.print(&mut out)?)
 }
 
+/// The most classes whose AUROCs are compared for people.
+const CLASSES: usize = 10;
+
 fn read(path: &Path) -> Result<Model, Failure> {
     Ok(Model::read(path)?)
 }
@@ -132,7 +160,7 @@ fn check_classes(a: &Model, b: &Model, args: &Args) -> Result<(), Failure> {
     if sorted(a) == sorted(b) {
         return Ok(());
     }
-    let (expected, found) = (a.metadata.classes.join(", "), b.metadata.classes.join(", "));
+    let (expected, found) = (list_names(&a.metadata.classes), list_names(&b.metadata.classes));
     let (first, second) = (args.first.display(), args.second.display());
     Err(Failure::Failed(format!("{second}: expected the classes of {first} ({expected}), found {found}")))
 }
@@ -159,9 +187,12 @@ impl Comparison {
         };
         let plural = if self.images == 1 { "" } else { "s" };
         writeln!(out, "{}: {} image{plural}, {groups}", self.split, self.images)?;
+        if let (Some(class), Some(source)) = (&self.positive, self.positive_source) {
+            writeln!(out, "positive: {class} ({source})")?;
+        }
         writeln!(out, "  A  {a}\n  B  {b}\n")?;
-        let [first, second] = self.accuracy;
-        writeln!(out, "  accuracy  A {first:.3}  B {second:.3}")?;
+        let [first, second] = [0, 1].map(|i| with_interval(Some(self.accuracy[i]), self.accuracy_ci[i]));
+        writeln!(out, "  accuracy  A {first}  B {second}")?;
         let McNemar { only_first, only_second, p_value } = self.mcnemar;
         writeln!(
             out,
@@ -169,7 +200,16 @@ impl Comparison {
             p(p_value),
             if self.groups.is_some() { ", by group" } else { "" }
         )?;
-        for ClassAuroc { class, difference } in &self.auroc {
+        for reason in self.not_defined.values() {
+            writeln!(out, "  AUROC     not defined: {reason}")?;
+        }
+        let mut shown: Vec<&ClassAuroc> = self.auroc.iter().collect();
+        if shown.len() > CLASSES {
+            shown.sort_by(|a, b| b.difference.difference.abs().total_cmp(&a.difference.difference.abs()));
+            shown.truncate(CLASSES);
+        }
+        let by_group = if self.groups.is_some() { ", by group" } else { "" };
+        for ClassAuroc { class, difference } in &shown {
             let [first, second] = difference.auroc;
             let apart = difference.difference;
             let interval =
@@ -178,7 +218,10 @@ impl Comparison {
                 .p_value
                 .map_or("no test: no spread".to_owned(), |value| format!("p = {}", p(value)));
             writeln!(out, "  AUROC     A {first:.3}  B {second:.3}  of {class}")?;
-            writeln!(out, "            A - B = {apart:+.3}{interval}; {p} (DeLong, paired)")?;
+            writeln!(out, "            A - B = {apart:+.3}{interval}; {p} (DeLong, paired{by_group})")?;
+        }
+        if let more @ 1.. = self.auroc.len() - shown.len() {
+            writeln!(out, "  the largest differences, and {more} more classes (--json has all)")?;
         }
         for (name, looks) in ["A", "B"].iter().zip(self.looks) {
             if let Some(looks) = looks {

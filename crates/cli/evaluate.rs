@@ -12,7 +12,7 @@ use crate::shell;
 use audit::Quick;
 use data::PassedOver;
 use eval::{Interval, Subgroup, Summary};
-use model::Model;
+use model::{Metadata, Model, ThresholdEvidence};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -28,9 +28,12 @@ use train::{Classifier, Evaluation, Looks, Opening, Openings, Question};
   vertebra evaluate runs/mine OTHER-DATA --subgroup hospital --report report.html
   vertebra evaluate runs/phantom PHANTOM/manifest.csv --truth PHANTOM/truth.csv
   vertebra evaluate model.safetensors DATA --threshold 0.5
+  vertebra evaluate runs/mine DATA --split val --threshold 0.2 --write
+  vertebra evaluate runs/mine CONFIRMED-CASES       images of one class: how often it is found
 
 DATA without splits: if it is the data set that the model was trained on, the split drawn then is drawn again; if not,
-all of it is evaluated. Threshold and temperature are the model's, fixed on its validation split. With a run folder,
+all of it is evaluated. Threshold and temperature are the model's, fixed on its validation split; --threshold with
+--write puts another threshold into the model file. DATA may hold images of one class of the model only. With a run folder,
 each look at a test split is counted in its test-openings.json, and the count is shown. Subgroups are the values of a
 manifest column (quartiles, if it has more than ten numbers), or of the column group. --tta averages the probabilities
 of five small turns of each image, and of their mirror images if the model was trained with --flip.
@@ -43,6 +46,12 @@ pub struct Args {
     /// Decision threshold instead of the model's (two classes)
     #[arg(long, value_name = "P")]
     threshold: Option<f64>,
+    /// Write --threshold into the model file, for all that use it
+    #[arg(long, requires = "threshold")]
+    write: bool,
+    /// Positive class instead of the model's (two classes)
+    #[arg(long, value_name = "CLASS")]
+    positive: Option<String>,
     /// Predictive values at this prevalence too (two classes)
     #[arg(long, value_name = "P")]
     prevalence: Option<f64>,
@@ -82,6 +91,11 @@ const MAX_DRAWS: usize = 1_000_000;
 struct Output {
     #[serde(flatten)]
     summary: Summary,
+    /// What the model's threshold reached where it was chosen; none if it is not in use, or unknown.
+    threshold_evidence: Option<ThresholdEvidence>,
+    /// The same in words.
+    #[serde(skip)]
+    promise: Option<String>,
     subgroups: Vec<Subgroup>,
     /// Views of an image that were averaged; 1 without `--tta`.
     views: usize,
@@ -104,6 +118,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     args.check()?;
     let model = Model::read(&args.model)?;
     let metadata = &model.metadata;
+    let positive = train::positive_of(metadata, args.positive.as_deref()).map_err(Failure::of_positive)?;
+    if let (Some(_), classes @ 3..) = (args.threshold, metadata.classes.len()) {
+        let reason =
+            format!("expected a model of two classes, found {classes}: the largest probability decides");
+        return Err(Failure::Usage(format!("--threshold: {reason}")));
+    }
     let labelled = args.labelled.open(metadata)?;
     let Labelled { dataset, part, name, .. } = &labelled;
     let columns = Kind::Table(vec!["path", "label", "predicted"]);
@@ -122,7 +142,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         prevalence: args.prevalence,
         draws: args.bootstrap,
     };
-    let evaluation = Evaluation::new(metadata, &predictions, dataset)?;
+    let evaluation = Evaluation::new(metadata, &predictions, dataset)?.with_positive(positive);
     let mut subgroups = Vec::new();
     for column in &args.subgroup {
         subgroups.extend(evaluation.subgroups(&question, column).map_err(Failure::of_settings)?);
@@ -157,7 +177,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     drop(busy);
     let (passed_over, unreadable) = (dataset.passed_over.clone(), unreadable(dataset));
+    let stored = metadata.threshold.as_ref().filter(|_| args.threshold.is_none());
+    if let Some(value) = args.threshold.filter(|_| args.write) {
+        write_threshold(&args.model, metadata, &evaluation, name, value)?;
+    }
     let output = Output {
+        threshold_evidence: stored.and_then(|threshold| threshold.evidence.clone()),
+        promise: stored.and_then(train::promise),
         summary,
         subgroups,
         views: views.len().max(1),
@@ -211,6 +237,39 @@ impl Args {
     }
 }
 
+/// Writes a threshold that a user set into the model file, with what it reaches on these images.
+fn write_threshold(
+    path: &Path,
+    metadata: &Metadata,
+    evaluation: &Evaluation,
+    split: &str,
+    value: f64,
+) -> Result<(), Failure> {
+    let mut metadata = metadata.clone();
+    let positive = metadata.classes[evaluation.positive()].clone();
+    let before = metadata.threshold.take();
+    // Two digits of f32 more than anybody types; what is stored decides.
+    let stored = value as f32;
+    let evidence = Some(evaluation.evidence(split, stored.into()));
+    let rule = format!("set by hand, seen on the {split} images of {} in `evaluate`", evaluation.data_name());
+    metadata.threshold = Some(model::Threshold { value: stored, rule, positive: positive.clone(), evidence });
+    metadata.positive_was_set |= metadata.positive().is_none_or(|known| *known != positive);
+    metadata.positive = Some(positive.clone());
+    if let Some(metrics) = metadata.provenance.metrics.as_object_mut() {
+        let at =
+            before.as_ref().map_or("one half".to_owned(), |t| format!("{} from p = {}", t.positive, t.value));
+        let note = format!(
+            "accuracy, sensitivity and specificity are those at {at}, before a threshold was set by hand"
+        );
+        metrics.entry("note").or_insert(note.into());
+    }
+    let written = model::rewrite_metadata(path, &metadata)?;
+    let was =
+        before.map_or("none".to_owned(), |t| format!("{} from p = {:.4} ({})", t.positive, t.value, t.rule));
+    note(format_args!("wrote {positive} from p = {value} into {}; it was {was}", written.display()));
+    Ok(())
+}
+
 /// Counts this look at images in the run folder `run`, with whose data it was trained if `is_own`: at what is tested, or
 /// at what was tested before and is called otherwise here. What a run itself trains and validates with it sees all the time.
 pub fn count_opening(run: &Path, labelled: &Labelled, is_own: bool) -> Option<Looks> {
@@ -234,6 +293,9 @@ pub fn count_opening(run: &Path, labelled: &Labelled, is_own: bool) -> Option<Lo
 impl Output {
     fn print(&self, out: &mut impl Write) -> Result<(), Failure> {
         writeln!(out, "{}", self.summary)?;
+        if let Some(promise) = &self.promise {
+            writeln!(out, "  {promise}\n")?;
+        }
         for line in &self.audit.verdict {
             writeln!(out, "  {line}\n")?;
         }

@@ -31,6 +31,14 @@ impl Failure {
         }
     }
 
+    /// As [`Failure::of_settings`] for the option `--positive`, whose value only the data or the model can judge.
+    pub fn of_positive(error: train::Error) -> Self {
+        match error {
+            train::Error::Config { field: "positive", .. } => Self::usage(error),
+            error => error.into(),
+        }
+    }
+
     /// Prints the message, and gives the exit status.
     pub fn report(self) -> u8 {
         match self {

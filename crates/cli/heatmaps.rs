@@ -2,7 +2,6 @@
 
 use crate::failure::Failure;
 use data::{Picture, Placement};
-use eval::default_positive;
 use heatmap::{Caption, Explainer, Method, overlay, png};
 use model::{Metadata, Model, Preprocessing, write_atomic};
 use std::collections::HashSet;
@@ -19,16 +18,23 @@ pub struct Heatmaps {
     explainer: Explainer,
     method: Method,
     prep: Preprocessing,
+    /// The positive class of two.
+    positive: Option<usize>,
     used: HashSet<String>,
 }
 
 impl Heatmaps {
-    /// Into `folder`, which is made if it is not there.
-    pub fn new(folder: PathBuf, model: &Model, method: Method) -> Result<Self, Failure> {
+    /// Into `folder`, which is made if it is not there; `positive` is the positive class of two.
+    pub fn new(
+        folder: PathBuf,
+        model: &Model,
+        method: Method,
+        positive: Option<usize>,
+    ) -> Result<Self, Failure> {
         std::fs::create_dir_all(&folder)
             .map_err(|error| Failure::Failed(format!("{}: {error}", folder.display())))?;
         let (explainer, prep) = (Explainer::new(model, method)?, model.metadata.preprocessing.clone());
-        Ok(Self { folder, explainer, method, prep, used: HashSet::new() })
+        Ok(Self { folder, explainer, method, prep, positive, used: HashSet::new() })
     }
 
     /// The overlay of the `picture` at `path`, whose preprocessed pixels and probabilities are given: where it was written.
@@ -40,7 +46,7 @@ impl Heatmaps {
         metadata: &Metadata,
         row: &[f64],
     ) -> Result<PathBuf, String> {
-        let class = shown_class(metadata, row);
+        let class = shown_class(self.positive, metadata, row);
         let map = self.explainer.heatmap(pixels, class);
         let placement = Placement::new([picture.height, picture.width], &self.prep);
         let caption =
@@ -72,12 +78,10 @@ impl Heatmaps {
 
 /// The class whose evidence is shown: the positive one of two, so that maps of different images compare; of more, the
 /// predicted one.
-fn shown_class(metadata: &Metadata, row: &[f64]) -> usize {
-    let stored = metadata.threshold.as_ref();
-    let positive = stored.and_then(|stored| metadata.classes.iter().position(|c| *c == stored.positive));
-    match metadata.classes.len() {
-        2 => positive.unwrap_or_else(|| default_positive(&metadata.classes)),
-        _ => predicted_class(metadata, row),
+fn shown_class(positive: Option<usize>, metadata: &Metadata, row: &[f64]) -> usize {
+    match positive {
+        Some(positive) => positive,
+        None => predicted_class(metadata, row),
     }
 }
 

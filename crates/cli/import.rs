@@ -43,6 +43,9 @@ pub struct Args {
     /// File with the name of a class on each line [default: class 0, class 1, ...]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// The positive class, with two classes [default: the one whose name is no negation]
+    #[arg(long, value_name = "CLASS")]
+    positive: Option<String>,
     /// Zeros around 3x3 convolutions: TensorFlow's SAME, or PyTorch's symmetric padding [default: the naming's]
     #[arg(long)]
     padding: Option<PaddingArg>,
@@ -118,7 +121,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
         activation: args.activation,
         preprocessing: args.preprocessing.clone(),
     };
-    let imported = model::import_explained(tensors, &options).map_err(|error| error.in_file(&args.file))?;
+    let mut imported =
+        model::import_explained(tensors, &options).map_err(|error| error.in_file(&args.file))?;
+    if let Some(name) = &args.positive {
+        let metadata = &mut imported.model.metadata;
+        train::name_positive(&metadata.classes, name).map_err(Failure::of_positive)?;
+        (metadata.positive, metadata.positive_was_set) = (Some(name.clone()), true);
+    }
     imported.model.write(&args.out)?;
     let done = output.done();
     if let Some(first) = repeated.first() {

@@ -145,7 +145,7 @@ fn metadata(out: &mut impl Write, model: &Model) -> Result<(), Failure> {
     let metadata = &model.metadata;
     let arch = &metadata.architecture;
     writeln!(out, "architecture   {}, width {}, activation {}", arch.name, arch.width, arch.activation)?;
-    writeln!(out, "classes        {}", metadata.classes.join(", "))?;
+    writeln!(out, "classes        {}", model::list_names(&metadata.classes))?;
     let prep = &metadata.preprocessing;
     let (scale, offset) = (&prep.scale, &prep.offset);
     writeln!(
@@ -153,8 +153,16 @@ fn metadata(out: &mut impl Write, model: &Model) -> Result<(), Failure> {
         "input          {}x{}x{}, x * {scale:?} + {offset:?}",
         prep.height, prep.width, prep.channels
     )?;
-    if let Some(model::Threshold { value, rule, positive }) = &metadata.threshold {
+    if metadata.classes.len() == 2 {
+        let positive = train::positive_of(metadata, None)?;
+        writeln!(out, "positive       {} ({})", metadata.classes[positive.class], positive.source)?;
+    }
+    if let Some(threshold) = &metadata.threshold {
+        let model::Threshold { value, rule, positive, .. } = threshold;
         writeln!(out, "threshold      {positive} from p = {value:.4} ({rule})")?;
+        if let Some(promise) = train::promise(threshold) {
+            writeln!(out, "               {promise}")?;
+        }
     }
     if let Some(calibration) = &metadata.calibration {
         writeln!(out, "calibration    temperature {}", calibration.temperature)?;

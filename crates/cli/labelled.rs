@@ -7,6 +7,7 @@ use crate::shell;
 use data::{Dataset, Likeness, Split};
 use model::Metadata;
 use std::path::PathBuf;
+use train::check_classes;
 
 /// The arguments that say it.
 #[derive(clap::Args)]
@@ -41,7 +42,8 @@ pub struct Labelled {
 }
 
 impl DataArgs {
-    /// Opens the data set, with the splits that it gives or that the model's training drew from it.
+    /// Opens the data set, with the splits that it gives or that the model's training drew from it. Its classes are the
+    /// model's, or some of them.
     pub fn open(&self, metadata: &Metadata) -> Result<Labelled, Failure> {
         let split = match self.split.as_str() {
             "all" => None,
@@ -61,6 +63,8 @@ impl DataArgs {
             _ => dataset.all(),
         };
         let mut part = chosen(&dataset);
+        // Before any image is read.
+        check_classes(&metadata.classes, &part, &dataset)?;
         if self.skip_unreadable {
             let counter = Counter::new(part.len());
             dataset.leave_out_unreadable(&part, most, &|done| counter.show(done, "images checked"))?;

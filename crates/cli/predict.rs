@@ -25,14 +25,17 @@ use train::{Classifier, predicted_class};
   find scans -name '*.jpg' | vertebra predict runs/mine - --top 3
   vertebra predict runs/mine - < scan.dcm
   vertebra predict runs/mine scan.png --heatmap maps
+  vertebra predict runs/mine scans/ --threshold 0.2
 
 INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched
 through), a pattern with *, ?, [] and **, or - for stdin, which holds a path a
 line or the bytes of one image. In folders and patterns, what is hidden or is
 no image by its content is passed over, and said. csv has path, label,
 probability, a column p_CLASS for every class, and error; jsonl has path, label,
-probability and probabilities, or path and error. With --top, only K classes
-are there: the label, which a threshold may have chosen, and the most probable
+probability and probabilities, or path and error. With two classes, label is the
+class by the threshold; decision (positive or negative) and larger (the class of
+the larger probability) are there too, at the end of a csv line. With --top, only
+K classes are there: the label, which a threshold may have chosen, and the most probable
 others. --heatmap writes DIR/NAME.png for every image: what speaks for the
 positive class (red) and against it (blue); with more than two classes, for the
 predicted one. Lines then name the file (csv: a column heatmap). The exit status
@@ -49,6 +52,12 @@ pub struct Args {
     /// Show only the label and the K - 1 most probable other classes
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     top: Option<u16>,
+    /// Decision threshold instead of the model's (two classes)
+    #[arg(long, value_name = "P", value_parser = probability)]
+    threshold: Option<f64>,
+    /// Positive class instead of the model's (two classes)
+    #[arg(long, value_name = "CLASS")]
+    positive: Option<String>,
     /// Write an overlay of where the class is seen for every image, as PNG
     #[arg(long, value_name = "DIR")]
     heatmap: Option<PathBuf>,
@@ -67,16 +76,56 @@ enum Format {
 /// Images a thread that are classified together, at most. Each thread works whole images, so more of them would be no
 /// faster: they would only take memory, and twice, because as many again may wait, decoded.
 const IMAGES_A_THREAD: usize = 2;
+/// The most classes that a line for people shows, unless --top says otherwise.
+const SHOWN: usize = 10;
 /// Bytes of the images that are classified together, where that is more than one.
 const BATCH_BYTES: usize = 16 << 20;
 
 /// What was named, and its pixels as the network reads them, or why there are none.
 type Decoded = (Input, Result<Vec<f32>, String>);
 
+/// A probability on the command line.
+pub fn probability(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
+    value.ok_or_else(|| "expected a probability, 0 to 1".to_owned())
+}
+
+/// How images are called positive, with two classes.
+struct Decision {
+    /// The positive class.
+    positive: usize,
+    threshold: eval::Threshold,
+}
+
+impl Decision {
+    /// Of a model, unless options say otherwise; none with more than two classes.
+    fn new(
+        metadata: &Metadata,
+        threshold: Option<f64>,
+        positive: Option<&str>,
+    ) -> Result<Option<Self>, Failure> {
+        let positive = train::positive_of(metadata, positive).map_err(Failure::of_positive)?;
+        match (metadata.classes.len(), threshold) {
+            (2, _) => {
+                let threshold = train::threshold_of(metadata, positive, threshold);
+                Ok(Some(Self { positive: positive.class, threshold }))
+            }
+            (_, None) => Ok(None),
+            (classes, Some(_)) => Err(Failure::Usage(format!(
+                "--threshold: expected a model of two classes, found {classes}: the largest probability decides"
+            ))),
+        }
+    }
+}
+
 pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
-    let mut heatmaps =
-        args.heatmap.map(|folder| Heatmaps::new(folder, &model, args.heatmap_method.into())).transpose()?;
+    let decision = Decision::new(&model.metadata, args.threshold, args.positive.as_deref())?;
+    let positive = decision.as_ref().map(|decision| decision.positive);
+    let mut heatmaps = args
+        .heatmap
+        .map(|folder| Heatmaps::new(folder, &model, args.heatmap_method.into(), positive))
+        .transpose()?;
     let prep = model.metadata.preprocessing.clone();
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
     let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
@@ -88,7 +137,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     // The first images are decoded meanwhile.
     let (mut classifier, metadata) = Classifier::consume(model)?;
 
-    let mut printer = Printer::new(args.format, args.top, heatmaps.is_some(), &metadata);
+    let mut printer = Printer::new(args.format, args.top, heatmaps.is_some(), &metadata, decision);
     printer.begin()?;
     // Lines that go to a terminal show by themselves how far it is.
     let counter = (!io::stdout().is_terminal()).then(|| Counter::busy("images classified"));
@@ -176,24 +225,37 @@ struct Printer<'a> {
     /// Whether lines name a heatmap.
     with_heatmaps: bool,
     metadata: &'a Metadata,
+    /// With two classes.
+    decision: Option<Decision>,
     lines: usize,
     failed: usize,
 }
 
 impl<'a> Printer<'a> {
-    fn new(format: Format, top: Option<u16>, with_heatmaps: bool, metadata: &'a Metadata) -> Self {
+    fn new(
+        format: Format,
+        top: Option<u16>,
+        with_heatmaps: bool,
+        metadata: &'a Metadata,
+        decision: Option<Decision>,
+    ) -> Self {
         let classes = metadata.classes.len();
-        let top = top.map_or(classes, |top| classes.min(top.into()));
-        Self { out: io::stdout().lock(), format, top, with_heatmaps, metadata, lines: 0, failed: 0 }
+        // A line for people is a line, however many classes there are.
+        let all = if format == Format::Table { classes.min(SHOWN) } else { classes };
+        let top = top.map_or(all, |top| classes.min(top.into()));
+        let out = io::stdout().lock();
+        Self { out, format, top, with_heatmaps, metadata, decision, lines: 0, failed: 0 }
     }
 
     fn begin(&mut self) -> io::Result<()> {
         match self.format {
             Format::Jsonl => Ok(()),
             Format::Table => {
-                if let Some(threshold) = &self.metadata.threshold {
-                    let model::Threshold { value, rule, positive } = threshold;
-                    note(format_args!("{positive} from p = {value:.4} ({rule})"));
+                if let Some(Decision { positive, threshold: eval::Threshold { value, rule } }) =
+                    &self.decision
+                {
+                    let class = &self.metadata.classes[*positive];
+                    note(format_args!("positive: {class}, from p = {value:.4} ({rule})"));
                 }
                 Ok(())
             }
@@ -202,6 +264,9 @@ impl<'a> Printer<'a> {
                 header.extend(self.metadata.classes.iter().map(|class| format!("p_{class}")));
                 header.extend(self.with_heatmaps.then(|| "heatmap".into()));
                 header.push("error".into());
+                if self.decision.is_some() {
+                    header.extend(["decision".into(), "larger".into()]);
+                }
                 self.csv(&header)
             }
         }
@@ -221,7 +286,15 @@ impl<'a> Printer<'a> {
         };
         self.failed += usize::from(!error.is_empty());
         let classes = &self.metadata.classes;
-        let predicted = predicted_class(self.metadata, row);
+        let predicted = match &self.decision {
+            Some(Decision { positive, threshold }) => train::decide(row, Some((*positive, threshold.value))),
+            None => predicted_class(self.metadata, row),
+        };
+        let larger = &classes[eval::argmax(row)];
+        let decision = self.decision.as_ref().map(|decision| match predicted == decision.positive {
+            true => "positive",
+            false => "negative",
+        });
         let mut order: Vec<usize> = (0..row.len()).collect();
         order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
         // A threshold may call a class that is not the most probable: a line that names it shows its probability.
@@ -233,7 +306,18 @@ impl<'a> Printer<'a> {
         match self.format {
             Format::Table => {
                 let all: Vec<_> = shown.iter().map(|&i| format!("{} {:.4}", classes[i], row[i])).collect();
-                write!(self.out, "{path}  {}  ({})", classes[predicted], all.join(", "))?;
+                let more = match classes.len() - shown.len() {
+                    more if more > 0 && classes.len() > SHOWN => format!(", and {more} more"),
+                    _ => String::new(),
+                };
+                write!(self.out, "{path}  {}  ({}{more})", classes[predicted], all.join(", "))?;
+                if let Some(decision) = decision {
+                    let but = match *larger == classes[predicted] {
+                        true => String::new(),
+                        false => format!(", though {larger} is larger"),
+                    };
+                    write!(self.out, "  {decision}{but}")?;
+                }
                 let arrow = heatmap.map_or(String::new(), |heatmap| format!("  -> {heatmap}"));
                 let error = if error.is_empty() { error } else { format!("  error: {error}") };
                 writeln!(self.out, "{arrow}{error}")
@@ -245,6 +329,7 @@ impl<'a> Printer<'a> {
                 line.extend((0..row.len()).map(cell));
                 line.extend(self.with_heatmaps.then(|| heatmap.unwrap_or_default()));
                 line.push(error);
+                line.extend(decision.into_iter().flat_map(|decision| [decision.to_owned(), larger.clone()]));
                 self.csv(&line)
             }
             Format::Jsonl => {
@@ -256,6 +341,12 @@ impl<'a> Printer<'a> {
                     "probability": row[predicted],
                     "probabilities": probabilities,
                 });
+                if let (Some(decision), Some(rule)) = (decision, &self.decision) {
+                    line["decision"] = json!(decision);
+                    line["larger"] = json!(larger);
+                    line["positive"] = json!(classes[rule.positive]);
+                    line["threshold"] = json!(rule.threshold.value);
+                }
                 if self.with_heatmaps {
                     line["heatmap"] = json!(heatmap);
                 }
@@ -278,6 +369,9 @@ impl<'a> Printer<'a> {
                 let columns = 3 + self.metadata.classes.len() + usize::from(self.with_heatmaps);
                 line.resize(columns, String::new());
                 line.push(reason.to_owned());
+                if self.decision.is_some() {
+                    line.resize(line.len() + 2, String::new());
+                }
                 self.csv(&line)
             }
             Format::Jsonl => writeln!(self.out, "{}", json!({ "path": path, "error": reason })),

@@ -75,6 +75,7 @@ impl Progress {
                 );
                 self.lines = Some(Lines::default());
             }
+            Event::Initialised(head) => note(format_args!("--init: {head}")),
             Event::Step { .. } => {
                 if let Some(lines) = &self.lines {
                     // What stands there when an epoch ends is seen until the validation is done.
@@ -159,7 +160,7 @@ fn describe_data(dataset: &data::Dataset, origin: SplitOrigin) {
         (SplitOrigin::Drawn, true) => "drawn by group",
         (SplitOrigin::Drawn, false) => "drawn by image: no groups are known",
     };
-    note(format_args!("data: {}, classes {}", dataset.source.display(), dataset.classes.join(", ")));
+    note(format_args!("data: {}, classes {}", dataset.source.display(), model::list_names(&dataset.classes)));
     note(format_args!("splits ({how}): {parts}"));
     say_alone(dataset);
     let divided = dataset.divided_groups();

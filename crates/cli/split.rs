@@ -141,5 +141,5 @@ fn describe(dataset: &Dataset, name: &str, members: &[usize]) {
     let classes: Vec<String> =
         dataset.classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
     let (images, groups) = (members.len(), grouping::counted(dataset, members));
-    note(format_args!("{name}: {images} images ({}) of {groups}", classes.join(", ")));
+    note(format_args!("{name}: {images} images ({}) of {groups}", model::list_names(&classes)));
 }

@@ -145,6 +145,9 @@ pub struct Args {
     /// With --skip-unreadable: the share that may be left out [default: 0.01]
     #[arg(long, value_name = "SHARE")]
     max_unreadable: Option<f64>,
+    /// The positive class (two classes) [default: the one whose name is no negation]
+    #[arg(long, value_name = "CLASS")]
+    positive: Option<String>,
     /// Also write the curves for TensorBoard (events.out.tfevents.* in the run folder)
     #[arg(long)]
     tensorboard: bool,
@@ -200,7 +203,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         return folds::run(&config, args.folds, args.resume, &stop, args.json);
     }
     let mut progress = Progress::new(config.epochs);
-    let (mut glance, mut passed_over, mut unreadable) = (None, None, None);
+    let (mut glance, mut init, mut passed_over, mut unreadable) = (None, None, None, None);
     let outcome = train::fit(&config, args.resume, &stop, &mut |event| {
         progress.show(event);
         if let train::Event::Started { dataset, .. } = event {
@@ -208,9 +211,12 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
             passed_over = Some(dataset.passed_over.clone());
             unreadable = Some(labelled::unreadable(dataset));
         }
+        if let train::Event::Initialised(head) = event {
+            init = Some((*head).clone());
+        }
     });
     drop(progress);
-    let outcome = outcome?;
+    let outcome = outcome.map_err(Failure::of_positive)?;
     // The lock of the run folder is held until all is written.
     let (openings, is_reported) = match &outcome {
         Outcome::Finished(report, _) => {
@@ -233,6 +239,8 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
                 "run": config.out.display().to_string(), "best_epoch": report.best_epoch, "result": report.summary, "audit": glance,
                 "test_openings": openings.map(|looks| looks.times), "passed_over": passed_over,
                 "unreadable": unreadable,
+                "init": init,
+                "threshold_evidence": report.threshold.as_ref().and_then(|threshold| threshold.evidence.as_ref()),
             });
             let mut out = io::stdout().lock();
             serde_json::to_writer_pretty(&mut out, &result)?;
@@ -357,6 +365,7 @@ impl Args {
         config.max_steps = self.max_steps;
         config.group_by = self.group_by.clone().or(config.group_by.take());
         config.init = self.init.clone().or(config.init.take());
+        config.positive = self.positive.clone().or(config.positive.take());
         config.dropout = self.dropout.or(config.dropout);
         config.freeze |= self.freeze;
         config.tensorboard |= self.tensorboard;
@@ -464,6 +473,9 @@ fn close(
         epoch => writeln!(out, "Weights of epoch {epoch}, the lowest validation loss.")?,
     }
     write!(out, "{}", report.summary)?;
+    if let Some(promise) = report.threshold.as_ref().and_then(train::promise) {
+        writeln!(out, "\n  {promise}")?;
+    }
     if let Some(at_half) = &report.at_half {
         let percent =
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value));

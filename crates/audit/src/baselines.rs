@@ -83,6 +83,8 @@ pub struct Subject<'a> {
     pub facts: &'a [Result<Facts, String>],
     /// The source of each image.
     pub source: &'a [usize],
+    /// The positive class of two.
+    pub positive: usize,
 }
 
 /// Groups as the baselines use them.
@@ -243,7 +245,7 @@ impl<'a> Subject<'a> {
             probabilities: &flat,
             classes,
             groups: Some(&units),
-            positive: eval::default_positive(classes),
+            positive: self.positive,
             threshold: Threshold::fixed(0.5),
             prevalence: None,
             draws: 0,

@@ -39,5 +39,5 @@ pub use pairs::{Pair, Picture};
 pub use quick::{Quick, quick, quick_hints};
 pub use regroup::regroup;
 pub use repeats::{Cluster, Repeats};
-pub use report::{Audit, Part, Stage, Unreadable, audit};
+pub use report::{Audit, Part, Stage, Unreadable, audit, audit_for};
 pub use shortcuts::{BOUND, Kind, Shortcut};

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use data::{Dataset, PassedOver, Split};
+use eval::{Positive, PositiveSource};
 use serde::Serialize;
 
 use crate::baselines::{Baseline, Subject};
@@ -31,6 +32,10 @@ pub struct Audit {
     pub passed_over: PassedOver,
     /// Class names.
     pub classes: Vec<String>,
+    /// The positive class; `None` with more than two classes.
+    pub positive: Option<String>,
+    /// Who said so.
+    pub positive_source: Option<PositiveSource>,
     /// Different pictures: copies, however turned or processed, count once.
     pub sources: usize,
     /// Series of look-alikes that the pictures show; each is one source or more.
@@ -112,6 +117,16 @@ pub fn audit(
     group_by: Option<&str>,
     progress: &(dyn Fn(Stage, usize) + Sync),
 ) -> Result<Audit, data::Error> {
+    audit_for(dataset, group_by, Positive::of_names(&dataset.classes), progress)
+}
+
+/// The same for a positive class of two that is given.
+pub fn audit_for(
+    dataset: &Dataset,
+    group_by: Option<&str>,
+    positive: Positive,
+    progress: &(dyn Fn(Stage, usize) + Sync),
+) -> Result<Audit, data::Error> {
     let (facts, similar) =
         facts::scan(dataset, &|done| progress(Stage::Read, done), &|done| progress(Stage::Compare, done))?;
     let pairs = pairs(dataset, &similar.links);
@@ -122,7 +137,7 @@ pub fn audit(
         ids.iter().zip(&facts).map(|(&id, facts)| facts.is_ok().then_some(id)).collect::<Vec<_>>()
     };
     let source = &similar.source;
-    let subject = Subject { dataset, facts: &facts, source };
+    let subject = Subject { dataset, facts: &facts, source, positive: positive.class };
     let outside_source = subject.outside_source();
     let nearest: Vec<(usize, usize)> = outside_source.pairs().collect();
     let candidates = names::candidates(dataset);
@@ -139,12 +154,15 @@ pub fn audit(
     let unreadable = dataset.samples.iter().zip(&facts).filter_map(|(sample, facts)| {
         Some(Unreadable { path: sample.name.clone(), reason: facts.as_ref().err()?.clone() })
     });
+    let binary = dataset.classes.len() == 2;
     let mut audit = Audit {
         data: dataset.source.display().to_string(),
         images: dataset.samples.len(),
         unreadable: unreadable.collect(),
         passed_over: dataset.passed_over.clone(),
         classes: dataset.classes.clone(),
+        positive: binary.then(|| dataset.classes[positive.class].clone()),
+        positive_source: binary.then_some(positive.source),
         sources: distinct(readable(source)),
         series: distinct(readable(&similar.series)),
         parts: parts(dataset, source, groups.as_ref()),
@@ -158,7 +176,7 @@ pub fn audit(
             groups.as_ref().filter(|g| g.origin != Origin::Pictures),
             candidates.first().filter(|first| first.offered),
         ),
-        shortcuts: shortcuts(dataset, &facts, source),
+        shortcuts: shortcuts(dataset, &facts, source, positive.class),
         baselines: subject.baselines(&outside_source, groups.as_ref().map(Groups::held), units),
         groups,
         findings: vec![],

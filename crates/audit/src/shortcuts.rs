@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 
 use data::Dataset;
+use eval::Interval;
 use eval::delong::DeLong;
 use eval::ranking::Ranking;
-use eval::{Interval, default_positive};
 use serde::Serialize;
 
 use crate::columns::is_property;
@@ -64,14 +64,19 @@ pub struct Shortcut {
 }
 
 /// Every feature that varies, the most telling first. `source` is the source of each image.
-pub fn shortcuts(dataset: &Dataset, facts: &[Result<Facts, String>], source: &[usize]) -> Vec<Shortcut> {
+pub fn shortcuts(
+    dataset: &Dataset,
+    facts: &[Result<Facts, String>],
+    source: &[usize],
+    positive: usize,
+) -> Vec<Shortcut> {
     let readable: Vec<usize> = (0..facts.len()).filter(|&i| facts[i].is_ok()).collect();
     let known: Vec<&Facts> = facts.iter().flatten().collect();
     let labels: Vec<usize> = readable.iter().map(|&i| dataset.samples[i].label).collect();
     let source: Vec<usize> = readable.iter().map(|&i| source[i]).collect();
     let mut found = vec![];
     let mut add = |feature: String, kind, values: Vec<f64>| {
-        found.extend(tell(&dataset.classes, feature, kind, &values, &labels, &source));
+        found.extend(tell((&dataset.classes, positive), feature, kind, &values, &labels, &source));
     };
     for (feature, kind, value) in FEATURES {
         add((*feature).to_owned(), *kind, known.iter().map(|facts| value(facts)).collect());
@@ -175,7 +180,7 @@ const FEATURES: &[Feature] = &[
 
 /// How well `values` tell a class: the positive one of two, else the one that they tell best.
 fn tell(
-    classes: &[String],
+    (classes, positive): (&[String], usize),
     feature: String,
     kind: Kind,
     values: &[f64],
@@ -185,8 +190,7 @@ fn tell(
     if values.iter().all(|value| *value == values[0]) {
         return None;
     }
-    let candidates =
-        if classes.len() == 2 { vec![default_positive(classes)] } else { (0..classes.len()).collect() };
+    let candidates = if classes.len() == 2 { vec![positive] } else { (0..classes.len()).collect() };
     let of_class = |class: usize| {
         let is: Vec<bool> = labels.iter().map(|&label| label == class).collect();
         Some((DeLong::new(values, &is, Some(source))?.auroc, class, is))
@@ -239,7 +243,7 @@ mod tests {
     fn told(values: &[f64], labels: &[usize], classes: &[&str]) -> Option<Shortcut> {
         let classes: Vec<String> = classes.iter().map(|&c| c.to_owned()).collect();
         let source: Vec<usize> = (0..labels.len()).collect();
-        tell(&classes, "x".into(), Kind::File, values, labels, &source)
+        tell((&classes, eval::default_positive(&classes)), "x".into(), Kind::File, values, labels, &source)
     }
 
     #[test]
@@ -272,7 +276,7 @@ mod tests {
         }
         let picture = data::Picture { width: 8, height: 8, channels: 1, bits: 8, samples: vec![7.0; 64] };
         let facts: Vec<_> = (0..40).map(|_| Ok(crate::facts::tests::facts(&picture))).collect();
-        let found = shortcuts(&set, &facts, &(0..40).collect::<Vec<_>>());
+        let found = shortcuts(&set, &facts, &(0..40).collect::<Vec<_>>(), 1);
         let flagged: Vec<&str> = found
             .iter()
             .filter(|s| s.flagged && s.kind == Kind::Column)

@@ -162,10 +162,7 @@ fn doubts(audit: &Audit) -> Vec<String> {
 
 /// What a score on the given split is worth.
 fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> String {
-    let task = match &audit.classes[..] {
-        [_, _] => format!("\"{}\"", audit.classes[eval::default_positive(&audit.classes)]),
-        _ => "the classes".to_owned(),
-    };
+    let task = audit.positive.as_ref().map_or("the classes".to_owned(), |class| format!("\"{class}\""));
     let fall = given.zip(apart).and_then(|(given, apart)| Some(given.accuracy? - apart.accuracy?));
     let fell = fall.is_some_and(|fall| fall >= FALL);
     let names_leak = audit

@@ -6,6 +6,9 @@ use std::fmt::{Display, Formatter, Result};
 
 /// Features that are listed although they are not flagged.
 const UNFLAGGED: usize = 3;
+/// Classes that have a column, at most, and the letters of their names.
+const CLASSES: usize = 10;
+const LETTERS: usize = 32;
 /// Files that cannot be read, listed at most.
 const LISTED: usize = 10;
 
@@ -15,7 +18,11 @@ pub struct Table<'a>(pub &'a Audit);
 impl Display for Table<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let audit = self.0;
-        writeln!(f, "{}\n", audit.data)?;
+        writeln!(f, "{}", audit.data)?;
+        if let (Some(class), Some(source)) = (&audit.positive, audit.positive_source) {
+            writeln!(f, "positive: {class} ({source})")?;
+        }
+        writeln!(f)?;
         for sentence in &audit.verdict {
             writeln!(f, "  {sentence}")?;
         }
@@ -52,11 +59,16 @@ pub fn severity(severity: Severity) -> &'static str {
 
 fn parts(f: &mut Formatter<'_>, audit: &Audit) -> Result {
     write!(f, "\n  {:<8} {:>8} {:>8} {:>8}", "split", "images", "sources", "groups")?;
-    let columns: Vec<usize> = audit.classes.iter().map(|class| class.chars().count().max(6)).collect();
-    for (class, column) in audit.classes.iter().zip(&columns) {
+    let names: Vec<String> =
+        audit.classes.iter().take(CLASSES).map(|class| model::clip_name(class, LETTERS)).collect();
+    let columns: Vec<usize> = names.iter().map(|class| class.chars().count().max(6)).collect();
+    for (class, column) in names.iter().zip(&columns) {
         write!(f, "  {class:>column$}")?;
     }
-    writeln!(f)?;
+    match audit.classes.len() - names.len() {
+        0 => writeln!(f)?,
+        more => writeln!(f, "  and {more} more classes (--json)")?,
+    }
     for part in &audit.parts {
         let groups = part.groups.map_or("-".to_owned(), |groups| groups.to_string());
         write!(f, "  {:<8} {:>8} {:>8} {groups:>8}", part.split, part.images, part.sources)?;

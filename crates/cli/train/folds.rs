@@ -21,6 +21,7 @@ pub fn run(
     json: bool,
 ) -> Result<(), Failure> {
     let mut progress = (0, Progress::new(config.epochs));
+    let mut init: Option<train::Head> = None;
     if folds.is_some() && config.group_by.is_none() {
         want_groups(config)?;
     }
@@ -41,7 +42,11 @@ pub fn run(
             note(format_args!("fold {fold} of {count}"));
         }
         progress.1.show(event);
-    })?;
+        if let train::Event::Initialised(head) = event {
+            init = Some((*head).clone());
+        }
+    })
+    .map_err(Failure::of_positive)?;
     let Some((result, _lock)) = result else {
         note("stopped; everything is saved. To go on:");
         note(format_args!("  {}", super::line_to_go_on(config)));
@@ -58,7 +63,9 @@ pub fn run(
     };
     let mut out = io::stdout().lock();
     if json {
-        serde_json::to_writer_pretty(&mut out, &result)?;
+        let mut document = serde_json::to_value(&result)?;
+        document["init"] = serde_json::to_value(&init)?;
+        serde_json::to_writer_pretty(&mut out, &document)?;
         return Ok(writeln!(out)?);
     }
     close(&mut out, config, &result, report.as_deref())

@@ -7,6 +7,7 @@
 use crate::Contents;
 use crate::html::{count, interval, number, times};
 use crate::keep::{self, Entry, Section};
+use model::list_names;
 
 /// A line of the card.
 pub(crate) enum Line {
@@ -111,7 +112,7 @@ pub(crate) fn parts(contents: &Contents) -> Vec<Part> {
             vec![
                 Known(
                     "labels",
-                    format!("The label of an image is one of: {}.", contents.metadata.classes.join(", ")),
+                    format!("The label of an image is one of: {}.", list_names(&contents.metadata.classes)),
                 ),
                 Blank("Who set the labels, from what, and how well readers agreed."),
             ],
@@ -179,7 +180,7 @@ pub(crate) fn parts(contents: &Contents) -> Vec<Part> {
 
 fn purpose(contents: &Contents) -> Vec<Line> {
     vec![
-        Known("classes", format!("Classifies images as: {}.", contents.metadata.classes.join(", "))),
+        Known("classes", format!("Classifies images as: {}.", list_names(&contents.metadata.classes))),
         Blank("The clinical question, the intended use and the intended users."),
         Blank("The study design (retrospective or prospective) and its hypothesis."),
     ]
@@ -221,7 +222,7 @@ fn partitions(contents: &Contents) -> Vec<Line> {
         let counts: Vec<String> =
             classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
         let groups = groups.map_or(String::new(), |groups| format!(", in {}", count(groups, "group")));
-        Known(name, format!("{name}: {}{groups}.", counts.join(", ")))
+        Known(name, format!("{name}: {}{groups}.", list_names(&counts)))
     };
     let mut lines: Vec<Line> = splits.iter().map(of_split).collect();
     let by = contents.metadata.provenance.config["group_by"].as_str();

@@ -3,6 +3,7 @@
 use crate::card::{self, Line};
 use crate::html::{count, escape, table};
 use crate::{Contents, Training, sections};
+use model::list_names;
 
 /// Light and dark by the reader's setting; on paper always light. Nothing is loaded.
 const STYLE: &str = include_str!("style.css");
@@ -65,6 +66,9 @@ fn contents_list(body: &str) -> String {
     format!("<nav aria-label=\"Contents\"><ul>{items}</ul></nav>")
 }
 
+/// The most classes that have a column each.
+const CLASSES: usize = 20;
+
 /// What was trained on what.
 fn trained(contents: &Contents, training: Option<&Training>) -> String {
     let metadata = contents.metadata;
@@ -73,7 +77,7 @@ fn trained(contents: &Contents, training: Option<&Training>) -> String {
     let mut rows = vec![
         vec!["Network".to_owned(), format!("{}, width {}", a.name, a.width)],
         vec!["Input".into(), format!("{height} x {width} pixels, {}", count(a.channels, "channel"))],
-        vec!["Classes".into(), metadata.classes.join(", ")],
+        vec!["Classes".into(), list_names(&metadata.classes)],
         vec!["Data fingerprint".into(), p.data_fingerprint.clone()],
     ];
     for (name, value) in p.config.as_object().into_iter().flatten() {
@@ -84,11 +88,21 @@ fn trained(contents: &Contents, training: Option<&Training>) -> String {
     }
     let splits = training.map_or(&[][..], |training| &training.splits[..]);
     let mut header = vec!["Split"];
-    header.extend(metadata.classes.iter().map(String::as_str));
+    // Of many classes their number of images, all together.
+    let many = metadata.classes.len() > CLASSES;
+    match many {
+        true => header.extend(["Images", "Of the smallest class", "Of the largest class"]),
+        false => header.extend(metadata.classes.iter().map(String::as_str)),
+    }
     let known = splits.iter().any(|(.., groups)| groups.is_some());
     header.extend(known.then_some("Groups"));
     let row = |(name, counts, groups): &(String, Vec<usize>, Option<usize>)| {
-        let counts = counts.iter().map(usize::to_string);
+        let whole = || {
+            let ends = [counts.iter().min(), counts.iter().max()].map(|n| n.copied().unwrap_or_default());
+            vec![counts.iter().sum(), ends[0], ends[1]]
+        };
+        let shown: Vec<usize> = if many { whole() } else { counts.clone() };
+        let counts = shown.iter().map(usize::to_string);
         let groups = known.then(|| groups.map_or("–".to_owned(), |groups| groups.to_string()));
         std::iter::once(name.clone()).chain(counts).chain(groups).collect()
     };

@@ -4,6 +4,7 @@ use crate::curves::{Curve, precision_recall, roc};
 use crate::html::{base64, count, escape, interval, number, table, times};
 use crate::plot::{Axes, Ink, Layer, figure};
 use crate::{Contents, Training};
+use model::clip_name;
 
 /// What the data are worth, before any figure.
 pub(crate) fn verdict(contents: &Contents) -> String {
@@ -70,9 +71,9 @@ pub(crate) fn result(contents: &Contents) -> String {
         (.., None) => "bootstrap by image",
     };
     rows.push(row("AUPRC", s.auprc, s.auprc_ci, of_auprc));
-    rows.push(row("Brier score", Some(s.brier), None, "0 is perfect"));
-    rows.push(row("Log-loss", Some(s.log_loss), None, "0 is perfect"));
-    rows.push(row("ECE", Some(s.ece), None, &s.ece_binning));
+    rows.push(row("Brier score", Some(s.brier), s.brier_ci, "0 is perfect"));
+    rows.push(row("Log-loss", Some(s.log_loss), s.log_loss_ci, "0 is perfect"));
+    rows.push(row("ECE", Some(s.ece), s.ece_ci, &s.ece_binning));
     let groups = s.groups.map_or("groups unknown: images are taken as independent".to_owned(), |groups| {
         let of = contents.groups_in_data.map_or(String::new(), |all| format!(" of {all} in the data set"));
         format!("{}{of}", count(groups, "independent group"))
@@ -156,20 +157,22 @@ pub(crate) fn learning(contents: &Contents, training: &Training) -> String {
 /// ROC and precision-recall curves, with bands for two classes.
 pub(crate) fn curves(contents: &Contents) -> String {
     let classes = &contents.metadata.classes;
-    let shown: Vec<usize> =
-        contents.positive().map_or_else(|| (0..classes.len()).collect(), |class| vec![class]);
+    let (shown, among) = match contents.positive() {
+        Some(class) => (vec![class], String::new()),
+        None => lowest(contents),
+    };
     type Make = fn(&[f64], &[bool], Option<&[usize]>) -> Curve;
     let draw = |make: Make| {
         let (mut bands, mut lines, mut legend) = (vec![], vec![], vec![]);
-        for &class in &shown {
+        for (at, &class) in shown.iter().enumerate() {
             let (scores, positive) = contents.of_class(class);
             let curve = make(&scores, &positive, contents.groups);
-            let ink = Ink::of_class(class - shown[0]);
+            let ink = Ink::of_class(at);
             if shown.len() == 1 && !curve.band.is_empty() {
                 bands.push(Layer::Band(ink, curve.band));
             }
             lines.push(Layer::Line(ink, curve.line));
-            legend.push((ink, classes[class].clone()));
+            legend.push((ink, clip_name(&classes[class], LETTERS)));
         }
         bands.extend(lines);
         (bands, legend)
@@ -192,14 +195,14 @@ pub(crate) fn curves(contents: &Contents) -> String {
         point = " The point is the threshold in use.";
     }
     let words = match s.auroc {
-        Some(_) => format!("{}.{point}{of_roc}", figure_in_words("AUROC", s.auroc, s.auroc_ci)),
+        Some(_) => format!("{}.{point}{of_roc}{among}", figure_in_words("AUROC", s.auroc, s.auroc_ci)),
         None => "There is no curve: it needs images of two classes.".to_owned(),
     };
     let roc = figure("ROC", &Axes::unit("1 - specificity", "sensitivity"), &layers, &legend, &words);
     let (layers, legend) = draw(precision_recall);
     let words = match s.auprc {
         Some(_) => format!(
-            "{}. A useless model lies at the prevalence.{}",
+            "{}. A useless model lies at the prevalence.{}{among}",
             figure_in_words("Average precision", s.auprc, s.auprc_ci),
             band(&layers)
         ),
@@ -214,18 +217,72 @@ fn figure_in_words(name: &str, value: Option<f64>, ci: Option<eval::Interval>) -
     format!("{name} {} {}", number(value), interval(ci)).trim_end().to_owned()
 }
 
+/// The most classes that have a curve of their own.
+const CURVES: usize = 10;
+/// The most classes whose matrix is shown.
+const MATRIX: usize = 20;
+/// The most classes that are shown one by one.
+const CLASSES: usize = 50;
+/// The most characters of a class name beside a picture.
+const LETTERS: usize = 40;
+
+/// The classes that have curves: of many those with the lowest AUROC, and the words that say so.
+fn lowest(contents: &Contents) -> (Vec<usize>, String) {
+    let per_class = &contents.summary.per_class;
+    let mut shown: Vec<usize> = (0..per_class.len()).collect();
+    if shown.len() <= CURVES {
+        return (shown, String::new());
+    }
+    shown.retain(|&class| per_class[class].auroc.is_some());
+    let area = |class: usize| per_class[class].auroc.unwrap_or(1.0);
+    shown.sort_by(|&a, &b| area(a).total_cmp(&area(b)));
+    shown.truncate(CURVES);
+    let among =
+        format!(" Shown are the {} of {} classes with the lowest AUROC.", shown.len(), per_class.len());
+    (shown, among)
+}
+
+/// In the place of a large matrix, the pairs that are confused most often.
+fn confusions(contents: &Contents) -> String {
+    let s = contents.summary;
+    let row = |pair: &eval::summary::Confused| {
+        vec![pair.truth.clone(), pair.called.clone(), pair.images.to_string()]
+    };
+    let rows: Vec<Vec<String>> = s.largest_confusions.iter().map(row).collect();
+    let told: usize = s.largest_confusions.iter().map(|pair| pair.images).sum();
+    let more = s.images - s.confusion.right() - told;
+    let caption =
+        format!("The largest confusions of {} classes; {more} more images are confused", s.per_class.len());
+    table(&caption, &["Truth", "Called", "Images"], &rows)
+}
+
 /// The confusion matrix and the classes one by one.
 pub(crate) fn confusion(contents: &Contents) -> String {
     let (s, classes) = (contents.summary, &contents.metadata.classes);
+    let mut listed: Vec<&eval::summary::ClassSummary> = s.per_class.iter().collect();
+    let mut caption = "Each class against the rest".to_owned();
+    if listed.len() > CLASSES {
+        listed.retain(|class| class.support > 0);
+        listed.sort_by(|a, b| a.recall.unwrap_or(1.0).total_cmp(&b.recall.unwrap_or(1.0)));
+        listed.truncate(CLASSES);
+        caption = format!(
+            "Each class against the rest: the {} that are found least often, and {} more",
+            listed.len(),
+            classes.len() - listed.len()
+        );
+    }
     let called: Vec<String> = classes.iter().map(|class| format!("called {class}")).collect();
     let mut header = vec!["Truth"];
     header.extend(called.iter().map(String::as_str));
     let row = |(class, counts): (&String, &Vec<usize>)| {
         std::iter::once(class.clone()).chain(counts.iter().map(usize::to_string)).collect()
     };
-    let rows: Vec<Vec<String>> = classes.iter().zip(&s.confusion.rows).map(row).collect();
-    let per_class: Vec<Vec<String>> = s
-        .per_class
+    let rows = || classes.iter().zip(&s.confusion.rows).map(row).collect::<Vec<Vec<String>>>();
+    let matrix = match classes.len() {
+        ..=MATRIX => table("Images by class and call", &header, &rows()),
+        _ => confusions(contents),
+    };
+    let per_class: Vec<Vec<String>> = listed
         .iter()
         .map(|c| {
             let with = |value, ci| format!("{} {}", number(value), interval(ci)).trim_end().to_owned();
@@ -234,19 +291,14 @@ pub(crate) fn confusion(contents: &Contents) -> String {
                 c.support.to_string(),
                 with(c.precision, c.precision_ci),
                 with(c.recall, c.recall_ci),
-                number(c.f1),
+                with(c.f1, c.f1_ci),
                 with(c.auroc, c.auroc_ci),
             ]
         })
         .collect();
     format!(
-        "<h2 id=\"confusion\">Confusion matrix</h2>{}{}",
-        table("Images by class and call", &header, &rows),
-        table(
-            "Each class against the rest",
-            &["Class", "Images", "Precision", "Recall", "F1", "AUROC"],
-            &per_class
-        )
+        "<h2 id=\"confusion\">Confusion matrix</h2>{matrix}{}",
+        table(&caption, &["Class", "Images", "Precision", "Recall", "F1", "AUROC"], &per_class)
     )
 }
 

@@ -108,6 +108,11 @@ fn corpus() -> Vec<Vec<u8>> {
     let length = (bytes.len() - head) as u16;
     let block = [&[1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &bytes[head..]].concat();
     corpus.push([&bytes[..head], &block].concat());
+    // Without preamble and meta information, with letters that are no value representation.
+    let mut file = Writer::bare(true, false);
+    file.text(0x0008_0060, b"CS", "DX").push(&[0x18, 0, 0x15, 0, b'?', b'?', 2, 0, b'C', b' ']);
+    file.image("MONOCHROME2", [2, 3], [12, 12], 0);
+    corpus.push(file.raw(0x7fe0_0010, b"OW", &[7; 10]).bytes());
     corpus.extend(shared());
     corpus
 }

@@ -365,13 +365,13 @@ fn headers_with_gaps() {
     let file = |photometric: Option<&str>, change: &dyn Fn(u32, u16) -> Option<Vec<u16>>| {
         let mut file = Writer::new(EXPLICIT);
         for (tag, word) in words {
-            change(tag, word).map(|words| {
+            if let Some(words) = change(tag, word) {
                 file.words(tag, b"US", &words);
-            });
+            }
         }
-        photometric.map(|text| {
+        if let Some(text) = photometric {
             file.text(0x0028_0004, b"CS", text);
-        });
+        }
         file.words(PIXELS, b"OW", &VALUES).bytes()
     };
     for (tag, note) in [

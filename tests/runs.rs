@@ -493,8 +493,13 @@ fn an_evaluation_remembers_the_groups_of_the_run() {
         assert_ne!(wider, evaluate(data, &["--group-by", "*"]).json()["accuracy_ci"], "{data}");
         assert_eq!(evaluate(data, &["--group-by", "*"]).json()["groups"], 8, "{data}");
     }
-    // Where they do not fit, that is said.
-    fs::rename(folder.join("other/disc/testp0_0.png"), folder.join("other/disc/plain.png")).unwrap();
+    // Where they fit nothing, that is said.
+    for class in ["disc", "empty"] {
+        for (i, entry) in fs::read_dir(folder.join("other").join(class)).unwrap().enumerate() {
+            fs::rename(entry.unwrap().path(), folder.join("other").join(class).join(format!("x{i}.png")))
+                .unwrap();
+        }
+    }
     let ended = evaluate("other", &[]);
     assert!(
         ended.json()["groups"].is_null() && ended.stderr.contains("which does not fit here"),

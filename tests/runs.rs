@@ -383,6 +383,8 @@ fn one_run_at_a_time_in_a_folder() {
     }
     if folder.join("run/best.safetensors").exists() {
         vertebra(folder, &["report", "run"]).fails(1, &[&held]);
+        let write = ["evaluate", "run", "data", "--split", "val", "--threshold", "0.4", "--write"];
+        vertebra(folder, &write).fails(1, &[&held]);
     }
     train(folder, "data", "run", &[]).fails(1, &["run: "]);
     // Killed, it leaves nothing that is in the way.

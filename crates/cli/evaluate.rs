@@ -16,7 +16,7 @@ use model::{Metadata, Model, ThresholdEvidence};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Classifier, Evaluation, Looks, Opening, Openings, Question};
+use train::{Classifier, Evaluation, Looks, Opening, Openings, Question, RunLock};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -245,6 +245,8 @@ fn write_threshold(
     split: &str,
     value: f64,
 ) -> Result<(), Failure> {
+    // Nobody else writes into a run meanwhile.
+    let _lock = path.is_dir().then(|| RunLock::acquire(path)).transpose()?;
     let mut metadata = metadata.clone();
     let positive = metadata.classes[evaluation.positive()].clone();
     let before = metadata.threshold.take();

@@ -518,7 +518,7 @@ fn sentences_are_true_at_the_edges() {
     let flat = folder.join("flat");
     for split in ["train", "val", "test"] {
         for class in ["disc", "empty"] {
-            copy(&folder.join("data").join(split).join(class), &flat.join(class).join(split));
+            copy(&folder.join("data").join(split).join(class), &flat.join(class).join(format!("of-{split}")));
         }
     }
     let ended = train(folder, "flat", "run", &["--epochs", "2"]).ok();

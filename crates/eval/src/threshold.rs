@@ -81,8 +81,9 @@ impl Threshold {
         Self { value, rule: format!("the rest of {positive} from p = {:.4}: {}", self.value, self.rule) }
     }
 
-    /// The threshold with the largest sensitivity + specificity - 1 (Youden 1950); of equals, the one with the higher
-    /// sensitivity. `None` with one class only.
+    /// The threshold with the largest sensitivity + specificity - 1 (Youden 1950). Where 0.5 is as good as any, it stays
+    /// 0.5: what was minimised in training puts the boundary there, and between scores that no sample lies between, a
+    /// chosen number would be chance. Of other equals, the one with the higher sensitivity. `None` with one class only.
     pub fn youden(probabilities: &[f64], positive: &[bool]) -> Option<Self> {
         let cuts: Vec<Cut> = Ranking::new(probabilities, positive).cuts().collect();
         let total = cuts.last()?;
@@ -92,10 +93,9 @@ impl Threshold {
         // Compared as whole numbers in f64, so equals are exactly equal.
         let index = |cut: &Cut| cut.positives * total.negatives - cut.negatives * total.positives;
         let best = (0..cuts.len()).max_by(|&a, &b| index(&cuts[a]).total_cmp(&index(&cuts[b])))?;
-        Some(Self {
-            value: below(&cuts, best),
-            rule: "largest sensitivity + specificity - 1 (Youden)".to_owned(),
-        })
+        let at_half = cuts.iter().rfind(|cut| cut.score >= 0.5).map_or(0.0, index);
+        let value = if at_half == index(&cuts[best]) { 0.5 } else { below(&cuts, best) };
+        Some(Self { value, rule: "largest sensitivity + specificity - 1 (Youden)".to_owned() })
     }
 
     /// The highest threshold whose sensitivity is `sensitivity` or more: the most specific one that finds enough.

@@ -124,6 +124,21 @@ fn thresholds_stand_between_scores() {
     assert_eq!(tight.value, next);
 }
 
+/// A gap that no sample lies in does not move the boundary away from where training put it.
+#[test]
+fn a_threshold_leaves_one_half_only_for_a_reason() {
+    let labels = [true, true, false, false];
+    for scores in [[0.999, 0.98, 0.45, 0.1], [0.6, 0.51, 0.01, 0.002], [0.9, 0.5, 0.4, 0.3]] {
+        let chosen = Threshold::youden(&scores, &labels).expect("two classes");
+        assert_eq!(chosen.value, 0.5, "{scores:?}");
+    }
+    // Here 0.5 calls a negative positive, or misses a positive.
+    let high = Threshold::youden(&[0.999, 0.98, 0.6, 0.1], &labels).expect("two classes");
+    close(high.value, 0.79);
+    let low = Threshold::youden(&[0.999, 0.4, 0.2, 0.1], &labels).expect("two classes");
+    close(low.value, 0.3);
+}
+
 #[test]
 fn predictive_values_follow_the_prevalence() {
     // Sensitivity 0.9, specificity 0.95, prevalence 1 %: 9 true among 58.5 called of 1,000.

@@ -46,5 +46,6 @@ pub use resize::resize;
 pub use shell::quote;
 pub use split::{Split, split_groups};
 pub use stream::Stream;
+pub use table::{Record, Table};
 pub use walk::EXTENSIONS;
 pub use warp::View;

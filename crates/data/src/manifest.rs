@@ -15,7 +15,7 @@ use crate::Error;
 use crate::dataset::{Dataset, Read, Row, Sample};
 use crate::passed::PassedOver;
 use crate::split_names::{one_name_each, taken_as};
-use crate::table::{Record, Table, at_line, text};
+use crate::table::{Record, Table, at_line};
 
 /// Where the columns with a meaning are.
 struct Columns {
@@ -62,7 +62,7 @@ pub(crate) fn read(source: &Path, missing: bool) -> Result<Dataset, Error> {
         if let Some(first) = seen.insert(row.path.clone(), record.line) {
             return Err(refuse(format!("expected every path once, found {} in line {first} too", row.name)));
         }
-        if let Some(name) = columns.split.and_then(|at| text(&record.cells[at]).ok())
+        if let Some(name) = columns.split.and_then(|at| record.text(at).ok())
             && !splits.contains(&name)
         {
             splits.push(name);
@@ -83,7 +83,7 @@ pub(crate) fn read(source: &Path, missing: bool) -> Result<Dataset, Error> {
 }
 
 fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Result<Row, String> {
-    let cell = |column: usize| text(&record.cells[column]);
+    let cell = |column: usize| record.text(column);
     let optional = |column: Option<usize>| -> Result<Option<&str>, String> {
         Ok(column.map(cell).transpose()?.filter(|text| !text.is_empty()))
     };

@@ -21,24 +21,38 @@ use crate::decode::read_file;
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// A table with named columns.
-pub(crate) struct Table {
+pub struct Table {
     /// The names, without space around them.
     pub header: Vec<String>,
+    /// The rows below it that have a value.
     pub rows: Vec<Record>,
     /// Columns with values that were passed over, as they have no name.
     pub nameless: usize,
 }
 
 /// A row that has a value.
-pub(crate) struct Record {
+pub struct Record {
     /// Where it begins, counted as an editor does, from 1.
     pub line: usize,
     /// As many as the header has.
     pub cells: Vec<Vec<u8>>,
 }
 
+impl Record {
+    /// A cell as text, without space around it.
+    ///
+    /// # Errors
+    /// What is no UTF-8, and what to do.
+    pub fn text(&self, column: usize) -> Result<&str, String> {
+        text(&self.cells[column])
+    }
+}
+
 impl Table {
-    /// Reads the file at `path`, which should have the columns `wanted`.
+    /// Reads the file at `path`, which should have the columns `wanted` (whoever needs them asks whether it has).
+    ///
+    /// # Errors
+    /// A file that is no table, or a row that has not the fields of the header, by its line.
     pub fn read(path: &Path, wanted: &[&str]) -> Result<Self, Error> {
         let refuse = |reason: String| Error::dataset(path, reason);
         let bytes = read_file(path)?;
@@ -102,7 +116,7 @@ pub(crate) fn at_line(path: &Path, line: usize, reason: impl std::fmt::Display) 
 ///
 /// # Errors
 /// What is no UTF-8, and what to do.
-pub(crate) fn text(cell: &[u8]) -> Result<&str, String> {
+fn text(cell: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(cell).map(str::trim).map_err(|error| {
         let (at, shown) = (error.valid_up_to(), String::from_utf8_lossy(cell));
         let byte = cell[at];

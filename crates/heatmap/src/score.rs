@@ -3,7 +3,7 @@
 //! Only images that were rightly called positive count: where the network missed, there is nothing to point at.
 
 use crate::Heatmap;
-use data::Placement;
+use data::{Placement, Table};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
@@ -57,34 +57,29 @@ impl Localisation {
     }
 }
 
-/// The boxes in a CSV table with the columns `path,x0,y0,x1,y1` (others are passed over), by path.
+/// The boxes in a CSV table with the columns `path,x0,y0,x1,y1` (others are passed over), by path with `/` between folders.
 ///
 /// # Errors
 /// In words, with the line.
 pub fn read_truth(path: &Path) -> Result<HashMap<String, Box2d>, String> {
-    let failed = |error: csv::Error| format!("{}: {error}", path.display());
-    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(failed)?;
-    let header = table.headers().map_err(failed)?.clone();
+    let table = Table::read(path, &["path", "x0", "y0", "x1", "y1"]).map_err(|error| error.to_string())?;
     let column = |name: &str| {
-        let found = || format!("{}: expected a column {name}, found {}", path.display(), join(&header));
-        header.iter().position(|column| column == name).ok_or_else(found)
+        let found =
+            || format!("{}: expected a column {name}, found {}", path.display(), table.header.join(", "));
+        table.header.iter().position(|column| column.eq_ignore_ascii_case(name)).ok_or_else(found)
     };
     let (name, edges) = (column("path")?, [column("x0")?, column("y0")?, column("x1")?, column("y1")?]);
     let mut boxes = HashMap::new();
-    for record in table.records() {
-        let record = record.map_err(failed)?;
-        let line = record.position().map_or(0, |position| position.line());
+    for record in &table.rows {
+        let at_line = |reason: String| format!("{}: line {}: {reason}", path.display(), record.line);
         let number = |column: usize| {
-            let bad =
-                || format!("{}: line {line}: expected a number, found {}", path.display(), &record[column]);
-            record[column].parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(bad)
+            let text = record.text(column).map_err(at_line)?;
+            let bad = || at_line(format!("expected a number, found {text}"));
+            text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(bad)
         };
         let [x0, y0, x1, y1] = edges.map(number);
-        boxes.insert(record[name].to_owned(), Box2d { x0: x0?, y0: y0?, x1: x1?, y1: y1? });
+        let name = record.text(name).map_err(at_line)?.replace('\\', "/");
+        boxes.insert(name, Box2d { x0: x0?, y0: y0?, x1: x1?, y1: y1? });
     }
     Ok(boxes)
-}
-
-fn join(header: &csv::StringRecord) -> String {
-    header.iter().collect::<Vec<_>>().join(", ")
 }

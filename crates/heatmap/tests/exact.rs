@@ -98,8 +98,11 @@ fn truth_is_read_by_its_columns() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("truth.csv");
     std::fs::write(&path, "path,kind,x0,y0,x1,y1\na/1.png,wedge,1,2,3.5,4\n").unwrap();
-    let found = heatmap::read_truth(&path).unwrap();
-    assert_eq!(found["a/1.png"], heatmap::Box2d { x0: 1.0, y0: 2.0, x1: 3.5, y1: 4.0 });
+    let want = heatmap::Box2d { x0: 1.0, y0: 2.0, x1: 3.5, y1: 4.0 };
+    assert_eq!(heatmap::read_truth(&path).unwrap()["a/1.png"], want);
+    // As a spreadsheet saves it.
+    std::fs::write(&path, "\u{feff}Path;X0;Y0;X1;Y1;;\r\n\r\na\\1.png;1;2;3.5;4;;\r\n;;;;;;\r\n").unwrap();
+    assert_eq!(heatmap::read_truth(&path).unwrap()["a/1.png"], want);
     for (text, message) in [
         ("path,x0,y0,x1\n", "expected a column y1"),
         ("path,x0,y0,x1,y1\na,1,2,x,4\n", "line 2: expected a number, found x"),

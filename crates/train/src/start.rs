@@ -28,7 +28,15 @@ pub fn open_data_with(
 /// Opens a data set with its groups, and the splits that it gives; `unreadable` as in [`open_data_with`]. All images may be of
 /// one class.
 pub fn grouped(source: &Path, group_by: Option<&str>, unreadable: bool) -> Result<Dataset, Error> {
-    let mut dataset = Dataset::open_cohort(source, unreadable)?;
+    let mut dataset = match Dataset::open_cohort(source, false) {
+        // A file that is not there is one that cannot be read.
+        Err(error) => match Dataset::open_cohort(source, true) {
+            Ok(dataset) if unreadable => dataset,
+            Ok(_) => return Err(Error::Unreadable(error)),
+            Err(_) => return Err(error.into()),
+        },
+        Ok(dataset) => dataset,
+    };
     if let Some(by) = group_by {
         let by: GroupBy = by.parse().map_err(|reason: String| Error::config("group-by", reason, by))?;
         if unreadable { dataset.group_readable_by(&by)? } else { dataset.group_by(&by)? }

@@ -3,7 +3,7 @@
 use crate::dicom;
 
 /// As much of a file as [`Content::of`] needs to see.
-pub(crate) const HEAD_BYTES: usize = 4096;
+pub(crate) const HEAD_BYTES: usize = dicom::SNIFFED_BYTES;
 
 /// What bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -203,7 +203,8 @@ fn a_manifest_of_a_spreadsheet_trains() {
     let bad = rows.replace("data\\train\\empty\\3.png", "data\\train\\empty\\none.png");
     put(folder.path(), "bad.csv", bad.as_bytes());
     vertebra(folder.path(), &["audit", "bad.csv"]).fails(1, &["data/train/empty/none.png"]);
-    train(folder.path(), "bad.csv", "bad", &[]).fails(1, &["bad.csv: line 5: data\\train\\empty\\none.png", "--skip-unreadable"]);
+    train(folder.path(), "bad.csv", "bad", &[])
+        .fails(1, &["bad.csv: line 5: data\\train\\empty\\none.png", "--skip-unreadable"]);
 }
 
 /// A set with one image in many cut off, and one that is none.

@@ -67,7 +67,7 @@ impl DataArgs {
         check_classes(&metadata.classes, &part, &dataset)?;
         if self.skip_unreadable {
             let counter = Counter::new(part.len());
-            dataset.leave_out_unreadable(&part, most, &|done| counter.show(done, "images checked"))?;
+            dataset.leave_out_unreadable(&part, most, &mut |done| counter.show(done, "images checked"))?;
             part = chosen(&dataset);
         }
         announce(&dataset);

@@ -48,11 +48,19 @@ impl Progress {
     pub fn show(&mut self, event: &Event) {
         self.dashboard.observe(event);
         match event {
-            Event::Checking { images } => {
+            Event::Checking { done: 0, images } => {
+                self.busy = Some(Counter::new(*images));
                 let images = count(*images, "image");
                 note(format_args!("reading {images} once, to leave out those that cannot be read"));
             }
+            Event::Checking { done, .. } => {
+                if let Some(counter) = &self.busy {
+                    counter.show(*done, "images checked");
+                }
+            }
+            Event::Read { .. } => self.busy = None,
             Event::Started { dataset, origin, network, from, steps, images, unknown_contents, .. } => {
+                self.busy = None;
                 describe_data(dataset, *origin);
                 if *unknown_contents {
                     note(

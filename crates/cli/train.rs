@@ -143,7 +143,7 @@ pub struct Args {
     #[arg(long)]
     skip_unreadable: bool,
     /// With --skip-unreadable: the share that may be left out [default: 0.01]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", requires = "skip_unreadable")]
     max_unreadable: Option<f64>,
     /// The positive class (two classes) [default: the one whose name is no negation]
     #[arg(long, value_name = "CLASS")]

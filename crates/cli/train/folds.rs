@@ -35,6 +35,7 @@ pub fn run(
     }
     let result = train::cross_validate(config, folds, resume, stop, &mut |fold, count, event| {
         if let Event::Read { dataset } = event {
+            progress.1.show(event);
             return announce(dataset);
         }
         if progress.0 != fold {

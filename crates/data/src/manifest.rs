@@ -52,10 +52,12 @@ pub(crate) fn read(source: &Path, missing: bool) -> Result<Dataset, Error> {
 
     let mut rows: Vec<Row> = Vec::new();
     let mut seen: HashMap<PathBuf, usize> = HashMap::new();
-    let mut splits = Vec::new();
+    let (mut splits, mut backslashes) = (Vec::new(), 0);
     for record in &table.rows {
         let refuse = |reason: String| at_line(source, record.line, reason);
         let row = row(record, &columns, folder, missing).map_err(refuse)?;
+        let as_given = record.cells[columns.path].contains(&b'\\');
+        backslashes += usize::from(as_given && !row.name.contains('\\'));
         if rows.first().is_some_and(|first| first.split.is_some() != row.split.is_some()) {
             return Err(refuse("expected a split in every row or in none, found both".into()));
         }
@@ -75,6 +77,9 @@ pub(crate) fn read(source: &Path, missing: bool) -> Result<Dataset, Error> {
     one_name_each(splits.iter().copied())
         .map_err(|reason| Error::dataset(source, format!("column \"split\": {reason}")))?;
     let mut notes: Vec<String> = taken_as(splits.into_iter()).into_iter().collect();
+    if backslashes > 0 {
+        notes.push(format!("backslashes are read as slashes in the paths of {backslashes} rows"));
+    }
     if table.nameless > 0 {
         notes.push(format!("columns without a name are not read: {}", table.nameless));
     }

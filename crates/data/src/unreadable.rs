@@ -4,19 +4,19 @@
 //! only, as ever. They keep their place in [`Dataset::samples`], so that the data set is the same one by its fingerprint,
 //! draws the same splits and numbers its images alike; no part of it has them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use tensor::par;
 
 use crate::split::Split;
 use crate::{Dataset, Error, decode};
 
+/// Images that are read before progress is told.
+const AT_ONCE: usize = 128;
 /// Names that an error gives.
 const EXAMPLES: usize = 3;
 
 impl Dataset {
     /// Decodes the images at the indices `part`, and leaves those that cannot be read out of every part from now on.
-    /// `progress` hears from any thread how many are done.
+    /// `progress` hears how many are done.
     ///
     /// # Errors
     /// If more than the share `most` of them cannot be read, or nothing is left of a class in a split that had it.
@@ -24,20 +24,21 @@ impl Dataset {
         &mut self,
         part: &[usize],
         most: f64,
-        progress: &(dyn Fn(usize) + Sync),
+        progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
-        let done = AtomicUsize::new(0);
         let samples = &self.samples;
-        let read = |at: usize| {
-            let sample = &samples[part[at]];
-            let reason = decode(&sample.path).err().map(|error| {
+        let read = |i: usize| {
+            let sample = &samples[i];
+            decode(&sample.path).err().map(|error| {
                 let (message, path) = (error.to_string(), format!("{}: ", sample.path.display()));
                 message.strip_prefix(&path).unwrap_or(&message).to_owned()
-            });
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-            reason
+            })
         };
-        let found = par::map(part.len(), read);
+        let mut found = Vec::with_capacity(part.len());
+        for chunk in part.chunks(AT_ONCE) {
+            found.extend(par::map(chunk.len(), |at| read(chunk[at])));
+            progress(found.len());
+        }
         let count = found.iter().flatten().count();
         let before = self.cells(part);
         for (&i, reason) in part.iter().zip(found) {

@@ -16,6 +16,8 @@ pub enum Event<'a> {
     },
     /// Every image is read once, to leave out those that cannot be.
     Checking {
+        /// How many were read.
+        done: usize,
         /// How many images there are.
         images: usize,
     },

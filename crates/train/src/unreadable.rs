@@ -32,8 +32,11 @@ pub(crate) fn leave_out(
 ) -> Result<(), Error> {
     let is_fold = config.out.parent().is_some_and(is_cross_validation);
     if config.skip_unreadable && !is_fold {
-        observe(&Event::Checking { images: dataset.samples.len() });
-        dataset.leave_out_unreadable(&dataset.all(), config.max_unreadable, &|_| ())?;
+        let (all, images) = (dataset.all(), dataset.samples.len());
+        observe(&Event::Checking { done: 0, images });
+        dataset.leave_out_unreadable(&all, config.max_unreadable, &mut |done| {
+            observe(&Event::Checking { done, images });
+        })?;
     }
     Ok(())
 }

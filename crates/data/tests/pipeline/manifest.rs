@@ -206,6 +206,7 @@ fn a_backslash_may_be_part_of_a_name() {
     let data = Dataset::open(&write(&root, b"path,label\nd\\a\\1.png,a\nd\\b\\3.png,b\n")).unwrap();
     assert_eq!((data.samples[0].bytes, data.samples[0].name.as_str()), (3, "d\\a\\1.png"));
     assert_eq!(data.samples[1].name, "d/b/3.png");
+    assert_eq!(data.notes, ["backslashes are read as slashes in the paths of 1 rows"]);
 }
 
 /// Names of files are bytes on Unix: whatever they are, a manifest that is written can be read.

@@ -42,16 +42,7 @@ pub(crate) fn scan(root: &Path, missing: bool) -> Result<Dataset, Error> {
     match (&splits[..], &others[..]) {
         ([], _) => {
             check_below(root, &tree.images).map_err(refuse)?;
-            let inner = inner_folders(&tree.images, &others);
-            let around = others.first().map_or(root.to_path_buf(), |class| root.join(class));
-            tree.classes(root, 0, Vec::new()).map_err(|error| match (error, inner) {
-                (Error::Dataset { reason, .. }, Some(inner)) => refuse(format!(
-                    "{reason}; if the folders in it ({}) are the classes, give {}",
-                    quoted(inner),
-                    around.display()
-                )),
-                (error, _) => error,
-            })
+            tree.classes(root, 0, Vec::new())
         }
         (splits, []) => {
             one_name_each(splits.iter().copied()).map_err(refuse)?;
@@ -65,13 +56,6 @@ pub(crate) fn scan(root: &Path, missing: bool) -> Result<Dataset, Error> {
             quoted(others)
         ))),
     }
-}
-
-/// The folders of images in what would be the only class, if there are several: perhaps they are the classes.
-fn inner_folders(images: &[Image], classes: &[&str]) -> Option<BTreeSet<String>> {
-    let inner: BTreeSet<String> =
-        images.iter().filter(|image| image.parts.len() > 2).map(|image| image.parts[1].clone()).collect();
-    (classes.len() == 1 && inner.len() > 1).then_some(inner)
 }
 
 const LAYOUTS: &str = "CLASS/ or {train,val,test}/CLASS/";

@@ -99,7 +99,7 @@ enum Reach {
 
 impl Reach {
     /// What stands before the identifier.
-    fn scope<'a>(self, above: &'a str) -> &'a str {
+    fn scope(self, above: &str) -> &str {
         match self {
             Self::All => "",
             Self::Folder => above.trim_end_matches('/').rfind('/').map_or(above, |at| &above[at + 1..]),
@@ -380,6 +380,9 @@ fn joined(alternatives: &[&(String, String)]) -> String {
     alternatives.iter().map(|(before, end)| format!("{before}*{end}")).collect::<Vec<_>>().join("|")
 }
 
+/// What stands behind an identifier, and the classes of its images.
+type Group<'a> = (BTreeSet<&'a str>, BTreeSet<usize>);
+
 struct Judged {
     reach: Reach,
     groups: usize,
@@ -392,7 +395,7 @@ fn judge(dataset: &Dataset, members: &[Member], telling: bool) -> Option<Judged>
     let reach = [Reach::All, Reach::Folder, Reach::Path];
     let reach =
         reach.into_iter().find(|&reach| reach == Reach::Path || !is_counted_anew(members, &keys, reach))?;
-    let mut groups: BTreeMap<(&str, &str), (BTreeSet<&str>, BTreeSet<usize>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), Group> = BTreeMap::new();
     for (member, key) in members.iter().zip(&keys) {
         let group = groups.entry((reach.scope(member.above), member.id)).or_default();
         group.0.insert(key);

@@ -270,7 +270,10 @@ fn schemes() -> Vec<Scheme> {
             for person in 1..100 {
                 for side in ["left", "right"] {
                     add(
-                        format!("{}/{person}_{side}.jpeg", CLASSES[usize::from(side == "left") ^ person % 2]),
+                        format!(
+                            "{}/{person}_{side}.jpeg",
+                            CLASSES[usize::from(side == "left") ^ (person % 2)]
+                        ),
                         &format!("{person}"),
                     );
                 }

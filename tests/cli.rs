@@ -163,9 +163,9 @@ fn predict_writes_a_line_an_input_and_goes_on_after_a_bad_one() {
         ["predict", run, "data/test/*/no.png", "data/test/em*/?.png", "--format", "csv", "--top", "1"];
     let ended = vertebra(folder.path(), &arguments).fails(1, &["data/test/*/no.png"]);
     let lines: Vec<&str> = ended.stdout.lines().collect();
-    assert_eq!(lines[0], "path,label,probability,p_disc,p_empty,error");
+    assert_eq!(lines[0], "path,label,probability,p_disc,p_empty,error,decision,larger");
     assert_eq!(lines.len(), 1 + 1 + 4);
-    assert!(lines.iter().all(|line| line.split(',').count() == 6), "{lines:?}");
+    assert!(lines.iter().all(|line| line.split(',').count() == 8), "{lines:?}");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn predictions_are_those_of_the_run() {
             .lines()
             .find(|line| line.starts_with(&predicted))
             .unwrap_or_else(|| panic!("{predicted}: {said}"));
-        assert!(line.ends_with(&format!("{p},{q},")), "{line}");
+        assert!(line.contains(&format!(",{p},{q},,")), "{line}");
     }
 }
 

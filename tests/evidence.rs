@@ -165,8 +165,11 @@ fn heatmaps_are_pictures_that_lines_name() {
         &["predict", "run", "data/test/disc/0.png", "--heatmap", "maps", "--format", "csv"],
     );
     let csv = csv.ok().stdout;
-    assert!(csv.starts_with("path,label,probability,p_disc,p_empty,heatmap,error\n"), "{csv}");
-    assert!(csv.contains("maps/data_test_disc_0.png.png,\n"), "{csv}");
+    assert!(
+        csv.starts_with("path,label,probability,p_disc,p_empty,heatmap,error,decision,larger\n"),
+        "{csv}"
+    );
+    assert!(csv.contains("maps/data_test_disc_0.png.png,,"), "{csv}");
 }
 
 #[test]

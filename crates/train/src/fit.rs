@@ -107,7 +107,7 @@ pub fn fit(
         best: best_loss.map(|loss| (best_epoch, loss)),
         unknown_contents: likeness == Some(Likeness::SameSizes),
     });
-    if let Some(head) = head.filter(|_| run.position.step == 0) {
+    if let Some(head) = head.filter(|_| !resume) {
         (run.observe)(&Event::Initialised(&head));
     }
     if run.train()? {

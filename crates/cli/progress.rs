@@ -277,7 +277,7 @@ mod tests {
     fn row() -> Epoch {
         Epoch {
             epoch: 7,
-            train_loss: 0.69314,
+            train_loss: 0.6925,
             val_loss: 0.68,
             val_accuracy: 0.5,
             val_auroc: Some(0.4996),
@@ -291,12 +291,12 @@ mod tests {
     #[test]
     fn an_epoch_is_a_line_of_eighty_columns() {
         let line = epoch_line(&row(), 30);
-        assert_eq!(line, "epoch  7/30  loss 0.6931  val 0.6800  acc 0.500  AUROC 0.500  112/s  0:12  best");
+        assert_eq!(line, "epoch  7/30  loss 0.6925  val 0.6800  acc 0.500  AUROC 0.500  112/s  0:12  best");
         assert!(line.len() <= 80);
         let plain = Epoch { best: false, val_auroc: None, images_per_second: 3.25, ..row() };
         assert_eq!(
             epoch_line(&plain, 100),
-            "epoch   7/100  loss 0.6931  val 0.6800  acc 0.500  AUROC -  3.2/s  0:12"
+            "epoch   7/100  loss 0.6925  val 0.6800  acc 0.500  AUROC -  3.2/s  0:12"
         );
         for (epochs, loss, seconds, speed) in
             [(1000, 12.3456, 4000.0, 11_234.0), (1_000_000, 1e30, 1e6, 1e5), (5, f64::MAX, 0.0, 0.0)]

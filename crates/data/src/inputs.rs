@@ -4,13 +4,10 @@
 //! order of path. Invariant: what cannot be found or entered is an item of its own, in its place, and never ends the
 //! sequence; what is passed over is counted.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, BufRead, Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-
-use globset::{GlobBuilder, GlobMatcher};
 
 use crate::MAX_FILE_BYTES;
 use crate::content::{Content, HEAD_BYTES};
@@ -147,44 +144,20 @@ fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// A pattern of paths. `globset` takes `?` and `[...]` for one byte, so letters beyond ASCII are put as one byte each: those
-/// of the pattern by a control character of their own, all others by one that stands for none of them.
-struct Pattern {
-    matcher: GlobMatcher,
-    letters: BTreeMap<char, char>,
-}
-
-/// Control characters, which no name has, for the letters of a pattern.
-const STAND_INS: std::ops::RangeInclusive<u8> = 1..=31;
-const ANY_OTHER: char = '\x7f';
+/// A pattern of paths, where only `**` reaches into folders.
+struct Pattern(glob::Pattern);
 
 impl Pattern {
     fn new(text: &str) -> Result<Self, String> {
-        let mut letters = BTreeMap::new();
-        let mut free = STAND_INS.map(char::from);
-        for letter in text.chars().filter(|letter| !letter.is_ascii()) {
-            if !letters.contains_key(&letter) {
-                let stand_in = free
-                    .next()
-                    .ok_or("expected fewer letters beyond ASCII in a pattern, found more than 31")?;
-                letters.insert(letter, stand_in);
-            }
-        }
-        let glob = GlobBuilder::new(&in_bytes(text, &letters)).literal_separator(true).build();
-        let matcher =
-            glob.map_err(|error| format!("expected a pattern, found {}", error.kind()))?.compile_matcher();
-        Ok(Self { matcher, letters })
+        let pattern = glob::Pattern::new(text);
+        pattern.map(Self).map_err(|error| format!("expected a pattern, found {}", error.msg))
     }
 
     fn fits(&self, path: &Path) -> bool {
+        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
         let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        self.matcher.is_match(in_bytes(&parts.join("/"), &self.letters))
+        self.0.matches_with(&parts.join("/"), options)
     }
-}
-
-fn in_bytes(text: &str, letters: &BTreeMap<char, char>) -> String {
-    let stand_in = |c: char| if c.is_ascii() { c } else { letters.get(&c).copied().unwrap_or(ANY_OTHER) };
-    text.chars().map(stand_in).collect()
 }
 
 /// What stdin holds: one image, or a path a line. An image is known by how it begins, or by a byte 0, which no path has.

@@ -137,7 +137,7 @@ fn shift(x: &[f64], happened: &[bool], weights: &[f64], start: f64) -> f64 {
         }
         let step = (events - expected) / slope;
         shift += step;
-        if !(shift.abs() < 100.0) {
+        if shift.is_nan() || shift.abs() >= 100.0 {
             break;
         }
         if step.abs() < 1e-7 {

@@ -6,6 +6,9 @@ use eval::scoring::{brier, log_loss};
 use eval::{Confusion, Input, Interval, Summary, Threshold, argmax, auprc};
 use tensor::Rng;
 
+/// What is worked out from labels and probabilities `[n, classes]`.
+type Statistic<'a> = &'a dyn Fn(&[usize], &[f64]) -> Option<f64>;
+
 const DRAWS: usize = 400;
 
 fn names(count: usize) -> Vec<String> {
@@ -88,9 +91,8 @@ fn every_interval_is_that_of_a_plain_bootstrap() {
         };
         let all: Vec<(Vec<usize>, Vec<f64>)> =
             draws(grouped.then_some(groups), 90).iter().map(|chosen| rows(chosen)).collect();
-        let of = |value: &dyn Fn(&[usize], &[f64]) -> Option<f64>| {
-            percentiles(all.iter().filter_map(|(labels, p)| value(labels, p)).collect())
-        };
+        let of =
+            |value: Statistic| percentiles(all.iter().filter_map(|(labels, p)| value(labels, p)).collect());
         close(found.brier_ci, of(&|labels, p| Some(brier(p, classes, labels))), 1e-12);
         close(found.log_loss_ci, of(&|labels, p| Some(log_loss(p, classes, labels))), 1e-12);
         // At a threshold of one half, the call of two classes is the larger probability.

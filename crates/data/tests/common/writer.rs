@@ -31,11 +31,11 @@ impl Writer {
     }
 
     fn word(&mut self, word: u16) {
-        self.bytes.extend(if self.big_endian { word.to_be_bytes() } else { word.to_le_bytes() });
+        self.push(&if self.big_endian { word.to_be_bytes() } else { word.to_le_bytes() });
     }
 
     fn double(&mut self, number: u32) {
-        self.bytes.extend(if self.big_endian { number.to_be_bytes() } else { number.to_le_bytes() });
+        self.push(&if self.big_endian { number.to_be_bytes() } else { number.to_le_bytes() });
     }
 
     pub fn head(&mut self, tag: u32, vr: &[u8; 2], length: u32) {

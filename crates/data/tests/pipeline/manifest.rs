@@ -219,7 +219,7 @@ fn names_that_are_no_text_survive_a_manifest() {
     for (i, name) in odd.iter().enumerate() {
         let class = root.path().join(["a", "b"][i % 2]);
         fs::create_dir_all(&class).unwrap();
-        fs::write(class.join(std::ffi::OsString::from_vec(name.to_vec())), [b'x'; 9][..=i].to_vec()).unwrap();
+        fs::write(class.join(std::ffi::OsString::from_vec(name.to_vec())), &[b'x'; 9][..=i]).unwrap();
     }
     let data = Dataset::open(root.path()).unwrap();
     assert_eq!(data.samples.len(), odd.len());

@@ -154,7 +154,7 @@ impl Pattern {
     }
 
     fn fits(&self, path: &Path) -> bool {
-        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+        let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
         let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         self.0.matches_with(&parts.join("/"), options)
     }

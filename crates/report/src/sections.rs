@@ -40,16 +40,23 @@ pub(crate) fn result(contents: &Contents) -> String {
     // Of a proportion: how its interval was made, or why there is none.
     let exact = |value: Option<f64>, ci: Option<eval::Interval>| match (value, ci, s.groups) {
         (None, ..) => "no image to count",
-        (_, None, _) if s.positive_class.is_none() => "mean over classes; see each class",
         (_, None, _) => "",
         (.., Some(_)) => "exact, by group",
         (.., None) => "exact, by image",
     };
     let proportion = |name: &str, value, ci| row(name, value, ci, exact(value, ci));
+    // With more than two classes these two are means over the classes, which are no proportions.
+    let rate =
+        |name: &str, value, ci: Option<eval::Interval>| match (s.positive_class.is_none(), ci, s.groups) {
+            (false, ..) => proportion(name, value, ci),
+            (true, None, _) => row(name, value, ci, "mean over classes; see each class"),
+            (true, Some(_), Some(_)) => row(name, value, ci, "mean over classes, bootstrap by group"),
+            (true, Some(_), None) => row(name, value, ci, "mean over classes, bootstrap by image"),
+        };
     let mut rows = vec![
         row("AUROC", s.auroc, s.auroc_ci, of_auroc),
-        proportion("Sensitivity", s.sensitivity, s.sensitivity_ci),
-        proportion("Specificity", s.specificity, s.specificity_ci),
+        rate("Sensitivity", s.sensitivity, s.sensitivity_ci),
+        rate("Specificity", s.specificity, s.specificity_ci),
         proportion("Accuracy", s.accuracy, s.accuracy_ci),
     ];
     if s.positive_class.is_some() {

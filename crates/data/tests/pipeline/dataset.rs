@@ -188,7 +188,7 @@ fn a_manifest() {
     assert_eq!(data.samples[1].group.as_deref(), Some("m"));
     let error = data.group_by(&GroupBy::Column("age".into())).unwrap_err().to_string();
     assert!(error.contains("expected the column \"age\", found these to group by: sex"), "{error}");
-    let error = data.group_by(&GroupBy::Name("x/*.png".into())).unwrap_err().to_string();
+    let error = data.group_by(&GroupBy::Name("y/*.png".into())).unwrap_err().to_string();
     assert!(error.contains("found none among 3, for example"), "{error}");
 }
 

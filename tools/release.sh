@@ -4,7 +4,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 target=$(rustc -vV | sed -n 's/^host: //p')
-RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile dist --bin vertebra --target "$target"
+# Relative relocations in packed form (DT_RELR): a static executable that can lie anywhere has thousands, 24 bytes each.
+RUSTFLAGS="-C target-feature=+crt-static" cargo rustc --locked --profile dist --bin vertebra --target "$target" -- \
+    -C link-arg=-Wl,-z,pack-relative-relocs
 binary=${CARGO_TARGET_DIR:-target}/$target/dist/vertebra
 
 linked=$(ldd "$binary" 2>&1 || true)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::common::Writer;
+use crate::dicom_tags::{EXPLICIT, PATIENT, PIXELS, STUDY};
 use data::dicom::{self, Stored};
 use data::{Dataset, GroupBy};
 use md5::{Digest, Md5};
@@ -90,11 +91,11 @@ fn lossy_files_are_close_to_their_originals() {
 }
 
 fn sample(path: &Path, patient: &str, study: &str) {
-    let mut file = Writer::new("1.2.840.10008.1.2.1");
+    let mut file = Writer::new(EXPLICIT);
     // The head of a file is read first; here the element of interest lies behind it.
     file.raw(0x0009_1010, b"UN", &vec![0; 100_000]);
-    file.text(0x0010_0020, b"LO", patient).text(0x0020_000d, b"UI", study);
-    file.image("MONOCHROME2", [1, 2], [8, 8], 0).raw(0x7fe0_0010, b"OB", &[1, 2]);
+    file.text(PATIENT, b"LO", patient).text(STUDY, b"UI", study);
+    file.image("MONOCHROME2", [1, 2], [8, 8], 0).raw(PIXELS, b"OB", &[1, 2]);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, file.bytes()).unwrap();
 }

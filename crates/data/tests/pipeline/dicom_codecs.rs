@@ -1,14 +1,9 @@
 //! Compressed pixel data, with encoders of other hands where there are any, and small ones here where there are none.
 
 use crate::common::{Writer, codes};
+use crate::dicom_tags::{BASELINE, JPEG_2000, JPEG_LS, LOSSLESS, RLE};
 use data::dicom;
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
-
-const RLE: &str = "1.2.840.10008.1.2.5";
-const BASELINE: &str = "1.2.840.10008.1.2.4.50";
-const LOSSLESS: &str = "1.2.840.10008.1.2.4.57";
-const JPEG_LS: &str = "1.2.840.10008.1.2.4.80";
-const JPEG_2000: &str = "1.2.840.10008.1.2.4.90";
 
 fn read(
     syntax: &str,

@@ -3,28 +3,12 @@
 //! the formulas of PS3.3 sections C.11.1 and C.11.2.
 
 use crate::common::Writer;
+use crate::dicom_tags::{
+    BIG_ENDIAN, BIPLANE, CENTER, DESCRIPTOR, DX, EXPLICIT, FUNCTION, INTERCEPT, MODALITY, MODALITY_LUT,
+    PIXELS, PLANAR, SEQUENCE_END, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH, XA, XRF,
+};
 use data::dicom::{self, Function, ImageDescription, Modality, Voi};
 use data::{Picture, decode_bytes};
-
-const EXPLICIT: &str = "1.2.840.10008.1.2.1";
-const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
-const SOP_CLASS: u32 = 0x0008_0016;
-const MODALITY: u32 = 0x0008_0060;
-const CENTER: u32 = 0x0028_1050;
-const WIDTH: u32 = 0x0028_1051;
-const INTERCEPT: u32 = 0x0028_1052;
-const SLOPE: u32 = 0x0028_1053;
-const FUNCTION: u32 = 0x0028_1056;
-const MODALITY_LUT: u32 = 0x0028_3000;
-const VOI_LUT: u32 = 0x0028_3010;
-const DESCRIPTOR: u32 = 0x0028_3002;
-const TABLE: u32 = 0x0028_3006;
-const PIXELS: u32 = 0x7fe0_0010;
-
-const XA: &str = "1.2.840.10008.5.1.4.1.1.12.1";
-const XRF: &str = "1.2.840.10008.5.1.4.1.1.12.2";
-const BIPLANE: &str = "1.2.840.10008.5.1.4.1.1.12.3";
-const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 
 /// A row of 16-bit MONOCHROME2.
 fn row(values: &[u16], extra: impl Fn(&mut Writer)) -> Vec<u8> {
@@ -301,7 +285,7 @@ fn empty_tables() {
         check(
             &|file| {
                 file.head(sequence, b"SQ", u32::MAX);
-                file.head(0xfffe_e0dd, b"  ", 0);
+                file.head(SEQUENCE_END, b"  ", 0);
             },
             false,
         );
@@ -370,7 +354,7 @@ fn tables_as_they_are_written() {
 fn chroma_of_every_column_or_every_other() {
     let file = |columns: u16, planar: u16, bytes: &[u8]| {
         let mut file = Writer::new(EXPLICIT);
-        file.image("YBR_FULL_422", [1, columns], [8, 8], 0).words(0x0028_0006, b"US", &[planar]);
+        file.image("YBR_FULL_422", [1, columns], [8, 8], 0).words(PLANAR, b"US", &[planar]);
         decode_bytes("x", &file.raw(PIXELS, b"OB", bytes).bytes()).map(|picture| picture.samples)
     };
     let gray = |levels: &[f32]| levels.iter().flat_map(|&level| [level; 3]).collect::<Vec<_>>();

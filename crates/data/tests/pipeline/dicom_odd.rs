@@ -2,17 +2,11 @@
 //! with their values. Every file holds the same image; what differs is how it is written.
 
 use crate::common::Writer;
+use crate::dicom_tags::{
+    BIG_ENDIAN, CENTER, CR, EXPLICIT, FRAMES, FUNCTION, IMPLICIT, ITEM, ITEM_END, MODALITY, PATIENT, PIXELS,
+    RLE, SEQUENCE_END, SOP_CLASS, UNDEFINED, WIDTH,
+};
 use data::{decode_bytes, dicom};
-
-const IMPLICIT: &str = "1.2.840.10008.1.2";
-const EXPLICIT: &str = "1.2.840.10008.1.2.1";
-const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
-const RLE: &str = "1.2.840.10008.1.2.5";
-const PIXELS: u32 = 0x7fe0_0010;
-const ITEM: u32 = 0xfffe_e000;
-const ITEM_END: u32 = 0xfffe_e00d;
-const SEQUENCE_END: u32 = 0xfffe_e0dd;
-const UNDEFINED: u32 = u32::MAX;
 
 /// What the image holds: 2 rows of 3.
 const VALUES: [u16; 6] = [1, 2, 3, 300, 4000, 4095];
@@ -43,8 +37,8 @@ fn notes(bytes: &[u8]) -> String {
 }
 
 fn identity(file: &mut Writer) -> &mut Writer {
-    file.text(0x0008_0016, b"UI", "1.2.840.10008.5.1.4.1.1.1").text(0x0008_0060, b"CS", "CR");
-    file.text(0x0010_0020, b"LO", "4711")
+    file.text(SOP_CLASS, b"UI", CR).text(MODALITY, b"CS", "CR");
+    file.text(PATIENT, b"LO", "4711")
 }
 
 fn image(file: &mut Writer) -> &mut Writer {
@@ -174,13 +168,13 @@ fn beginnings() {
                 identity(file);
             }),
             data_set(|file| {
-                file.text(0x0008_0016, b"UI", "1.2.840.10008.5.1.4.1.1.1");
+                file.text(SOP_CLASS, b"UI", CR);
             }),
             data_set(|file| {
-                file.text(0x0008_0005, b"CS", "ISO_IR 100").text(0x0008_0060, b"CS", "DX");
+                file.text(0x0008_0005, b"CS", "ISO_IR 100").text(MODALITY, b"CS", "DX");
             }),
             data_set(|file| {
-                file.text(0x0010_0020, b"LO", "4711");
+                file.text(PATIENT, b"LO", "4711");
             }),
             data_set(|_| {}),
         ];
@@ -335,7 +329,7 @@ fn order_and_what_follows() {
     file.words(PIXELS, b"OW", &VALUES);
     identity(image(&mut file));
     assert_read(&file.bytes(), "pixels first");
-    file.text(0x0028_1051, b"DS", "4096").text(0x0028_1050, b"DS", "2048");
+    file.text(WIDTH, b"DS", "4096").text(CENTER, b"DS", "2048");
     assert_eq!(decode_bytes("x", &file.bytes()).unwrap().samples[5], 255.0);
 
     let whole = with(EXPLICIT, |_| {});
@@ -419,14 +413,14 @@ fn headers_with_gaps() {
     for frames in ["1", "1 ", " 1", "01", "0", "", "-1", "1.0", "1A", "1\\2", "+1", "many"] {
         assert_read(
             &with(EXPLICIT, |file| {
-                file.text(0x0028_0008, b"IS", frames);
+                file.text(FRAMES, b"IS", frames);
             }),
             &format!("{frames:?} frames"),
         );
     }
     assert_refused(
         &with(EXPLICIT, |file| {
-            file.text(0x0028_0008, b"IS", "2");
+            file.text(FRAMES, b"IS", "2");
         }),
         "found 2 frames",
     );
@@ -585,12 +579,8 @@ fn bits_allocated() {
     }
     // A window on values that no 16 bits hold: 1 to 100001.
     let mut file = Writer::new(EXPLICIT);
-    file.image("MONOCHROME2", [1, 4], [32, 20], 0).text(0x0028_1050, b"DS", "50001").text(
-        0x0028_1051,
-        b"DS",
-        "100000",
-    );
-    file.text(0x0028_1056, b"CS", "LINEAR_EXACT");
+    file.image("MONOCHROME2", [1, 4], [32, 20], 0).text(CENTER, b"DS", "50001").text(WIDTH, b"DS", "100000");
+    file.text(FUNCTION, b"CS", "LINEAR_EXACT");
     file.raw(PIXELS, b"OW", &[1u32, 50_001, 75_001, 100_001].map(u32::to_le_bytes).concat());
     let shown = decode_bytes("x", &file.bytes()).unwrap().samples;
     for (found, want) in shown.iter().zip([0.0, 127.5, 191.25, 255.0]) {
@@ -623,7 +613,7 @@ fn what_is_no_image() {
     ] {
         let class = format!("{STORAGE}{class}");
         let mut file = Writer::new(EXPLICIT);
-        assert_refused(&file.text(0x0008_0016, b"UI", &class).bytes(), &format!("found {name}"));
+        assert_refused(&file.text(SOP_CLASS, b"UI", &class).bytes(), &format!("found {name}"));
         // With pixels, and without what the data set says.
         assert_refused(&image(&mut file).words(PIXELS, b"OW", &VALUES).bytes(), &format!("found {name}"));
         let mut meta = Writer::bare(true, false);
@@ -632,16 +622,13 @@ fn what_is_no_image() {
             b"UI",
             EXPLICIT,
         );
-        assert_refused(&meta.text(0x0008_0060, b"CS", "OT").bytes(), &format!("found {name}"));
+        assert_refused(&meta.text(MODALITY, b"CS", "OT").bytes(), &format!("found {name}"));
     }
     for (modality, name) in
         [("SR", "a structured report"), ("PR", "a presentation state"), ("DOC", "an encapsulated document")]
     {
         let mut file = Writer::new(EXPLICIT);
-        assert_refused(
-            &file.text(0x0008_0060, b"CS", modality).bytes(),
-            &format!("without pixel data ({name}"),
-        );
+        assert_refused(&file.text(MODALITY, b"CS", modality).bytes(), &format!("without pixel data ({name}"));
     }
     let mut float = Writer::new(EXPLICIT);
     image(&mut float).raw(0x7fe0_0008, b"OW", &[0; 24]);

@@ -1,24 +1,12 @@
 //! What a DICOM file shows: modality transform, values of interest, inversion, colour; and what is refused.
 
 use crate::common::Writer;
+use crate::dicom_tags::{
+    BIG_ENDIAN, CENTER, DESCRIPTOR, EXPLICIT, FRAMES, FUNCTION, IMPLICIT, INTERCEPT, ITEM, MODALITY,
+    MODALITY_LUT, PADDING, PATIENT, PIXELS, PLANAR, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH,
+};
 use data::dicom::{self, Modality, Voi};
 use data::{Picture, decode_bytes};
-
-const IMPLICIT: &str = "1.2.840.10008.1.2";
-const EXPLICIT: &str = "1.2.840.10008.1.2.1";
-const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
-const SOP_CLASS: u32 = 0x0008_0016;
-const FRAMES: u32 = 0x0028_0008;
-const PLANAR: u32 = 0x0028_0006;
-const PADDING: u32 = 0x0028_0120;
-const CENTER: u32 = 0x0028_1050;
-const WIDTH: u32 = 0x0028_1051;
-const INTERCEPT: u32 = 0x0028_1052;
-const SLOPE: u32 = 0x0028_1053;
-const FUNCTION: u32 = 0x0028_1056;
-const MODALITY_LUT: u32 = 0x0028_3000;
-const VOI_LUT: u32 = 0x0028_3010;
-const PIXELS: u32 = 0x7fe0_0010;
 
 fn show(file: &Writer) -> Picture {
     decode_bytes("x", &file.bytes()).unwrap()
@@ -102,10 +90,10 @@ fn tables() {
         let file = row("MONOCHROME2", &[0, 2, 3, 4, 5, 9], |file| {
             file.text(CENTER, b"DS", "1").text(WIDTH, b"DS", "1");
             file.sequence(MODALITY_LUT, defined, |item| {
-                item.words(0x0028_3002, b"US", &[4, 2, 16]).words(0x0028_3006, b"OW", &[100, 101, 103, 102]);
+                item.words(DESCRIPTOR, b"US", &[4, 2, 16]).words(TABLE, b"OW", &[100, 101, 103, 102]);
             });
             file.sequence(VOI_LUT, defined, |item| {
-                item.words(0x0028_3002, b"US", &[3, 101, 8]).words(0x0028_3006, b"OW", &[51, 102, 255]);
+                item.words(DESCRIPTOR, b"US", &[3, 101, 8]).words(TABLE, b"OW", &[51, 102, 255]);
             });
         });
         let want = [51.0, 51.0, 51.0, 255.0, 102.0, 102.0].map(|level| level / 255.0);
@@ -175,7 +163,7 @@ fn encodings() {
     for syntax in [IMPLICIT, EXPLICIT, BIG_ENDIAN] {
         for defined in [true, false] {
             let mut file = Writer::new(syntax);
-            file.text(0x0008_0060, b"CS", "DX");
+            file.text(MODALITY, b"CS", "DX");
             file.sequence(0x0008_1140, defined, |item| {
                 item.text(0x0008_1150, b"UI", "1.2.3");
                 item.sequence(0x0040_a170, !defined, |inner| {
@@ -232,7 +220,7 @@ fn what_is_no_single_image_is_refused_by_name() {
         Writer::new(EXPLICIT).text(SOP_CLASS, b"UI", "1.2.840.10008.5.1.4.1.1.88.11"),
         "a structured report",
     );
-    refuse(Writer::new(EXPLICIT).text(0x0008_0060, b"CS", "CR"), "without pixel data");
+    refuse(Writer::new(EXPLICIT).text(MODALITY, b"CS", "CR"), "without pixel data");
 
     let coded = |syntax: &str| {
         let mut file = Writer::new(syntax);
@@ -275,7 +263,7 @@ fn lengths_that_lie_are_errors() {
     let mut deep = Writer::new(EXPLICIT);
     for _ in 0..100 {
         deep.head(0x0008_1140, b"SQ", u32::MAX);
-        deep.head(0xfffe_e000, b"  ", u32::MAX);
+        deep.head(ITEM, b"  ", u32::MAX);
     }
     refuse(&deep, "nested at most 32 deep");
 }
@@ -285,7 +273,7 @@ fn a_description_says_how_and_not_who() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image");
     let mut file = Writer::new(EXPLICIT);
-    file.text(0x0008_0060, b"CS", "DX").text(0x0010_0010, b"PN", "Doe^Jane").text(0x0010_0020, b"LO", "4711");
+    file.text(MODALITY, b"CS", "DX").text(0x0010_0010, b"PN", "Doe^Jane").text(PATIENT, b"LO", "4711");
     file.image("MONOCHROME1", [1, 2], [16, 12], 0).text(CENTER, b"DS", "5").text(WIDTH, b"DS", "10");
     file.words(PIXELS, b"OW", &[3, 9]);
     std::fs::write(&path, file.bytes()).unwrap();

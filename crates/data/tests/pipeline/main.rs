@@ -9,6 +9,7 @@ mod dicom_codecs;
 mod dicom_display;
 mod dicom_odd;
 mod dicom_pictures;
+mod dicom_tags;
 mod loader;
 mod manifest;
 mod resize;

@@ -101,6 +101,40 @@ fn a_pattern_that_fits_most_names_groups_those() {
 }
 
 #[test]
+fn without_a_column_patterns_are_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |path: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image::GrayImage::from_pixel(8, 8, image::Luma([90])).save(path).unwrap();
+    };
+    for (class, first) in [("sick", 1), ("well", 20)] {
+        for patient in first..first + 6 {
+            (1..4).for_each(|view| picture(&format!("named/{class}/person{patient}_view{view}.png")));
+        }
+        for name in ["xa", "qk", "mm"] {
+            picture(&format!("plain/{class}/{name}{class}.png"));
+        }
+    }
+    let run = |set: &str, more: &[&str]| {
+        vertebra(folder.path(), &[&["split", set, "--out", "out.csv"][..], more].concat())
+    };
+    for (set, offer) in [("named", "--by 'person*_view'"), ("plain", "--by PATTERN")] {
+        for by in [&[][..], &["--by", "patient"]] {
+            let column = by.last().copied().unwrap_or("group");
+            let found = format!("expected the column \"{column}\", found no column to group by");
+            let said =
+                run(set, &[by, &["--folds", "3"]].concat()).fails(1, &[&found, "'person*_'", offer]).stderr;
+            assert!(!said.contains("these to group by") && !said.contains("COLUMN"), "{said}");
+            // The line that is offered asks for the same folds.
+            let line = said.lines().find(|line| line.ends_with(offer)).unwrap_or_else(|| panic!("{said}"));
+            assert!(line.contains("split") && line.contains("--out out.csv --folds 3 --by"), "{said}");
+        }
+    }
+    run("named", &["--folds", "3", "--by", "person*_view"]).ok();
+}
+
+#[test]
 fn cross_validation_tests_every_image_once() {
     let folder = workspace();
     manifest(folder.path());

@@ -32,7 +32,13 @@ pub fn advice(dataset: &Dataset, option: &str, line: &str) -> String {
         })
         .collect();
     if lines.is_empty() {
-        lines.push(format!("  name a column, or a pattern of the file name such as 'person*_': {line} {option} COLUMN|PATTERN"));
+        let (what, value) = match dataset.columns.is_empty() {
+            true => ("", "PATTERN"),
+            false => ("a column, or ", "COLUMN|PATTERN"),
+        };
+        lines.push(format!(
+            "  name {what}a pattern of the file name such as 'person*_': {line} {option} {value}"
+        ));
     }
     lines.push(format!("  if every image stands alone: {line} {option} '*'"));
     lines.join("\n")

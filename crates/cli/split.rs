@@ -62,13 +62,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let counter = Counter::busy("reading what belongs together");
     let grouped = grouping::group_by(&mut dataset, "--by", by, false);
     drop(counter);
-    if let (Err(Failure::Failed(reason)), None) = (&grouped, &args.by) {
-        return Err(Failure::Failed(format!(
-            "{reason}\n{}",
-            grouping::advice(&dataset, "--by", &again(&args))
-        )));
-    }
-    grouped?;
+    grouped.map_err(|failure| match failure {
+        Failure::Failed(reason) => {
+            Failure::Failed(format!("{reason}\n{}", grouping::advice(&dataset, "--by", &again(&args))))
+        }
+        other => other,
+    })?;
     let folds = match (args.folds, args.leave_one_out) {
         (Some(k), _) => Some(Folds::K(k.into())),
         (None, true) => Some(Folds::LeaveOneGroupOut),
@@ -129,9 +128,25 @@ fn write(args: &Args, dataset: &Dataset, column: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The command line that this one would be with a `--by`, which is to be added.
+/// The command line that this one would be with another `--by`, which is to be added.
 fn again(args: &Args) -> String {
-    format!("{} split {} --out {}", program(), quote(&args.data), quote(&args.out))
+    let mut line = format!("{} split {} --out {}", program(), quote(&args.data), quote(&args.out));
+    if let Some([train, val, test]) = args.fractions {
+        line += &format!(" --fractions {train},{val},{test}");
+    }
+    if let Some(folds) = args.folds {
+        line += &format!(" --folds {folds}");
+    }
+    if args.leave_one_out {
+        line += " --leave-one-out";
+    }
+    if args.seed != 0 {
+        line += &format!(" --seed {}", args.seed);
+    }
+    if args.force.force {
+        line += " --force";
+    }
+    line
 }
 
 /// A line of words on what a part holds.

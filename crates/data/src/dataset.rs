@@ -195,9 +195,7 @@ impl Dataset {
             }
             GroupBy::Column(name) => {
                 let Some(column) = self.columns.iter().position(|column| column == name) else {
-                    let found = self.columns.join(", ");
-                    let reason = format!("expected the column \"{name}\", found these to group by: {found}");
-                    return Err(Error::dataset(&self.source, reason));
+                    return Err(Error::dataset(&self.source, self.without_column(name)));
                 };
                 for sample in &mut self.samples {
                     sample.group = Some(sample.extra[column].clone()).filter(|group| !group.is_empty());
@@ -217,6 +215,19 @@ impl Dataset {
             }
         }
         Ok(())
+    }
+
+    /// That there is no column `name`, and what there is.
+    fn without_column(&self, name: &str) -> String {
+        let group = self.has_groups().then_some("group");
+        let columns: Vec<&str> = group.into_iter().chain(self.columns.iter().map(String::as_str)).collect();
+        let found = match columns.is_empty() {
+            true => {
+                "no column to group by; a pattern of the file name, such as 'person*_', groups too".to_owned()
+            }
+            false => format!("these to group by: {}", columns.join(", ")),
+        };
+        format!("expected the column \"{name}\", found {found}")
     }
 
     /// Images that have no group although others have one, so that each stands alone; none if no image has a group.

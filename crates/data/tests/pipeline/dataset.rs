@@ -187,9 +187,17 @@ fn a_manifest() {
     data.group_by(&GroupBy::Column("sex".into())).unwrap();
     assert_eq!(data.samples[1].group.as_deref(), Some("m"));
     let error = data.group_by(&GroupBy::Column("age".into())).unwrap_err().to_string();
-    assert!(error.contains("expected the column \"age\", found these to group by: sex"), "{error}");
+    assert!(error.contains("expected the column \"age\", found these to group by: group, sex"), "{error}");
     let error = data.group_by(&GroupBy::Name("y/*.png".into())).unwrap_err().to_string();
     assert!(error.contains("found none among 3, for example"), "{error}");
+
+    // A column `group` is one to group by; and where there is none, a pattern may do.
+    let mut grouped = Dataset::open(&manifest(&root, "path,label,group\nx/1.png,a,p\n3.bin,b,q\n")).unwrap();
+    let error = grouped.group_by(&GroupBy::Column("age".into())).unwrap_err().to_string();
+    assert!(error.ends_with("found these to group by: group"), "{error}");
+    let mut plain = Dataset::open(&manifest(&root, "path,label\nx/1.png,a\n3.bin,b\n")).unwrap();
+    let error = plain.group_by(&GroupBy::Column("group".into())).unwrap_err().to_string();
+    assert!(error.contains("found no column to group by; a pattern of the file name"), "{error}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::scoring::clip;
 
 /// Draws with fewer than this are no ground for a percentile of 2.5 %.
 pub(crate) const LEAST: usize = 200;
-/// The most that draws of areas look at samples, over all classes.
+/// The most that draws of areas look at samples, over all classes by themselves; pooled, as many again.
 const RANKED: usize = 400_000_000;
 /// The most that draws of the recalibration look at samples.
 const RECALIBRATED: usize = 2_000_000;
@@ -33,6 +33,11 @@ pub(crate) fn affordable(draws: usize, cost: usize, most: usize) -> usize {
 /// Draws of areas under the curves of `classes` classes over `n` samples.
 pub(crate) fn ranked_draws(draws: usize, classes: usize, n: usize) -> usize {
     affordable(draws, classes * n, RANKED)
+}
+
+/// Whether each of so many classes has an F1 score in every draw.
+pub(crate) fn scores_each(classes: usize, draws: usize) -> bool {
+    classes * draws <= SCORES
 }
 
 /// Draws of a recalibration over `n` samples: at least [`LEAST`], which is linear in `n`.
@@ -87,7 +92,7 @@ impl Spread {
             (brier, -clip(row[label]).ln(), bin_of(row[sure], ece_bins), row[sure], sure == label)
         };
         let samples: Vec<_> = input.rows().zip(input.labels).map(of_sample).collect();
-        let each = classes * input.draws <= SCORES;
+        let each = scores_each(classes, input.draws);
         let draws = by_group(groups, input.draws, input.seed, |weights| {
             let mut total = 0.0;
             let (mut brier, mut log_loss) = (0.0, 0.0);
@@ -149,32 +154,50 @@ pub(crate) struct Areas {
     /// Of the means over the classes.
     pub auroc: Option<Interval>,
     pub auprc: Option<Interval>,
+    /// Of the (sample, class) pairs of all classes.
+    pub pooled_auroc: Option<Interval>,
+    pub pooled_auprc: Option<Interval>,
     /// Of the classes by themselves.
+    pub class_auroc: Vec<Option<Interval>>,
     pub class_auprc: Vec<Option<Interval>>,
 }
 
 impl Areas {
-    /// Of the classes that are ranked, by `draws` draws.
-    pub fn new(rankings: &[&Ranking], groups: &[usize], draws: usize, seed: u64, level: f64) -> Self {
+    /// Of the classes, whose rankings are given one by one, and `pooled`, sample by sample; by `draws` draws.
+    pub fn new(
+        rankings: &[&Ranking],
+        pooled: &Ranking,
+        groups: &[usize],
+        draws: usize,
+        seed: u64,
+        level: f64,
+    ) -> Self {
         if draws == 0 {
             return Self::default();
         }
+        let classes = rankings.len();
         let draws = by_group(groups, draws, seed, |weights| {
-            let values = rankings.iter().map(|ranking| {
-                let cuts: Vec<Cut> = ranking.weighted_cuts(|sample| weights[sample]).collect();
+            let areas = |ranking: &Ranking, classes: usize| {
+                let cuts: Vec<Cut> = ranking.weighted_cuts(|item| weights[item / classes]).collect();
                 (area_under_roc(cuts.iter().copied()), average_precision(cuts.into_iter()))
-            });
-            let (auroc, auprc): (Vec<_>, Vec<_>) = values.unzip();
-            (mean(auroc.into_iter()), auprc)
+            };
+            let each: (Vec<_>, Vec<_>) = rankings.iter().map(|ranking| areas(ranking, 1)).unzip();
+            (each, areas(pooled, classes))
         });
-        let class = |at: usize| percentile_interval(draws.iter().map(|draw| draw.1[at]), level);
+        let of = |value: &dyn Fn(&Draws) -> Option<f64>| percentile_interval(draws.iter().map(value), level);
         Self {
-            auroc: percentile_interval(draws.iter().map(|draw| draw.0), level),
-            auprc: percentile_interval(draws.iter().map(|draw| mean(draw.1.iter().copied())), level),
-            class_auprc: (0..rankings.len()).map(class).collect(),
+            auroc: of(&|((auroc, _), _)| mean(auroc.iter().copied())),
+            auprc: of(&|((_, auprc), _)| mean(auprc.iter().copied())),
+            pooled_auroc: of(&|(_, pooled)| pooled.0),
+            pooled_auprc: of(&|(_, pooled)| pooled.1),
+            class_auroc: (0..classes).map(|class| of(&|((auroc, _), _)| auroc[class])).collect(),
+            class_auprc: (0..classes).map(|class| of(&|((_, auprc), _)| auprc[class])).collect(),
         }
     }
 }
+
+/// What one draw tells of areas: AUROC and average precision of each class, and of all pooled.
+type Draws = ((Vec<Option<f64>>, Vec<Option<f64>>), (Option<f64>, Option<f64>));
 
 /// Adds to `whole`, the recalibration of all samples, the intervals that `draws` draws give. A draw whose slope is infinite
 /// has no value; where more have none than an interval leaves out, there is no interval. How large that share is.

@@ -19,7 +19,9 @@ use crate::pr::average_precision;
 use crate::ranking::Ranking;
 use crate::roc::area_under_roc;
 use crate::scoring::{brier, log_loss};
-use crate::spread::{Areas, LEAST, Spread, ranked_draws, recalibration_draws, recalibration_spread};
+use crate::spread::{
+    Areas, LEAST, Spread, ranked_draws, recalibration_draws, recalibration_spread, scores_each,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tensor::par;
@@ -50,9 +52,10 @@ pub struct Summary {
     pub positive: Option<String>,
     /// Who said so, if whoever asked for the summary tells it.
     pub positive_source: Option<PositiveSource>,
-    /// Values that these samples cannot define, with the reason; they are `None`.
+    /// Values that these samples cannot define, with the reason; they are `None`. `per_class.NAME` is of at least one class,
+    /// `macro.NAME` and `micro.NAME` of the averages.
     pub not_defined: BTreeMap<&'static str, String>,
-    /// Values that have no interval, with the reason.
+    /// Values that have no interval, with the reason; named in the same way.
     pub no_interval: BTreeMap<&'static str, String>,
     /// The threshold on the probability of the positive class; `None` with more than two classes.
     pub threshold: Option<f64>,
@@ -201,11 +204,15 @@ impl Summary {
         let draws = ranked_draws(input.draws, if binary { 1 } else { classes }, n);
         let Ranked { mut per_class, kept, deviations } =
             Ranked::new(input, &confusion, &predicted, groups, draws > 0);
-        let drawn: Vec<&Ranking> = match binary {
-            true => vec![&kept[input.positive].ranking],
-            false => kept.iter().map(|view| &view.ranking).collect(),
+        let pooled = pooled(input);
+        let drawn: Vec<&Ranking> = kept.iter().map(|view| &view.ranking).collect();
+        let areas = Areas::new(&drawn, &pooled, &units, draws, input.seed, LEVEL);
+        // Of two classes, the headline is that of the positive one.
+        let of_positive = |of_classes: &[Option<Interval>]| of_classes.get(input.positive).copied().flatten();
+        let (drawn_auroc, drawn_auprc) = match binary {
+            true => (of_positive(&areas.class_auroc), of_positive(&areas.class_auprc)),
+            false => (areas.auroc, areas.auprc),
         };
-        let areas = Areas::new(&drawn, &units, draws, input.seed, LEVEL);
 
         let confidence: Vec<f64> = input.rows().map(|row| row[argmax(row)]).collect();
         let sure: Vec<bool> =
@@ -215,8 +222,7 @@ impl Summary {
         for (class, interval) in per_class.iter_mut().zip(&spread.class_f1) {
             class.f1_ci = *interval;
         }
-        let ranked = if binary { input.positive..=input.positive } else { 0..=classes - 1 };
-        for (class, interval) in per_class[ranked].iter_mut().zip(&areas.class_auprc) {
+        for (class, interval) in per_class.iter_mut().zip(&areas.class_auprc) {
             class.auprc_ci = interval.filter(|_| class.auprc.is_some());
         }
 
@@ -224,6 +230,7 @@ impl Summary {
         (macro_average.precision_ci, macro_average.recall_ci, macro_average.f1_ci) =
             (spread.precision, spread.recall, spread.f1);
         let by = if groups.is_some() { "bootstrap by group, percentile" } else { "bootstrap, percentile" };
+        (macro_average.auroc_ci, macro_average.auprc_ci) = (areas.auroc, areas.auprc);
         let (mut auroc_ci, mut auroc_ci_method) = (areas.auroc, areas.auroc.map(|_| by));
         if !binary && auroc_ci.is_none() {
             auroc_ci = macro_average.auroc.and_then(|auroc| mean_interval(auroc, &deviations, LEVEL));
@@ -236,7 +243,7 @@ impl Summary {
             (auroc_ci, auroc_ci_method) = exact_macro_interval(&kept);
         }
         if !binary {
-            (macro_average.auroc_ci, macro_average.auprc_ci) = (auroc_ci, areas.auprc);
+            macro_average.auroc_ci = auroc_ci;
         }
         let largest = confusion.largest(LARGEST).into_iter().map(|(truth, called, images)| Confused {
             truth: input.classes[truth].clone(),
@@ -265,9 +272,9 @@ impl Summary {
             auroc: macro_average.auroc,
             auroc_ci,
             auroc_ci_method,
-            auroc_bootstrap_ci: areas.auroc,
+            auroc_bootstrap_ci: drawn_auroc,
             auprc: macro_average.auprc,
-            auprc_ci: areas.auprc,
+            auprc_ci: drawn_auprc,
             bootstrap_draws: input.draws,
             sensitivity: macro_average.recall,
             sensitivity_ci: spread.recall,
@@ -285,6 +292,8 @@ impl Summary {
                 precision_ci: accuracy.map(|accuracy| accuracy.interval),
                 recall_ci: accuracy.map(|accuracy| accuracy.interval),
                 f1_ci: accuracy.map(|accuracy| accuracy.interval),
+                auroc_ci: areas.pooled_auroc,
+                auprc_ci: areas.pooled_auprc,
                 ..Average::default()
             },
             macro_average,
@@ -299,7 +308,7 @@ impl Summary {
             reliability: reliability(&confidence, &sure, RELIABILITY_BINS),
             decision_curve: Vec::new(),
         };
-        summary.fill_micro(input);
+        summary.fill_micro(&pooled);
         if binary {
             summary.fill_binary(input, &kept[input.positive], groups);
         }
@@ -356,11 +365,7 @@ impl Summary {
     }
 
     /// The averages of the counts, or (sample, class) pairs, of all classes.
-    fn fill_micro(&mut self, input: &Input) {
-        let classes = input.classes.len();
-        let of_class: Vec<bool> =
-            input.labels.iter().flat_map(|&label| (0..classes).map(move |class| class == label)).collect();
-        let pooled = Ranking::new(input.probabilities, &of_class);
+    fn fill_micro(&mut self, pooled: &Ranking) {
         let micro = &mut self.micro_average;
         micro.precision = self.confusion.micro_average(OneVsRest::precision);
         micro.recall = self.confusion.micro_average(OneVsRest::recall);
@@ -373,7 +378,8 @@ impl Summary {
     /// curve, and no predictive value (precision), which would be that of a population in which all are so.
     fn forget_what_one_class_cannot_tell(&mut self, class: &str, at: usize) {
         let reason = format!("needs images of more than one class; all {} are {class}", self.images);
-        for name in ["auroc", "auprc", "precision", "f1", "calibration", "decision_curve"] {
+        for name in ["auroc", "auroc_bootstrap", "auprc", "precision", "f1", "calibration", "decision_curve"]
+        {
             self.not_defined.insert(name, reason.clone());
         }
         if let Some(positive) = self.positive_class.clone() {
@@ -400,20 +406,38 @@ impl Summary {
         let Average { recall, recall_ci, .. } = self.macro_average.clone();
         let recall_ci = self.per_class[at].recall_ci.or(recall_ci);
         self.macro_average = Average { recall, recall_ci, ..Average::default() };
-        (self.micro_average.auroc, self.micro_average.auprc) = (None, None);
+        let micro = &mut self.micro_average;
+        (micro.auroc, micro.auroc_ci, micro.auprc, micro.auprc_ci) = (None, None, None, None);
     }
 
-    /// Says of every value of the headline that has no interval why that is so.
+    /// Says of every value that is not there, and of every one that has no interval, why that is so.
     fn give_reasons(&mut self, input: &Input, independent: usize, ranked: usize) {
+        self.say_what_is_not_defined(input);
+        type Of<T> = fn(&ClassSummary) -> Option<T>;
+        // Whether each class that has the value has its interval too.
+        let each = |value: Of<f64>, interval: Of<Interval>| {
+            self.per_class.iter().all(|class| value(class).is_none() || interval(class).is_some())
+        };
+        let (macros, micro) = (&self.macro_average, &self.micro_average);
         let values = [
             ("sensitivity", self.sensitivity.is_some(), self.sensitivity_ci.is_some()),
             ("specificity", self.specificity.is_some(), self.specificity_ci.is_some()),
             ("auroc", self.auroc.is_some(), self.auroc_ci.is_some()),
+            ("auroc_bootstrap", self.auroc.is_some(), self.auroc_bootstrap_ci.is_some()),
             ("auprc", self.auprc.is_some(), self.auprc_ci.is_some()),
             ("brier", true, self.brier_ci.is_some()),
             ("log_loss", true, self.log_loss_ci.is_some()),
             ("ece", true, self.ece_ci.is_some()),
-            ("f1", self.macro_average.f1.is_some(), self.macro_average.f1_ci.is_some()),
+            ("f1", macros.f1.is_some(), macros.f1_ci.is_some()),
+            ("macro.precision", macros.precision.is_some(), macros.precision_ci.is_some()),
+            ("macro.recall", macros.recall.is_some(), macros.recall_ci.is_some()),
+            ("macro.f1", macros.f1.is_some(), macros.f1_ci.is_some()),
+            ("macro.auroc", macros.auroc.is_some(), macros.auroc_ci.is_some()),
+            ("macro.auprc", macros.auprc.is_some(), macros.auprc_ci.is_some()),
+            ("micro.auroc", micro.auroc.is_some(), micro.auroc_ci.is_some()),
+            ("micro.auprc", micro.auprc.is_some(), micro.auprc_ci.is_some()),
+            ("per_class.f1", true, each(|class| class.f1, |class| class.f1_ci)),
+            ("per_class.auprc", true, each(|class| class.auprc, |class| class.auprc_ci)),
             (
                 "calibration",
                 self.calibration.is_some(),
@@ -424,19 +448,69 @@ impl Summary {
             if !has_value || has_interval || self.no_interval.contains_key(name) {
                 continue;
             }
-            let area = name == "auroc" || name == "auprc";
+            let area = name.contains("auroc") || name.contains("auprc");
+            let scored = scores_each(input.classes.len(), input.draws);
             let reason = if input.draws == 0 {
                 "no bootstrap was asked for".to_owned()
             } else if independent < 2 {
                 "all images are of one group".to_owned()
             } else if area && ranked == 0 {
                 format!("too many images and classes for {LEAST} bootstrap draws")
+            } else if name == "per_class.f1" && !scored {
+                "too many classes for a bootstrap of each".to_owned()
             } else {
                 "every bootstrap draw gives the same value".to_owned()
             };
             self.no_interval.insert(name, reason);
         }
     }
+
+    /// The reasons of what has no value, but for those that are known already.
+    fn say_what_is_not_defined(&mut self, input: &Input) {
+        let mut reasons: Vec<(&'static str, String)> = vec![];
+        if let Some(positive) = &self.positive_class {
+            let called = self.confusion.one_vs_rest(input.positive);
+            if called.true_positives + called.false_positives == 0 {
+                reasons.push(("ppv", format!("no image is called {positive}")));
+            }
+            if called.true_negatives + called.false_negatives == 0 {
+                reasons.push(("npv", format!("every image is called {positive}")));
+            }
+        } else {
+            let reason = format!("belongs to two classes; these are {}", input.classes.len());
+            for name in ["positive", "threshold", "ppv", "npv", "calibration", "decision_curve"] {
+                reasons.push((name, reason.clone()));
+            }
+        }
+        type Of = fn(&ClassSummary) -> Option<f64>;
+        let of_classes: [(&str, Of, &str); 6] = [
+            ("per_class.precision", |class| class.precision, "no image is called so"),
+            ("per_class.recall", |class| class.recall, "no image is of the class"),
+            ("per_class.specificity", |class| class.specificity, "all images are of the class"),
+            ("per_class.f1", |class| class.f1, "no image is of the class or called so"),
+            ("per_class.auroc", |class| class.auroc, "no image is of the class"),
+            ("per_class.auprc", |class| class.auprc, "no image is of the class"),
+        ];
+        let one_class = self.not_defined.get("auroc");
+        for (name, value, reason) in of_classes {
+            if self.per_class.iter().any(|class| value(class).is_none()) {
+                let whole = name.trim_start_matches("per_class.");
+                let known = one_class.filter(|_| ["precision", "f1", "auroc", "auprc"].contains(&whole));
+                reasons.push((name, known.cloned().unwrap_or_else(|| reason.to_owned())));
+            }
+        }
+        for (name, reason) in reasons {
+            self.not_defined.entry(name).or_insert(reason);
+        }
+    }
+}
+
+/// The (sample, class) pairs of all classes, sample by sample; positive are those of a sample with its own class.
+fn pooled(input: &Input) -> Ranking {
+    let classes = input.classes.len();
+    let of_class: Vec<bool> =
+        input.labels.iter().flat_map(|&label| (0..classes).map(move |class| class == label)).collect();
+    Ranking::new(input.probabilities, &of_class)
 }
 
 /// The class of all samples, if it is one.

@@ -124,8 +124,8 @@ impl Summary {
             }
         }
         if positive.is_some() && !one_class {
-            line(f, "PPV", self.ppv, self.ppv_ci, &notes[2])?;
-            line(f, "NPV", self.npv, self.npv_ci, &notes[3])?;
+            line(f, "PPV", self.ppv, self.ppv_ci, &self.note("ppv", &notes[2]))?;
+            line(f, "NPV", self.npv, self.npv_ci, &self.note("npv", &notes[3]))?;
         }
         if let Some(at) = &self.at_prevalence {
             let note = format!("at a prevalence of {}", at.prevalence);
@@ -206,8 +206,9 @@ impl Summary {
                 .into_iter()
                 .flatten()
                 .collect();
-        if !known.is_empty() {
-            writeln!(f, "  macro means: {} (of each class: --json)", known.join(", "))?;
+        match known.is_empty() {
+            true => writeln!(f, "  (intervals of each class: --json)")?,
+            false => writeln!(f, "  macro means: {} (of each class: --json)", known.join(", "))?,
         }
         writeln!(f)
     }

@@ -3,7 +3,7 @@
 
 use eval::calibration::{expected_calibration_error, recalibration, reliability};
 use eval::scoring::{brier, log_loss};
-use eval::{Confusion, Input, Interval, Summary, Threshold, argmax, auprc};
+use eval::{Confusion, Input, Interval, Summary, Threshold, argmax, auprc, auroc};
 use tensor::Rng;
 
 /// What is worked out from labels and probabilities `[n, classes]`.
@@ -113,7 +113,29 @@ fn every_interval_is_that_of_a_plain_bootstrap() {
         }
         let scores = |p: &[f64], class: usize| p.chunks(classes).map(|row| row[class]).collect::<Vec<_>>();
         let is = |labels: &[usize], class: usize| labels.iter().map(|&l| l == class).collect::<Vec<_>>();
-        close(found.per_class[1].auprc_ci, of(&|l, p| auprc(&scores(p, 1), &is(l, 1))), 1e-9);
+        for class in 0..classes {
+            let area = |l: &[usize], p: &[f64]| auprc(&scores(p, class), &is(l, class));
+            close(found.per_class[class].auprc_ci, of(&area), 1e-9);
+        }
+        // Pooled: every image with every class.
+        let pairs = |l: &[usize]| (0..l.len() * classes).map(|at| l[at / classes] == at % classes).collect();
+        let pooled = |area: fn(&[f64], &[bool]) -> Option<f64>| {
+            of(&|l, p| {
+                let pairs: Vec<bool> = pairs(l);
+                area(p, &pairs)
+            })
+        };
+        close(found.micro_average.auroc_ci, pooled(auroc), 1e-9);
+        close(found.micro_average.auprc_ci, pooled(auprc), 1e-9);
+        let means = |area: fn(&[f64], &[bool]) -> Option<f64>| {
+            of(&|l, p| {
+                let each = (0..classes).filter_map(|class| area(&scores(p, class), &is(l, class)));
+                let each: Vec<f64> = each.collect();
+                Some(each.iter().sum::<f64>() / each.len() as f64)
+            })
+        };
+        close(found.macro_average.auroc_ci, means(auroc), 1e-9);
+        close(found.macro_average.auprc_ci, means(auprc), 1e-9);
         let ece = |labels: &[usize], p: &[f64]| {
             let sure: Vec<f64> = p.chunks(classes).map(|row| row[argmax(row)]).collect();
             let right: Vec<bool> = p.chunks(classes).zip(labels).map(|(row, &l)| argmax(row) == l).collect();
@@ -160,6 +182,54 @@ fn what_has_no_interval_says_why() {
     assert_eq!(perfect.no_interval["f1"], "every bootstrap draw gives the same value");
     assert!(perfect.not_defined["calibration"].contains("without error"));
     assert!(!Summary::new(&whole).unwrap().no_interval.contains_key("brier"));
+}
+
+/// Every number of the JSON document that is null has its reason, and so has every interval that is.
+#[test]
+fn no_null_is_without_a_reason() {
+    let certain = |labels: &[usize], classes: usize, p: f64| -> Vec<f64> {
+        let rest = (1.0 - p) / (classes - 1) as f64;
+        let row = |&label: &usize| (0..classes).map(move |class| if class == label { p } else { rest });
+        labels.iter().flat_map(row).collect()
+    };
+    let cases = [
+        // Of three classes one is not there, and all are right.
+        (vec![0, 1, 0, 1, 0, 1], 3, 0.9, 400),
+        // Nothing is called by the positive class's name, for every label is taken for the other.
+        (vec![0, 0, 0, 0, 0, 0, 1], 2, 0.4, 400),
+        (vec![0, 1, 0, 1, 0, 1, 0], 2, 0.8, 0),
+        (vec![1, 1, 1, 1], 2, 0.7, 400),
+        (vec![2, 2, 2, 2], 3, 0.7, 400),
+    ];
+    for (labels, classes, p, draws) in cases {
+        let probabilities = certain(&labels, classes, p);
+        let data = (labels, probabilities, vec![]);
+        let names = names(classes);
+        let input = Input { draws, ..input(&data, &names, false) };
+        let found = Summary::new(&input).unwrap();
+        let json = serde_json::to_value(&found).unwrap();
+        let reason = |map: &str, name: &str| json[map][name].is_string();
+        let look = |value: &serde_json::Value, before: &str| {
+            for (name, value) in value.as_object().unwrap().iter().filter(|(_, value)| value.is_null()) {
+                // Who asked for what, and the bound of a result without fault, are not numbers that are missing.
+                let asked = ["groups", "positive_source", "at_prevalence", "all_right_lower_bound"];
+                if asked.contains(&name.as_str()) || name.ends_with("_method") {
+                    continue;
+                }
+                let whole = format!("{before}{}", name.trim_end_matches("_ci"));
+                let whole = whole.replace("positive_class", "positive");
+                let known = reason("not_defined", &whole)
+                    || reason("no_interval", &whole)
+                    // What an average lacks because a class is alone is said once.
+                    || reason("not_defined", whole.rsplit('.').next().unwrap());
+                assert!(known, "{name} of {before:?} in {json:#}");
+            }
+        };
+        look(&json, "");
+        look(&json["macro"], "macro.");
+        look(&json["micro"], "micro.");
+        json["per_class"].as_array().unwrap().iter().for_each(|class| look(class, "per_class."));
+    }
 }
 
 /// A cohort of confirmed cases: how often they are found, and nothing that needs others beside them.

@@ -41,7 +41,7 @@ pub struct Args {
     /// Go on with the run in --out, exactly where it stopped
     #[arg(long, requires = "out")]
     resume: bool,
-    /// Defaults under a name, over which every other option wins: described, which repeats the published result, is
+    /// Defaults under a name, over which every other option wins: described (see docs/REPRODUCTION.md) is
     /// --schedule cosine --epochs 8 --patience 0
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     recipe: Option<RecipeArg>,

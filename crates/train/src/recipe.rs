@@ -9,13 +9,13 @@ use crate::{Config, ScheduleKind};
 /// A named set of defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipe {
-    /// What repeats the published result on the spine set, whichever the seed: eight epochs, over which the rate falls to
-    /// zero along a cosine, and no early stop.
+    /// For the published split of the spine set: eight epochs, over which the rate falls to zero along a cosine, and no
+    /// early stop. What it gives there, seed by seed, is in `docs/REPRODUCTION.md`.
     ///
     /// At a constant rate, early stopping has to pick an epoch, and it picks among validation losses near zero, which
-    /// differ by noise. A rate that falls to zero ends at a quiet point, so no epoch need be picked by luck. The length
-    /// was chosen on the training rows alone, by five folds over their slices, at 112 pixels and width 0.5: 63 of 3,800
-    /// images were called wrong after four epochs, and 15 after eight.
+    /// differ by noise. A rate that falls to zero is meant to end at a quiet point, where little depends on which epoch is
+    /// kept. The length was chosen on the training rows alone, by five folds over their slices, at 112 pixels and width
+    /// 0.5: 63 of 3,800 images were called wrong after four epochs, and 15 after eight.
     Described,
 }
 

@@ -167,3 +167,52 @@ fn inspect_says_what_was_assumed_and_what_was_not_applied() {
         assert!(text.contains(note), "{text}");
     }
 }
+
+/// What `inspect` says of one file, training and prediction say of many: a line a kind, however often a file is read.
+#[test]
+fn what_was_assumed_of_many_files_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, windows: &str, seed: usize| {
+        let mut file = Writer::new("1.2.840.10008.1.2.1");
+        file.text(0x0008_0060, b"CS", "CR");
+        if !windows.is_empty() {
+            file.text(0x0028_1050, b"DS", windows).text(0x0028_1051, b"DS", windows);
+        }
+        let values: Vec<u16> = (0..1024).map(|i| ((i * 37 + seed * 101) % 4000) as u16).collect();
+        file.image("MONOCHROME2", [32, 32], [16, 12], 0).words(0x7fe0_0010, b"OW", &values);
+        let path = folder.path().join("data").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, file.bytes()).unwrap();
+    };
+    // In training, validation and test; the first of each class in training has two windows, or one.
+    for (split, images) in [("train", 10), ("val", 4), ("test", 4)] {
+        for i in 0..images {
+            let windows = match (split, i) {
+                ("train", 0) => "2000\\3000",
+                ("train", 1) => "2048",
+                _ => "",
+            };
+            make(&format!("{split}/{}/{i}.dcm", ["disc", "empty"][i % 2]), windows, i);
+        }
+    }
+    let computed = "no window in the file: shown from the smallest value to the largest";
+    let said = |stderr: &str, count: &str, words: &str| {
+        let lines: Vec<&str> = stderr.lines().filter(|line| line.contains(words)).collect();
+        assert!(matches!(lines[..], [line] if line.starts_with(count)), "{count} {words}: {stderr}");
+    };
+    // Two epochs, the second from memory or, without any, from the files again.
+    for (out, more) in [("kept", &["--cache", "64"][..]), ("again", &["--cache", "0"])] {
+        let ended = train(folder.path(), "data", out, &[&["--epochs", "2"], more].concat()).ok();
+        said(&ended.stderr, "12 files (for example ", computed);
+        said(&ended.stderr, "1 file (", "window 1 of 2 is used");
+    }
+    // Shorter than an epoch: of what was read.
+    let ended = train(folder.path(), "data", "short", &["--max-steps", "1"]).ok();
+    assert_eq!(ended.stderr.matches(computed).count(), 1, "{}", ended.stderr);
+
+    let ended = vertebra(folder.path(), &["predict", "kept", "data", "--format", "jsonl"]).ok();
+    said(&ended.stderr, "16 files (for example data/test/disc/0.dcm", computed);
+    said(&ended.stderr, "1 file (data/train/disc/0.dcm)", "window 1 of 2 is used");
+    let ended = vertebra(folder.path(), &["predict", "kept", "data/train/empty/1.dcm"]).ok();
+    assert!(!ended.stderr.contains("window"), "{}", ended.stderr);
+}

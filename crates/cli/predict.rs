@@ -8,7 +8,7 @@ use crate::failure::{Failure, note};
 use crate::heatmaps::{Heatmaps, MethodArg};
 use crate::progress::Counter;
 use clap::ValueEnum;
-use data::{Input, Passed, Picture, Stream, preprocess};
+use data::{Input, Passed, Picture, Remarks, Stream, preprocess};
 use model::{Metadata, Model, Preprocessing};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal, StdoutLock, Write};
@@ -129,7 +129,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let prep = model.metadata.preprocessing.clone();
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
     let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
-    let (input, decode) = (args.input, move |input| decode(input, &prep));
+    let remarks = Remarks::default();
+    let noted = remarks.clone();
+    let (input, decode) = (args.input, move |input| decode(input, &prep, &noted));
     let passed = Passed::default();
     let search = passed.clone();
     let stream = Stream::new(|| data::inputs(input, search), par::threads(), batch, decode)
@@ -156,6 +158,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if !passed.is_empty() {
         note(passed);
     }
+    remarks.lines().iter().for_each(note);
     note("Research use only, not a medical device.");
     match printer.failed {
         0 => Ok(()),
@@ -166,17 +169,20 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Reads and preprocesses one image.
-fn decode(input: Input, prep: &Preprocessing) -> Decoded {
-    let pixels = picture(&input).map(|picture| preprocess(&picture, prep));
+/// Reads and preprocesses one image; what its reader says goes to `remarks`.
+fn decode(input: Input, prep: &Preprocessing, remarks: &Remarks) -> Decoded {
+    let pixels = picture(&input).map(|(picture, notes)| {
+        remarks.add(&input.path().display().to_string(), notes);
+        preprocess(&picture, prep)
+    });
     (input, pixels)
 }
 
-/// The picture of an input, or why there is none.
-fn picture(input: &Input) -> Result<Picture, String> {
+/// The picture of an input and what was said of it, or why there is none.
+fn picture(input: &Input) -> Result<(Picture, Vec<String>), String> {
     let (path, read) = match input {
-        Input::File(path) => (path, data::decode(path)),
-        Input::Bytes(name, bytes) => (name, data::decode_bytes(&name.display().to_string(), bytes)),
+        Input::File(path) => (path, data::decode_noted(path)),
+        Input::Bytes(name, bytes) => (name, data::decode_bytes_noted(&name.display().to_string(), bytes)),
         Input::Failed(_, reason) => return Err(reason.clone()),
     };
     read.map_err(|error| without_path(&error, path))
@@ -199,7 +205,7 @@ fn classify(
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");
                 let draw = |maps: &mut &mut Heatmaps| {
-                    maps.write(input.path(), &picture(&input)?, &pixels, printer.metadata, row)
+                    maps.write(input.path(), &picture(&input)?.0, &pixels, printer.metadata, row)
                 };
                 let drawn = heatmaps.as_mut().map(draw);
                 printer.prediction(input.path(), row, drawn)?;

@@ -95,6 +95,7 @@ impl Progress {
                 }
             }
             Event::Cached(usage) => note(format_args!("kept in memory for the next epochs: {usage}")),
+            Event::Remarked(remarks) => remarks.lines().iter().for_each(note),
             Event::Epoch(epoch) => {
                 self.said = Instant::now();
                 self.epoch(epoch);

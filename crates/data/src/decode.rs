@@ -41,7 +41,12 @@ pub struct Picture {
 
 /// Decodes the file at `path`.
 pub fn decode(path: &Path) -> Result<Picture, Error> {
-    decode_bytes(&path.display().to_string(), &read_file(path)?)
+    decode_noted(path).map(|(picture, _)| picture)
+}
+
+/// The same, with what was assumed, or not applied: a sentence each, as for [`crate::Remarks`].
+pub fn decode_noted(path: &Path) -> Result<(Picture, Vec<String>), Error> {
+    decode_bytes_noted(&path.display().to_string(), &read_file(path)?)
 }
 
 /// The file's content, if it is of a size that is read.
@@ -56,12 +61,20 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Decodes a file's content; `name` is what errors call it.
 pub fn decode_bytes(name: &str, bytes: &[u8]) -> Result<Picture, Error> {
+    decode_bytes_noted(name, bytes).map(|(picture, _)| picture)
+}
+
+/// The same, with the notes of [`decode_noted`].
+pub fn decode_bytes_noted(name: &str, bytes: &[u8]) -> Result<(Picture, Vec<String>), Error> {
+    let plain = |picture| (picture, Vec::new());
     guarded(name, || match Format::sniff(bytes)? {
-        Format::Png => PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(explain).and_then(read),
+        Format::Png => {
+            PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(explain).and_then(read).map(plain)
+        }
         Format::Jpeg if !jpeg_is_complete(bytes) => {
             Err("truncated: the JPEG ends before its end marker".into())
         }
-        Format::Jpeg => JpegDecoder::new(Cursor::new(bytes)).map_err(explain).and_then(read),
+        Format::Jpeg => JpegDecoder::new(Cursor::new(bytes)).map_err(explain).and_then(read).map(plain),
         Format::Dicom => dicom::picture(bytes),
     })
 }

@@ -19,6 +19,7 @@ mod loader;
 mod manifest;
 mod passed;
 mod preprocess;
+mod remarks;
 mod resize;
 mod shell;
 mod split;
@@ -32,7 +33,9 @@ mod warp;
 pub use augment::Augment;
 pub use cache::CacheUsage;
 pub use dataset::{Dataset, FRACTIONS, Sample, SplitOrigin};
-pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, Picture, decode, decode_bytes};
+pub use decode::{
+    MAX_FILE_BYTES, MAX_PIXELS, Picture, decode, decode_bytes, decode_bytes_noted, decode_noted,
+};
 pub use digest::{Digest, Likeness, file_digest, hexadecimal};
 pub use error::Error;
 pub use folds::Folds;
@@ -42,6 +45,7 @@ pub use loader::{Batch, Batches, Loader, LoaderOptions};
 pub use manifest::write_manifest;
 pub use passed::{PassedOver, Reason};
 pub use preprocess::{Placement, normalise, pixels, preprocess};
+pub use remarks::Remarks;
 pub use resize::resize;
 pub use shell::quote;
 pub use split::{Split, split_groups};

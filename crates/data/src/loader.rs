@@ -5,6 +5,7 @@
 //! uninterrupted one would have read. The order of an epoch is the stream [seed, epoch]; what happens to a sample is the
 //! stream [seed, epoch, index of the sample in the data set].
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tensor::Rng;
 
 use crate::ahead::{ReadAhead, read_ahead};
 use crate::cache::{Cache, Pixels};
-use crate::{Augment, CacheUsage, Dataset, Error, decode, normalise, pixels};
+use crate::{Augment, CacheUsage, Dataset, Error, Remarks, decode_noted, normalise, pixels};
 
 /// How a [`Loader`] reads.
 #[derive(Clone, Debug)]
@@ -76,6 +77,9 @@ struct Source {
     cache: Cache,
     /// Used buffers, for the next batches.
     buffers: Mutex<Vec<Vec<f32>>>,
+    remarks: Remarks,
+    /// Images of which remarks were kept: without room for their pixels, they are decoded in every epoch.
+    noted: Mutex<BTreeSet<usize>>,
 }
 
 /// A part of a data set, read in batches.
@@ -93,8 +97,24 @@ impl Loader {
         let cache = Cache::new(part.len(), options.cache_bytes);
         let options = LoaderOptions { batch_size: options.batch_size.max(1), ..options };
         let items = part.iter().map(item).collect();
-        let source = Source { items, prep: prep.clone(), options, cache, buffers: Mutex::default() };
+        let source = Source {
+            items,
+            prep: prep.clone(),
+            options,
+            cache,
+            buffers: Mutex::default(),
+            remarks: Remarks::default(),
+            noted: Mutex::default(),
+        };
         Self { source: Arc::new(source) }
+    }
+
+    /// Keeps in `remarks` what the reader says of files; before the first batch.
+    pub fn with_remarks(mut self, remarks: &Remarks) -> Self {
+        if let Some(source) = Arc::get_mut(&mut self.source) {
+            source.remarks = remarks.clone();
+        }
+        self
     }
 
     /// The number of images in an epoch.
@@ -182,7 +202,12 @@ impl Source {
             self.finish(epoch, i, kept, out);
             return Ok(());
         }
-        let fresh = Pixels::new(pixels(&decode(&self.items[i].path)?, &self.prep));
+        let path = &self.items[i].path;
+        let (picture, notes) = decode_noted(path)?;
+        if !notes.is_empty() && self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(i) {
+            self.remarks.add(&path.display().to_string(), notes);
+        }
+        let fresh = Pixels::new(pixels(&picture, &self.prep));
         self.finish(epoch, i, &fresh, out);
         let _ = self.cache.put(i, fresh); // No room: it is decoded again next time.
         Ok(())

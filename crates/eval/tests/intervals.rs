@@ -210,7 +210,7 @@ fn no_null_is_without_a_reason() {
         let json = serde_json::to_value(&found).unwrap();
         let reason = |map: &str, name: &str| json[map][name].is_string();
         let look = |value: &serde_json::Value, before: &str| {
-            for (name, value) in value.as_object().unwrap().iter().filter(|(_, value)| value.is_null()) {
+            for (name, _) in value.as_object().unwrap().iter().filter(|(_, value)| value.is_null()) {
                 // Who asked for what, and the bound of a result without fault, are not numbers that are missing.
                 let asked = ["groups", "positive_source", "at_prevalence", "all_right_lower_bound"];
                 if asked.contains(&name.as_str()) || name.ends_with("_method") {

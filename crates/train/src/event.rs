@@ -2,7 +2,7 @@
 
 use crate::log::nine_digits;
 use crate::{Head, Report};
-use data::{CacheUsage, Dataset, SplitOrigin};
+use data::{CacheUsage, Dataset, Remarks, SplitOrigin};
 use std::time::Duration;
 
 /// What happens in a run, as it happens.
@@ -62,6 +62,8 @@ pub enum Event<'a> {
     },
     /// An epoch has read every training image, and kept as many as there is memory for.
     Cached(CacheUsage),
+    /// What the reader assumed of the images for training and validation, or did not apply; once, after the first epoch.
+    Remarked(&'a Remarks),
     /// An epoch was validated.
     Epoch(&'a Epoch),
     /// Early stopping ended the training.

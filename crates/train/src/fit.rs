@@ -14,7 +14,7 @@ use crate::unreadable::{self, open_run_data};
 use crate::{
     Classifier, Config, Epoch, Error, Event, Report, RunLock, Trainer, evaluate, is_cross_validation,
 };
-use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Split};
+use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use kernels::Level;
 use model::{Metadata, Model, Weights};
 use std::path::Path;
@@ -176,6 +176,8 @@ struct Run<'a> {
     /// Training images as they are, for the running statistics.
     unvaried: Loader,
     validation: Loader,
+    /// Of the images for training and validation.
+    remarks: Remarks,
     position: Position,
     steps: Log,
     epochs: Log,
@@ -208,8 +210,9 @@ impl<'a> Run<'a> {
         };
         let in_order = || LoaderOptions::in_order(config.batch_size);
         let mut part = dataset.part(Split::Train);
-        let training = loader(&part, options);
-        let validation = loader(&dataset.part(Split::Val), in_order());
+        let remarks = Remarks::default();
+        let training = loader(&part, options).with_remarks(&remarks);
+        let validation = loader(&dataset.part(Split::Val), in_order()).with_remarks(&remarks);
         // Whole batches: the rest may be a single image, whose last feature maps have no variance.
         let whole = (part.len() / config.batch_size).clamp(1, STATISTICS_BATCHES);
         Rng::derive(&[config.seed, STATISTICS_STREAM]).shuffle(&mut part);
@@ -231,6 +234,7 @@ impl<'a> Run<'a> {
             training,
             unvaried,
             validation,
+            remarks,
             position,
             steps,
             epochs,
@@ -269,7 +273,12 @@ impl<'a> Run<'a> {
             }
             if self.position.epoch == first_epoch + 1 {
                 self.tell(&Event::Cached(self.training.cache_usage()))?;
+                self.tell(&Event::Remarked(&self.remarks.clone()))?;
             }
+        }
+        if self.position.epoch == first_epoch {
+            // Shorter than an epoch.
+            self.tell(&Event::Remarked(&self.remarks.clone()))?;
         }
         if self.position.stopper.exhausted(self.config.patience) {
             self.tell(&Event::StoppedEarly { best_epoch: self.position.stopper.best_epoch })?;

@@ -140,7 +140,7 @@ impl<'a> Pipeline<'a> {
     /// The range where the file names none.
     fn range(&self, values: &[i32]) -> Voi {
         let header = self.header;
-        if header.stored <= 8 && !header.signed && self.modality == Modality::Identity {
+        if self.has_few_values() {
             return Voi::Range { low: 0.0, high: f64::from((1 << header.stored) - 1) };
         }
         let inside = values.iter().filter(|&&value| !self.is_padding(value));
@@ -151,6 +151,17 @@ impl<'a> Pipeline<'a> {
             });
         // All padding: any range will do.
         if low <= high { Voi::Range { low, high } } else { Voi::Range { low: 0.0, high: 1.0 } }
+    }
+
+    /// Whether all that could be stored is shown, where the file names no range.
+    fn has_few_values(&self) -> bool {
+        self.header.stored <= 8 && !self.header.signed && self.modality == Modality::Identity
+    }
+
+    /// Whether the file names no range, so that its own smallest and largest value are shown as black and white. One that
+    /// cannot be used has a note already.
+    pub fn is_stretched(&self) -> bool {
+        matches!(self.voi, Voi::Range { .. }) && !self.has_few_values() && !self.voi_unusable
     }
 
     fn is_padding(&self, value: i32) -> bool {

@@ -143,24 +143,29 @@ fn pixels(file: &File, dataset: &Dataset, header: &Header) -> Result<Vec<i32>, S
     frame::read(header, codec, element)
 }
 
-/// The picture that a viewer shows: gray, or RGB for a colour file.
-pub(crate) fn picture(bytes: &[u8]) -> Result<Picture, String> {
+/// The picture that a viewer shows: gray, or RGB for a colour file; and what was assumed, a sentence each.
+pub(crate) fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
     let file = File::open(bytes)?;
     let dataset = file.dataset()?;
     let header = Header::read(&dataset)?;
     let values = pixels(&file, &dataset, &header)?;
+    let mut notes = header.notes.clone();
     let (channels, bits, samples) = match header.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
             let pipeline = Pipeline::new(&dataset, &header, &values);
+            notes.extend_from_slice(&pipeline.notes);
+            if pipeline.is_stretched() {
+                notes.push("no window in the file: shown from the smallest value to the largest".into());
+            }
             (1, if pipeline.unchanged { 8 } else { 16 }, pipeline.apply(&values))
         }
         Photometric::Palette => {
-            let (samples, bits) = colour::palette(&dataset, &values, &mut Vec::new())?;
+            let (samples, bits) = colour::palette(&dataset, &values, &mut notes)?;
             (3, bits, samples)
         }
         _ => (3, if header.stored <= 8 { 8 } else { 16 }, colour::rgb(&header, &values)),
     };
-    Ok(Picture { width: header.columns, height: header.rows, channels, bits, samples })
+    Ok((Picture { width: header.columns, height: header.rows, channels, bits, samples }, notes))
 }
 
 /// Says what is read of the file at `path` and how, after decoding it.

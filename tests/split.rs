@@ -268,7 +268,7 @@ fn what_wants_groups_says_how_to_name_them() {
             fs::rename(&path, path.with_file_name(format!("{at}.png"))).unwrap();
         }
     }
-    let said = run(&["split", "set", "--out", "out.csv"]).fails(1, &["--by COLUMN|PATTERN", "--by '*'"]);
+    let said = run(&["split", "set", "--out", "out.csv"]).fails(1, &["--by PATTERN", "--by '*'"]);
     assert!(!said.stderr.contains("makes"), "{}", said.stderr);
     // Equal names in two folders are two images.
     let ended = run(&["split", "set", "--by", "*", "--out", "out.csv"]).ok();

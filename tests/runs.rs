@@ -65,51 +65,6 @@ fn folds_go_on_with_their_own_settings_only() {
     vertebra(folder, &folds).fails(1, &["this run has folds none, found 2"]);
 }
 
-/// The settings of a run that the recipes are about, as its `config.toml` has them.
-fn course(run: &Path) -> [String; 3] {
-    let settings = text(run.join("config.toml"));
-    ["schedule", "epochs", "patience"].map(|name| {
-        let found = settings.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
-        found.unwrap_or_else(|| panic!("no {name} in {settings}")).replace('"', "")
-    })
-}
-
-#[test]
-fn a_recipe_is_a_start_that_options_change() {
-    let folder = workspace();
-    let folder = folder.path();
-    patients(folder);
-    let described = ["--recipe", "described", "--max-steps", "1"];
-    train(folder, "data", "run", &described).ok();
-    assert_eq!(course(&folder.join("run")), ["cosine", "8", "0"]);
-    // Wherever the option stands.
-    let ended =
-        ["train", "data", "--out", "longer", "--epochs", "12", "--recipe", "described", "--max-steps", "1"];
-    vertebra(folder, &[&ended[..], &TINY].concat()).ok();
-    assert_eq!(course(&folder.join("longer")), ["cosine", "12", "0"]);
-    let other = ["--schedule", "constant", "--patience", "3"];
-    train(folder, "data", "other", &[&described[..], &other].concat()).ok();
-    assert_eq!(course(&folder.join("other")), ["constant", "8", "3"]);
-    train(folder, "table.csv", "folds", &[&FOLDS[..], &described].concat()).ok();
-    for run in ["folds", "folds/fold-1", "folds/fold-2"] {
-        assert_eq!(course(&folder.join(run)), ["cosine", "8", "0"], "{run}");
-    }
-
-    // A run goes on without the name, and with it as with the options that it stands for.
-    resume(folder, &["--max-steps", "2"]).ok();
-    resume(folder, &["--recipe", "described", "--max-steps", "3"]).ok();
-    assert_eq!(course(&folder.join("run")), ["cosine", "8", "0"]);
-    let go_on = |run: &str, options: &[&str]| {
-        let line = ["train", "--resume", "--out", run, "--max-steps", "2"];
-        vertebra(folder, &[&line[..], options].concat())
-    };
-    go_on("longer", &described[..2]).fails(1, &["--epochs: expected 12 to resume this run"]);
-    go_on("longer", &[&described[..2], &["--epochs", "12"]].concat()).ok();
-    go_on("other", &described[..2]).fails(1, &["this run has patience 3, found 0"]);
-    train(folder, "data", "none", &["--recipe", "best"])
-        .fails(2, &["'best' for '--recipe <NAME>'", "described"]);
-}
-
 #[test]
 fn changed_data_do_not_go_on_in_folds() {
     let folder = workspace();

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use model::Fit;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{ClassWeights, Config, Looks, Opening, Outcome, Recipe, Report, ScheduleKind};
+use train::{ClassWeights, Config, Looks, Opening, Outcome, Report, ScheduleKind};
 
 /// Train a classifier, and evaluate it on the test split
 #[derive(clap::Args)]
@@ -19,8 +19,6 @@ use train::{ClassWeights, Config, Looks, Opening, Outcome, Recipe, Report, Sched
   vertebra train                                        on simulated radiographs, made on the spot
   vertebra train DATA --out runs/mine                   on a folder {train,val,test}/CLASS/... or CLASS/...
   vertebra train manifest.csv --lr 0.001 --epochs 50    on a table with columns path,label[,split][,group]
-  vertebra train DATA --recipe described                eight epochs whose rate falls to zero
-  vertebra train DATA --recipe described --epochs 12    the same, but longer
   vertebra train --resume --out runs/mine               go on with a run that was stopped
   vertebra train NEW-PLACE --resume --out runs/mine     the same, after its data were moved
   vertebra train DATA --tensorboard --out runs/mine     also for `tensorboard --logdir runs`
@@ -41,10 +39,6 @@ pub struct Args {
     /// Go on with the run in --out, exactly where it stopped
     #[arg(long, requires = "out")]
     resume: bool,
-    /// Defaults under a name, over which every other option wins: described (see docs/REPRODUCTION.md) is
-    /// --schedule cosine --epochs 8 --patience 0
-    #[arg(long, value_name = "NAME", hide_possible_values = true)]
-    recipe: Option<RecipeArg>,
     /// What must not be divided between splits: a column, a pattern of the file name such as 'person*_', or
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
@@ -163,11 +157,6 @@ pub struct Args {
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum RecipeArg {
-    Described,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -292,16 +281,12 @@ impl Args {
         }
     }
 
-    /// The settings that options are laid over: those of the run to resume, or the defaults, with those of a recipe.
+    /// The settings that options are laid over: those of the run to resume, or the defaults.
     fn base(&self, threads: Option<usize>) -> Result<Config, Failure> {
         let mut config = match (&self.out, self.resume) {
             (Some(out), true) => train::settings(out)?,
             _ if self.data.is_none() => Config { out: self.new_run("phantom"), ..for_phantom() },
             _ => Config { out: self.new_run("run"), ..Config::default() },
-        };
-        config = match self.recipe {
-            Some(RecipeArg::Described) => Recipe::Described.over(config),
-            None => config,
         };
         if let Some(init) = self.init.as_ref().filter(|_| !self.resume) {
             let model::Metadata { architecture: found, preprocessing, .. } =

@@ -21,7 +21,6 @@ mod log;
 mod openings;
 mod paths;
 mod places;
-mod recipe;
 mod start;
 mod stopper;
 mod tensorboard;
@@ -43,7 +42,6 @@ pub use folds::{
 pub use head::Head;
 pub use lock::RunLock;
 pub use openings::{Looks, Opening, Openings, record_opening};
-pub use recipe::Recipe;
 pub use start::{grouped, open_data, open_data_with};
 pub use stopper::Stopper;
 pub use trainer::Trainer;

@@ -26,6 +26,9 @@ impl Placement {
         let scale = b.radius / a.radius;
         let (s, c) = (scale * turn.sin(), scale * turn.cos());
         let [m, n, o, p] = if mirrored { [c, s, s, -c] } else { [c, s, -s, c] };
+        // From the first ellipse to a circle, and from that to the second.
+        let ([across, down], [wide, high]) = (a.aspect, b.aspect);
+        let [m, n, o, p] = [m * wide / across, n * wide / down, o * high / across, p * high / down];
         let affine = [m, n, b.x - m * a.x - n * a.y, o, p, b.y - o * a.x - p * a.y];
         Self { affine, negative }
     }
@@ -67,25 +70,25 @@ impl Placement {
     /// The counter-clockwise turn in degrees that brings the second picture, mirrored left to right if it is, onto the
     /// first. Rows run downwards.
     pub fn rotation_degrees(&self) -> f32 {
-        let [_, b, _, _, d, _] = self.affine;
-        // The linear part maps to the second picture; its inverse is (up to scale) the transpose.
-        let sine = if self.mirrored() { b } else { -b };
-        sine.atan2(d).to_degrees()
+        let [a, b, _, c, d, _] = self.affine;
+        // Of the similarity nearest to the linear part, which maps to the second picture.
+        let (sine, cosine) = if self.mirrored() { (b + c, d - a) } else { (c - b, a + d) };
+        sine.atan2(cosine).to_degrees()
     }
 
-    /// This placement after a small similarity `1 + stretch`, `turn` and shift of the first picture.
-    fn after(&self, [stretch, turn, x, y]: [f32; 4]) -> Self {
-        let [a, b, tx, c, d, ty] = self.affine;
-        let (p, q) = (1.0 + stretch, turn);
-        let affine = [
-            a * p + b * q,
-            b * p - a * q,
-            a * x + b * y + tx,
-            c * p + d * q,
-            d * p - c * q,
-            c * x + d * y + ty,
-        ];
-        Self { affine, ..*self }
+    /// This placement after a small affine change of the first picture: a place `(u, v)` becomes `(u + p u + q v + x,
+    /// v + r u + s v + y)`.
+    fn after(&self, [p, q, x, r, s, y]: [f32; 6]) -> Self {
+        Self { affine: [1.0 + p, q, x, r, 1.0 + s, y], negative: false }.then(self)
+    }
+
+    /// How much longer it shows one direction of the subject than another, beside the first picture: 1 for a similarity.
+    pub fn stretch(&self) -> f32 {
+        let [a, b, _, c, d, _] = self.affine;
+        let (sum, area) = (a * a + b * b + c * c + d * d, 2.0 * (a * d - b * c).abs());
+        // The singular values have this sum of squares and this product.
+        let [plus, minus] = [sum + area, sum - area].map(|v| v.max(0.0).sqrt());
+        (plus + minus) / (plus - minus).max(1e-6)
     }
 
     /// For every row of the first picture the pixels that lie on the second, at least `margin` pixels from its edge: their
@@ -126,20 +129,26 @@ impl Placement {
         if self.negative { -1.0 } else { 1.0 }
     }
 
-    /// Improves the placement on one level by at most `steps` steps.
-    pub fn refine(mut self, a: Map, b: Map, steps: usize, scratch: &mut Vec<f32>) -> Self {
+    /// Improves the placement on one level by at most `steps` steps, within similarities if it is `rigid`.
+    pub fn refine(mut self, a: Map, b: Map, steps: usize, rigid: bool, scratch: &mut Vec<f32>) -> Self {
         let side = a.side;
         for _ in 0..steps {
             self.warp(b, scratch);
-            let Some([stretch, turn, x, y]) = solve(normal_equations(a, scratch)) else { break };
-            let limit = 0.2;
-            if stretch.abs() > limit || turn.abs() > limit {
+            let equations = normal_equations(a, scratch);
+            let step = if rigid {
+                solve(similarity(&equations)).map(|[s, t, x, y]| [s, -t, x, t, s, y])
+            } else {
+                solve(equations)
+            };
+            let Some([p, q, x, r, s, y]) = step else { break };
+            let change = [p, q, r, s].into_iter().fold(0.0, |most: f32, v| most.max(v.abs()));
+            if change > 0.2 {
                 break;
             }
             let size = side as f32;
-            self = self.after([stretch, turn, x / size, y / size]);
+            self = self.after([p, q, x / size, r, s, y / size]);
             // A twentieth of a pixel at the edge is less than the next level corrects.
-            if (stretch.abs() + turn.abs()) * 0.5 * (size - 1.0) + x.abs() + y.abs() < 0.05 {
+            if change * (size - 1.0) + x.abs() + y.abs() < 0.05 {
                 break;
             }
         }
@@ -150,7 +159,10 @@ impl Placement {
     pub fn agreement(&self, a: Map, b: Map, sharp: bool) -> Agreement {
         let block = a.side / BLOCKS;
         let mut blocks = [Sums::default(); BLOCKS * BLOCKS];
-        for (y, (columns, mut place, [dx, dy])) in self.rows(a.side, usize::from(sharp)).enumerate() {
+        let mut reach = 0;
+        let every = every(a.side);
+        let rows = self.rows(a.side, usize::from(sharp)).enumerate().step_by(every);
+        for (y, (columns, mut place, [dx, dy])) in rows {
             let mut values = a.row(y).skip(columns.start);
             for (i, sums) in blocks[y / block * BLOCKS..][..BLOCKS].iter_mut().enumerate() {
                 let (from, end) = ((i * block).max(columns.start), ((i + 1) * block).min(columns.end));
@@ -159,16 +171,27 @@ impl Placement {
                     sums.add(value, if sharp { b.sharp(x, y) } else { b.smooth(x, y) });
                     place = [x + dx, y + dy];
                 }
+                reach += end.saturating_sub(from);
             }
         }
         let all = blocks.iter().fold(Sums::default(), |all, sums| all.and(sums));
-        let telling = blocks.iter().filter(|sums| sums.is_telling((block * block) as f32));
-        let mut each: Vec<f32> = telling.map(|sums| self.sign() * sums.correlation()).collect();
-        each.sort_by(f32::total_cmp);
+        let telling = blocks.iter().filter(|sums| sums.is_telling((block * block / every) as f32));
+        let mut each: Vec<(f32, f32)> =
+            telling.map(|sums| (self.sign() * sums.correlation(), sums.power())).collect();
+        each.sort_by(|x, y| x.0.total_cmp(&y.0));
         let correlation = self.sign() * all.correlation();
-        let median = if each.len() < 4 { correlation } else { each[each.len() / 2] };
-        Agreement { correlation, median, overlap: all.count / (a.side * a.side) as f32 }
+        let (sum, power) =
+            each[each.len() / 4..].iter().fold((0.0, 0.0), |(s, p), e| (s + e.0 * e.1, p + e.1));
+        let [median, trimmed] =
+            if each.len() < 4 { [correlation; 2] } else { [each[each.len() / 2].0, sum / power] };
+        let overlap = (reach * every) as f32 / (a.side * a.side) as f32;
+        Agreement { correlation, median, trimmed, blocks: each.len(), overlap }
     }
+}
+
+/// Of how many rows of a map one is looked at: of the largest every other tells as much in half the time.
+fn every(side: usize) -> usize {
+    if side > 128 { 2 } else { 1 }
 }
 
 /// Blocks along a side, which are also judged one by one.
@@ -180,6 +203,11 @@ pub(super) struct Agreement {
     pub correlation: f32,
     /// The median over blocks with detail: what strangers share, a frame or a marker, lies in few of them.
     pub median: f32,
+    /// The mean over blocks with detail but the worst quarter, weighted by their detail: where there is hardly any, what
+    /// compression left is no evidence.
+    pub trimmed: f32,
+    /// How many blocks have detail.
+    pub blocks: usize,
     /// The part of the first picture where both reach.
     pub overlap: f32,
 }
@@ -195,10 +223,12 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, a: f32, b: f32) {
+        // 0 is where nothing is shown, or nothing to see.
+        let both = if a != 0.0 && b != 0.0 { 1.0 } else { 0.0 };
         self.ab += a * b;
-        self.aa += a * a;
-        self.bb += b * b;
-        self.count += 1.0;
+        self.aa += both * a * a;
+        self.bb += both * b * b;
+        self.count += both;
     }
 
     fn and(self, other: &Self) -> Self {
@@ -208,6 +238,10 @@ impl Sums {
 
     fn correlation(&self) -> f32 {
         self.ab / (self.aa * self.bb).sqrt().max(f32::MIN_POSITIVE)
+    }
+
+    fn power(&self) -> f32 {
+        (self.aa * self.bb).sqrt()
     }
 
     /// Whether half of the block's `pixels` are there, and detail in both pictures.
@@ -252,8 +286,8 @@ fn inside(start: i64, step: i64, last: i64, n: usize) -> Range<usize> {
 }
 
 /// The normal equations `[matrix | right]` of a step that moves `warped`, which is NaN outside, towards `a`. The unknowns
-/// are stretch, turn and shift.
-fn normal_equations(a: Map, warped: &[f32]) -> [[f32; 5]; 4] {
+/// are those of `Placement::after`.
+fn normal_equations(a: Map, warped: &[f32]) -> [[f32; 7]; 6] {
     const LANES: usize = 4;
     let side = a.side;
     let middle = 0.5 * (side as f32 - 1.0);
@@ -261,25 +295,28 @@ fn normal_equations(a: Map, warped: &[f32]) -> [[f32; 5]; 4] {
     // Slopes and error along a row; 0 outside, also beyond its end.
     let [mut gx, mut gy, mut error] = [0; 3].map(|_| vec![0.0_f32; width]);
     let column: Vec<f32> = (0..width).map(|x| (x + 1) as f32 - middle).collect();
-    let mut sums = [[[0.0_f32; LANES]; 5]; 4];
-    for y in 1..side - 1 {
+    let mut sums = [[[0.0_f32; LANES]; 7]; 6];
+    for y in (1..side - 1).step_by(every(side)) {
         let row = |y: usize| &warped[y * side..(y + 1) * side];
         let (above, here, below) = (row(y - 1), row(y), row(y + 1));
         for (x, value) in a.row(y).enumerate().skip(1).take(side - 2) {
             let slopes = [0.5 * (here[x + 1] - here[x - 1]), 0.5 * (below[x] - above[x]), value - here[x]];
             // NaN anywhere around: the place lies outside.
-            let inside = !slopes.iter().sum::<f32>().is_nan();
+            let inside = !slopes.iter().sum::<f32>().is_nan() && value != 0.0 && here[x] != 0.0;
             [gx[x - 1], gy[x - 1], error[x - 1]] = slopes.map(|slope| if inside { slope } else { 0.0 });
+            // What lies on one picture only, such as a black corner's edge, must not pull.
+            error[x - 1] = error[x - 1].clamp(-UNIT, UNIT);
         }
         let v = y as f32 - middle;
         for at in (0..width).step_by(LANES) {
             let four = |values: &[f32]| -> [f32; LANES] { std::array::from_fn(|i| values[at + i]) };
             let (gx, gy, error, u) = (four(&gx), four(&gy), four(&error), four(&column));
-            let stretch = std::array::from_fn(|i| gx[i] * u[i] + gy[i] * v);
-            let turn = std::array::from_fn(|i| gy[i] * u[i] - gx[i] * v);
-            let terms = [stretch, turn, gx, gy, error];
-            for i in 0..4 {
-                for j in i..5 {
+            let times =
+                |a: &[f32; LANES], b: &[f32; LANES]| -> [f32; LANES] { std::array::from_fn(|i| a[i] * b[i]) };
+            let v = [v; LANES];
+            let terms = [times(&gx, &u), times(&gx, &v), gx, times(&gy, &u), times(&gy, &v), gy, error];
+            for i in 0..6 {
+                for j in i..7 {
                     for lane in 0..LANES {
                         sums[i][j][lane] += terms[i][lane] * terms[j][lane];
                     }
@@ -290,11 +327,30 @@ fn normal_equations(a: Map, warped: &[f32]) -> [[f32; 5]; 4] {
     std::array::from_fn(|i| std::array::from_fn(|j| sums[i.min(j)][i.max(j)].iter().sum()))
 }
 
-/// Solves four symmetric equations `[matrix | right]` by elimination; `None` where they are singular.
-fn solve(mut m: [[f32; 5]; 4]) -> Option<[f32; 4]> {
-    for i in 0..4 {
+/// The equations for a stretch, a turn and a shift, of those for an affine change.
+fn similarity(full: &[[f32; 7]; 6]) -> [[f32; 5]; 4] {
+    // Of each unknown of the affine change what it is for a unit of each of the similarity.
+    const BASIS: [[f32; 6]; 4] = [
+        [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+        [0.0, -1.0, 0.0, 1.0, 0.0, 0.0],
+        [0.0, 0.0, 1.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+    ];
+    let along = |row: &[f32; 6], at: usize| (0..6).map(|i| row[i] * full[i][at]).sum::<f32>();
+    std::array::from_fn(|i| {
+        std::array::from_fn(|j| match BASIS.get(j) {
+            Some(other) => (0..6).map(|k| other[k] * along(&BASIS[i], k)).sum(),
+            None => along(&BASIS[i], 6),
+        })
+    })
+}
+
+/// Solves `N` symmetric equations `[matrix | right]` by elimination; `None` where they are singular.
+fn solve<const N: usize, const M: usize>(mut m: [[f32; M]; N]) -> Option<[f32; N]> {
+    let size: [f32; N] = std::array::from_fn(|i| m[i][i]);
+    for i in 0..N {
         let pivot = m[i];
-        if pivot[i].is_nan() || pivot[i] < 1e-3 {
+        if pivot[i].is_nan() || pivot[i] < 1e-4 * size[i] || pivot[i] < 1e-3 {
             return None;
         }
         for row in &mut m[i + 1..] {
@@ -302,10 +358,10 @@ fn solve(mut m: [[f32; 5]; 4]) -> Option<[f32; 4]> {
             row.iter_mut().zip(&pivot).for_each(|(r, p)| *r -= factor * p);
         }
     }
-    let mut x = [0.0; 4];
-    for i in (0..4).rev() {
-        let rest: f32 = (i + 1..4).map(|j| m[i][j] * x[j]).sum();
-        x[i] = (m[i][4] - rest) / m[i][i];
+    let mut x = [0.0; N];
+    for i in (0..N).rev() {
+        let rest: f32 = (i + 1..N).map(|j| m[i][j] * x[j]).sum();
+        x[i] = (m[i][N] - rest) / m[i][i];
     }
     Some(x)
 }

@@ -105,32 +105,6 @@ impl Clusters {
         }
     }
 
-    /// Joins the pair of clusters most alike as long as its likeness is `least` or more.
-    pub fn merge_down_to(&mut self, least: f32) {
-        // Best first; an entry is stale if its clusters are gone or their likeness has changed, and then dropped: the
-        // change pushed a new one.
-        let key = |likeness: f32| (likeness.clamp(0.0, 1.0) * 1e6) as u32;
-        let mut heap = std::collections::BinaryHeap::new();
-        for (a, others) in self.between.iter().enumerate() {
-            for (&b, between) in others.range(a + 1..) {
-                heap.push((key(between.mean()), std::cmp::Reverse((a, b))));
-            }
-        }
-        while let Some((likeness, std::cmp::Reverse((a, b)))) = heap.pop() {
-            if likeness < key(least) {
-                break;
-            }
-            if self.between[a].get(&b).is_none_or(|between| key(between.mean()) != likeness) {
-                continue;
-            }
-            self.join(a, b);
-            let root = a.min(b);
-            for (&other, between) in &self.between[root] {
-                heap.push((key(between.mean()), std::cmp::Reverse((root.min(other), root.max(other)))));
-            }
-        }
-    }
-
     /// Joins the pairs of clusters that `accept` agrees to, most alike first, until it agrees to none; it is asked about
     /// pairs of which at least one is the other's best partner.
     pub fn merge_where(

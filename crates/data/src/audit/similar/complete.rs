@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::align::Placement;
 use super::cluster::Clusters;
-use super::decide::{copies, sure_copies};
+use super::decide::{Known, copies, sure_copies};
 use super::picture::Maps;
 use super::store::Store;
 use super::verify::{Verified, WORTHWHILE, verify_from};
@@ -27,12 +27,12 @@ const MEDOIDS: usize = 2;
 const ASTRAY: f32 = 0.04;
 
 /// Adds to `verified` and improves it.
-pub(super) fn complete(maps: &Store, roughness: &[f32], verified: &mut Vec<Verified>) -> Result<(), Error> {
+pub(super) fn complete(maps: &Store, known_of: Known, verified: &mut Vec<Verified>) -> Result<(), Error> {
+    let pictures = known_of.roughness.len();
     for round in 0..ROUNDS {
         let known: HashMap<(usize, usize), usize> =
             verified.iter().enumerate().map(|(i, v)| ((v.a, v.b), i)).collect();
-        let copies =
-            if round == 0 { sure_copies(roughness.len(), verified) } else { copies(verified, roughness) };
+        let copies = if round == 0 { sure_copies(pictures, verified) } else { copies(verified, known_of) };
         let sets = Sets::new(copies, verified);
         let wanted: Vec<(usize, usize, Placement)> = sets.wanted(verified, &known).into_iter().collect();
         let found = par::map(wanted.len(), |i| {
@@ -204,8 +204,8 @@ mod tests {
     use crate::audit::similar::view::View;
 
     fn placement(degrees: f32, scale: f32, mirrored: bool, negative: bool) -> Placement {
-        let a = View { x: 0.1, y: -0.2, radius: 0.3 };
-        let b = View { x: -0.05, y: 0.15, radius: 0.3 * scale };
+        let a = View { x: 0.1, y: -0.2, radius: 0.3, aspect: [1.0; 2] };
+        let b = View { x: -0.05, y: 0.15, radius: 0.3 * scale, aspect: [1.0; 2] };
         Placement::from_views(&a, &b, degrees.to_radians(), Flip { mirrored, negative })
     }
 
@@ -235,7 +235,14 @@ mod tests {
     fn placements_follow_the_best_links() {
         let steps = [(20.0, 1.1, false, false), (-50.0, 0.9, true, false), (75.0, 1.05, false, true)]
             .map(|(degrees, scale, mirrored, negative)| placement(degrees, scale, mirrored, negative));
-        let link = |a: usize, b: usize, placement, fine| Verified { a, b, middle: fine, fine, placement };
+        let link = |a: usize, b: usize, placement, fine| Verified {
+            a,
+            b,
+            middle: fine,
+            fine,
+            unlike: [1.0 - fine; 2],
+            placement,
+        };
         // The link between 1 and 2 is known from the other side.
         let verified = [
             link(0, 1, steps[0], 0.9),

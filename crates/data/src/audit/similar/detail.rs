@@ -31,18 +31,29 @@ pub(super) struct Band {
 /// The half side of the window for the local standard deviation, in pixels.
 const WINDOW: usize = 10;
 
-/// The bytes of the map of `gray: [side, side]`.
-pub(super) fn detail(gray: &[f32], side: usize, band: &Band) -> impl Iterator<Item = u8> + use<> {
+/// The bytes of the map of `gray: [side, side]`; 0 where nothing is `shown`.
+pub(super) fn detail<'a>(
+    gray: &[f32],
+    side: usize,
+    band: &Band,
+    shown: &'a [bool],
+) -> impl Iterator<Item = u8> + use<'a> {
     let mut detail = blur(gray, side, band.inner);
     let outer = blur(gray, side, band.outer);
     detail.iter_mut().zip(&outer).for_each(|(d, o)| *d -= o);
-    let squares: Vec<f32> = detail.iter().map(|d| d * d).collect();
-    let power = window_mean(&squares, side);
+    let squares: Vec<f32> =
+        detail.iter().zip(shown).map(|(d, &shown)| if shown { d * d } else { 0.0 }).collect();
+    let mut power = window_mean(&squares, side);
+    if shown.contains(&false) {
+        let ones: Vec<f32> = shown.iter().map(|&shown| f32::from(u8::from(shown))).collect();
+        let share = window_mean(&ones, side);
+        power.iter_mut().zip(share).for_each(|(p, share)| *p /= share.max(0.05));
+    }
     let floor = band.floor * band.floor;
-    detail.into_iter().zip(power).map(move |(d, p)| {
+    detail.into_iter().zip(power).zip(shown).map(move |((d, p), &shown)| {
         let value = (UNIT * d / (p + floor).sqrt()).clamp(-MOST, MOST);
         // Rounded by hand: without SSE4.1, `round` is a call.
-        ((value + 128.5) as u8).wrapping_sub(128)
+        if shown { ((value + 128.5) as u8).wrapping_sub(128) } else { 0 }
     })
 }
 

@@ -12,14 +12,17 @@ mod picture;
 mod search;
 mod store;
 mod thumbnail;
+mod tree;
 mod verify;
 mod view;
+mod void;
 mod whiten;
 
 use std::collections::HashMap;
 
 use cluster::Clusters;
 use complete::complete;
+use decide::Known;
 use picture::{Description, Maps, Picture};
 use search::{candidates, compare};
 use store::Store;
@@ -38,8 +41,10 @@ pub struct Similar {
     /// For each image the number of its source picture, from 0 in the order of first members. An image without copies
     /// is its own source.
     pub source: Vec<usize>,
-    /// For each image the number of its series, a union of sources that seem to come from one patient or volume;
-    /// numbered as the sources are.
+    /// The same with all sources joined of which the pictures do not tell whether they are one: as few as there may be.
+    pub perhaps: Vec<usize>,
+    /// For each image the number of its series, a union of sources that are perhaps one or seem to come from one
+    /// patient or volume; numbered as the sources are.
     pub series: Vec<usize>,
     /// The pairs that joined sources, with their evidence.
     pub links: Vec<Link>,
@@ -68,7 +73,7 @@ pub struct Link {
 /// image `i`, or `None` if it cannot be read (then it is alone). `progress`
 /// hears, after all of these calls, for how many images the search is over.
 ///
-/// Some 5 kB are kept of each picture in memory, and 67 kB of the first few thousand; of the others in a temporary file.
+/// Some 5 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary file.
 ///
 /// # Errors
 /// If that file cannot be written or read.
@@ -84,9 +89,13 @@ pub fn find(
     drop(candidates);
     let roughness: Vec<f32> = pictures.iter().map(|p| p.roughness).collect();
     drop(pictures);
-    complete(&maps, &roughness, &mut verified)?;
-    let copies = decide::copies(&verified, &roughness);
-    let alike = decide::series(copies.clone(), &verified);
+    let repeated = distinct.repeated();
+    let known = Known { roughness: &roughness, repeated: &repeated };
+    complete(&maps, known, &mut verified)?;
+    let copies = decide::copies(&verified, known);
+    let nearness = decide::nearness(&copies, &verified);
+    let perhaps = decide::perhaps(copies.clone(), nearness, &verified, known);
+    let alike = decide::series(perhaps.clone(), nearness, &verified);
 
     let Distinct { first, place, equal: mut links, .. } = distinct;
     links.extend(verified.iter().filter(|v| copies.root(v.a) == copies.root(v.b)).map(|v| Link {
@@ -100,7 +109,7 @@ pub fn find(
     }));
     let numbers = |clusters: &Clusters| number(&place, clusters);
     progress(images);
-    Ok(Similar { source: numbers(&copies), series: numbers(&alike), links })
+    Ok(Similar { source: numbers(&copies), perhaps: numbers(&perhaps), series: numbers(&alike), links })
 }
 
 /// The number of each image's cluster, from 0 in the order of first members; `place` as in [`Distinct`].
@@ -129,6 +138,13 @@ struct Distinct {
 }
 
 impl Distinct {
+    /// Whether there are several images of each picture.
+    fn repeated(&self) -> Vec<bool> {
+        let mut count = vec![0; self.first.len()];
+        self.place.iter().flatten().for_each(|&i| count[i] += 1);
+        count.into_iter().map(|count| count > 1).collect()
+    }
+
     /// Takes the next image, which has so many pixels hashed; whether it is a new picture.
     fn add(&mut self, pixels: Option<[u8; 32]>) -> bool {
         let (b, new) = (self.place.len(), self.first.len());

@@ -6,6 +6,7 @@ use super::SIDE;
 use super::detail::{Band, Map, blur, detail, halve};
 use super::thumbnail::Thumbnail;
 use super::view::{FIRST_BLOB, Sampling, Spectrum, View, views};
+use super::void::{fill, halve_shown};
 use super::whiten::{Vector, Whitening};
 
 /// The band of the coarser maps.
@@ -38,12 +39,15 @@ pub(super) struct Picture {
 }
 
 /// The maps of a picture, by which it is compared: the finest detail at [`SIDE`], then coarser detail at a half, a quarter
-/// and an eighth of it, one after the other.
+/// and an eighth of it, then detail between the first two at full size.
 pub(super) struct Maps<'a>(Cow<'a, [u8]>);
 
 impl<'a> Maps<'a> {
+    /// The level of the map of [`SIDE`] pixels with the finest detail that survives being resampled.
+    pub const DETAIL: usize = 4;
+
     /// Bytes of all maps.
-    pub const BYTES: usize = Self::offset(4);
+    pub const BYTES: usize = Self::offset(5);
 
     /// From what [`Description::picture`] gave.
     pub fn new(bytes: Cow<'a, [u8]>) -> Self {
@@ -52,13 +56,15 @@ impl<'a> Maps<'a> {
 
     /// The map whose side is [`SIDE`] halved `level` times; level 0 has the finest detail.
     pub fn level(&self, level: usize) -> Map<'_> {
-        Map::new(SIDE >> level, &self.0[Self::offset(level)..Self::offset(level + 1)])
+        let side = SIDE >> (level % 4);
+        let from = Self::offset(level);
+        Map::new(side, &self.0[from..from + side * side])
     }
 
     const fn offset(level: usize) -> usize {
         let (mut sum, mut i) = (0, 0);
         while i < level {
-            sum += (SIDE >> i) * (SIDE >> i);
+            sum += (SIDE >> (i % 4)) * (SIDE >> (i % 4));
             i += 1;
         }
         sum
@@ -110,26 +116,28 @@ impl Description {
 
 impl Raw {
     fn new(thumbnail: &Thumbnail, coarse: &Sampling, fine: &Sampling) -> Self {
-        let full: Vec<f32> = thumbnail.pixels.iter().map(|&v| f32::from(v)).collect();
+        let shown = {
+            let full = thumbnail.shown();
+            let half = halve_shown(&full, SIDE);
+            let quarter = halve_shown(&half, SIDE / 2);
+            let eighth = halve_shown(&quarter, SIDE / 4);
+            [full, half, quarter, eighth]
+        };
+        let mut full: Vec<f32> = thumbnail.pixels.iter().map(|&v| f32::from(v)).collect();
+        fill(&mut full, &shown[0], SIDE);
         let half = halve(&full, SIDE);
         let quarter = halve(&half, SIDE / 2);
         let eighth = halve(&quarter, SIDE / 4);
         let mut bytes = Vec::with_capacity(Maps::BYTES);
-        let detail = |gray: &[f32], side: usize, band: &Band| {
-            let shown = move |i: usize| thumbnail.shows(i % side, i / side, side);
-            let bytes = detail(gray, side, band).enumerate();
-            bytes.map(move |(i, byte)| if shown(i) { byte } else { 0 })
-        };
-        bytes.extend(detail(&full, SIDE, &FINE));
-        for (gray, side) in [(&half, SIDE / 2), (&quarter, SIDE / 4), (&eighth, SIDE / 8)] {
-            bytes.extend(detail(gray, side, &COARSE));
+        bytes.extend(detail(&full, SIDE, &FINE, &shown[0]));
+        for (level, gray) in [&half, &quarter, &eighth].into_iter().enumerate() {
+            bytes.extend(detail(gray, SIDE >> (level + 1), &COARSE, &shown[level + 1]));
         }
+        bytes.extend(detail(&full, SIDE, &DESCRIBED, &shown[0]));
         let maps = Maps(Cow::Owned(bytes));
-        let shown = |x: usize, y: usize| thumbnail.shows(x, y, SIDE / 4);
-        let views = views(&quarter, SIDE / 4, &shown);
+        let views = views(&quarter, SIDE / 4, thumbnail.aspect(), &|x, y| shown[2][y * (SIDE / 4) + x]);
         let view_spectra = views.iter().map(|view| coarse.magnitudes(&maps.spectrum(coarse, view))).collect();
-        let described: Vec<u8> = detail(&full, SIDE, &DESCRIBED).collect();
-        let whole = fine.magnitudes(&fine.spectrum(&View::WHOLE, Map::new(SIDE, &described)));
+        let whole = fine.magnitudes(&fine.spectrum(&View::WHOLE, maps.level(Maps::DETAIL)));
         Self { maps, views, view_spectra, whole, roughness: roughness(&full) }
     }
 }

@@ -10,8 +10,8 @@ use super::decide::sure_copies;
 use super::index::{Index, Neighbour};
 use super::picture::{Description, Maps, Picture};
 use super::store::Store;
-use super::verify::{Verified, verify};
-use super::view::FIRST_BLOB;
+use super::verify::{Verified, WORTHWHILE, verify};
+use super::view::{FIRST_BLOB, SQUEEZED};
 use crate::Error;
 use tensor::par;
 
@@ -79,10 +79,11 @@ pub(super) fn candidates(pictures: &[Picture]) -> Vec<Vec<Candidate>> {
             alike.entry(near.number as u32).or_default().push(Near { cosine: near.cosine, views: (0, 0) });
         }
         // Of the large views only the whole asks: where it is a part of another picture, that is in the index.
-        let whole = large.nearest(&pictures[a], 0, a, PART_NEIGHBOURS);
+        let whole =
+            [0, SQUEEZED].into_iter().flat_map(|view| large.nearest(&pictures[a], view, a, PART_NEIGHBOURS));
         let blobs = (FIRST_BLOB..pictures[a].views.len())
             .flat_map(|view| blobs.nearest(&pictures[a], view, a, BLOB_NEIGHBOURS));
-        whole.into_iter().chain(blobs).for_each(|(owner, near)| alike.entry(owner).or_default().push(near));
+        whole.chain(blobs).for_each(|(owner, near)| alike.entry(owner).or_default().push(near));
         let candidate = |(other, mut pairs): (u32, Vec<Near>)| {
             pairs.sort_by(|x, y| y.cosine.total_cmp(&x.cosine));
             let score = pairs.iter().map(|p| (p.cosine - CHANCE).max(0.0)).sum();
@@ -115,20 +116,25 @@ pub(super) fn compare(
     const AT_ONCE: usize = 4;
     /// Comparisons between the same two sets.
     const TRIES: usize = 5;
+    /// How many comparisons with pictures that turn out to be alike cost as much as one with a stranger.
+    const ALIKE: usize = 2;
     let budget = |size: usize| (10 + 2 * size).min(24);
 
     let mut next = vec![0; pictures.len()];
     let mut tried: HashSet<(usize, usize)> = HashSet::new();
     let mut verified: Vec<Verified> = Vec::new();
+    let mut alike: HashSet<(usize, usize)> = HashSet::new();
     for _ in 0..ROUNDS {
         let sources = sure_copies(pictures.len(), &verified);
         let mut spent = vec![0; pictures.len()];
         let mut between: HashMap<(usize, usize), usize> = HashMap::new();
-        for &(a, b) in &tried {
-            let (a, b) = (sources.root(a), sources.root(b));
+        for &(x, y) in &tried {
+            let (a, b) = (sources.root(x), sources.root(y));
             if a != b {
-                spent[a] += 1;
-                spent[b] += 1;
+                // What is alike may be a copy yet: it costs others less of their chances.
+                let cost = if alike.contains(&(x, y)) { 1 } else { ALIKE };
+                spent[a] += cost;
+                spent[b] += cost;
                 *between.entry((a.min(b), a.max(b))).or_default() += 1;
             }
         }
@@ -157,7 +163,7 @@ pub(super) fn compare(
             let (root, other) = (sources.root(a), sources.root(candidate.other as usize));
             let pair = (root.min(other), root.max(other));
             let tries = between.entry(pair).or_default();
-            let wanted = spent[root] + now[root] < budget(sources.members(root).len())
+            let wanted = spent[root] + ALIKE * now[root] < ALIKE * budget(sources.members(root).len())
                 && now[root] < AT_ONCE
                 && *tries < TRIES
                 && tried.insert(pair_of(a, candidate));
@@ -181,7 +187,11 @@ pub(super) fn compare(
             Ok(verify(pair, both.map(|i| &pictures[i]), [one?, two?], starts, description))
         });
         for result in results {
-            verified.extend(result?);
+            let Some(found) = result? else { continue };
+            if found.middle >= WORTHWHILE {
+                alike.insert((found.a, found.b));
+            }
+            verified.push(found);
         }
         progress(pictures.len() - proposals.len().min(pictures.len()));
     }

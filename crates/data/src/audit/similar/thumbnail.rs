@@ -1,6 +1,7 @@
 //! The small square picture that stands for an image of any shape.
 
 use super::SIDE;
+use super::void::{hide_corners, inside};
 use crate::resize;
 use sha2::{Digest, Sha256};
 
@@ -13,9 +14,22 @@ pub struct Thumbnail {
     size: [usize; 2],
 }
 
+/// The values of a part, `[left, top, columns, rows]`, of an image `width` pixels wide.
+fn part(gray: &[f32], width: usize, [left, top, columns, rows]: [usize; 4]) -> Vec<f32> {
+    gray.chunks_exact(width)
+        .skip(top)
+        .take(rows)
+        .flat_map(|row| &row[left..left + columns])
+        .copied()
+        .collect()
+}
+
 impl Thumbnail {
-    /// Of `gray: [height, width]`, in `0..=255`.
+    /// Of `gray: [height, width]`, in `0..=255`, without even bars at its edges.
     pub fn new(gray: &[f32], (height, width): (usize, usize)) -> Self {
+        let place = inside(gray, (height, width));
+        let gray = &part(gray, width, place);
+        let [_, _, width, height] = place;
         let longer = height.max(width);
         let [columns, rows] = [width, height].map(|side| ((side * SIDE + longer / 2) / longer).max(1));
         let small = resize(gray, (height, width), (rows, columns), 1);
@@ -42,8 +56,20 @@ impl Thumbnail {
         (columns, rows, pixels)
     }
 
+    /// `[SIDE, SIDE]`: where the image lies and is not an empty corner.
+    pub(super) fn shown(&self) -> Vec<bool> {
+        let mut shown: Vec<bool> = (0..SIDE * SIDE).map(|i| self.shows(i % SIDE, i / SIDE, SIDE)).collect();
+        hide_corners(&self.pixels, &mut shown);
+        shown
+    }
+
+    /// Columns and rows of the image, as parts of the square.
+    pub(super) fn aspect(&self) -> [f32; 2] {
+        self.size.map(|side| side as f32 / SIDE as f32)
+    }
+
     /// Whether column `x` and row `y` of a square of `side` pixels show the image and nothing else.
-    pub(super) fn shows(&self, x: usize, y: usize, side: usize) -> bool {
+    fn shows(&self, x: usize, y: usize, side: usize) -> bool {
         let inside = |at: usize, size: usize| (2 * at + 1).abs_diff(side) * SIDE < size * side;
         inside(x, self.size[0]) && inside(y, self.size[1])
     }
@@ -55,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_wide_image_lies_in_the_middle() {
-        let gray: Vec<f32> = (0..448 * 112).map(|i| (i / 448) as f32).collect();
+        let gray: Vec<f32> = (0..448 * 112).map(|i| (50 + i / 448) as f32).collect();
         let found = Thumbnail::new(&gray, (112, 448));
         let (columns, rows, pixels) = found.image();
         assert_eq!((columns, rows, pixels.len()), (SIDE, SIDE / 4, SIDE * SIDE / 4));

@@ -14,12 +14,16 @@ use std::f32::consts::TAU;
 const BLOBS: usize = 24;
 /// The whole, and discs that are the whole of another picture, if that is a crop of this one (a tenth off each side,
 /// wherever) or has a margin around it.
-const LARGE: [View; FIRST_BLOB] = {
-    let mut views = [View::WHOLE; FIRST_BLOB];
+const LARGE: [View; FIRST_BLOB - 1] = {
+    let mut views = [View::WHOLE; FIRST_BLOB - 1];
     let mut i = 0;
     while i < 9 {
-        views[1 + i] =
-            View { x: GRID * (i as f32 % 3.0 - 1.0), y: GRID * ((i / 3) as f32 - 1.0), radius: 0.9 * 0.48 };
+        views[1 + i] = View {
+            x: GRID * (i as f32 % 3.0 - 1.0),
+            y: GRID * ((i / 3) as f32 - 1.0),
+            radius: 0.9 * 0.48,
+            aspect: [1.0; 2],
+        };
         i += 1;
     }
     let mut radius = 0.8 * 0.48;
@@ -33,7 +37,9 @@ const LARGE: [View; FIRST_BLOB] = {
 /// How far the places of crops lie apart.
 const GRID: f32 = 0.04;
 /// The number of the first view of a picture that is a blob's: those before it are large.
-pub(super) const FIRST_BLOB: usize = 13;
+pub(super) const FIRST_BLOB: usize = 14;
+/// The number of the view that is the whole picture squeezed into a square, so that one that was squeezed looks alike.
+pub(super) const SQUEEZED: usize = FIRST_BLOB - 1;
 /// The radius of a blob's view in standard deviations of its scale: large, because few large views tell pictures apart
 /// where many small ones find the same rib in every chest.
 const REACH: f32 = 4.0;
@@ -44,11 +50,13 @@ pub(super) struct View {
     pub x: f32,
     pub y: f32,
     pub radius: f32,
+    /// The radii along x and y beside `radius`: an ellipse, if they are not 1.
+    pub aspect: [f32; 2],
 }
 
 impl View {
     /// The whole picture.
-    pub const WHOLE: Self = Self { x: 0.0, y: 0.0, radius: 0.48 };
+    pub const WHOLE: Self = Self { x: 0.0, y: 0.0, radius: 0.48, aspect: [1.0; 2] };
 }
 
 /// How a view is read: rings, and waves around each of them.
@@ -90,11 +98,12 @@ impl Sampling {
         let side = map.side as f32;
         let middle = 0.5 * (side - 1.0);
         let (x, y) = (middle + view.x * side, middle + view.y * side);
+        let [across, down] = view.aspect;
         let mut spectrum = vec![0.0; self.rings * 2 * self.waves];
         for (ring, out) in spectrum.chunks_exact_mut(2 * self.waves).enumerate() {
             let radius = view.radius * side * (ring as f32 + 1.0) / self.rings as f32;
             for ([c, s], row) in self.circle.iter().zip(self.table.chunks_exact(2 * self.waves)) {
-                let value = map.at(x + radius * c, y + radius * s).unwrap_or(0.0);
+                let value = map.at(x + across * radius * c, y + down * radius * s).unwrap_or(0.0);
                 out.iter_mut().zip(row).for_each(|(o, w)| *o += value * w);
             }
         }
@@ -145,7 +154,14 @@ impl Sampling {
 
 /// The views of a picture of which `gray: [side, side]` is a small version (about 56 pixels): the whole and parts
 /// of it, then its blobs where it is `shown`.
-pub(super) fn views(gray: &[f32], side: usize, shown: &dyn Fn(usize, usize) -> bool) -> Vec<View> {
+///
+/// `aspect` is how much of the sides the image takes.
+pub(super) fn views(
+    gray: &[f32],
+    side: usize,
+    aspect: [f32; 2],
+    shown: &dyn Fn(usize, usize) -> bool,
+) -> Vec<View> {
     const SCALES: usize = 8;
     let sigma = |scale: usize| 1.4 * 2.0_f32.powf(scale as f32 / 3.0);
     let smooth: Vec<Vec<f32>> = (0..SCALES).map(|s| blur(gray, side, sigma(s))).collect();
@@ -173,11 +189,12 @@ pub(super) fn views(gray: &[f32], side: usize, shown: &dyn Fn(usize, usize) -> b
                     && layers[scale - 1..=scale + 1].iter().all(|layer| near(layer))
                 {
                     let place = |p: usize| (p as f32 + 0.5) / side as f32 - 0.5;
-                    blobs.push((value.abs(), View { x: place(x), y: place(y), radius }));
+                    blobs.push((value.abs(), View { x: place(x), y: place(y), radius, aspect: [1.0; 2] }));
                 }
             }
         }
     }
     blobs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    LARGE.into_iter().chain(blobs.into_iter().map(|(_, view)| view).take(BLOBS)).collect()
+    let squeezed = View { aspect, ..View::WHOLE };
+    LARGE.into_iter().chain([squeezed]).chain(blobs.into_iter().map(|(_, view)| view).take(BLOBS)).collect()
 }

@@ -15,7 +15,7 @@ pub struct Gray {
     pub values: Vec<f32>,
 }
 
-type Make = fn(&Gray, &mut Rng) -> Gray;
+pub type Make = fn(&Gray, &mut Rng) -> Gray;
 
 /// The kinds that every copy of which should be found, by name; the last chains two of the others.
 pub const KINDS: [(&str, Make); 13] = [
@@ -52,18 +52,18 @@ fn two(gray: &Gray, rng: &mut Rng) -> Gray {
 
 impl Gray {
     /// Each value by itself, as whole gray levels.
-    fn each(&self, mut value: impl FnMut(f32) -> f32) -> Self {
+    pub fn each(&self, mut value: impl FnMut(f32) -> f32) -> Self {
         let values = self.values.iter().map(|&v| value(v).clamp(0.0, 255.0).round()).collect();
         Self { values, ..*self }
     }
 
     /// A length in pixels that is `pixels` in a picture 224 pixels wide.
-    fn unit(&self, pixels: f32) -> f32 {
+    pub fn unit(&self, pixels: f32) -> f32 {
         pixels * self.width as f32 / 224.0
     }
 
     /// A picture whose pixel at `(x, y)` is read at `from(x, y)`, between four pixels; black outside.
-    fn read(&self, width: usize, height: usize, from: impl Fn(f32, f32) -> [f32; 2]) -> Self {
+    pub fn read(&self, width: usize, height: usize, from: impl Fn(f32, f32) -> [f32; 2]) -> Self {
         let pixel = |x: f32, y: f32| {
             let inside = x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32;
             if inside { self.values[y as usize * self.width + x as usize] } else { 0.0 }
@@ -77,7 +77,7 @@ impl Gray {
         Self { width, height, values: (0..width * height).map(value).collect() }
     }
 
-    fn resized(&self, width: usize, height: usize) -> Self {
+    pub fn resized(&self, width: usize, height: usize) -> Self {
         let values = data::resize(&self.values, (self.height, self.width), (height, width), 1);
         Self { width, height, values }.each(|v| v)
     }
@@ -88,7 +88,7 @@ impl Gray {
     }
 }
 
-fn turn(gray: &Gray, degrees: f32) -> Gray {
+pub fn turn(gray: &Gray, degrees: f32) -> Gray {
     let (s, c) = degrees.to_radians().sin_cos();
     let (middle_x, middle_y) = (0.5 * (gray.width as f32 - 1.0), 0.5 * (gray.height as f32 - 1.0));
     gray.read(gray.width, gray.height, |x, y| {
@@ -98,7 +98,7 @@ fn turn(gray: &Gray, degrees: f32) -> Gray {
 }
 
 /// A part with `share` of each side, at a random place, as large as the whole was.
-fn crop(gray: &Gray, share: f32, rng: &mut Rng) -> Gray {
+pub fn crop(gray: &Gray, share: f32, rng: &mut Rng) -> Gray {
     let side = |side: usize| (share * side as f32) as usize;
     let (width, height) = (side(gray.width), side(gray.height));
     let x = rng.below((gray.width - width) as u64 + 1) as f32;
@@ -106,12 +106,12 @@ fn crop(gray: &Gray, share: f32, rng: &mut Rng) -> Gray {
     gray.read(width, height, |u, v| [u + x, v + y]).resized(gray.width, gray.height)
 }
 
-fn scale(gray: &Gray, factor: f32) -> Gray {
+pub fn scale(gray: &Gray, factor: f32) -> Gray {
     let side = |side: usize| (factor * side as f32) as usize;
     gray.resized(side(gray.width), side(gray.height))
 }
 
-fn jpeg(gray: &Gray, quality: u8) -> Gray {
+pub fn jpeg(gray: &Gray, quality: u8) -> Gray {
     let mut bytes = vec![];
     JpegEncoder::new_with_quality(&mut bytes, quality)
         .encode(&gray.bytes(), gray.width as u32, gray.height as u32, ExtendedColorType::L8)
@@ -121,7 +121,7 @@ fn jpeg(gray: &Gray, quality: u8) -> Gray {
     Gray { values: pixels.iter().map(|&v| f32::from(v)).collect(), ..*gray }
 }
 
-fn blur(gray: &Gray, sigma: f32) -> Gray {
+pub fn blur(gray: &Gray, sigma: f32) -> Gray {
     let reach = (3.0 * sigma).ceil() as i64;
     let taps: Vec<f32> = (-reach..=reach).map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp()).collect();
     let sum: f32 = taps.iter().sum();
@@ -141,18 +141,18 @@ fn blur(gray: &Gray, sigma: f32) -> Gray {
 }
 
 /// An unsharp mask of twice the strength of the detail.
-fn sharpen(gray: &Gray, _: &mut Rng) -> Gray {
+pub fn sharpen(gray: &Gray, _: &mut Rng) -> Gray {
     let mut soft = blur(gray, gray.unit(2.0)).values.into_iter();
     gray.each(|v| v + 2.0 * (v - soft.next().unwrap_or(v)))
 }
 
 /// Black bars of so many pixels at the left and right, and at the top and bottom.
-fn pad(gray: &Gray, x: usize, y: usize) -> Gray {
+pub fn pad(gray: &Gray, x: usize, y: usize) -> Gray {
     gray.read(gray.width + 2 * x, gray.height + 2 * y, |u, v| [u - x as f32, v - y as f32])
 }
 
 /// Burned-in text: two lines of blocks of the size of letters, white, in a corner.
-fn text(gray: &Gray, rng: &mut Rng) -> Gray {
+pub fn text(gray: &Gray, rng: &mut Rng) -> Gray {
     let mut written = gray.clone();
     let (stroke, letter) = (gray.width / 64 + 1, gray.width / 24 + 2);
     for (line, place) in (0..2).flat_map(|line| (0..10).map(move |place| (line, place))) {

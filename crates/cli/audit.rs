@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
   vertebra audit DATA --html audit.html              with copies side by side
   vertebra audit DATA --strict --json > audit.json   status 1 if the split leaks
   vertebra audit DATA --write-groups grouped.csv     a manifest that keeps copies together
+  vertebra audit DATA --write-groups grouped.csv --by source
 
 Every image is read once. A file that cannot be read is listed, and the status is 1 in the end. Copies are found from the pixels, turned or processed; groups that file names suggest are
 offered with what speaks for them and are never taken for granted. Research use only, not a medical device.")]
@@ -39,17 +40,27 @@ pub struct Args {
     /// Also write a page for a browser, complete in one file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Also write a manifest with the found sources as groups
+    /// Also write a manifest with what was found as groups: see --by
     #[arg(long, value_name = "FILE")]
     write_groups: Option<PathBuf>,
+    /// What --write-groups makes groups of: series of look-alikes (copies, slices of one volume,
+    /// views of one patient), which are coarser, or sources (copies of one picture)
+    #[arg(long, value_enum, requires = "write_groups", default_value_t = By::Series)]
+    by: By,
     #[command(flatten)]
     force: Force,
-    /// End with status 1 if the given split leaks
+    /// End with status 1 if the given split leaks, or if series of look-alikes cross it
     #[arg(long)]
     strict: bool,
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum By {
+    Series,
+    Source,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -76,8 +87,23 @@ pub fn run(args: Args) -> Result<(), Failure> {
         output.written();
     }
     if let Some((path, output)) = args.write_groups.as_ref().zip(write_groups) {
-        data::write_manifest(path, &audit::regroup(&dataset, &found.source_of))?;
+        let unit = match args.by {
+            By::Series => audit::Unit::Series,
+            By::Source => audit::Unit::Source,
+        };
+        let grouped = audit::regroup(&dataset, [&found.source_of, &found.series_of], unit);
+        data::write_manifest(path, &grouped)?;
         output.written();
+        let groups = grouped.samples.iter().filter_map(|sample| sample.group.as_ref());
+        let groups = groups.collect::<std::collections::BTreeSet<_>>().len();
+        match args.by {
+            By::Series => note(format_args!(
+                "{groups} groups of look-alikes; --by source makes smaller ones, of copies alone"
+            )),
+            By::Source => {
+                note(format_args!("{groups} groups of copies; --by series keeps look-alikes together too"))
+            }
+        }
     }
     let mut out = io::stdout().lock();
     if args.json {
@@ -87,8 +113,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         write!(out, "{}", table::Table(&found))?;
     }
     out.flush()?;
+    let fails = args.strict && found.findings.iter().any(audit::Finding::fails_strict);
     if args.strict && found.leaks {
         note("the split leaks (--strict)");
+    } else if fails {
+        note("series of look-alikes lie in more than one split (--strict)");
     }
     let (unreadable, images) = (found.unreadable.len(), found.images);
     if unreadable > 0 {
@@ -96,7 +125,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let (group_by, written) = (args.group_by.as_deref(), args.write_groups.as_deref());
     next::next(&found, &next::Asked { data: &args.data, group_by, written }).iter().for_each(note);
-    if unreadable > 0 || (args.strict && found.leaks) { Err(Failure::Reported) } else { Ok(()) }
+    if unreadable > 0 || fails { Err(Failure::Reported) } else { Ok(()) }
 }
 
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.

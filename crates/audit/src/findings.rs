@@ -13,6 +13,9 @@ const IMBALANCE: f64 = 3.0;
 /// Fewer groups than this make every interval wide.
 const FEW_GROUPS: usize = 20;
 
+/// The kind of the finding that series of look-alikes lie in more than one split.
+const SERIES_CROSS: &str = "series-across-splits";
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,6 +40,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether a strict audit fails on it: a leak, or look-alikes on both sides of the split.
+    pub fn fails_strict(&self) -> bool {
+        self.is_leak() || self.kind == SERIES_CROSS
+    }
+
     /// Whether it is a leak of the given split.
     pub fn is_leak(&self) -> bool {
         self.severity == Severity::Leak
@@ -47,6 +55,7 @@ impl Finding {
 pub fn findings(audit: &Audit) -> Vec<Finding> {
     let mut list = List(vec![]);
     list.repeats(audit);
+    list.series(audit);
     list.groups(audit);
     list.hints(audit);
     list.shortcuts(audit);
@@ -85,6 +94,24 @@ impl List {
                 let message = format!("{what}: {images} images in {} of up to {largest}", sets(*clusters));
                 self.add(Severity::Note, kind, message);
             }
+        }
+    }
+
+    /// What lies in more than one split although no copy was found there.
+    fn series(&mut self, audit: &Audit) {
+        let Repeats { across_splits, clusters, .. } = audit.look_alikes;
+        // Who names the patients knows better than look-alikes do; groups that an earlier search wrote are no such names.
+        let found = |name: &String| name.starts_with("source-") || name.starts_with("series-");
+        let named = audit
+            .groups
+            .as_ref()
+            .is_some_and(|groups| groups.origin == Origin::Given && !groups.names.iter().all(found));
+        if across_splits > audit.copies.across_splits && !named {
+            let message = format!(
+                "look-alikes (copies, slices of one volume, views of one patient): {across_splits} of {clusters} series \
+                 lie in more than one split; `vertebra audit --write-groups` keeps each together"
+            );
+            self.add(Severity::Warning, SERIES_CROSS, message);
         }
     }
 

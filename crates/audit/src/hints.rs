@@ -132,11 +132,11 @@ pub fn without_pictures(dataset: &Dataset, known: Option<&Groups>, names: Option
         let fits = |i: usize| data::group_from_name(&samples[i].name, &named.pattern).is_some();
         let keys: Vec<_> = named.groups.iter().enumerate().map(|(i, &id)| (fits(i), id)).collect();
         let hint = Hint::new(dataset, known, Place::Names, &named.pattern, &keys)?;
-        // Without a word, only what crosses the split, or may cross the one that is to come, is worth a line.
+        // Without a word, only what crosses the split, also of groups that are known, or may cross the one that is to
+        // come, is worth a line.
         let has_split = samples.iter().any(|sample| sample.split.is_some());
-        let matters =
-            is_telling(&named.pattern) || (known.is_none() && (hint.across_splits > 0 || !has_split));
-        matters.then_some(hint)
+        let may_cross = known.is_none() && !has_split;
+        (is_telling(&named.pattern) || hint.across_splits > 0 || may_cross).then_some(hint)
     });
     of_column.chain(of_names).collect()
 }

@@ -38,6 +38,8 @@ pub struct Audit {
     pub positive_source: Option<PositiveSource>,
     /// Different pictures: copies, however turned or processed, count once.
     pub sources: usize,
+    /// The least number of different pictures that there may be: some that look alike could not be told apart.
+    pub sources_at_least: usize,
     /// Series of look-alikes that the pictures show; each is one source or more.
     pub series: usize,
     /// Groups, and how they are known.
@@ -50,6 +52,8 @@ pub struct Audit {
     pub identical_pixels: Repeats,
     /// Images of one source, equal or not.
     pub copies: Repeats,
+    /// Images of one series of look-alikes: copies, neighbouring slices, views of one patient.
+    pub look_alikes: Repeats,
     /// What file names suggest.
     pub name_patterns: Vec<NamePattern>,
     /// What may say which images belong together, although nobody said so.
@@ -70,6 +74,9 @@ pub struct Audit {
     /// The source of each image.
     #[serde(skip)]
     pub source_of: Vec<usize>,
+    /// The series of each image, a union of sources.
+    #[serde(skip)]
+    pub series_of: Vec<usize>,
 }
 
 /// A file that cannot be read.
@@ -164,11 +171,13 @@ pub fn audit_for(
         positive: binary.then(|| dataset.classes[positive.class].clone()),
         positive_source: binary.then_some(positive.source),
         sources: distinct(readable(source)),
+        sources_at_least: distinct(readable(&similar.perhaps)),
         series: distinct(readable(&similar.series)),
         parts: parts(dataset, source, groups.as_ref()),
         identical_files: Repeats::of(dataset, key(|facts| facts.file)),
         identical_pixels: Repeats::of(dataset, key(|facts| facts.pixels)),
         copies: Repeats::of(dataset, readable(source)),
+        look_alikes: Repeats::of(dataset, readable(&similar.series)),
         name_patterns,
         hints: hints(
             dataset,
@@ -184,6 +193,7 @@ pub fn audit_for(
         verdict: vec![],
         pairs,
         source_of: similar.source.clone(),
+        series_of: similar.series.clone(),
     };
     audit.findings = findings(&audit);
     audit.leaks = audit.findings.iter().any(Finding::is_leak);

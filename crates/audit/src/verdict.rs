@@ -32,9 +32,11 @@ pub fn verdict(audit: &Audit) -> Vec<String> {
 fn size(audit: &Audit) -> String {
     let readable = audit.images - audit.unreadable.len();
     let files = format!("{} files", thousands(readable));
-    let sources = match audit.sources == readable {
-        true => format!("{files} are as many different pictures"),
-        false => format!("{files} are {} sources", thousands(audit.sources)),
+    let (least, most) = (thousands(audit.sources_at_least), thousands(audit.sources));
+    let sources = match (audit.sources_at_least == audit.sources, audit.sources == readable) {
+        (true, true) => format!("{files} are as many different pictures"),
+        (true, false) => format!("{files} are {most} sources"),
+        (false, _) => format!("{files} are at least {least} and at most {most} sources"),
     };
     let groups = audit.groups.as_ref().map(|groups| match groups.origin {
         Origin::Given => format!(" from {} groups", thousands(groups.count)),

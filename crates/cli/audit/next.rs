@@ -22,7 +22,9 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
     let has_split = found.parts.len() > 1;
     if let Some(written) = asked.written {
         let written = quote(written);
-        return vec![format!("next: {program} split {written} --out split.csv   (copies stay together)")];
+        return vec![format!(
+            "next: {program} split {written} --out split.csv   (look-alikes stay together)"
+        )];
     }
     // What is given is what belongs together; what was seen in names or offered may be.
     let groups = found.groups.as_ref().filter(|groups| groups.by.is_some());
@@ -31,14 +33,17 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
     let offered = named.and_then(|groups| groups.by.as_deref());
     let offered = offered.or_else(|| found.hints.first().map(|hint| hint.by.as_str()));
     let split = |by: &str| format!("{program} split {data} --by {} --out split.csv", quote(by));
-    if found.copies.across_splits > 0 || (!has_split && found.copies.clusters > 0) {
+    // Series hold the copies too.
+    if found.findings.iter().any(audit::Finding::fails_strict) && found.look_alikes.across_splits > 0
+        || (!has_split && found.look_alikes.clusters > 0)
+    {
         let given = match (known, offered) {
             (None, Some(by)) => option(by),
             _ => given,
         };
         return vec![
             format!("next: {program} audit {data}{given} --write-groups grouped.csv"),
-            format!("then: {program} split grouped.csv --out split.csv   (copies stay together)"),
+            format!("then: {program} split grouped.csv --out split.csv   (look-alikes stay together)"),
         ];
     }
     match (known, offered) {

@@ -9,10 +9,14 @@ mod dicom;
 #[path = "../crates/data/tests/common/writer.rs"]
 mod dicom_writer;
 mod evidence;
+mod families;
 mod intake;
 mod interop;
 mod many_classes;
 mod no_native;
+#[allow(dead_code, reason = "the search's own tests use the rest")]
+#[path = "../crates/data/tests/common/plant.rs"]
+mod plant;
 mod predict;
 mod runs;
 mod split;

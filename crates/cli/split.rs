@@ -7,7 +7,6 @@ use crate::outputs::{Force, Kind, Output, is_of};
 use crate::progress::Counter;
 use crate::shell::{program, quote};
 use data::{Dataset, FRACTIONS, Folds, Split, write_manifest};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Divide a data set by group, and write a manifest
@@ -88,7 +87,7 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &[f64]) -> Result<
     for split in Split::ALL {
         describe(&dataset, &split.to_string(), &dataset.part(split));
     }
-    look_alikes(&dataset);
+    look_alikes(&dataset, |i| dataset.samples[i].split.map(|split| split as usize));
     write(args, &dataset, "split")?;
     let (out, program) = (quote(&args.out), program());
     note(format_args!("next: {program} audit {out} --strict"));
@@ -102,6 +101,7 @@ fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Fa
         let members: Vec<usize> = (0..fold_of.len()).filter(|&i| fold_of[i] == fold).collect();
         describe(&dataset, &format!("fold {}", fold + 1), &members);
     }
+    look_alikes(&dataset, |i| Some(fold_of[i]));
     if dataset.columns.iter().any(|column| column == "fold") {
         return Err(Failure::Failed(format!(
             "{}: expected no column \"fold\", found one",
@@ -151,28 +151,17 @@ fn again(args: &Args) -> String {
     line
 }
 
-/// Says what is known of copies that the groups do not keep together: what an audit found, or that none was made.
-fn look_alikes(dataset: &Dataset) {
-    let mut searched = false;
-    for (name, what) in
-        audit::FOUND.into_iter().zip(["sources (copies of one picture)", "series of look-alikes"])
-    {
-        let Some(at) = dataset.columns.iter().position(|column| column == name) else { continue };
-        searched = true;
-        let mut splits: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for sample in dataset.samples.iter().filter(|sample| !sample.extra[at].is_empty()) {
-            let split = sample.split.map(|split| split.to_string()).unwrap_or_default();
-            splits.entry(&sample.extra[at]).or_default().insert(split);
-        }
-        let (crossing, all) = (splits.values().filter(|splits| splits.len() > 1).count(), splits.len());
-        if crossing > 0 {
-            note(format_args!(
-                "warning: {crossing} of {all} {what} that an audit found ({name}) lie in more than one split: \
-                 --by {name} keeps them together"
-            ));
-        }
+/// Says what is known of copies that the groups do not keep together: what an audit found, or that none was made. `part` is
+/// that of an image.
+fn look_alikes(dataset: &Dataset, part: impl Fn(usize) -> Option<usize>) {
+    let found = audit::divided(dataset, part);
+    for (column, divided, all) in found.iter().filter(|found| found.1 > 0) {
+        note(format_args!(
+            "warning: {divided} of {all} sets of look-alikes that an audit found ({column}) are divided: --by {column} \
+             keeps them together"
+        ));
     }
-    if !searched {
+    if found.is_empty() {
         note("copies that the groups do not name were not looked for: `vertebra audit` does");
     }
 }

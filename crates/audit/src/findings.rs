@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::groups::Origin;
 use crate::hints::Hint;
+use crate::regroup::is_found_name;
 use crate::repeats::Repeats;
 use crate::report::Audit;
 use crate::shortcuts::Kind;
@@ -99,16 +100,14 @@ impl List {
 
     /// What lies in more than one split although no copy was found there.
     fn series(&mut self, audit: &Audit) {
-        let Repeats { across_splits, clusters, .. } = audit.look_alikes;
+        let (across_splits, series) = (audit.look_alikes.across_splits, audit.series);
         // Who names the patients knows better than look-alikes do; groups that an earlier search wrote are no such names.
-        let found = |name: &String| name.starts_with("source-") || name.starts_with("series-");
-        let named = audit
-            .groups
-            .as_ref()
-            .is_some_and(|groups| groups.origin == Origin::Given && !groups.names.iter().all(found));
+        let named = audit.groups.as_ref().is_some_and(|groups| {
+            groups.origin == Origin::Given && !groups.names.iter().all(|name| is_found_name(name))
+        });
         if across_splits > audit.copies.across_splits && !named {
             let message = format!(
-                "look-alikes (copies, slices of one volume, views of one patient): {across_splits} of {clusters} series \
+                "look-alikes (copies, slices of one volume, views of one patient): {across_splits} of {series} series \
                  lie in more than one split; `vertebra audit --write-groups` keeps each together"
             );
             self.add(Severity::Warning, SERIES_CROSS, message);
@@ -140,14 +139,9 @@ impl List {
                 );
                 self.add(Severity::Warning, "groups-suggested", message);
             }
+            // What of them crosses the split was said above.
             Origin::Pictures => {
-                let crossing = if crossing > 0 {
-                    format!("; {crossing} of them lie in more than one split")
-                } else {
-                    String::new()
-                };
-                let message =
-                    format!("no groups are given, but the pictures look like {count} series{crossing}");
+                let message = format!("no groups are given, but the pictures look like {count} series");
                 self.add(Severity::Warning, "groups-suggested", message);
             }
             Origin::Given => {}

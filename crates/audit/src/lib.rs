@@ -37,7 +37,7 @@ pub use groups::{Groups, NamePattern, Origin};
 pub use hints::{Hint, Place};
 pub use pairs::{Pair, Picture};
 pub use quick::{Quick, quick, quick_hints};
-pub use regroup::{FOUND, Unit, regroup};
+pub use regroup::{Unit, divided, regroup};
 pub use repeats::{Cluster, Repeats};
 pub use report::{Audit, Part, Stage, Unreadable, audit, audit_for};
 pub use shortcuts::{BOUND, Kind, Shortcut};

@@ -1,8 +1,9 @@
 //! The groups that the pictures show: every image of a source or of a series in one group, whatever else is known.
 
-use data::Dataset;
+use data::{Dataset, Forest};
 
 use crate::columns::{FOUND_SERIES, FOUND_SOURCE};
+use crate::repeats::{clusters, differ};
 
 /// The columns that [`regroup`] writes beside the groups.
 pub const FOUND: [&str; 2] = [FOUND_SOURCE, FOUND_SERIES];
@@ -17,6 +18,16 @@ pub enum Unit {
     Series,
 }
 
+impl Unit {
+    /// What its groups' names begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Source => "source-",
+            Self::Series => "series-",
+        }
+    }
+}
+
 /// `dataset` with its sources or series as groups. `found` are the source and the series of each image. A source joins
 /// the given groups that its images lie in, so that no given group is divided either. The columns [`FOUND`] hold the
 /// numbers of both; what an earlier search wrote there is replaced.
@@ -28,13 +39,12 @@ pub fn regroup(dataset: &Dataset, found: [&[usize]; 2], unit: Unit) -> Dataset {
     };
     let given = eval::group_ids(&(0..n).map(|i| dataset.group_key(i)).collect::<Vec<_>>());
     // Sources are nodes 0..n, given groups n..2n.
-    let mut parent: Vec<usize> = (0..2 * n).collect();
+    let mut forest = Forest::new(2 * n);
     for i in 0..n {
-        let (a, b) = (root(&mut parent, ids[i]), root(&mut parent, n + given[i]));
-        parent[a.max(b)] = a.min(b);
+        let (a, b) = (forest.root(ids[i]), forest.root(n + given[i]));
+        forest.hang(a.max(b), a.min(b));
     }
     let width = n.to_string().len();
-    let name = if unit == Unit::Source { "source" } else { "series" };
     let mut regrouped = dataset.clone();
     while let Some(at) = regrouped.columns.iter().position(|column| FOUND.contains(&column.as_str())) {
         regrouped.columns.remove(at);
@@ -42,20 +52,36 @@ pub fn regroup(dataset: &Dataset, found: [&[usize]; 2], unit: Unit) -> Dataset {
     }
     regrouped.columns.extend(FOUND.map(String::from));
     for (i, sample) in regrouped.samples.iter_mut().enumerate() {
-        let number = root(&mut parent, ids[i]);
+        let number = forest.root(ids[i]);
         sample.extra.extend(found.map(|ids| format!("{:0width$}", ids[i] + 1)));
-        sample.group = Some(format!("{name}-{:0width$}", number + 1));
+        sample.group = Some(format!("{}{:0width$}", unit.prefix(), number + 1));
     }
     regrouped
 }
 
-/// The representative of a node, with the path to it shortened.
-fn root(parent: &mut [usize], mut node: usize) -> usize {
-    while parent[node] != node {
-        parent[node] = parent[parent[node]];
-        node = parent[node];
-    }
-    node
+/// Whether a group's name is one that [`regroup`] gave.
+pub fn is_found_name(name: &str) -> bool {
+    [Unit::Source, Unit::Series].iter().any(|unit| name.strip_prefix(unit.prefix()).is_some_and(is_number))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What an earlier search found that parts of a data set divide: for each of the columns [`FOUND`] that it has its name, how
+/// many of its sets of several images lie in more than one part, and how many there are. `part` is that of an image.
+pub fn divided(
+    dataset: &Dataset,
+    part: impl Fn(usize) -> Option<usize>,
+) -> Vec<(&'static str, usize, usize)> {
+    let column = |name: &'static str| {
+        let at = dataset.columns.iter().position(|column| column == name)?;
+        let keys = dataset.samples.iter().map(|sample| Some(&sample.extra[at]).filter(|key| !key.is_empty()));
+        let sets = clusters(keys);
+        let divided = sets.iter().filter(|members| differ(members, &part)).count();
+        Some((name, divided, sets.len()))
+    };
+    FOUND.into_iter().filter_map(column).collect()
 }
 
 #[cfg(test)]
@@ -86,5 +112,11 @@ mod tests {
         assert_eq!(again.samples[2].extra, ["2", "1"]);
         assert_eq!(again.samples[0].group, again.samples[2].group);
         assert!(again.samples[2].group.as_ref().unwrap().starts_with("series-"));
+        assert!(again.samples.iter().all(|sample| is_found_name(sample.group.as_ref().unwrap())));
+        assert!(!is_found_name("source-a") && !is_found_name("series") && !is_found_name("patient-1"));
+
+        let part = |i: usize| Some(usize::from(i >= 2));
+        assert_eq!(divided(&again, part), [("found_source", 0, 1), ("found_series", 1, 1)]);
+        assert_eq!(divided(&set, part), []);
     }
 }

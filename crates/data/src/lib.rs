@@ -13,6 +13,7 @@ mod digest;
 mod error;
 mod folder;
 mod folds;
+mod forest;
 mod group;
 mod inputs;
 mod loader;
@@ -39,6 +40,7 @@ pub use decode::{
 pub use digest::{Digest, Likeness, file_digest, hexadecimal};
 pub use error::Error;
 pub use folds::Folds;
+pub use forest::Forest;
 pub use group::{DIGIT, GroupBy, group_from_name};
 pub use inputs::{Input, Passed, inputs};
 pub use loader::{Batch, Batches, Loader, LoaderOptions};

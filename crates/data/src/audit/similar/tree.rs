@@ -13,6 +13,7 @@
 
 use super::cluster::Clusters;
 use super::verify::Verified;
+use crate::Forest;
 use std::collections::HashMap;
 
 /// The rest is farther off than the parts of a source by this factor, and by this one if a part is a picture alone, of
@@ -88,10 +89,11 @@ struct Node {
     /// How far apart its parts are, and the pair that joined them; none of a set that was there before.
     height: f32,
     joined: Option<(usize, [usize; 2])>,
-    /// Its place in [`Tree::order`].
+    /// Where its pictures begin in [`Tree::order`].
     from: usize,
     size: usize,
-    /// Of a set that was there before: the heights within it.
+    /// Of a set that was there before: its root, and the heights within it.
+    set: usize,
     inner: Vec<f32>,
 }
 
@@ -129,7 +131,7 @@ impl<'a> Tree<'a> {
 
         let mut nodes: Vec<Node> = Vec::new();
         let mut leaves: HashMap<usize, usize> = HashMap::new();
-        let mut parent: Vec<usize> = Vec::new();
+        let mut forest = Forest::default();
         for (height, pair) in order {
             let ends = [pairs[pair].a, pairs[pair].b].map(|picture| {
                 let set = clusters.root(picture);
@@ -137,21 +139,19 @@ impl<'a> Tree<'a> {
                     let inner = heights.0.get(&set).cloned().unwrap_or_default();
                     let height = inner.iter().copied().fold(0.0, f32::max);
                     let size = clusters.members(set).len();
-                    nodes.push(Node { height, joined: None, from: set, size, inner });
-                    parent.push(nodes.len() - 1);
-                    nodes.len() - 1
+                    nodes.push(Node { height, joined: None, from: 0, size, set, inner });
+                    forest.grow()
                 });
-                top(&mut parent, node)
+                forest.root(node)
             });
             if ends[0] != ends[1] {
                 let size = nodes[ends[0]].size + nodes[ends[1]].size;
-                let new = nodes.len();
-                nodes.push(Node { height, joined: Some((pair, ends)), from: 0, size, inner: vec![] });
-                parent.push(new);
-                ends.iter().for_each(|&end| parent[end] = new);
+                nodes.push(Node { height, joined: Some((pair, ends)), from: 0, size, set: 0, inner: vec![] });
+                let new = forest.grow();
+                ends.iter().for_each(|&end| forest.hang(end, new));
             }
         }
-        let roots = (0..nodes.len()).filter(|&node| parent[node] == node).collect();
+        let roots = forest.roots().collect();
         let mut tree = Self {
             pairs,
             nodes,
@@ -169,10 +169,10 @@ impl<'a> Tree<'a> {
     fn arrange(&mut self, clusters: &Clusters) {
         let mut stack: Vec<usize> = self.roots.iter().rev().copied().collect();
         while let Some(node) = stack.pop() {
-            let set = std::mem::replace(&mut self.nodes[node].from, self.order.len());
+            self.nodes[node].from = self.order.len();
             match self.nodes[node].joined {
                 Some((_, [a, b])) => stack.extend([b, a]),
-                None => self.order.extend(clusters.members(set)),
+                None => self.order.extend(clusters.members(self.nodes[node].set)),
             }
         }
         self.place = self.order.iter().copied().zip(0..).collect();
@@ -205,7 +205,7 @@ impl<'a> Tree<'a> {
         let mut stack: Vec<(usize, f32)> = self.roots.iter().rev().map(|&root| (root, 1.0)).collect();
         while let Some((node, rest)) = stack.pop() {
             let Some((pair, parts)) = self.nodes[node].joined else { continue };
-            if self.is_source(node, self.pairs[pair], rest, is_sure) {
+            if self.is_source(node, (self.pairs[pair], parts), rest, is_sure) {
                 found.push(node);
             } else {
                 stack.extend(parts.map(|part| (part, self.nodes[node].height)));
@@ -214,11 +214,16 @@ impl<'a> Tree<'a> {
         found
     }
 
-    /// Whether a set that `v` joined, from which the rest is `rest` away, is one source.
-    fn is_source(&self, node: usize, v: &Verified, rest: f32, is_sure: fn(&Verified) -> bool) -> bool {
+    /// Whether a set, of which `v` joined the `parts` and from which the rest is `rest` away, is one source.
+    fn is_source(
+        &self,
+        node: usize,
+        (v, parts): (&Verified, [usize; 2]),
+        rest: f32,
+        is_sure: fn(&Verified) -> bool,
+    ) -> bool {
         let Node { height, size, .. } = self.nodes[node];
         let within = |most: [f32; 2]| [0, 1].map(|band| v.unlike[band] <= most[band]);
-        let Some((_, parts)) = self.nodes[node].joined else { return false };
         let alone = parts.iter().any(|&part| self.nodes[part].size == 1) && !within(ALONE).contains(&true);
         let isolated = height * if alone { ALONE_ISOLATED } else { ISOLATED };
         let mut rest = rest;
@@ -361,15 +366,6 @@ impl<'a> Tree<'a> {
 pub(super) fn median(values: &mut [f32]) -> f32 {
     values.sort_by(f32::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// The largest set that a node is in, with the way there shortened.
-fn top(parent: &mut [usize], mut node: usize) -> usize {
-    while parent[node] != node {
-        parent[node] = parent[parent[node]];
-        node = parent[node];
-    }
-    node
 }
 
 #[cfg(test)]

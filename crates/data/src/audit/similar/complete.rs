@@ -26,8 +26,15 @@ const MEDOIDS: usize = 2;
 /// A comparison is tried again if its middle detail is less alike than expected by more than this.
 const ASTRAY: f32 = 0.04;
 
-/// Adds to `verified` and improves it.
-pub(super) fn complete(maps: &Store, known_of: Known, verified: &mut Vec<Verified>) -> Result<(), Error> {
+/// Adds to `verified` and improves it. `progress` hears what share of it is done.
+pub(super) fn complete(
+    maps: &Store,
+    known_of: Known,
+    verified: &mut Vec<Verified>,
+    progress: &dyn Fn(f64),
+) -> Result<(), Error> {
+    /// Comparisons between two words of progress.
+    const BLOCK: usize = 1024;
     let pictures = known_of.roughness.len();
     for round in 0..ROUNDS {
         let known: HashMap<(usize, usize), usize> =
@@ -35,17 +42,21 @@ pub(super) fn complete(maps: &Store, known_of: Known, verified: &mut Vec<Verifie
         let copies = if round == 0 { sure_copies(pictures, verified) } else { copies(verified, known_of) };
         let sets = Sets::new(copies, verified);
         let wanted: Vec<(usize, usize, Placement)> = sets.wanted(verified, &known).into_iter().collect();
-        let found = par::map(wanted.len(), |i| {
-            let (a, b, start) = wanted[i];
-            Ok(verify_from(start, (a, b), [Maps::new(maps.get(a)?), Maps::new(maps.get(b)?)]))
-        });
-        for found in found {
-            let Some(found) = found? else { continue };
-            match known.get(&(found.a, found.b)) {
-                Some(&i) if verified[i].middle < found.middle => verified[i] = found,
-                Some(_) => (),
-                None => verified.push(found),
+        for (block, wanted_now) in wanted.chunks(BLOCK).enumerate() {
+            let found = par::map(wanted_now.len(), |i| {
+                let (a, b, start) = wanted_now[i];
+                Ok(verify_from(start, (a, b), [Maps::new(maps.get(a)?), Maps::new(maps.get(b)?)]))
+            });
+            for found in found {
+                let Some(found) = found? else { continue };
+                match known.get(&(found.a, found.b)) {
+                    Some(&i) if verified[i].middle < found.middle => verified[i] = found,
+                    Some(_) => (),
+                    None => verified.push(found),
+                }
             }
+            let done = ((block + 1) * BLOCK).min(wanted.len()) as f64 / wanted.len() as f64;
+            progress((round as f64 + done) / ROUNDS as f64);
         }
     }
     Ok(())

@@ -84,14 +84,17 @@ pub fn find(
 ) -> Result<Similar, Error> {
     let Described { description, pictures, maps, distinct } = Described::new(images, thumbnail)?;
     let candidates = candidates(&pictures);
-    let done = |pictures: usize| progress(pictures * images / distinct.first.len().max(1));
-    let mut verified = compare(&maps, &pictures, &candidates, &description, &done)?;
+    /// The share of the time that the first comparisons take, more or less.
+    const FIRST: f64 = 0.6;
+    let done = |share: f64| progress((share * images as f64) as usize);
+    let compared = |pictures: usize| done(FIRST * pictures as f64 / distinct.first.len().max(1) as f64);
+    let mut verified = compare(&maps, &pictures, &candidates, &description, &compared)?;
     drop(candidates);
     let roughness: Vec<f32> = pictures.iter().map(|p| p.roughness).collect();
     drop(pictures);
     let repeated = distinct.repeated();
     let known = Known { roughness: &roughness, repeated: &repeated };
-    complete(&maps, known, &mut verified)?;
+    complete(&maps, known, &mut verified, &|share| done(FIRST + (1.0 - FIRST) * share))?;
     let copies = decide::copies(&verified, known);
     let nearness = decide::nearness(&copies, &verified);
     let perhaps = decide::perhaps(copies.clone(), nearness, &verified, known);

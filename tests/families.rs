@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "the search's own measurements use the rest")]
 #[path = "../crates/data/tests/common/families.rs"]
 mod kinds;
+use crate::plant::Gray;
 use crate::support::vertebra;
 use image::GrayImage;
 use kinds::{CHANGES, Family, Subject};
@@ -11,20 +12,23 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A family on disk, in two classes, its files numbered without regard to their pictures. The number of the picture of
-/// each file, by name.
+/// Writes a picture as number `i` of a folder, under a name that says nothing of its place; the name.
+fn save(folder: &Path, i: usize, gray: &Gray) -> String {
+    let name = format!("{:03}.png", i * 37 % 1009);
+    let pixels = gray.values.iter().map(|&v| v.round() as u8).collect();
+    let image = GrayImage::from_raw(gray.width as u32, gray.height as u32, pixels).unwrap();
+    fs::create_dir_all(folder).unwrap();
+    image.save(folder.join(&name)).unwrap();
+    name
+}
+
+/// A family on disk, in two classes. The number of the picture of each file, by name.
 fn write(family: &Family, folder: &Path) -> BTreeMap<String, usize> {
-    let mut pictures = BTreeMap::new();
-    for (i, (picture, gray)) in family.images().into_iter().enumerate() {
+    let file = |(i, (picture, gray)): (usize, (usize, Gray))| {
         let class = if picture % 2 == 0 { "sick" } else { "well" };
-        let name = format!("{class}/{:03}.png", i * 37 % 1009);
-        let pixels = gray.values.iter().map(|&v| v.round() as u8).collect();
-        let image = GrayImage::from_raw(gray.width as u32, gray.height as u32, pixels).unwrap();
-        fs::create_dir_all(folder.join(class)).unwrap();
-        image.save(folder.join(&name)).unwrap();
-        pictures.insert(name, picture);
-    }
-    pictures
+        (format!("{class}/{}", save(&folder.join(class), i, &gray)), picture)
+    };
+    family.images().into_iter().enumerate().map(file).collect()
 }
 
 /// Audits, groups and splits a family; no picture may lie in two splits, and a strict audit has to agree.
@@ -71,16 +75,11 @@ fn stretched_limbs() {
 /// A strict audit fails where look-alikes cross although no copy does.
 #[test]
 fn slices_of_one_volume_in_two_splits_fail_a_strict_audit() {
-    let family = Family { subject: Subject::Volume, change: 0, copies: 1, seed: 5 };
     let folder = tempfile::tempdir().unwrap();
-    let set = folder.path().join("set");
-    for (i, gray) in Subject::Volume.pictures(24, family.seed).into_iter().enumerate() {
+    for (i, gray) in Subject::Volume.pictures(24, 5).into_iter().enumerate() {
         let part = if i % 2 == 0 { "train" } else { "test" };
         let class = if i / 6 % 2 == 0 { "sick" } else { "well" };
-        let pixels = gray.values.iter().map(|&v| v.round() as u8).collect();
-        let image = GrayImage::from_raw(gray.width as u32, gray.height as u32, pixels).unwrap();
-        fs::create_dir_all(set.join(part).join(class)).unwrap();
-        image.save(set.join(part).join(class).join(format!("{}.png", i * 37 % 1009))).unwrap();
+        save(&folder.path().join("set").join(part).join(class), i, &gray);
     }
     vertebra(folder.path(), &["audit", "set"]).ok();
     let ended = vertebra(folder.path(), &["audit", "set", "--strict"]);

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
   vertebra audit DATA --html audit.html              with copies side by side
   vertebra audit DATA --strict --json > audit.json   status 1 if the split leaks
   vertebra audit DATA --write-groups grouped.csv     a manifest that keeps copies together
-  vertebra audit DATA --write-groups grouped.csv --by source
+  vertebra audit DATA --write-groups grouped.csv --by source     copies alone, not look-alikes
 
 Every image is read once. A file that cannot be read is listed, and the status is 1 in the end. Copies are found from the pixels, turned or processed; groups that file names suggest are
 offered with what speaks for them and are never taken for granted. Research use only, not a medical device.")]

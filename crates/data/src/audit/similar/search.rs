@@ -180,11 +180,22 @@ pub(super) fn compare(
         let results = par::map(proposals.len(), |i| {
             let (a, candidate) = proposals[i];
             let pair = pair_of(a, candidate);
-            let starts = candidate.starts.iter().flatten().map(|&(x, y)| (usize::from(x), usize::from(y)));
-            let starts = starts.map(|(x, y)| if a == pair.0 { (x, y) } else { (y, x) });
+            // What the other picture found leads from other views.
+            let other = candidates[candidate.other as usize].iter().find(|back| back.other as usize == a);
+            let (one, two) = (candidate.starts, other.map_or([None; STARTS], |back| back.starts));
+            let mut starts: Vec<(usize, usize)> = Vec::with_capacity(2 * STARTS);
+            for (mine, theirs) in one.into_iter().zip(two) {
+                let both = [mine, theirs.map(|(x, y)| (y, x))].into_iter().flatten();
+                for (x, y) in both.map(|(x, y)| (usize::from(x), usize::from(y))) {
+                    let start = if a == pair.0 { (x, y) } else { (y, x) };
+                    if !starts.contains(&start) {
+                        starts.push(start);
+                    }
+                }
+            }
             let both = [pair.0, pair.1];
             let [one, two] = both.map(|i| maps.get(i).map(Maps::new));
-            Ok(verify(pair, both.map(|i| &pictures[i]), [one?, two?], starts, description))
+            Ok(verify(pair, both.map(|i| &pictures[i]), [one?, two?], starts.into_iter(), description))
         });
         for result in results {
             let Some(found) = result? else { continue };

@@ -20,9 +20,9 @@ use std::collections::HashMap;
 /// which nothing says how far its copies are.
 const ISOLATED: f32 = 1.4;
 const ALONE_ISOLATED: f32 = 1.6;
-/// A step of heights by which a set falls apart; into pairs.
+/// A step of heights by which a set falls apart; into a few, of which some are pairs or from which the rest is far off.
 const STEP: f32 = 1.8;
-const STEP_OF_PAIRS: f32 = 2.5;
+const STEP_OF_FEW: f32 = 2.5;
 /// Pictures of different parts are farther from each other than those of one by this factor, if there is a step; if not.
 const CONTRAST: f32 = 2.6;
 const CONTRAST_ALONE: f32 = 4.0;
@@ -31,6 +31,8 @@ const CONTRAST_ALONE: f32 = 4.0;
 const SOME: usize = 4;
 const SLIGHT: f32 = 0.018;
 const FAR_OFF: f32 = 4.0;
+/// A set from which the rest is so many times as far off as its parts falls into a few only at the larger step.
+const APART: f32 = 3.0;
 /// The share of the pictures that are in sets below the step, and in the largest of these.
 const COVERED: f32 = 0.8;
 const LARGEST: f32 = 0.7;
@@ -45,8 +47,9 @@ const TRIANGLES: usize = 6;
 const LONGEST: f32 = 1.3;
 /// Two pictures alone are a source that much nearer to each other than to a third.
 const PAIR_ISOLATED: f32 = 1.8;
-/// How unlike the nearest parts of a source may be, in either band; and two pictures without any third, in one of them.
-const MOST: [f32; 2] = [0.6, 0.15];
+/// How unlike the coarser detail of the nearest parts of a source may be; and the detail of two pictures without any third,
+/// in one of the bands.
+const MOST: f32 = 0.15;
 const ALONE: [f32; 2] = [0.063, 0.02];
 
 /// A distance at which nothing was found.
@@ -223,17 +226,16 @@ impl<'a> Tree<'a> {
         is_sure: fn(&Verified) -> bool,
     ) -> bool {
         let Node { height, size, .. } = self.nodes[node];
-        let within = |most: [f32; 2]| [0, 1].map(|band| v.unlike[band] <= most[band]);
-        let alone = parts.iter().any(|&part| self.nodes[part].size == 1) && !within(ALONE).contains(&true);
+        let near = [0, 1].iter().any(|&band| v.unlike[band] <= ALONE[band]);
+        let alone = parts.iter().any(|&part| self.nodes[part].size == 1) && !near;
         let isolated = height * if alone { ALONE_ISOLATED } else { ISOLATED };
         let mut rest = rest;
         let mut is_isolated = || {
             rest = if rest >= isolated { rest.min(self.rest(node)) } else { rest };
             rest >= isolated
         };
-        let told = within(MOST) == [true; 2] && is_isolated() && {
-            let is_pair =
-                || within(ALONE).contains(&true) || (PAIR_ISOLATED * height..NOTHING).contains(&rest);
+        let told = v.unlike[1] <= MOST && is_isolated() && {
+            let is_pair = || near || (PAIR_ISOLATED * height..NOTHING).contains(&rest);
             if size == 2 { is_pair() } else { size < ROW || !self.is_row(node) }
         };
         (told || is_sure(v)) && !self.falls_apart(node, rest)
@@ -320,10 +322,11 @@ impl<'a> Tree<'a> {
             if count < SOME && height <= SLIGHT && rest >= FAR_OFF * height {
                 return false;
             }
-            let of_pairs = count < SOME && sizes().any(|size| size < 3);
+            let few = count < SOME;
+            let plain = few && (rest >= APART * height || sizes().any(|size| size < 3));
             let contrast = self.contrast(node, &parts);
-            (step >= if of_pairs { STEP_OF_PAIRS } else { STEP } && contrast >= CONTRAST)
-                || contrast >= CONTRAST_ALONE
+            (step >= if plain { STEP_OF_FEW } else { STEP } && contrast >= CONTRAST)
+                || (contrast >= CONTRAST_ALONE && !(few && rest >= APART * height))
         })
     }
 

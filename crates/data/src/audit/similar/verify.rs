@@ -17,6 +17,10 @@ const PROMISING: f32 = 0.3;
 /// Scales and stretches beyond this are an alignment that went astray.
 const FAR: f32 = 2.5;
 
+/// Steps of an alignment at most at an eighth, a quarter and a half of the size: it ends by itself where it fits, and a
+/// cut-out's start may be far off.
+const STEPS: [usize; 3] = [8, 12, 8];
+
 /// From this coarse correlation on, an alignment is right and no other start is tried.
 const FOUND: f32 = 0.8;
 
@@ -62,11 +66,11 @@ pub(super) fn verify(
             }
             let mut placement = Placement::from_views(view_a, view_b, turn, flip);
             let [eighth, quarter] = [3, 2].map(|level| [0, 1].map(|i| maps[i].level(level)));
-            placement = placement.refine(eighth[0], eighth[1], 4, true, &mut scratch);
+            placement = placement.refine(eighth[0], eighth[1], STEPS[0], true, &mut scratch);
             if placement.agreement(eighth[0], eighth[1], false).correlation < PROMISING {
                 continue;
             }
-            placement = placement.refine(quarter[0], quarter[1], 4, false, &mut scratch);
+            placement = placement.refine(quarter[0], quarter[1], STEPS[1], false, &mut scratch);
             let Agreement { correlation, overlap, .. } =
                 placement.agreement(maps[0].level(2), maps[1].level(2), false);
             if overlap >= 0.2 && best.is_none_or(|(c, _)| correlation > c) {
@@ -88,7 +92,7 @@ pub(super) fn verify_from(start: Placement, pair: (usize, usize), maps: [Maps; 2
 fn finish((a, b): (usize, usize), maps: [Maps; 2], placement: Placement) -> Option<Verified> {
     let mut scratch = Vec::new();
     let [half, full] = [1, 0].map(|level| (maps[0].level(level), maps[1].level(level)));
-    let placement = placement.refine(half.0, half.1, 4, false, &mut scratch);
+    let placement = placement.refine(half.0, half.1, STEPS[2], false, &mut scratch);
     let Agreement { correlation, median, overlap, blocks, .. } = placement.agreement(half.0, half.1, true);
     let astray = placement.stretch() > FAR || !(1.0 / FAR..FAR).contains(&placement.scale());
     if overlap < 0.2 || astray {

@@ -12,32 +12,32 @@ use std::f32::consts::TAU;
 
 /// Blobs of a picture.
 const BLOBS: usize = 24;
-/// The whole, and discs that are the whole of another picture, if that is a crop of this one (a tenth off each side,
-/// wherever) or has a margin around it.
+/// The whole, and discs that are the whole of another picture, if that is a crop of this one or has a margin around it:
+/// grids of `[discs along a side, distance of their centres, radius beside the whole]`.
 const LARGE: [View; FIRST_BLOB - 1] = {
+    let grids = [(1, 0.0, 1.0), (3, 0.04, 0.9), (1, 0.0, 0.8), (3, 0.07, 0.78), (5, 0.08, 0.66)];
     let mut views = [View::WHOLE; FIRST_BLOB - 1];
-    let mut i = 0;
-    while i < 9 {
-        views[1 + i] = View {
-            x: GRID * (i as f32 % 3.0 - 1.0),
-            y: GRID * ((i / 3) as f32 - 1.0),
-            radius: 0.9 * 0.48,
-            aspect: [1.0; 2],
-        };
-        i += 1;
+    let (mut next, mut grid) = (0, 0);
+    while grid < grids.len() {
+        let (count, apart, radius) = grids[grid];
+        let mut i = 0;
+        while i < count * count {
+            views[next] = View {
+                x: apart * ((i % count) as f32 - 0.5 * (count - 1) as f32),
+                y: apart * ((i / count) as f32 - 0.5 * (count - 1) as f32),
+                radius: radius * View::WHOLE.radius,
+                aspect: [1.0; 2],
+            };
+            next += 1;
+            i += 1;
+        }
+        grid += 1;
     }
-    let mut radius = 0.8 * 0.48;
-    while i < 12 {
-        views[1 + i] = View { radius, ..View::WHOLE };
-        radius *= 0.9;
-        i += 1;
-    }
+    assert!(next == views.len());
     views
 };
-/// How far the places of crops lie apart.
-const GRID: f32 = 0.04;
 /// The number of the first view of a picture that is a blob's: those before it are large.
-pub(super) const FIRST_BLOB: usize = 14;
+pub(super) const FIRST_BLOB: usize = 1 + 9 + 1 + 9 + 25 + 1;
 /// The number of the view that is the whole picture squeezed into a square, so that one that was squeezed looks alike.
 pub(super) const SQUEEZED: usize = FIRST_BLOB - 1;
 /// The radius of a blob's view in standard deviations of its scale: large, because few large views tell pictures apart

@@ -13,7 +13,9 @@ use crate::shell::{program, quote};
 use audit::{Audit, Quick, Stage};
 use data::Dataset;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// Check a data set: unreadable files, copies, leaks between splits, shortcuts, trivial baselines
 #[derive(clap::Args)]
@@ -25,7 +27,7 @@ use std::path::{Path, PathBuf};
   vertebra audit DATA --write-groups grouped.csv     a manifest that keeps copies together
   vertebra audit DATA --write-groups grouped.csv --by source     copies alone, not look-alikes
 
-Every image is read once. A file that cannot be read is listed, and the status is 1 in the end. Copies are found from the pixels, turned or processed; groups that file names suggest are
+Every image is read once. A file that cannot be read is listed, and the status is 1 in the end. Ctrl-C ends the search for copies and tells what was found so far (status 1). Copies are found from the pixels, turned or processed; groups that file names suggest are
 offered with what speaks for them and are never taken for granted. Research use only, not a medical device.")]
 pub struct Args {
     /// Folder or CSV manifest
@@ -86,7 +88,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         model::write_atomic(path, |file| file.write_all(html::page(&found).as_bytes()))?;
         output.written();
     }
-    if let Some((path, output)) = args.write_groups.as_ref().zip(write_groups) {
+    if found.stopped && write_groups.is_some() {
+        note(
+            "--write-groups: nothing written, for the search was stopped and copies may be missing from the groups",
+        );
+    } else if let Some((path, output)) = args.write_groups.as_ref().zip(write_groups) {
         let unit = match args.by {
             By::Series => audit::Unit::Series,
             By::Source => audit::Unit::Source,
@@ -122,6 +128,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (unreadable, images) = (found.unreadable.len(), found.images);
     if unreadable > 0 {
         note(format_args!("{unreadable} of {images} files cannot be read"));
+    }
+    if found.stopped {
+        return Err(Failure::Stopped);
     }
     let (group_by, written) = (args.group_by.as_deref(), args.write_groups.as_deref());
     next::next(&found, &next::Asked { data: &args.data, group_by, written }).iter().for_each(note);
@@ -200,6 +209,7 @@ fn with_progress(
     positive: eval::Positive,
 ) -> Result<Audit, data::Error> {
     let counter = Counter::new(dataset.samples.len());
+    let stop = crate::interrupt::stop_flag("stopping, to say what was found so far; once more ends at once");
     audit::audit_for(dataset, group_by, positive, &|stage, done| {
         let what = match stage {
             Stage::Read => "images read",
@@ -207,5 +217,6 @@ fn with_progress(
             Stage::Score => "images given to trivial baselines",
         };
         counter.show(done, what);
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }

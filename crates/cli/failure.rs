@@ -99,4 +99,16 @@ macro_rules! failed_from {
     )*};
 }
 
-failed_from!(train::Error, model::Error, infer::Error, data::Error, phantom::Error);
+failed_from!(train::Error, model::Error, infer::Error, phantom::Error);
+
+impl From<data::Error> for Failure {
+    fn from(error: data::Error) -> Self {
+        match error {
+            data::Error::Stopped(_) => {
+                note(error);
+                Self::Stopped
+            }
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}

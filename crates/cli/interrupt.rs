@@ -9,8 +9,8 @@ use crate::progress::clear;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
-/// The flag of the run that goes on; none if there is none.
-static RUN: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+/// The flag of the work that goes on, and what is said when it is set; none if there is none.
+static RUN: Mutex<Option<(Arc<AtomicBool>, &str)>> = Mutex::new(None);
 static WATCHED: Once = Once::new();
 /// The status of a run that was stopped.
 static STATUS: AtomicU8 = AtomicU8::new(1);
@@ -18,10 +18,10 @@ static STATUS: AtomicU8 = AtomicU8::new(1);
 /// The number of the signal of Ctrl-C.
 const INTERRUPT: u8 = 2;
 
-/// The flag that the first Ctrl-C sets from now on.
-pub fn stop_flag() -> Arc<AtomicBool> {
+/// The flag that the first Ctrl-C sets from now on, with a word on what then happens.
+pub fn stop_flag(said: &'static str) -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
-    *RUN.lock().unwrap_or_else(PoisonError::into_inner) = Some(flag.clone());
+    *RUN.lock().unwrap_or_else(PoisonError::into_inner) = Some((flag.clone(), said));
     watch();
     flag
 }
@@ -67,12 +67,12 @@ fn listen() -> bool {
 fn interrupted(signal: u8) {
     let flag = RUN.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match flag {
-        Some(flag) if !flag.load(Ordering::Relaxed) => {
+        Some((flag, said)) if !flag.load(Ordering::Relaxed) => {
             if signal != INTERRUPT {
                 STATUS.store(128 + signal, Ordering::Relaxed);
             }
             flag.store(true, Ordering::Relaxed);
-            note("stopping after this step, to save; once more ends at once (the last checkpoint stays)");
+            note(said);
         }
         _ => {
             clear();

@@ -198,7 +198,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     if args.data.is_none() && !args.resume {
         phantom_data(&mut config)?;
     }
-    let stop = interrupt::stop_flag();
+    let stop = interrupt::stop_flag(STOPPING);
     if goes_on || args.folds.is_some() {
         return folds::run(&config, args.folds, args.resume, &stop, args.json);
     }
@@ -254,6 +254,9 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         }
     }
 }
+
+const STOPPING: &str =
+    "stopping after this step, to save; once more ends at once (the last checkpoint stays)";
 
 /// The line that goes on with a run that was stopped, up to where it was to go.
 fn line_to_go_on(config: &Config) -> String {

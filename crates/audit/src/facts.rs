@@ -4,9 +4,10 @@
 //! Invariant: the facts of an image depend on its bytes alone. A file that cannot be read is a result like any other.
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use data::audit::similar::{self, Similar, Thumbnail};
 use data::{Dataset, Picture, Sample, decode_bytes, pixels, resize};
@@ -87,30 +88,44 @@ pub struct Statistics {
 }
 
 /// Reads every image of `dataset`: the facts of each, or why there are none, and the copies among them. `progress` hears
-/// from any thread how many images are read, `compared` for how many the search for copies is over.
+/// from any thread how many images are read, `compared` for how many the search for copies is over; what they
+/// answer stops the work.
 ///
 /// # Errors
-/// If the search cannot keep what it needs.
+/// If the search cannot keep what it needs, or if it was stopped before all images were read.
 pub fn scan(
     dataset: &Dataset,
-    progress: &(dyn Fn(usize) + Sync),
-    compared: &dyn Fn(usize),
+    progress: &(dyn Fn(usize) -> ControlFlow<()> + Sync),
+    compared: &dyn Fn(usize) -> ControlFlow<()>,
 ) -> Result<(Vec<Result<Facts, String>>, Similar), data::Error> {
     let done = AtomicUsize::new(0);
     let images = dataset.samples.len();
     let facts: Vec<OnceLock<Result<Facts, String>>> = (0..images).map(|_| OnceLock::new()).collect();
+    let stopped = AtomicBool::new(false);
     let thumbnail = |i: usize| {
+        if stopped.load(Ordering::Relaxed) {
+            return None;
+        }
         let (read, thumbnail) = match read(&dataset.samples[i]) {
             Ok((facts, thumbnail)) => (Ok(facts), Some(thumbnail)),
             Err(reason) => (Err(reason), None),
         };
         let _ = facts[i].set(read);
-        progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+        if progress(done.fetch_add(1, Ordering::Relaxed) + 1).is_break() {
+            stopped.store(true, Ordering::Relaxed);
+        }
         thumbnail
     };
     let similar = similar::find(images, &thumbnail, compared)?;
-    let unread = || Err("not read".into());
-    Ok((facts.into_iter().map(|facts| facts.into_inner().unwrap_or_else(unread)).collect(), similar))
+    let facts: Vec<_> = facts.into_iter().filter_map(OnceLock::into_inner).collect();
+    if facts.len() < images {
+        let bad = facts.iter().filter(|facts| facts.is_err()).count();
+        let read = facts.len();
+        let done =
+            format!("{read} of {images} files were read ({bad} of them cannot be), and none compared yet");
+        return Err(data::Error::Stopped(done));
+    }
+    Ok((facts, similar))
 }
 
 /// The thumbnail of an image, as [`similar::find`] saw it.

@@ -4,6 +4,7 @@
 //! Names are a contract: fields may be added, not renamed.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use data::{Dataset, PassedOver, Split};
 use eval::{Positive, PositiveSource};
@@ -68,6 +69,8 @@ pub struct Audit {
     pub leaks: bool,
     /// The conclusion, sentence by sentence.
     pub verdict: Vec<String>,
+    /// Whether the search for copies was stopped before its end: there may be more than are counted here.
+    pub stopped: bool,
     /// Copies to look at.
     #[serde(skip)]
     pub pairs: Vec<Pair>,
@@ -115,14 +118,15 @@ pub enum Stage {
 }
 
 /// Audits `dataset`. `group_by` is how its groups were given, if the user said so. `progress` hears how many images a
-/// stage has done, from any thread.
+/// stage has done, from any thread; its answer can cut the search for copies short, and all else is said of what was found.
 ///
 /// # Errors
-/// If the temporary file that a large data set needs cannot be written. An image that cannot be read is a finding.
+/// If the temporary file that a large data set needs cannot be written, or if `progress` stopped before all images were
+/// read. An image that cannot be read is a finding.
 pub fn audit(
     dataset: &Dataset,
     group_by: Option<&str>,
-    progress: &(dyn Fn(Stage, usize) + Sync),
+    progress: &(dyn Fn(Stage, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Audit, data::Error> {
     audit_for(dataset, group_by, Positive::of_names(&dataset.classes), progress)
 }
@@ -132,12 +136,12 @@ pub fn audit_for(
     dataset: &Dataset,
     group_by: Option<&str>,
     positive: Positive,
-    progress: &(dyn Fn(Stage, usize) + Sync),
+    progress: &(dyn Fn(Stage, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Audit, data::Error> {
     let (facts, similar) =
         facts::scan(dataset, &|done| progress(Stage::Read, done), &|done| progress(Stage::Compare, done))?;
     let pairs = pairs(dataset, &similar.links);
-    progress(Stage::Score, 0);
+    let _ = progress(Stage::Score, 0);
 
     let key = |key: fn(&Facts) -> facts::Hash| facts.iter().map(move |facts| facts.as_ref().ok().map(key));
     let readable = |ids: &[usize]| {
@@ -191,6 +195,7 @@ pub fn audit_for(
         findings: vec![],
         leaks: false,
         verdict: vec![],
+        stopped: similar.stopped,
         pairs,
         source_of: similar.source.clone(),
         series_of: similar.series.clone(),

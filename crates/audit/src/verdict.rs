@@ -16,6 +16,11 @@ const NAMED: usize = 3;
 /// The conclusion, sentence by sentence.
 pub fn verdict(audit: &Audit) -> Vec<String> {
     let mut sentences = vec![size(audit)];
+    if audit.stopped {
+        sentences.push(
+            "The search for copies was stopped before its end: there may be more than are told here.".into(),
+        );
+    }
     let near = |evaluation| audit.baselines.iter().find(|found| found.evaluation == evaluation);
     let [given, sources, groups] =
         [Evaluation::GivenSplit, Evaluation::SourcesHeldOut, Evaluation::GroupsHeldOut].map(near);

@@ -7,6 +7,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use std::fs;
 use std::io::Cursor;
+use std::ops::ControlFlow;
 use std::path::Path;
 use tempfile::TempDir;
 use tensor::Rng;
@@ -63,7 +64,7 @@ fn set(file: impl Fn(GrayImage, bool) -> Vec<u8>) -> TempDir {
 
 fn audit(source: &Path) -> Audit {
     let dataset = Dataset::open_with_missing(source).unwrap();
-    audit::audit(&dataset, None, &|_, _| ()).unwrap()
+    audit::audit(&dataset, None, &|_, _| ControlFlow::Continue(())).unwrap()
 }
 
 fn verdict(source: &Path) -> String {

@@ -4,6 +4,7 @@ use audit::{Audit, Evaluation, Origin, Severity};
 use data::{Dataset, Split};
 use image::{GrayImage, Luma};
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use tempfile::TempDir;
 use tensor::Rng;
@@ -45,7 +46,7 @@ fn volumes(split_of: impl Fn(u64, usize) -> &'static str) -> TempDir {
 }
 
 fn run(folder: &Path) -> Audit {
-    audit::audit(&Dataset::open(folder).unwrap(), None, &|_, _| ()).unwrap()
+    audit::audit(&Dataset::open(folder).unwrap(), None, &|_, _| ControlFlow::Continue(())).unwrap()
 }
 
 fn kinds(audit: &Audit, severity: Severity) -> Vec<&str> {
@@ -84,12 +85,30 @@ fn slices_of_one_volume_on_both_sides_are_seen_through() {
     );
 }
 
+/// What is stopped tells what was found until then, and that there may be more.
+#[test]
+fn a_search_that_is_stopped_says_so() {
+    let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
+    let dataset = Dataset::open(folder.path()).unwrap();
+    let until = |last: audit::Stage, most: usize| {
+        audit::audit(&dataset, None, &|stage, done| {
+            if stage == last && done >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    };
+    let found = until(audit::Stage::Compare, 0).unwrap();
+    assert!(found.stopped && found.verdict[1].contains("was stopped"), "{:?}", found.verdict);
+    assert_eq!((found.images, found.unreadable.len()), (120, 0));
+    let error = until(audit::Stage::Read, 1).unwrap_err().to_string();
+    assert!(error.starts_with("stopped: ") && error.contains(" of 120 files were read"), "{error}");
+    assert!(!until(audit::Stage::Score, 0).unwrap().stopped, "the baselines come after the search");
+}
+
 #[test]
 fn given_groups_that_cross_the_split_are_a_leak() {
     let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
     let mut dataset = Dataset::open(folder.path()).unwrap();
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
-    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ()).unwrap();
+    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!(found.groups.as_ref().unwrap().origin, Origin::Given);
     assert!(found.leaks && kinds(&found, Severity::Leak) == ["groups-across-splits"]);
     assert!(kinds(&found, Severity::Warning).contains(&"few-groups"));
@@ -102,7 +121,7 @@ fn whole_volumes_apart_do_not_leak() {
     let folder = volumes(|volume, _| ["train", "train", "train", "train", "val", "test"][volume as usize]);
     let mut dataset = Dataset::open(folder.path()).unwrap();
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
-    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ()).unwrap();
+    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ControlFlow::Continue(())).unwrap();
     assert!(!found.leaks && kinds(&found, Severity::Leak).is_empty());
     assert_eq!(found.groups.as_ref().unwrap().across_splits, 0);
     assert_eq!(

@@ -18,6 +18,7 @@ use model::Preprocessing;
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::hash::Hash;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -67,7 +68,7 @@ fn score_manifest(file: &Path, column: &str) -> Result<(), data::Error> {
         let gray = data::pixels(&picture, &Preprocessing::new(1, [size.0, size.1]));
         Some(Thumbnail::new(&gray, size))
     };
-    let found = find(truth.len(), &thumbnail, &|_| ())?;
+    let found = find(truth.len(), &thumbnail, &|_| ControlFlow::Continue(()))?;
     print(
         &file.display().to_string(),
         &truth,
@@ -86,7 +87,7 @@ fn score(family: &Family) -> Result<(), data::Error> {
         let gray = &images[i].1;
         Some(Thumbnail::new(&gray.values, (gray.height, gray.width)))
     };
-    let found = find(images.len(), &thumbnail, &|_| ())?;
+    let found = find(images.len(), &thumbnail, &|_| ControlFlow::Continue(()))?;
     let seconds = start.elapsed().as_secs_f64();
     let truth: Vec<usize> = images.iter().map(|image| image.0).collect();
     print(&family.name(), &truth, family.pictures(), &found, seconds, CHANGES[family.change].2);

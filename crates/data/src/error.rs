@@ -33,6 +33,9 @@ pub enum Error {
     /// The samples cannot be divided as asked.
     #[error("cannot split the data: {0}")]
     Split(String),
+    /// The caller stopped the work; what was done until then.
+    #[error("stopped: {0}")]
+    Stopped(String),
     /// A loader thread ended without delivering its batch: a defect of this program.
     #[error("a loader thread ended early while preparing batch {0}")]
     Worker(usize),

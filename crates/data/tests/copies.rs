@@ -6,6 +6,7 @@ mod plant;
 use data::audit::similar::{Thumbnail, find};
 use plant::{Gray, KINDS, MORE};
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tensor::{Rng, par};
 
@@ -35,7 +36,7 @@ fn plant(train: &[Shown], test: &[Shown], each: usize) -> Score {
         let Gray { width, height, values } = pictures[i];
         Some(Thumbnail::new(values, (*height, *width)))
     };
-    let source = find(pictures.len(), &thumbnail, &|_| ()).unwrap().source;
+    let source = find(pictures.len(), &thumbnail, &|_| ControlFlow::Continue(())).unwrap().source;
     let originals = train.len() + test.len();
     let share = |kind: usize| {
         let found =

@@ -7,6 +7,7 @@
 //! Invariant: a pair is compared once; a comparison is only ever replaced by one that fits better.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 
 use super::align::Placement;
 use super::cluster::Clusters;
@@ -26,12 +27,12 @@ const MEDOIDS: usize = 2;
 /// A comparison is tried again if its middle detail is less alike than expected by more than this.
 const ASTRAY: f32 = 0.04;
 
-/// Adds to `verified` and improves it. `progress` hears what share of it is done.
+/// Adds to `verified` and improves it. `progress` hears what share of it is done, and may stop it.
 pub(super) fn complete(
     maps: &Store,
     known_of: Known,
     verified: &mut Vec<Verified>,
-    progress: &dyn Fn(f64),
+    progress: &dyn Fn(f64) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     /// Comparisons between two words of progress.
     const BLOCK: usize = 1024;
@@ -56,7 +57,9 @@ pub(super) fn complete(
                 }
             }
             let done = ((block + 1) * BLOCK).min(wanted.len()) as f64 / wanted.len() as f64;
-            progress((round as f64 + done) / ROUNDS as f64);
+            if progress((round as f64 + done) / ROUNDS as f64).is_break() {
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -19,6 +19,7 @@ mod void;
 mod whiten;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use cluster::Clusters;
 use complete::complete;
@@ -48,6 +49,8 @@ pub struct Similar {
     pub series: Vec<usize>,
     /// The pairs that joined sources, with their evidence.
     pub links: Vec<Link>,
+    /// Whether the search was stopped before its end: there may be more copies.
+    pub stopped: bool,
 }
 
 /// Two images that are copies of one picture, and how the second maps onto the first.
@@ -71,7 +74,8 @@ pub struct Link {
 
 /// Finds which of `images` pictures show the same. `thumbnail(i)`, which is called once for each from any thread, gives
 /// image `i`, or `None` if it cannot be read (then it is alone). `progress`
-/// hears, after all of these calls, for how many images the search is over.
+/// hears, after all of these calls, for how many images the search is over, and says whether it is to go on; if not, the
+/// answer is made of what was compared.
 ///
 /// Some 5 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary file.
 ///
@@ -80,7 +84,7 @@ pub struct Link {
 pub fn find(
     images: usize,
     thumbnail: &(dyn Fn(usize) -> Option<Thumbnail> + Sync),
-    progress: &dyn Fn(usize),
+    progress: &dyn Fn(usize) -> ControlFlow<()>,
 ) -> Result<Similar, Error> {
     let Described { description, pictures, maps, distinct } = Described::new(images, thumbnail)?;
     let candidates = candidates(&pictures);
@@ -95,6 +99,7 @@ pub fn find(
     let repeated = distinct.repeated();
     let known = Known { roughness: &roughness, repeated: &repeated };
     complete(&maps, known, &mut verified, &|share| done(FIRST + (1.0 - FIRST) * share))?;
+    let stopped = done(1.0).is_break();
     let copies = decide::copies(&verified, known);
     let nearness = decide::nearness(&copies, &verified);
     let perhaps = decide::perhaps(copies.clone(), nearness, &verified, known);
@@ -111,8 +116,8 @@ pub fn find(
         negative: v.placement.negative,
     }));
     let numbers = |clusters: &Clusters| number(&place, clusters);
-    progress(images);
-    Ok(Similar { source: numbers(&copies), perhaps: numbers(&perhaps), series: numbers(&alike), links })
+    let [source, perhaps, series] = [&copies, &perhaps, &alike].map(numbers);
+    Ok(Similar { source, perhaps, series, links, stopped })
 }
 
 /// The number of each image's cluster, from 0 in the order of first members; `place` as in [`Distinct`].

@@ -5,6 +5,7 @@
 //! comparisons. Sets of copies keep a budget of comparisons with others, so the cost grows with the number of pictures.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use super::decide::sure_copies;
 use super::index::{Index, Neighbour};
@@ -102,13 +103,13 @@ pub(super) fn candidates(pictures: &[Picture]) -> Vec<Vec<Candidate>> {
 
 /// Compares pictures with their candidates in rounds, best first, and joins those that are surely copies. `maps`
 /// belong to `pictures`. Returns every comparison that found something in common. `progress` hears for how many pictures
-/// the search is over.
+/// the search is over, and may stop it.
 pub(super) fn compare(
     maps: &Store,
     pictures: &[Picture],
     candidates: &[Vec<Candidate>],
     description: &Description,
-    progress: &dyn Fn(usize),
+    progress: &dyn Fn(usize) -> ControlFlow<()>,
 ) -> Result<Vec<Verified>, Error> {
     /// More than any set needs to spend its budget.
     const ROUNDS: usize = 40;
@@ -204,7 +205,9 @@ pub(super) fn compare(
             }
             verified.push(found);
         }
-        progress(pictures.len() - proposals.len().min(pictures.len()));
+        if progress(pictures.len() - proposals.len().min(pictures.len())).is_break() {
+            break;
+        }
     }
     Ok(verified)
 }

@@ -67,7 +67,7 @@ fn placed(degrees: f32, mirrored: bool, magnified: f32, [x, y]: [f32; 2]) -> imp
 }
 
 fn find(pictures: &[Option<Thumbnail>]) -> Similar {
-    super::find(pictures.len(), &|i| pictures[i].clone(), &|_| ()).unwrap()
+    super::find(pictures.len(), &|i| pictures[i].clone(), &|_| ControlFlow::Continue(())).unwrap()
 }
 
 #[test]

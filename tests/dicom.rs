@@ -197,18 +197,23 @@ fn what_was_assumed_of_many_files_is_said_once() {
     }
     let computed = "no window in the file: shown from the smallest value to the largest";
     let said = |stderr: &str, count: &str, words: &str| {
-        let lines: Vec<&str> = stderr.lines().filter(|line| line.contains(words)).collect();
-        assert!(matches!(lines[..], [line] if line.starts_with(count)), "{count} {words}: {stderr}");
+        let lines = stderr.lines().filter(|line| line.starts_with(count) && line.contains(words));
+        assert_eq!(lines.count(), 1, "{count} {words}: {stderr}");
     };
     // Two epochs, the second from memory or, without any, from the files again.
     for (out, more) in [("kept", &["--cache", "64"][..]), ("again", &["--cache", "0"])] {
         let ended = train(folder.path(), "data", out, &[&["--epochs", "2"], more].concat()).ok();
         said(&ended.stderr, "12 files (for example ", computed);
+        said(&ended.stderr, "4 files (for example ", computed);
         said(&ended.stderr, "1 file (", "window 1 of 2 is used");
+    }
+    for args in [&["evaluate", "kept", "data"][..], &["compare", "kept", "again", "data"]] {
+        let ended = vertebra(folder.path(), args).ok();
+        said(&ended.stderr, "4 files (for example data/test/disc/0.dcm", computed);
     }
     // Shorter than an epoch: of what was read.
     let ended = train(folder.path(), "data", "short", &["--max-steps", "1"]).ok();
-    assert_eq!(ended.stderr.matches(computed).count(), 1, "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches(computed).count(), 2, "training and test: {}", ended.stderr);
 
     let ended = vertebra(folder.path(), &["predict", "kept", "data", "--format", "jsonl"]).ok();
     said(&ended.stderr, "16 files (for example data/test/disc/0.dcm", computed);

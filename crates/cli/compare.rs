@@ -4,7 +4,7 @@ use crate::evaluate::{count_opening, with_interval};
 use crate::failure::{Failure, note};
 use crate::labelled::{DataArgs, Labelled, unreadable};
 use crate::progress::Counter;
-use data::PassedOver;
+use data::{PassedOver, Remarks};
 use eval::{
     AurocDifference, Interval, McNemar, PositiveSource, Proportion, compare_auroc, mcnemar, summary::LEVEL,
 };
@@ -90,7 +90,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         ));
     }
     let busy = Counter::busy("comparing");
-    let predictions = [predict(a, &labelled)?, predict(b, &labelled)?];
+    let (first, remarks) = predict(a, &labelled)?;
+    // The second reads the same files.
+    let predictions = [first, predict(b, &labelled)?.0];
+    remarks.lines().iter().for_each(note);
     drop(busy);
     let first = Evaluation::new(&a.metadata, &predictions[0], &labelled.dataset)?.with_positive(positive);
     let second = Evaluation::new(&b.metadata, &predictions[1], &labelled.dataset)?;
@@ -165,9 +168,12 @@ fn check_classes(a: &Model, b: &Model, args: &Args) -> Result<(), Failure> {
     Err(Failure::Failed(format!("{second}: expected the classes of {first} ({expected}), found {found}")))
 }
 
-fn predict(model: &Model, labelled: &Labelled) -> Result<Predictions, Failure> {
+/// What a model says, and what the reader of files said.
+fn predict(model: &Model, labelled: &Labelled) -> Result<(Predictions, Remarks), Failure> {
+    let mut classifier = Classifier::new(model)?;
     let prep = &model.metadata.preprocessing;
-    Ok(Classifier::new(model)?.predict_all(&labelled.dataset, &labelled.part, prep)?)
+    let predictions = classifier.predict_all(&labelled.dataset, &labelled.part, prep)?;
+    Ok((predictions, classifier.remarks().clone()))
 }
 
 /// The probability of `class` for every image.

@@ -136,6 +136,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         true => classifier.predict_views(dataset, part, &metadata.preprocessing, &views)?,
         false => classifier.predict_all(dataset, part, &metadata.preprocessing)?,
     };
+    classifier.remarks().lines().iter().for_each(note);
     let question = Question {
         split: name,
         threshold: args.threshold,

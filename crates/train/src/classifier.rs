@@ -1,7 +1,7 @@
 //! Probabilities from a model: the one way that validation, the closing table, `evaluate` and `predict` take.
 
 use crate::Error;
-use data::{Dataset, Loader, LoaderOptions, View};
+use data::{Dataset, Loader, LoaderOptions, Remarks, View};
 use infer::Plan;
 use kernels::Level;
 use model::{Metadata, Model, Network, Preprocessing, Weights};
@@ -13,6 +13,7 @@ const BATCH: usize = 32;
 pub struct Classifier {
     plan: Plan,
     temperature: f64,
+    remarks: Remarks,
 }
 
 /// What a model says of a part of a data set.
@@ -34,18 +35,27 @@ impl Classifier {
 
     /// The same with the kernels of `level`.
     pub fn at_level(model: &Model, level: Level) -> Result<Self, Error> {
-        Ok(Self { plan: Plan::new(model, level, BATCH)?, temperature: temperature(&model.metadata) })
+        Ok(Self::with(Plan::new(model, level, BATCH)?, temperature(&model.metadata)))
     }
 
     /// For a model that is needed no more but for its metadata, without holding the weights twice.
     pub fn consume(model: Model) -> Result<(Self, Metadata), Error> {
         let (plan, metadata) = Plan::consume(model, Level::current(), BATCH)?;
-        Ok((Self { plan, temperature: temperature(&metadata) }, metadata))
+        Ok((Self::with(plan, temperature(&metadata)), metadata))
     }
 
     /// For the weights of a network in training.
     pub(crate) fn of(network: &Network, weights: &Weights) -> Result<Self, Error> {
-        Ok(Self { plan: Plan::of(network, weights, Level::current(), BATCH)?, temperature: 1.0 })
+        Ok(Self::with(Plan::of(network, weights, Level::current(), BATCH)?, 1.0))
+    }
+
+    fn with(plan: Plan, temperature: f64) -> Self {
+        Self { plan, temperature, remarks: Remarks::default() }
+    }
+
+    /// What the reader of files said of the images that were predicted.
+    pub fn remarks(&self) -> &Remarks {
+        &self.remarks
     }
 
     /// What logits are divided by.
@@ -75,7 +85,7 @@ impl Classifier {
         part: &[usize],
         prep: &Preprocessing,
     ) -> Result<Predictions, Error> {
-        let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH));
+        let loader = self.loader(dataset, part, prep);
         self.predict_loader(&loader)
     }
 
@@ -87,12 +97,16 @@ impl Classifier {
         prep: &Preprocessing,
         views: &[View],
     ) -> Result<Predictions, Error> {
-        let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH));
+        let loader = self.loader(dataset, part, prep);
         self.predict_by(&loader, |classifier, images| {
             let mut seen = Vec::with_capacity(images.len() * views.len());
             views.iter().for_each(|view| view.apply(images, prep, &mut seen));
             mean_of_views(&classifier.log_probabilities(&seen), views.len())
         })
+    }
+
+    fn loader(&self, dataset: &Dataset, part: &[usize], prep: &Preprocessing) -> Loader {
+        Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH)).with_remarks(&self.remarks)
     }
 
     /// Predicts what `loader` reads in an epoch.

@@ -3,7 +3,7 @@
 
 use crate::evaluate::{Evaluation, Question, labels};
 use crate::{Classifier, Error, Opening, Predictions};
-use data::{Dataset, Loader, Split};
+use data::{Dataset, Loader, Remarks, Split};
 use eval::{Summary, ThresholdRule};
 use model::{Calibration, Model};
 use std::path::PathBuf;
@@ -29,6 +29,8 @@ pub struct Report {
     pub opening: Opening,
     /// The first image that was evaluated: something to try the model on.
     pub example: PathBuf,
+    /// What the reader of files said of the test images.
+    pub remarks: Remarks,
 }
 
 impl Report {
@@ -80,8 +82,19 @@ impl Report {
         let example = dataset.samples[predictions.indices[0]].path.clone();
         let opening = Opening::now(String::new(), dataset, &predictions.indices);
         let threshold = model.metadata.threshold.clone();
-        let report =
-            Self { summary, at_half, threshold, split, best_epoch, predictions, classes, opening, example };
+        let remarks = classifier.remarks().clone();
+        let report = Self {
+            summary,
+            at_half,
+            threshold,
+            split,
+            best_epoch,
+            predictions,
+            classes,
+            opening,
+            example,
+            remarks,
+        };
         Ok((report, model))
     }
 }

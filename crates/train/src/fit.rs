@@ -458,6 +458,7 @@ impl<'a> Run<'a> {
         model.write(self.folder.best())?;
         let path = self.folder.file("predictions.csv");
         write_predictions(&path, &report.classes, &report.summary, &report.predictions, self.dataset)?;
+        self.tell(&Event::Remarked(&report.remarks))?;
         Ok(report)
     }
 }

@@ -5,20 +5,15 @@
 mod kinds;
 use crate::plant::Gray;
 use crate::support::vertebra;
-use image::GrayImage;
 use kinds::{CHANGES, Family, Subject};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
 /// Writes a picture as number `i` of a folder, under a name that says nothing of its place; the name.
 fn save(folder: &Path, i: usize, gray: &Gray) -> String {
     let name = format!("{:03}.png", i * 37 % 1009);
-    let pixels = gray.values.iter().map(|&v| v.round() as u8).collect();
-    let image = GrayImage::from_raw(gray.width as u32, gray.height as u32, pixels).unwrap();
-    fs::create_dir_all(folder).unwrap();
-    image.save(folder.join(&name)).unwrap();
+    gray.save(&folder.join(&name)).unwrap();
     name
 }
 

@@ -4,6 +4,9 @@
 //! `*` stands for any. Settings may be chosen on the half `choosing` alone; `reporting` has other pictures and other draws.
 //! `-- manifest FILE COLUMN` does the same for a set on disk, of which a column of the manifest names the picture.
 //! For each family one line: recall and precision of the pairs that are called copies, and of those called one series.
+//!
+//! `-- write DIR [choosing|reporting] [SUBJECT/CHANGE/COPIES ...]` scores nothing. It writes the families for other tools,
+//! as DIR/SUBJECT-CHANGE-COPIES/0000.png and on, with a manifest.csv whose `source` is the number of the picture.
 
 #[path = "../tests/common/families.rs"]
 mod families;
@@ -17,6 +20,7 @@ use families::{CHANGES, Family, Subject};
 use model::Preprocessing;
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
+use std::fs;
 use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -29,6 +33,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     {
         return Ok(score_manifest(Path::new(file), column)?);
     }
+    let out = match &wanted[..] {
+        [mode] if mode == "write" => return Err("expected a folder to write to".into()),
+        [mode, ..] if mode == "write" => wanted.drain(..2).nth(1),
+        _ => None,
+    };
     let reporting = wanted.first().is_some_and(|half| half == "reporting");
     wanted.retain(|word| word != "reporting" && word != "choosing");
     let is_wanted = |name: &str| {
@@ -39,13 +48,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         for change in 0..CHANGES.len() {
             for copies in [2, 5, 10, 20, 40, 80] {
                 let family = Family { subject, change, copies, seed: if reporting { 2 } else { 1 } };
-                if is_wanted(&family.name()) {
-                    score(&family)?;
+                if !is_wanted(&family.name()) {
+                    continue;
+                }
+                match &out {
+                    Some(out) => write(&family, Path::new(out))?,
+                    None => score(&family)?,
                 }
             }
         }
     }
     Ok(())
+}
+
+/// One folder a family: files under numbers, which say nothing of the picture, and what they are copies of.
+fn write(family: &Family, out: &Path) -> Result<(), Box<dyn Error>> {
+    let folder = out.join(family.name().replace('/', "-"));
+    let mut manifest = String::from("path,source\n");
+    for (i, (picture, gray)) in family.images().iter().enumerate() {
+        let name = format!("{i:04}.png");
+        gray.save(&folder.join(&name))?;
+        manifest += &format!("{name},{picture}\n");
+    }
+    Ok(fs::write(folder.join("manifest.csv"), manifest)?)
 }
 
 /// The same for a set on disk, whose `column` of the manifest says which files are copies of one picture.

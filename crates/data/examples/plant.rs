@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let stem = sample.path.file_stem().unwrap_or_default().to_string_lossy();
         format!("{}/{}/{i:05}-{stem}.png", split(sample.split), dataset.classes[sample.label])
     };
-    par::map(dataset.samples.len(), |i| write(&out.join(name(i)), &read(&dataset.samples[i].path)?))
+    par::map(dataset.samples.len(), |i| read(&dataset.samples[i].path)?.save(&out.join(name(i))))
         .into_iter()
         .collect::<Result<Vec<()>, String>>()?;
 
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let sample = &dataset.samples[original];
         let copy = make(&read(&sample.path)?, &mut Rng::derive(&[1, i as u64]));
         let path = format!("test/{}/copy-{i:05}.png", dataset.classes[sample.label]);
-        write(&out.join(&path), &copy)?;
+        copy.save(&out.join(&path))?;
         Ok(format!("{path},{kind},{}\n", name(original)))
     });
     let rows = rows.into_iter().collect::<Result<String, String>>()?;
@@ -53,12 +53,4 @@ fn read(path: &Path) -> Result<Gray, String> {
     let (width, height) = (picture.width, picture.height);
     let values = data::pixels(&picture, &model::Preprocessing::new(1, [height, width]));
     Ok(Gray { width, height, values })
-}
-
-fn write(path: &Path, gray: &Gray) -> Result<(), String> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let colour = image::ExtendedColorType::L8;
-    image::save_buffer(path, &gray.bytes(), gray.width as u32, gray.height as u32, colour)
-        .map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,5 +1,6 @@
 //! Copies planted across a clean split: how many the search finds, kind by kind, and what it links that is no copy.
 
+#[allow(dead_code, reason = "the examples use the rest")]
 #[path = "common/plant.rs"]
 mod plant;
 

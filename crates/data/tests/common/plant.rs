@@ -4,7 +4,9 @@
 
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::{DynamicImage, ExtendedColorType};
+use std::fs;
 use std::io::Cursor;
+use std::path::Path;
 use tensor::Rng;
 
 /// A gray picture: `[height, width]` in `0..=255`.
@@ -85,6 +87,14 @@ impl Gray {
     /// As the bytes of an image.
     pub fn bytes(&self) -> Vec<u8> {
         self.values.iter().map(|&v| v as u8).collect()
+    }
+
+    /// As a file of the kind that its name says, in a folder that is made where it is missing.
+    pub fn save(&self, path: &Path) -> Result<(), String> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        image::save_buffer(path, &self.bytes(), self.width as u32, self.height as u32, ExtendedColorType::L8)
+            .map_err(|error| format!("{}: {error}", path.display()))
     }
 }
 

@@ -1,9 +1,8 @@
 //! The overlays of `predict --heatmap`: a PNG file for every image.
 
 use crate::failure::Failure;
-use data::{Picture, Placement};
 use heatmap::{Caption, Explainer, Method, overlay, png};
-use model::{Metadata, Model, Preprocessing, write_atomic};
+use model::{Metadata, Model, Picture, Placement, Preprocessing, write_atomic};
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};

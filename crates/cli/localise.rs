@@ -3,10 +3,10 @@
 use crate::evaluate::with_interval;
 use crate::failure::Failure;
 use crate::labelled::Labelled;
-use data::{Placement, decode, preprocess};
+use data::decode;
 use eval::{Interval, Proportion, summary::LEVEL};
 use heatmap::{Explainer, Localisation, Method, read_truth};
-use model::Model;
+use model::{Model, Placement, preprocess};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;

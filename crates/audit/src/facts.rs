@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use data::audit::similar::{self, Similar, Thumbnail};
-use data::{Dataset, Picture, Sample, decode_bytes, pixels, resize};
-use model::Preprocessing;
+use data::{Dataset, Sample, decode_bytes};
+use model::{Picture, Preprocessing, pixels, resize};
 use sha2::{Digest, Sha256};
 
 use crate::file::{Container, Format};

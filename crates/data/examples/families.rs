@@ -90,7 +90,7 @@ fn score_manifest(file: &Path, column: &str) -> Result<(), data::Error> {
     let thumbnail = |i: usize| {
         let picture = data::decode(&dataset.samples[i].path).ok()?;
         let size = (picture.height, picture.width);
-        let gray = data::pixels(&picture, &Preprocessing::new(1, [size.0, size.1]));
+        let gray = model::pixels(&picture, &Preprocessing::new(1, [size.0, size.1]));
         Some(Thumbnail::new(&gray, size))
     };
     let found = find(truth.len(), &thumbnail, &|_| ControlFlow::Continue(()))?;

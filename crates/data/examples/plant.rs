@@ -51,6 +51,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn read(path: &Path) -> Result<Gray, String> {
     let picture = data::decode(path).map_err(|error| error.to_string())?;
     let (width, height) = (picture.width, picture.height);
-    let values = data::pixels(&picture, &model::Preprocessing::new(1, [height, width]));
+    let values = model::pixels(&picture, &model::Preprocessing::new(1, [height, width]));
     Ok(Gray { width, height, values })
 }

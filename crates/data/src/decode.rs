@@ -5,8 +5,6 @@
 //! the header, before anything is allocated for it, and a decoder that panics is an error of its file: one bad file must
 //! not end a run over ten thousand. Alpha is dropped, as Pillow's `convert("L")` and `convert("RGB")` do.
 //!
-//! Invariant: a [`Picture`] holds `height * width * channels` samples in `0..=255`; 8-bit values are whole numbers, and a
-//! 16-bit value v is `v / 257`, so white is 255 at either depth.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +12,8 @@ use std::path::Path;
 
 use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
+
+use model::Picture;
 
 use crate::content::Content;
 use crate::{Error, dicom};
@@ -23,21 +23,6 @@ use crate::{Error, dicom};
 pub const MAX_PIXELS: u64 = 100_000_000;
 /// Larger files are refused before they are read.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
-
-/// A decoded image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
-    /// Columns, after the EXIF orientation.
-    pub width: usize,
-    /// Rows, after the EXIF orientation.
-    pub height: usize,
-    /// 1 (gray) or 3 (RGB).
-    pub channels: usize,
-    /// Bits a sample in the file: 8 (1, 2 and 4 bit files too, which are scaled to 8) or 16.
-    pub bits: u8,
-    /// `[height, width, channels]`, in `0..=255`.
-    pub samples: Vec<f32>,
-}
 
 /// Decodes the file at `path`.
 pub fn decode(path: &Path) -> Result<Picture, Error> {

@@ -19,9 +19,7 @@ mod inputs;
 mod loader;
 mod manifest;
 mod passed;
-mod preprocess;
 mod remarks;
-mod resize;
 mod shell;
 mod split;
 mod split_names;
@@ -35,7 +33,7 @@ pub use augment::Augment;
 pub use cache::CacheUsage;
 pub use dataset::{Dataset, FRACTIONS, Sample, SplitOrigin};
 pub use decode::{
-    MAX_FILE_BYTES, MAX_PIXELS, Picture, decode, decode_bytes, decode_bytes_noted, decode_noted,
+    MAX_FILE_BYTES, MAX_PIXELS, decode, decode_bytes, decode_bytes_noted, decode_noted,
 };
 pub use digest::{Digest, Likeness, file_digest, hexadecimal};
 pub use error::Error;
@@ -46,9 +44,7 @@ pub use inputs::{Input, Passed, inputs};
 pub use loader::{Batch, Batches, Loader, LoaderOptions};
 pub use manifest::write_manifest;
 pub use passed::{PassedOver, Reason};
-pub use preprocess::{Placement, normalise, pixels, preprocess};
 pub use remarks::Remarks;
-pub use resize::resize;
 pub use shell::quote;
 pub use split::{Split, split_groups};
 pub use stream::Stream;

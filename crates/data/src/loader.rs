@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::Preprocessing;
+use model::{Preprocessing, normalise, pixels};
 use tensor::Rng;
 
 use crate::ahead::{ReadAhead, read_ahead};
 use crate::cache::{Cache, Pixels};
-use crate::{Augment, CacheUsage, Dataset, Error, Remarks, decode_noted, normalise, pixels};
+use crate::{Augment, CacheUsage, Dataset, Error, Remarks, decode_noted};
 
 /// How a [`Loader`] reads.
 #[derive(Clone, Debug)]

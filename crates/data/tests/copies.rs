@@ -106,7 +106,7 @@ fn copies_of_chest_radiographs() {
 fn shown(path: &Path) -> Shown {
     let picture = data::decode(path).unwrap();
     let (width, height) = (picture.width, picture.height);
-    let values = data::pixels(&picture, &model::Preprocessing::new(1, [height, width]));
+    let values = model::pixels(&picture, &model::Preprocessing::new(1, [height, width]));
     let patient = data::group_from_name(&path.to_string_lossy(), "person*_|NORMAL2-IM-*-|IM-*-").unwrap();
     Shown { patient, gray: Gray { width, height, values } }
 }

@@ -4,9 +4,9 @@
 //! of the picture's own largest value, so the legend has its numbers: without them, noise looks as strong as a finding.
 
 use crate::{Heatmap, Method, font};
-use data::{Picture, Placement, resize};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
+use model::{Picture, Placement, resize};
 
 /// Opacity of the strongest colour, in parts of 1.
 const OPACITY: f32 = 0.6;

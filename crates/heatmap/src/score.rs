@@ -3,7 +3,8 @@
 //! Only images that were rightly called positive count: where the network missed, there is nothing to point at.
 
 use crate::Heatmap;
-use data::{Placement, Table};
+use data::Table;
+use model::Placement;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;

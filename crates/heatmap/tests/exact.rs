@@ -82,7 +82,7 @@ fn boxes_are_scored_in_pixels_of_the_file() {
     (values[5], values[15], values[3]) = (3.0, 1.0, -9.0);
     let map = Heatmap { size: [4, 4], values };
     let prep = Preprocessing::new(1, [4, 4]);
-    let placement = data::Placement::new([40, 80], &prep);
+    let placement = model::Placement::new([40, 80], &prep);
     let truth = heatmap::Box2d { x0: 20.0, y0: 10.0, x1: 40.0, y1: 20.0 };
     let found = Localisation::new(&map, truth, &placement);
     assert_eq!(found, Localisation { hit: true, energy: 0.75, area: 1.0 / 16.0 });

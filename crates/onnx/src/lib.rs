@@ -52,7 +52,7 @@ fn properties(metadata: &Metadata) -> Vec<(&'static str, serde_json::Value)> {
     properties
 }
 
-/// What `data::preprocess` does to a picture. Another filter, or a bilinear one that skips pixels where it shrinks, gives
+/// What `model::preprocess` does to a picture. Another filter, or a bilinear one that skips pixels where it shrinks, gives
 /// other probabilities.
 fn input(metadata: &Metadata) -> serde_json::Value {
     let prep = &metadata.preprocessing;

@@ -8,7 +8,7 @@
 //! beam and is no step to what is shown (PS3.3 section C.8.7.1.1.2; the window is one of stored values): it is not applied.
 //!
 //! Invariant: what [`Pipeline::apply`] gives is a 16-bit level over 257, or a whole number where 8-bit values pass through
-//! unchanged, as [`crate::Picture`] wants it.
+//! unchanged, as [`model::Picture`] wants it.
 
 use super::header::{
     Dataset, Header, LUT_SHAPE, MODALITY, MODALITY_LUT, PADDING_LIMIT, PADDING_VALUE, Photometric,

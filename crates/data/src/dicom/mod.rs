@@ -24,7 +24,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Picture};
+use crate::Error;
+use model::Picture;
 use element::Tag;
 use gray::Pipeline;
 use header::{Dataset, File, Header, MODALITY, PIXELS};

@@ -80,7 +80,7 @@ impl Gray {
     }
 
     pub fn resized(&self, width: usize, height: usize) -> Self {
-        let values = data::resize(&self.values, (self.height, self.width), (height, width), 1);
+        let values = model::resize(&self.values, (self.height, self.width), (height, width), 1);
         Self { width, height, values }.each(|v| v)
     }
 

@@ -3,9 +3,9 @@
 use std::io::Cursor;
 use std::path::PathBuf;
 
-use data::{Picture, decode, decode_bytes, pixels, preprocess};
+use data::{decode, decode_bytes};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Pixel, Rgb, Rgba};
-use model::Preprocessing;
+use model::{Picture, Preprocessing, pixels, preprocess};
 
 fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());

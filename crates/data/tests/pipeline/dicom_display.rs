@@ -8,7 +8,8 @@ use crate::dicom_tags::{
     PIXELS, PLANAR, SEQUENCE_END, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH, XA, XRF,
 };
 use data::dicom::{self, Function, ImageDescription, Modality, Voi};
-use data::{Picture, decode_bytes};
+use data::decode_bytes;
+use model::Picture;
 
 /// A row of 16-bit MONOCHROME2.
 fn row(values: &[u16], extra: impl Fn(&mut Writer)) -> Vec<u8> {

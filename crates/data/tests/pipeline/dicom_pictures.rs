@@ -6,7 +6,8 @@ use crate::dicom_tags::{
     MODALITY_LUT, PADDING, PATIENT, PIXELS, PLANAR, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH,
 };
 use data::dicom::{self, Modality, Voi};
-use data::{Picture, decode_bytes};
+use data::decode_bytes;
+use model::Picture;
 
 fn show(file: &Writer) -> Picture {
     decode_bytes("x", &file.bytes()).unwrap()

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use data::{Augment, Batch, Dataset, Loader, LoaderOptions, decode, preprocess};
+use data::{Augment, Batch, Dataset, Loader, LoaderOptions, decode};
 use image::{GrayImage, ImageBuffer, Luma};
-use model::Preprocessing;
+use model::{Preprocessing, preprocess};
 use tempfile::TempDir;
 
 /// 23 images of two classes: most of the model's 16 x 16, some larger, one with 16 bits.

@@ -1,7 +1,6 @@
 //! Against Pillow 13.0.0: `Image.fromarray(a.astype(float32)).resize((w, h), Image.BILINEAR)` (mode "F").
 
-use data::{Picture, pixels, resize};
-use model::{Fit, Preprocessing};
+use model::{Fit, Picture, Preprocessing, pixels, resize};
 
 /// The source that Pillow was given: `(37 x + 101 y + 7 x y) mod 256`.
 fn source(height: usize, width: usize) -> Vec<f32> {

@@ -2,7 +2,7 @@
 
 use super::SIDE;
 use super::void::{hide_corners, inside};
-use crate::resize;
+use model::resize;
 use sha2::{Digest, Sha256};
 
 /// An image reduced to [`SIDE`] pixels in its longer side, in the middle of a square.

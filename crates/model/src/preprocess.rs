@@ -5,9 +5,7 @@
 
 use std::borrow::Cow;
 
-use model::{Fit, Preprocessing};
-
-use crate::{Picture, resize};
+use crate::{Fit, Picture, Preprocessing, resize};
 
 /// The network's input for `picture`: `[height, width, channels]` of `prep`.
 pub fn preprocess(picture: &Picture, prep: &Preprocessing) -> Vec<f32> {

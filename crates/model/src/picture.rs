@@ -1,0 +1,94 @@
+//! An image as it is given to a model: samples in memory, from whatever decoder, camera or array they came.
+//!
+//! Invariant: a [`Picture`] holds `height * width * channels` samples in `0..=255`; 8-bit values are whole numbers, and a
+//! 16-bit value v is `v / 257`, so white is 255 at either depth.
+
+use crate::Error;
+
+/// A decoded image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// 1 (gray) or 3 (RGB).
+    pub channels: usize,
+    /// Bits a sample had: 8 or 16. It decides how colour is rounded to gray, as Pillow does.
+    pub bits: u8,
+    /// `[height, width, channels]`, in `0..=255`.
+    pub samples: Vec<f32>,
+}
+
+impl Picture {
+    /// From 8-bit samples `[height, width, channels]`.
+    ///
+    /// # Errors
+    /// If `samples` does not have that shape, a side is 0, or the channels are neither 1 nor 3.
+    pub fn from_u8(samples: &[u8], [height, width]: [usize; 2], channels: usize) -> Result<Self, Error> {
+        Self::new(samples, [height, width], channels, 8, f32::from)
+    }
+
+    /// From 16-bit samples `[height, width, channels]`, white at 65535.
+    ///
+    /// # Errors
+    /// As [`Picture::from_u8`].
+    pub fn from_u16(samples: &[u16], [height, width]: [usize; 2], channels: usize) -> Result<Self, Error> {
+        Self::new(samples, [height, width], channels, 16, |v| f32::from(v) / 257.0)
+    }
+
+    /// From samples `[height, width, channels]` between 0 (black) and 1 (white).
+    ///
+    /// # Errors
+    /// As [`Picture::from_u8`], or if a sample is not in `0..=1`.
+    pub fn from_f32(samples: &[f32], [height, width]: [usize; 2], channels: usize) -> Result<Self, Error> {
+        if let Some(found) = samples.iter().find(|v| !(0.0..=1.0).contains(*v)) {
+            return Err(Error::invalid("picture", "samples between 0 and 1", found));
+        }
+        Self::new(samples, [height, width], channels, 16, |v| 255.0 * v)
+    }
+
+    fn new<T: Copy>(
+        samples: &[T],
+        [height, width]: [usize; 2],
+        channels: usize,
+        bits: u8,
+        value: fn(T) -> f32,
+    ) -> Result<Self, Error> {
+        if channels != 1 && channels != 3 {
+            return Err(Error::invalid("picture", "1 or 3 channels", channels));
+        }
+        let expected = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+        if samples.is_empty() || expected != Some(samples.len()) {
+            let expected = format!("{height} x {width} x {channels} samples");
+            return Err(Error::invalid("picture", expected, samples.len()));
+        }
+        let samples = samples.iter().map(|&v| value(v)).collect();
+        Ok(Self { width, height, channels, bits, samples })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_is_white_at_every_depth() {
+        let deep = Picture::from_u16(&[0, 257, u16::MAX], [1, 3], 1).unwrap();
+        assert_eq!(deep.samples, Picture::from_u8(&[0, 1, 255], [1, 3], 1).unwrap().samples);
+        assert_eq!(Picture::from_f32(&[0.0, 1.0], [2, 1], 1).unwrap().samples, [0.0, 255.0]);
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_is_refused() {
+        let said = |found: Result<Picture, Error>| found.unwrap_err().to_string();
+        assert_eq!(
+            said(Picture::from_u8(&[0; 5], [2, 3], 1)),
+            "picture: expected 2 x 3 x 1 samples, found 5"
+        );
+        assert!(said(Picture::from_u8(&[], [0, 0], 1)).contains("found 0"));
+        assert!(said(Picture::from_u8(&[0; 4], [1, 1], 4)).contains("1 or 3 channels"));
+        assert!(said(Picture::from_u8(&[0; 4], [usize::MAX, 2], 1)).contains("found 4"));
+        assert!(said(Picture::from_f32(&[f32::NAN], [1, 1], 1)).contains("between 0 and 1, found NaN"));
+    }
+}

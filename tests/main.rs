@@ -1,5 +1,6 @@
 //! The program as its users meet it: the built binary, real files, real signals.
 
+mod architecture;
 mod audit;
 mod bad_input;
 mod cli;

@@ -80,7 +80,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (html, write_groups) = (html.transpose()?, write_groups.transpose()?);
 
     let positive = match &args.positive {
-        Some(name) => train::name_positive(&dataset.classes, name).map_err(Failure::of_positive)?,
+        Some(name) => predict::name_positive(&dataset.classes, name)?,
         None => eval::Positive::of_names(&dataset.classes),
     };
     let found = with_progress(&dataset, args.group_by.as_deref(), positive)?;

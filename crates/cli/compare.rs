@@ -9,11 +9,12 @@ use eval::{
     AurocDifference, Interval, McNemar, PositiveSource, Proportion, compare_auroc, mcnemar, summary::LEVEL,
 };
 use model::{Model, list_names};
+use predict::Classifier;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Classifier, Evaluation, Looks, Predictions};
+use train::{Evaluation, Looks, Predictions};
 
 /// Compare two models on the same labelled images
 #[derive(clap::Args)]
@@ -79,7 +80,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let models = [read(&args.first)?, read(&args.second)?];
     let [a, b] = &models;
     check_classes(a, b, &args)?;
-    let positive = train::positive_of(&a.metadata, args.positive.as_deref()).map_err(Failure::of_positive)?;
+    let positive = predict::positive_of(&a.metadata, args.positive.as_deref())?;
     let labelled = args.labelled.open(&a.metadata)?;
     let is_own_of_b = labelled.dataset.compare_fingerprint(&b.metadata.provenance.data_fingerprint).is_same();
     if labelled.is_training_data && !is_own_of_b {
@@ -170,10 +171,10 @@ fn check_classes(a: &Model, b: &Model, args: &Args) -> Result<(), Failure> {
 
 /// What a model says, and what the reader of files said.
 fn predict(model: &Model, labelled: &Labelled) -> Result<(Predictions, Remarks), Failure> {
-    let mut classifier = Classifier::new(model)?;
-    let prep = &model.metadata.preprocessing;
-    let predictions = classifier.predict_all(&labelled.dataset, &labelled.part, prep)?;
-    Ok((predictions, classifier.remarks().clone()))
+    let (prep, remarks) = (&model.metadata.preprocessing, Remarks::default());
+    let (dataset, part) = (&labelled.dataset, &labelled.part);
+    let predictions = train::predict_all(&mut Classifier::new(model)?, dataset, part, prep, &remarks)?;
+    Ok((predictions, remarks))
 }
 
 /// The probability of `class` for every image.

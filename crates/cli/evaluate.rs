@@ -10,13 +10,14 @@ use crate::progress::Counter;
 use crate::report::Page;
 use crate::shell;
 use audit::Quick;
-use data::PassedOver;
+use data::{PassedOver, Remarks};
 use eval::{Interval, Subgroup, Summary};
 use model::{Metadata, Model, ThresholdEvidence};
+use predict::Classifier;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Classifier, Evaluation, Looks, Opening, Openings, Question, RunLock};
+use train::{Evaluation, Looks, Opening, Openings, Question, RunLock};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -118,7 +119,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     args.check()?;
     let model = Model::read(&args.model)?;
     let metadata = &model.metadata;
-    let positive = train::positive_of(metadata, args.positive.as_deref()).map_err(Failure::of_positive)?;
+    let positive = predict::positive_of(metadata, args.positive.as_deref())?;
     if let (Some(_), classes @ 3..) = (args.threshold, metadata.classes.len()) {
         let reason =
             format!("expected a model of two classes, found {classes}: the largest probability decides");
@@ -132,11 +133,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let busy = Counter::busy("evaluating");
     let mut classifier = Classifier::new(&model)?;
     let views = if args.tta { train::views(metadata) } else { vec![] };
+    let (prep, remarks) = (&metadata.preprocessing, Remarks::default());
     let predictions = match args.tta {
-        true => classifier.predict_views(dataset, part, &metadata.preprocessing, &views)?,
-        false => classifier.predict_all(dataset, part, &metadata.preprocessing)?,
+        true => train::predict_views(&mut classifier, dataset, part, prep, &views, &remarks)?,
+        false => train::predict_all(&mut classifier, dataset, part, prep, &remarks)?,
     };
-    classifier.remarks().lines().iter().for_each(note);
+    remarks.lines().iter().for_each(note);
     let question = Question {
         split: name,
         threshold: args.threshold,

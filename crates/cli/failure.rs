@@ -101,6 +101,16 @@ macro_rules! failed_from {
 
 failed_from!(train::Error, model::Error, infer::Error, phantom::Error);
 
+impl From<predict::Error> for Failure {
+    /// A choice that the model cannot follow is a wrong command line.
+    fn from(error: predict::Error) -> Self {
+        match error {
+            predict::Error::Choice { .. } => Self::usage(error),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<data::Error> for Failure {
     fn from(error: data::Error) -> Self {
         match error {

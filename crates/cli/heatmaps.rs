@@ -3,10 +3,10 @@
 use crate::failure::Failure;
 use heatmap::{Caption, Explainer, Method, overlay, png};
 use model::{Metadata, Model, Picture, Placement, Preprocessing, write_atomic};
+use predict::predicted_class;
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
-use train::predicted_class;
 
 /// The longer side of an overlay, at least and at most.
 const SIDE: [usize; 2] = [512, 1024];

@@ -125,7 +125,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         model::import_explained(tensors, &options).map_err(|error| error.in_file(&args.file))?;
     if let Some(name) = &args.positive {
         let metadata = &mut imported.model.metadata;
-        train::name_positive(&metadata.classes, name).map_err(Failure::of_positive)?;
+        predict::name_positive(&metadata.classes, name)?;
         (metadata.positive, metadata.positive_was_set) = (Some(name.clone()), true);
     }
     imported.model.write(&args.out)?;

@@ -154,7 +154,7 @@ fn metadata(out: &mut impl Write, model: &Model) -> Result<(), Failure> {
         prep.height, prep.width, prep.channels
     )?;
     if metadata.classes.len() == 2 {
-        let positive = train::positive_of(metadata, None)?;
+        let positive = predict::positive_of(metadata, None)?;
         writeln!(out, "positive       {} ({})", metadata.classes[positive.class], positive.source)?;
     }
     if let Some(threshold) = &metadata.threshold {

@@ -10,11 +10,11 @@ use crate::progress::Counter;
 use clap::ValueEnum;
 use data::{Input, Passed, Remarks, Stream};
 use model::{Metadata, Model, Picture, Preprocessing, preprocess};
+use predict::{Classifier, Decision, predicted_class};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 use tensor::par;
-use train::{Classifier, predicted_class};
 
 /// Classify images
 #[derive(clap::Args)]
@@ -90,38 +90,10 @@ pub fn probability(text: &str) -> Result<f64, String> {
     value.ok_or_else(|| "expected a probability, 0 to 1".to_owned())
 }
 
-/// How images are called positive, with two classes.
-struct Decision {
-    /// The positive class.
-    positive: usize,
-    threshold: eval::Threshold,
-}
-
-impl Decision {
-    /// Of a model, unless options say otherwise; none with more than two classes.
-    fn new(
-        metadata: &Metadata,
-        threshold: Option<f64>,
-        positive: Option<&str>,
-    ) -> Result<Option<Self>, Failure> {
-        let positive = train::positive_of(metadata, positive).map_err(Failure::of_positive)?;
-        match (metadata.classes.len(), threshold) {
-            (2, _) => {
-                let threshold = train::threshold_of(metadata, positive, threshold);
-                Ok(Some(Self { positive: positive.class, threshold }))
-            }
-            (_, None) => Ok(None),
-            (classes, Some(_)) => Err(Failure::Usage(format!(
-                "--threshold: expected a model of two classes, found {classes}: the largest probability decides"
-            ))),
-        }
-    }
-}
-
 pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
-    let decision = Decision::new(&model.metadata, args.threshold, args.positive.as_deref())?;
-    let positive = decision.as_ref().map(|decision| decision.positive);
+    let decision = Decision::of(&model.metadata, args.positive.as_deref(), args.threshold)?;
+    let positive = decision.as_ref().map(|decision| decision.positive.class);
     let mut heatmaps = args
         .heatmap
         .map(|folder| Heatmaps::new(folder, &model, args.heatmap_method.into(), positive))
@@ -260,7 +232,7 @@ impl<'a> Printer<'a> {
                 if let Some(Decision { positive, threshold: eval::Threshold { value, rule } }) =
                     &self.decision
                 {
-                    let class = &self.metadata.classes[*positive];
+                    let class = &self.metadata.classes[positive.class];
                     note(format_args!("positive: {class}, from p = {value:.4} ({rule})"));
                 }
                 Ok(())
@@ -293,11 +265,11 @@ impl<'a> Printer<'a> {
         self.failed += usize::from(!error.is_empty());
         let classes = &self.metadata.classes;
         let predicted = match &self.decision {
-            Some(Decision { positive, threshold }) => train::decide(row, Some((*positive, threshold.value))),
+            Some(decision) => decision.class(row),
             None => predicted_class(self.metadata, row),
         };
         let larger = &classes[eval::argmax(row)];
-        let decision = self.decision.as_ref().map(|decision| match predicted == decision.positive {
+        let decision = self.decision.as_ref().map(|decision| match predicted == decision.positive.class {
             true => "positive",
             false => "negative",
         });
@@ -350,7 +322,7 @@ impl<'a> Printer<'a> {
                 if let (Some(decision), Some(rule)) = (decision, &self.decision) {
                     line["decision"] = json!(decision);
                     line["larger"] = json!(larger);
-                    line["positive"] = json!(classes[rule.positive]);
+                    line["positive"] = json!(classes[rule.positive.class]);
                     line["threshold"] = json!(rule.threshold.value);
                 }
                 if self.with_heatmaps {

@@ -6,18 +6,16 @@ use crate::failure::Failure;
 use crate::progress::Counter;
 use crate::shell::quote;
 use crate::train::lost;
-use data::{Dataset, Split, decode};
+use data::{Dataset, Remarks, Split, decode};
 use eval::{Subgroup, Summary};
 use heatmap::{Explainer, Method, overlay, png};
 use model::{Metadata, Model, Placement, preprocess, write_atomic};
+use predict::{Classifier, predicted_class};
 use report::{Contents, Epoch, Training, WorstError};
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{
-    Classifier, Config, Evaluation, Opening, Openings, Predictions, Question, RunLock, open_run_data,
-    predicted_class,
-};
+use train::{Config, Evaluation, Opening, Openings, Predictions, Question, RunLock, open_run_data};
 
 /// Write the report of a run again: report.html and model-card.md in its folder
 #[derive(clap::Args)]
@@ -103,7 +101,9 @@ pub fn of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Failure> 
     let test = dataset.part(Split::Test);
     let (split, part) =
         if test.is_empty() { (Split::Val, dataset.part(Split::Val)) } else { (Split::Test, test) };
-    let predictions = Classifier::new(&model)?.predict_all(&dataset, &part, &model.metadata.preprocessing)?;
+    let prep = &model.metadata.preprocessing;
+    let predictions =
+        train::predict_all(&mut Classifier::new(&model)?, &dataset, &part, prep, &Remarks::default())?;
     let evaluation = Evaluation::new(&model.metadata, &predictions, &dataset)?;
     let summary = evaluation.summary(&Question::of(&split.to_string()))?;
     let openings = Openings::of_run(run)?.looks(&Opening::now(String::new(), &dataset, &part)).times;

@@ -9,8 +9,9 @@ use crate::failure::Failure;
 use kernels::Level;
 use model::{Architecture, Metadata, Model, Network as Spec, Preprocessing, Weights};
 use nn::{Algorithm, Loss, Network};
+use predict::Classifier;
 use tensor::{Rng, Tensor};
-use train::{Classifier, Trainer};
+use train::Trainer;
 
 /// The loss, and how far a step moves some weights (name, L2 norm, relative tolerance).
 const LOSS: f64 = 0.693_671_28;

@@ -32,9 +32,7 @@ mod warp;
 pub use augment::Augment;
 pub use cache::CacheUsage;
 pub use dataset::{Dataset, FRACTIONS, Sample, SplitOrigin};
-pub use decode::{
-    MAX_FILE_BYTES, MAX_PIXELS, decode, decode_bytes, decode_bytes_noted, decode_noted,
-};
+pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode, decode_bytes, decode_bytes_noted, decode_noted};
 pub use digest::{Digest, Likeness, file_digest, hexadecimal};
 pub use error::Error;
 pub use folds::Folds;

@@ -12,10 +12,8 @@ mod compile;
 mod fold;
 mod layer;
 mod plan;
-mod probability;
 mod run;
 mod step;
 
 pub use fold::{Folded, fold};
 pub use plan::{Error, Plan, StepInfo};
-pub use probability::probabilities;

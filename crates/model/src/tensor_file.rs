@@ -5,7 +5,7 @@
 //! values; offsets are validated by the `safetensors` crate. So a hostile file costs a limited header and never more than
 //! its own size. Invariant: every value of a `TensorFile` that was read is finite.
 
-use crate::import::naming;
+use crate::parts;
 use crate::weights::{Array, Weights};
 use crate::{Error, format, write_atomic};
 use safetensors::tensor::{Dtype, Metadata as Header, TensorInfo};
@@ -172,6 +172,7 @@ fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), Error> {
     reader.read_exact(bytes).map_err(|error| Error::Format(format!("cannot be read to its end: {error}")))
 }
 
+#[cfg(feature = "foreign")]
 /// A tensor from its bytes, little endian. An error, under `name`, if they are no floating-point numbers, or not finite.
 pub(crate) fn array(name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<Array, Error> {
     read_array(&mut &*bytes, bytes.len(), name, dtype, shape)
@@ -218,7 +219,7 @@ pub(crate) fn is_counter(name: &str, dtype: Dtype, shape: &[usize]) -> Result<bo
     if !integers {
         return Ok(false);
     }
-    if !one && naming::split(name).is_some() {
+    if !one && parts::split(name).is_some() {
         let found = format!("{dtype:?}; a quantised network cannot be read, the one it was made of can");
         return Err(Error::invalid(name, "floating-point values", found));
     }

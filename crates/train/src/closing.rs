@@ -2,10 +2,12 @@
 //! model file is completed with all of it.
 
 use crate::evaluate::{Evaluation, Question, labels};
-use crate::{Classifier, Error, Opening, Predictions};
+use crate::predictions::{Predictions, predict_all, predict_loader};
+use crate::{Error, Opening};
 use data::{Dataset, Loader, Remarks, Split};
 use eval::{Summary, ThresholdRule};
 use model::{Calibration, Model};
+use predict::Classifier;
 use std::path::PathBuf;
 
 /// The result of a run.
@@ -43,7 +45,7 @@ impl Report {
         rule: ThresholdRule,
         best_epoch: u64,
     ) -> Result<(Self, Model), Error> {
-        let raw = Classifier::new(&model)?.predict_loader(validation)?;
+        let raw = predict_loader(&mut Classifier::new(&model)?, validation)?;
         let classes = model.metadata.classes.clone();
         let val_labels = labels(&classes, &raw, dataset)?;
         let val_loss = raw.loss(&val_labels);
@@ -55,10 +57,14 @@ impl Report {
             model.metadata.threshold = choose_threshold(rule, &model.metadata, &on_validation, dataset)?;
         }
         let test = dataset.part(Split::Test);
+        let remarks = Remarks::default();
         let (split, predictions) = if test.is_empty() {
             (Split::Val, on_validation)
         } else {
-            (Split::Test, classifier.predict_all(dataset, &test, &model.metadata.preprocessing)?)
+            (
+                Split::Test,
+                predict_all(&mut classifier, dataset, &test, &model.metadata.preprocessing, &remarks)?,
+            )
         };
         let name = split.to_string();
         let question = Question::of(&name);
@@ -82,7 +88,6 @@ impl Report {
         let example = dataset.samples[predictions.indices[0]].path.clone();
         let opening = Opening::now(String::new(), dataset, &predictions.indices);
         let threshold = model.metadata.threshold.clone();
-        let remarks = classifier.remarks().clone();
         let report = Self {
             summary,
             at_half,

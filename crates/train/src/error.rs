@@ -48,12 +48,25 @@ pub enum Error {
     /// A model file, or its architecture, is not right; or a file could not be written.
     #[error(transparent)]
     Model(#[from] model::Error),
-    /// Weights that cannot be run.
+    /// A model that cannot predict.
     #[error(transparent)]
-    Plan(#[from] infer::Error),
+    Predict(predict::Error),
     /// Predictions that cannot be evaluated.
     #[error("cannot evaluate: {0}")]
     Evaluation(#[from] eval::InputError),
+}
+
+impl From<predict::Error> for Error {
+    /// What a user chose is a setting like any other.
+    fn from(error: predict::Error) -> Self {
+        match error {
+            predict::Error::Choice { option, expected, found } => {
+                Self::Config { field: option, expected, found }
+            }
+            predict::Error::Model(error) => Self::Model(error),
+            other => Self::Predict(other),
+        }
+    }
 }
 
 impl Error {

@@ -3,11 +3,12 @@
 //! The threshold of a two-class model and its temperature were fixed on the validation split and are stored in the
 //! model; they decide everything that is reported of any other split.
 
-use crate::decision::{evidence, positive_of, threshold_of};
+use crate::promise::evidence;
 use crate::{Error, Predictions};
 use data::Dataset;
-use eval::{Input, Positive, Subgroup, Summary, default_positive};
+use eval::{Input, Positive, PositiveSource, Subgroup, Summary, default_positive};
 use model::{Metadata, ThresholdEvidence, list_names};
+use predict::{Decision, positive_of, predicted_class, threshold_of};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -65,7 +66,7 @@ pub struct Evaluation<'a> {
     pub labels: Vec<usize>,
     /// The group of each predicted image, if groups are known.
     pub groups: Option<Vec<usize>>,
-    /// The positive class of two; see [`positive_of`]. Of no use with more than two.
+    /// The positive class of two; see [`predict::positive_of`]. Of no use with more than two.
     pub positive: Positive,
 }
 
@@ -207,7 +208,10 @@ pub fn write_predictions(
 ) -> Result<(), Error> {
     let positive = summary.positive_class.as_ref();
     let positive = positive.and_then(|class| classes.iter().position(|known| known == class));
-    let rule = positive.zip(summary.threshold);
+    let decision = positive.zip(summary.threshold).map(|(class, value)| Decision {
+        positive: Positive { class, source: PositiveSource::Model },
+        threshold: eval::Threshold::fixed(value),
+    });
     Ok(model::write_atomic(path, |file| {
         let mut table = csv::Writer::from_writer(file);
         let mut header = vec!["path".to_owned(), "label".into(), "predicted".into()];
@@ -216,29 +220,12 @@ pub fn write_predictions(
         let rows = predictions.probabilities.chunks_exact(classes.len());
         for (&i, row) in predictions.indices.iter().zip(rows) {
             let sample = &dataset.samples[i];
-            let predicted = classes[decide(row, rule)].clone();
+            let called = decision.as_ref().map_or_else(|| eval::argmax(row), |decision| decision.class(row));
+            let predicted = classes[called].clone();
             let mut line = vec![sample.name.clone(), dataset.classes[sample.label].clone(), predicted];
             line.extend(row.iter().map(|p| format!("{p:.6}")));
             table.write_record(&line)?;
         }
         table.flush()
     })?)
-}
-
-/// The predicted class: the positive one (its number and threshold are given) from the threshold on, or the largest.
-pub fn decide(row: &[f64], rule: Option<(usize, f64)>) -> usize {
-    match rule {
-        Some((positive, threshold)) if row[positive] >= threshold => positive,
-        Some((positive, _)) => 1 - positive,
-        None => eval::argmax(row),
-    }
-}
-
-/// The class that a model calls for an image with these probabilities: by its threshold if it has one.
-pub fn predicted_class(metadata: &Metadata, row: &[f64]) -> usize {
-    let rule = metadata.threshold.as_ref().and_then(|stored| {
-        let positive = metadata.classes.iter().position(|class| *class == stored.positive)?;
-        Some((positive, f64::from(stored.value)))
-    });
-    decide(row, rule)
 }

@@ -7,16 +7,16 @@
 use crate::checkpoint::{self, Position, RunFolder};
 use crate::evaluate::write_predictions;
 use crate::log::{Log, nine_digits};
+use crate::predictions::predict_loader;
 use crate::start::{First, first_model, loss, open_data_with};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
-use crate::{
-    Classifier, Config, Epoch, Error, Event, Report, RunLock, Trainer, evaluate, is_cross_validation,
-};
+use crate::{Config, Epoch, Error, Event, Report, RunLock, Trainer, evaluate, is_cross_validation};
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use kernels::Level;
 use model::{Metadata, Model, Weights};
+use predict::Classifier;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -389,7 +389,7 @@ impl<'a> Run<'a> {
         let step = self.position.step;
         let weights = self.kept_weights()?;
         let mut classifier = Classifier::of(self.trainer.network.spec(), &weights)?;
-        let predictions = classifier.predict_loader(&self.validation)?;
+        let predictions = predict_loader(&mut classifier, &self.validation)?;
         let labels: Vec<usize> = predictions.indices.iter().map(|&i| self.dataset.samples[i].label).collect();
         let val_loss = predictions.loss(&labels);
         if !val_loss.is_finite() {

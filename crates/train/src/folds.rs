@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::CONFIG_FILE;
 use crate::fit::{TAKEN, check_likeness};
 use crate::start::grouped;
-use crate::{Config, Error, Event, Outcome, RunLock, fit, name_positive, unreadable};
+use crate::{Config, Error, Event, Outcome, RunLock, fit, unreadable};
 
 /// Bootstrap draws of the pooled summary.
 const DRAWS: usize = 1000;
@@ -176,7 +176,7 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
     let mut dataset =
         grouped(&config.data, config.group_by.as_deref(), config.skip_unreadable)?.with_two_classes()?;
     if let Some(name) = &config.positive {
-        name_positive(&dataset.classes, name)?;
+        predict::name_positive(&dataset.classes, name)?;
     }
     unreadable::leave_out(config, &mut dataset, observe)?;
     observe(&Event::Read { dataset: &dataset });
@@ -523,7 +523,7 @@ impl Predicted {
     /// At the largest probability: every fold chose a threshold of its own, so there is none for all.
     fn summary(&self, split: &str, draws: usize, named: Option<&str>) -> Result<Summary, Error> {
         let positive = match named {
-            Some(name) => name_positive(&self.classes, name)?,
+            Some(name) => predict::name_positive(&self.classes, name)?,
             None => Positive::of_names(&self.classes),
         };
         let summary = Summary::new(&Input {

@@ -6,10 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
-mod classifier;
 mod closing;
 mod config;
-mod decision;
 mod error;
 mod evaluate;
 mod event;
@@ -21,18 +19,18 @@ mod log;
 mod openings;
 mod paths;
 mod places;
+mod predictions;
+mod promise;
 mod start;
 mod stopper;
 mod tensorboard;
 mod trainer;
 mod unreadable;
 
-pub use classifier::{Classifier, Predictions, views};
 pub use closing::Report;
 pub use config::{ClassWeights, Config, MAX_UNREADABLE, OptimizerKind, ScheduleKind};
-pub use decision::{name_positive, positive_of, promise, threshold_of};
 pub use error::Error;
-pub use evaluate::{DRAWS, Evaluation, Question, check_classes, decide, predicted_class, write_predictions};
+pub use evaluate::{DRAWS, Evaluation, Question, check_classes, write_predictions};
 pub use event::{Epoch, Event};
 pub use fit::{Outcome, check_folder, fit};
 pub use folds::{
@@ -42,6 +40,8 @@ pub use folds::{
 pub use head::Head;
 pub use lock::RunLock;
 pub use openings::{Looks, Opening, Openings, record_opening};
+pub use predictions::{Predictions, predict_all, predict_views, views};
+pub use promise::promise;
 pub use start::{grouped, open_data, open_data_with};
 pub use stopper::Stopper;
 pub use trainer::Trainer;

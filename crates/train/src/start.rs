@@ -1,7 +1,7 @@
 //! What a run starts from: its data set, its first weights, and what its model files say about themselves.
 
 use crate::head::{self, Head};
-use crate::{ClassWeights, Config, Error, name_positive};
+use crate::{ClassWeights, Config, Error};
 use data::{Dataset, GroupBy, Split, SplitOrigin};
 use eval::Positive;
 use model::{Architecture, Metadata, Model, Preprocessing, Provenance};
@@ -58,7 +58,7 @@ pub(crate) struct First {
 pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, Error> {
     let classes = dataset.classes.len();
     let positive = match &config.positive {
-        Some(name) => name_positive(&dataset.classes, name)?,
+        Some(name) => predict::name_positive(&dataset.classes, name)?,
         None => Positive::of_names(&dataset.classes),
     };
     let mut architecture = config.architecture(classes)?;

@@ -25,10 +25,10 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use model::Picture;
 use element::Tag;
 use gray::Pipeline;
 use header::{Dataset, File, Header, MODALITY, PIXELS};
+use model::Picture;
 
 pub use gray::{Function, Modality, Voi};
 pub use header::Photometric;

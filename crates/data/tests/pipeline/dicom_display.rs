@@ -7,8 +7,8 @@ use crate::dicom_tags::{
     BIG_ENDIAN, BIPLANE, CENTER, DESCRIPTOR, DX, EXPLICIT, FUNCTION, INTERCEPT, MODALITY, MODALITY_LUT,
     PIXELS, PLANAR, SEQUENCE_END, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH, XA, XRF,
 };
-use data::dicom::{self, Function, ImageDescription, Modality, Voi};
 use data::decode_bytes;
+use data::dicom::{self, Function, ImageDescription, Modality, Voi};
 use model::Picture;
 
 /// A row of 16-bit MONOCHROME2.

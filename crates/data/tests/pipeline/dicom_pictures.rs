@@ -5,8 +5,8 @@ use crate::dicom_tags::{
     BIG_ENDIAN, CENTER, DESCRIPTOR, EXPLICIT, FRAMES, FUNCTION, IMPLICIT, INTERCEPT, ITEM, MODALITY,
     MODALITY_LUT, PADDING, PATIENT, PIXELS, PLANAR, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH,
 };
-use data::dicom::{self, Modality, Voi};
 use data::decode_bytes;
+use data::dicom::{self, Modality, Voi};
 use model::Picture;
 
 fn show(file: &Writer) -> Picture {

@@ -7,7 +7,7 @@
 
 use super::{ForeignFile, Hints, passed_over};
 use crate::Error;
-use crate::import::naming;
+use crate::parts;
 use crate::weights::Array;
 use hdf5_pure::{DType, Dataset, File, Group};
 
@@ -96,7 +96,7 @@ impl Walk {
             DType::F32 => dataset.read_f32().map_err(broken)?,
             DType::F64 => dataset.read_f64().map_err(broken)?.into_iter().map(|value| value as f32).collect(),
             // Steps, seeds and the like, unless they are where weights should be.
-            _ if naming::split(name).is_none() || data_len == 1 => return Ok(None),
+            _ if parts::split(name).is_none() || data_len == 1 => return Ok(None),
             other => return Err(Error::invalid(name, "floating-point values", other)),
         };
         if let Some(at) = data.iter().position(|value| !value.is_finite()) {

@@ -238,7 +238,7 @@ fn tensors_of<'a>(
             (other, _) => return Err(Error::invalid("state dict", "names of tensors", kind(other))),
         }
     }
-    let is_weight = |name: &str| crate::import::naming::split(name).is_some();
+    let is_weight = |name: &str| crate::parts::split(name).is_some();
     if let Some((name, other)) = others.iter().find(|(name, _)| tensors.is_empty() || is_weight(name)) {
         return Err(Error::invalid(*name, "a tensor", kind(other)));
     }

@@ -14,6 +14,7 @@ use crate::file::{Metadata, Model};
 use crate::foreign::Hints;
 use crate::layout::hwio_to_oihw;
 use crate::network::{Activation, ConvKind, Network, Padding};
+use crate::parts;
 use crate::preprocessing::Preprocessing;
 use crate::weights::{Array, Weights};
 use crate::{Architecture, Error};
@@ -181,7 +182,7 @@ struct Foreign {
 
 impl Foreign {
     fn new((name, array): (String, Array)) -> Self {
-        let (path, part) = naming::split(&name).unzip();
+        let (path, part) = parts::split(&name).unzip();
         Foreign { path: path.unwrap_or_else(|| name.clone()), name, part, array }
     }
 }

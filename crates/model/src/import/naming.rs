@@ -400,58 +400,9 @@ fn recounted(paths: &BTreeSet<&str>) -> BTreeMap<String, String> {
     result
 }
 
-/// Other programs' words for the parts of a layer, and ours.
-const PARTS: [(&str, &str); 13] = [
-    ("weight", "weight"),
-    ("weights", "weight"),
-    ("kernel", "weight"),
-    ("depthwise_kernel", "weight"),
-    ("depthwise_weights", "weight"),
-    ("gamma", "weight"),
-    ("bias", "bias"),
-    ("biases", "bias"),
-    ("beta", "bias"),
-    ("running_mean", "running_mean"),
-    ("moving_mean", "running_mean"),
-    ("running_var", "running_var"),
-    ("moving_variance", "running_var"),
-];
-
-/// Splits the name of a tensor into the path of its layer and our word for the part; none for an unknown part.
-///
-/// TensorFlow's `/` become dots, `:0` goes, and a word that Keras says twice (`conv1/conv1/kernel:0`) is said once.
-pub(crate) fn split(name: &str) -> Option<(String, &'static str)> {
-    let name = name.replace('/', ".");
-    let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(':').unwrap_or(&name);
-    let (path, part) = name.rsplit_once('.')?;
-    let (_, part) = PARTS.iter().find(|(theirs, _)| *theirs == part)?;
-    let mut words: Vec<&str> = path.split('.').collect();
-    words.dedup_by(|next, word| next == word && word.starts_with(|c: char| c.is_alphabetic()));
-    Some((words.join("."), part))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_split_as_programs_write_them() {
-        for (name, path, part) in [
-            ("conv1/conv1/kernel:0", "conv1", "weight"),
-            (
-                "MobilenetV1/Conv2d_3_depthwise/BatchNorm/moving_variance",
-                "MobilenetV1.Conv2d_3_depthwise.BatchNorm",
-                "running_var",
-            ),
-            ("features.0.0.weight", "features.0.0", "weight"),
-            ("module.module.model.0.0.running_mean", "module.model.0.0", "running_mean"),
-        ] {
-            assert_eq!(split(name), Some((path.to_owned(), part)), "{name}");
-        }
-        for name in ["global_step", "conv1/Adam", ""] {
-            assert_eq!(split(name), None, "{name}");
-        }
-    }
 
     #[test]
     fn dialects_name_blocks_as_published() {

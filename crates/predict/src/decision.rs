@@ -3,10 +3,58 @@
 //! place.
 
 use crate::Error;
-use eval::binary::Rates;
-use eval::summary::LEVEL;
-use eval::{Interval, Positive, PositiveSource};
-use model::{Metadata, ThresholdEvidence};
+use eval::{Positive, PositiveSource};
+use model::Metadata;
+
+/// The operating point of a model with two classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The positive class, and who said so.
+    pub positive: Positive,
+    /// From which probability of it on an image is positive.
+    pub threshold: eval::Threshold,
+}
+
+impl Decision {
+    /// Of a model, unless the class `positive` or a `threshold` is given; `None` with more than two classes, where the
+    /// largest probability decides.
+    ///
+    /// # Errors
+    /// A class that the model does not have, or a threshold for more than two classes.
+    pub fn of(
+        metadata: &Metadata,
+        positive: Option<&str>,
+        threshold: Option<f64>,
+    ) -> Result<Option<Self>, Error> {
+        let positive = positive_of(metadata, positive)?;
+        match (metadata.classes.len(), threshold) {
+            (2, _) => {
+                let threshold = threshold_of(metadata, positive, threshold);
+                Ok(Some(Self { positive, threshold }))
+            }
+            (_, None) => Ok(None),
+            (classes, Some(_)) => Err(Error::Choice {
+                option: "threshold",
+                expected: "a model of two classes".into(),
+                found: format!("{classes}: the largest probability decides"),
+            }),
+        }
+    }
+
+    /// The class of an image with the probabilities `row`: the positive one from the threshold on.
+    pub fn class(&self, row: &[f64]) -> usize {
+        let positive = self.positive.class;
+        if row[positive] >= self.threshold.value { positive } else { 1 - positive }
+    }
+}
+
+/// The class that a model calls for an image with these probabilities: by its threshold if it has one.
+pub fn predicted_class(metadata: &Metadata, row: &[f64]) -> usize {
+    match Decision::of(metadata, None, None) {
+        Ok(Some(decision)) if metadata.threshold.is_some() => decision.class(row),
+        _ => eval::argmax(row),
+    }
+}
 
 /// The positive class of a model, where it has two classes: as `named`, else as it is stored, else by the names.
 ///
@@ -31,7 +79,11 @@ pub fn positive_of(metadata: &Metadata, named: Option<&str>) -> Result<Positive,
 
 /// The class that a user names as the positive one of `classes`.
 pub fn name_positive(classes: &[String], name: &str) -> Result<Positive, Error> {
-    Positive::named(classes, name).map_err(|expected| Error::config("positive", expected, name))
+    Positive::named(classes, name).map_err(|expected| Error::Choice {
+        option: "positive",
+        expected,
+        found: name.to_owned(),
+    })
 }
 
 /// The threshold on the probability of `positive`: `value` if one is given, else the stored one, else one half. A stored one
@@ -48,57 +100,6 @@ pub fn threshold_of(metadata: &Metadata, positive: Positive, value: Option<f64>)
         }
         (None, None) => eval::Threshold { value: 0.5, rule: "largest probability".into() },
     }
-}
-
-/// What a threshold reached on the images that it was chosen or set on: the width of what it promises.
-pub(crate) fn evidence(
-    split: &str,
-    fingerprint: &str,
-    positive: &[bool],
-    called: &[bool],
-    groups: Option<&[usize]>,
-) -> ThresholdEvidence {
-    let rates = Rates::new(positive, called, groups, LEVEL);
-    let ends = |interval: Interval| <[f64; 2]>::from(interval);
-    let positives = positive.iter().filter(|&&is| is).count();
-    ThresholdEvidence {
-        split: split.to_owned(),
-        data_fingerprint: fingerprint.to_owned(),
-        positives,
-        negatives: positive.len() - positives,
-        by_group: groups.is_some(),
-        sensitivity: rates.sensitivity.map(|rate| rate.value),
-        sensitivity_ci: rates.sensitivity.map(|rate| ends(rate.interval)),
-        specificity: rates.specificity.map(|rate| rate.value),
-        specificity_ci: rates.specificity.map(|rate| ends(rate.interval)),
-    }
-}
-
-/// The line that says how wide the promise of a model's threshold is; `None` for a model that does not know.
-pub fn promise(threshold: &model::Threshold) -> Option<String> {
-    let found = threshold.evidence.as_ref()?;
-    let rate = |name: &str, value: Option<f64>, interval: Option<[f64; 2]>| {
-        let (value, [low, high]) = (value?, interval?);
-        Some(format!("{name} {value:.3} [{low:.3}, {high:.3}]"))
-    };
-    let rates: Vec<String> = [
-        rate("sensitivity", found.sensitivity, found.sensitivity_ci),
-        rate("specificity", found.specificity, found.specificity_ci),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let (positives, negatives) = (found.positives, found.negatives);
-    let how = if found.by_group { "exact, by group" } else { "exact" };
-    Some(format!(
-        "threshold: {} from p = {:.4}, on {positives} images of {} and {negatives} others ({}): {}; its promise is as wide \
-         as these intervals ({how})",
-        threshold.positive,
-        threshold.value,
-        threshold.positive,
-        found.split,
-        rates.join(", "),
-    ))
 }
 
 #[cfg(test)]
@@ -158,21 +159,21 @@ mod tests {
         assert_eq!(threshold_of(&model, positive, Some(0.7)).value, 0.7);
     }
 
-    /// Twelve of twelve: Clopper and Pearson's lower limit is 0.025^(1/12).
     #[test]
-    fn few_images_make_a_wide_promise() {
-        let positive: Vec<bool> = (0..32).map(|i| i < 12).collect();
-        let called: Vec<bool> = (0..32).map(|i| i < 14).collect();
-        let found = evidence("val", "data", &positive, &called, None);
-        assert_eq!((found.positives, found.negatives), (12, 20));
-        let [low, high] = found.sensitivity_ci.unwrap();
-        assert!((low - 0.025f64.powf(1.0 / 12.0)).abs() < 1e-9 && high == 1.0);
-        let rule = "sensitivity of at least 0.95".to_owned();
-        let threshold = Threshold { value: 0.4, rule, positive: "a".into(), evidence: Some(found) };
-        let line = promise(&threshold).unwrap();
-        assert!(
-            line.contains("12 images of a and 20 others") && line.contains("1.000 [0.735, 1.000]"),
-            "{line}"
+    fn a_stored_threshold_decides_and_the_largest_probability_without_one() {
+        let mut model = metadata(["a", "b"]);
+        assert_eq!([[0.6, 0.4], [0.4, 0.6]].map(|row| predicted_class(&model, &row)), [0, 1]);
+        let (value, rule) = (0.3, "by hand".to_owned());
+        model.threshold = Some(Threshold { value, rule, positive: "a".into(), evidence: None });
+        assert_eq!([[0.31, 0.69], [0.29, 0.71]].map(|row| predicted_class(&model, &row)), [0, 1]);
+        let turned = Decision::of(&model, Some("b"), None).unwrap().unwrap();
+        assert_eq!([[0.31, 0.69], [0.29, 0.71]].map(|row| turned.class(&row)), [0, 1]);
+        model.classes.push("c".into());
+        let error = Decision::of(&model, None, Some(0.5)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "--threshold: expected a model of two classes, found 3: the largest probability decides"
         );
+        assert_eq!(Decision::of(&model, None, None).unwrap(), None);
     }
 }

@@ -1,0 +1,22 @@
+//! Why there is no prediction. Messages are printed as they are; those of a user's choice name the option.
+
+/// An error of a prediction.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A choice of the user's that the model cannot follow.
+    #[error("--{option}: expected {expected}, found {found}")]
+    Choice {
+        /// The option of the command line, without its dashes.
+        option: &'static str,
+        /// What would be accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// A model file or a picture that is not right.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+    /// Weights that cannot be run.
+    #[error(transparent)]
+    Plan(#[from] infer::Error),
+}

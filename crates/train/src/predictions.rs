@@ -1,0 +1,142 @@
+//! What a model says of the images of a data set.
+
+use crate::Error;
+use data::{Dataset, Loader, LoaderOptions, Remarks, View};
+use model::{Metadata, Preprocessing};
+use predict::{Classifier, log_softmax};
+
+/// Images that are read at once.
+const BATCH: usize = 32;
+
+/// What a model says of a part of a data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// The index of each image in the data set.
+    pub indices: Vec<usize>,
+    /// `[n, classes]`, each row with sum 1.
+    pub probabilities: Vec<f64>,
+    /// `[n, classes]`, the logarithms of the probabilities, which stay finite where a probability is 0.
+    pub log_probabilities: Vec<f64>,
+}
+
+/// Predicts the samples of `dataset` at the indices `part`, in order; what the reader of files said goes to `remarks`.
+pub fn predict_all(
+    classifier: &mut Classifier,
+    dataset: &Dataset,
+    part: &[usize],
+    prep: &Preprocessing,
+    remarks: &Remarks,
+) -> Result<Predictions, Error> {
+    let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH)).with_remarks(remarks);
+    predict_loader(classifier, &loader)
+}
+
+/// The same by the mean of the probabilities over several `views` of each image (test-time augmentation).
+pub fn predict_views(
+    classifier: &mut Classifier,
+    dataset: &Dataset,
+    part: &[usize],
+    prep: &Preprocessing,
+    views: &[View],
+    remarks: &Remarks,
+) -> Result<Predictions, Error> {
+    let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH)).with_remarks(remarks);
+    predict_by(&loader, |images| {
+        let mut seen = Vec::with_capacity(images.len() * views.len());
+        views.iter().for_each(|view| view.apply(images, prep, &mut seen));
+        mean_of_views(&classifier.log_probabilities(&seen), views.len())
+    })
+}
+
+/// Predicts what `loader` reads in an epoch.
+pub(crate) fn predict_loader(classifier: &mut Classifier, loader: &Loader) -> Result<Predictions, Error> {
+    predict_by(loader, |images| classifier.log_probabilities(images))
+}
+
+fn predict_by(
+    loader: &Loader,
+    mut log_probabilities: impl FnMut(&[f32]) -> Vec<f64>,
+) -> Result<Predictions, Error> {
+    let (mut indices, mut all) = (vec![], vec![]);
+    for batch in loader.batches(0, 0) {
+        let batch = batch.map_err(Error::batch)?;
+        all.extend(log_probabilities(&batch.images));
+        indices.extend(&batch.indices);
+        loader.recycle(batch);
+    }
+    Ok(Predictions::new(indices, all))
+}
+
+/// The views of test-time augmentation: small turns, and their mirror images for a model that was
+/// trained with `--flip`. To any other model a mirrored radiograph is something that it never saw and that no patient
+/// is, so its answer to one would add noise.
+pub fn views(metadata: &Metadata) -> Vec<View> {
+    let mirrored = metadata.provenance.config["flip"] == true;
+    let sides = if mirrored { &[false, true][..] } else { &[false] };
+    let turned = |&mirror: &bool| DEGREES.map(|degrees| View { degrees, mirror });
+    sides.iter().flat_map(turned).collect()
+}
+
+/// Well within what training turns by.
+const DEGREES: [f64; 5] = [0.0, -2.5, 2.5, -5.0, 5.0];
+
+/// The logarithm of the mean probability over `views`, `[n, classes]` of each after another's: finite where every
+/// view is.
+fn mean_of_views(log_probabilities: &[f64], views: usize) -> Vec<f64> {
+    let length = log_probabilities.len() / views;
+    let mean = |i: usize| {
+        let seen = || log_probabilities[i..].iter().step_by(length);
+        let largest = seen().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = seen().map(|p| (p - largest).exp()).sum();
+        largest + (sum / views as f64).ln()
+    };
+    (0..length).map(mean).collect()
+}
+
+impl Predictions {
+    fn new(indices: Vec<usize>, log_probabilities: Vec<f64>) -> Self {
+        let probabilities = log_probabilities.iter().map(|p| p.exp()).collect();
+        Self { indices, probabilities, log_probabilities }
+    }
+
+    /// What these predictions, made at a temperature of 1, are at another.
+    pub(crate) fn at_temperature(&self, classes: usize, temperature: f64) -> Self {
+        let rows = self.log_probabilities.chunks_exact(classes);
+        Self::new(self.indices.clone(), rows.flat_map(|row| log_softmax(row, temperature)).collect())
+    }
+
+    /// The mean cross-entropy: comparable across runs, because it knows no class weights and no smoothing.
+    pub fn loss(&self, labels: &[usize]) -> f64 {
+        let rows = self.log_probabilities.chunks_exact(self.log_probabilities.len() / labels.len());
+        -rows.zip(labels).map(|(row, &label)| row[label]).sum::<f64>() / labels.len() as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loss_is_the_mean_surprise() {
+        let log_probabilities = vec![0.25f64.ln(), 0.75f64.ln(), 0.5f64.ln(), 0.5f64.ln()];
+        let predictions = Predictions::new(vec![0, 1], log_probabilities);
+        let want = -(0.75f64.ln() + 0.5f64.ln()) / 2.0;
+        assert!((predictions.loss(&[1, 0]) - want).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_temperature_can_be_set_afterwards() {
+        let logits = [3.0f32, -1.0, 0.5];
+        let raw = Predictions::new(vec![7], log_softmax(&logits, 1.0));
+        let cooled = raw.at_temperature(3, 0.4).log_probabilities;
+        assert!(cooled.iter().zip(log_softmax(&logits, 0.4)).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
+
+    #[test]
+    fn views_are_averaged_as_probabilities() {
+        let views = [0.2f64, 0.8, 0.6, 0.4].map(f64::ln);
+        let mean: Vec<f64> = mean_of_views(&views, 2).into_iter().map(f64::exp).collect();
+        assert!((mean[0] - 0.4).abs() < 1e-12 && (mean[1] - 0.6).abs() < 1e-12, "{mean:?}");
+        assert!(mean_of_views(&[-2000.0, -3000.0], 2)[0].is_finite());
+    }
+}

@@ -77,7 +77,7 @@ pub struct Link {
 /// hears, after all of these calls, for how many images the search is over, and says whether it is to go on; if not, the
 /// answer is made of what was compared.
 ///
-/// Some 5 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary file.
+/// Some 15 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary file.
 ///
 /// # Errors
 /// If that file cannot be written or read.

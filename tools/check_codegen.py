@@ -38,7 +38,7 @@ def disassemble():
     """The functions of the kernels, by name: lists of instructions."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     target = os.path.join(os.path.abspath(os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target"))), "codegen")
-    build = ["cargo", "rustc", "--quiet", "--release", "-p", "vertebra-kernels", "--lib", "--target-dir", target,
+    build = ["cargo", "rustc", "--quiet", "--release", "-p", "kernels", "--lib", "--target-dir", target,
              "--", "-C", "symbol-mangling-version=v0"]
     subprocess.run(build, cwd=root, check=True)
     library = os.path.join(target, "release", "libkernels.rlib")

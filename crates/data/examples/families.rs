@@ -1,5 +1,5 @@
 //! Families of copies, and how many of their pairs the search finds:
-//! `cargo run --release -p vertebra-data --example families -- [choosing|reporting] [SUBJECT/CHANGE/COPIES ...]`.
+//! `cargo run --release -p data --example families -- [choosing|reporting] [SUBJECT/CHANGE/COPIES ...]`.
 //!
 //! `*` stands for any. Settings may be chosen on the half `choosing` alone; `reporting` has other pictures and other draws.
 //! `-- manifest FILE COLUMN` does the same for a set on disk, of which a column of the manifest names the picture.

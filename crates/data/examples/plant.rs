@@ -1,5 +1,5 @@
 //! Plants copies of training pictures in the test split of a data set, for comparing tools that look for copies:
-//! `cargo run --release -p vertebra-data --example plant -- DATA OUT [COPIES-OF-EACH-KIND]`.
+//! `cargo run --release -p data --example plant -- DATA OUT [COPIES-OF-EACH-KIND]`.
 //!
 //! OUT gets the pictures of DATA as gray PNG files, `{train,test}/CLASS/...`, the copies in `test`, and `truth.csv`, whose
 //! rows are the copy, its kind and what it is a copy of. DATA must have splits, and no picture in both.

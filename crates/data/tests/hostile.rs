@@ -5,7 +5,7 @@
 //! collection's small files where that is present. Each round takes one and changes bits, lengths and pieces of it. Round n
 //! of a seed is the same on every machine. For a longer search:
 //!
-//! `VERTEBRA_FUZZ_SECONDS=600 VERTEBRA_FUZZ_SEED=7 cargo test --release -p vertebra-data --test hostile -- --nocapture`
+//! `VERTEBRA_FUZZ_SECONDS=600 VERTEBRA_FUZZ_SEED=7 cargo test --release -p data --test hostile -- --nocapture`
 
 mod common;
 

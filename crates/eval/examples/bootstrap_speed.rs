@@ -1,6 +1,6 @@
 //! The time of an evaluation of 10,000 scores of 2,500 groups with 2,000 bootstrap draws.
 //!
-//! `cargo run --release -p vertebra-eval --example bootstrap_speed`
+//! `cargo run --release -p eval --example bootstrap_speed`
 
 use eval::{Input, Summary, Threshold};
 use std::time::Instant;

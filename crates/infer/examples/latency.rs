@@ -1,7 +1,7 @@
 //! Latency of one image and throughput of a batch, on one and on two threads, and the time of every step; the weights
 //! are random.
 //!
-//! `cargo run --release -p vertebra-infer --example latency -- [mobilenet-v1] [WIDTH] [SIZE]`
+//! `cargo run --release -p infer --example latency -- [mobilenet-v1] [WIDTH] [SIZE]`
 
 use infer::Plan;
 use kernels::Level;

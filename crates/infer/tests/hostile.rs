@@ -6,7 +6,7 @@
 //! fit, texts cut and repeated), and repairs the length of the header, so that most changes reach the checks behind the
 //! parser. Round n of a seed is the same on every machine. For a longer search:
 //!
-//! `VERTEBRA_FUZZ_SECONDS=600 VERTEBRA_FUZZ_SEED=7 cargo test --release -p vertebra-infer --test hostile -- --nocapture`
+//! `VERTEBRA_FUZZ_SECONDS=600 VERTEBRA_FUZZ_SEED=7 cargo test --release -p infer --test hostile -- --nocapture`
 
 mod common;
 

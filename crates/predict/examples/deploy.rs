@@ -1,6 +1,6 @@
 //! All that a deployment needs: gray pixels of any size in, label, probability and decision out.
 //!
-//! `cargo run --release -p vertebra-predict --example deploy -- MODEL PIXELS HEIGHT WIDTH`, where PIXELS is a file of one byte
+//! `cargo run --release -p predict --example deploy -- MODEL PIXELS HEIGHT WIDTH`, where PIXELS is a file of one byte
 //! a pixel, row by row. Research use only, not a medical device.
 
 use model::Picture;

@@ -2,12 +2,12 @@
 //! `cargo bench --bench infer [-- FILTER]`; a minute.
 
 use criterion::{Criterion, SamplingMode, Throughput};
+use engine::{Rng, par};
 use infer::Plan;
 use kernels::Level;
 use model::Architecture;
 use nn::Network;
 use std::time::Duration;
-use tensor::{Rng, par};
 
 fn main() {
     let all = par::threads();

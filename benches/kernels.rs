@@ -10,11 +10,11 @@
 
 use bench::{Case, Im2col, Kernel, Kind, Limits, Naive, Pass, Product, Run, Seconds, Shapes, matrixmultiply};
 use criterion::{Bencher, Criterion, SamplingMode};
+use engine::par;
 use kernels::Level;
 use kernels::comparison::Layout;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tensor::par;
 
 const BATCHES: [usize; 2] = [1, 32];
 

@@ -2,11 +2,11 @@
 //! all. `cargo bench --bench train_step [-- FILTER]`; a minute.
 
 use criterion::{Criterion, SamplingMode, Throughput};
+use engine::{Rng, Tensor, par};
 use kernels::Level;
 use model::Architecture;
 use nn::{Algorithm, Loss, Network};
 use std::time::Duration;
-use tensor::{Rng, Tensor, par};
 use train::Trainer;
 
 const BATCH: usize = 32;

@@ -63,9 +63,7 @@ fn a_deployment_links_little() {
     let tree = String::from_utf8(output.stdout).unwrap();
     let linked: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(linked.contains(&"infer") && linked.len() > 10, "{tree}");
-    for unwanted in
-        ["zip", "hdf5-pure", "getrandom", "image", "data", "train", "autograd"]
-    {
+    for unwanted in ["zip", "hdf5-pure", "getrandom", "image", "data", "train", "autograd"] {
         assert!(!linked.contains(&unwanted), "{unwanted} is linked:\n{tree}");
     }
 }

@@ -1,11 +1,11 @@
 //! `vertebra audit`: what it says of sets with known faults.
 
 use crate::support::{Ended, vertebra};
+use engine::Rng;
 use image::GrayImage;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
-use tensor::Rng;
 
 /// An image of discs anywhere, so that no two have anything in common; one class is brighter.
 fn picture(seed: u64, bright: bool) -> GrayImage {

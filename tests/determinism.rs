@@ -83,7 +83,7 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
     let whole = start.elapsed();
     let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     println!("seed {seed}");
-    let mut rng = tensor::Rng::new(seed);
+    let mut rng = engine::Rng::new(seed);
     let mut kills = 0;
     let mut arguments = train_arguments("data", "killed", &RUN);
     for _ in 0..4 {

@@ -1,7 +1,7 @@
 //! From an audit to a split that no copy crosses, on families of copies of several kinds.
 
 #[allow(dead_code, reason = "the search's own measurements use the rest")]
-#[path = "../crates/data/tests/common/families.rs"]
+#[path = "../crates/duplicates/tests/it/families.rs"]
 mod kinds;
 use crate::plant::Gray;
 use crate::support::vertebra;

@@ -7,7 +7,7 @@ mod cli;
 mod decisions;
 mod determinism;
 mod dicom;
-#[path = "../crates/data/tests/common/writer.rs"]
+#[path = "../crates/dicom/tests/common/writer.rs"]
 mod dicom_writer;
 mod evidence;
 mod families;
@@ -16,7 +16,7 @@ mod interop;
 mod many_classes;
 mod no_native;
 #[allow(dead_code, reason = "the search's own tests use the rest")]
-#[path = "../crates/data/tests/common/plant.rs"]
+#[path = "../crates/duplicates/tests/it/plant.rs"]
 mod plant;
 mod predict;
 mod runs;

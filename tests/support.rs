@@ -1,11 +1,11 @@
 //! A small data set, a trained model, and a way to run the program.
 
+use engine::Rng;
 use image::GrayImage;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use tempfile::TempDir;
-use tensor::Rng;
 
 /// The smallest network there is, on images that decode in no time.
 pub const TINY: [&str; 6] = ["--width", "0.25", "--image-size", "32", "--batch-size", "8"];

@@ -1,6 +1,6 @@
 """Looks for copies with Vertebra and other tools (copy_finders.py), and prints one table.
 
-    cargo run --release -p data --example plant -- DATA /tmp/planted
+    cargo run --release -p duplicates --example plant -- DATA /tmp/planted
     python3 tools/compare_copies.py /tmp/planted [--program target/release/vertebra] [--only NAME...]
     python3 tools/compare_copies.py MANIFEST.csv
 

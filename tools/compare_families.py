@@ -1,6 +1,6 @@
 """Looks for copies in families of them with Vertebra and other tools, and prints one Markdown table.
 
-    cargo run --release -p data --example families -- write /tmp/families reporting '*/*/10'
+    cargo run --release -p duplicates --example families -- write /tmp/families reporting '*/*/10'
     python3 tools/compare_families.py /tmp/families [--program target/release/vertebra] [--only NAME...] [--minutes 20]
 
 Every tool runs with its own defaults, one after the other, each family by itself. What a tool relates is taken to be one

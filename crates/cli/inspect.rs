@@ -3,6 +3,7 @@
 mod dicom;
 
 use crate::failure::Failure;
+use engine::par;
 use infer::{Plan, StepInfo};
 use kernels::Level;
 use model::{ConvKind, Model, Network};
@@ -10,7 +11,6 @@ use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use tensor::par;
 
 /// Show a model (its layers, sizes and cost, and where it comes from) or how a DICOM image is read
 #[derive(clap::Args)]
@@ -90,9 +90,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// Whether the file is DICOM. One that cannot be read is left to the reader of models, which says why.
 fn begins_as_dicom(path: &Path) -> bool {
     let mut start = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(data::dicom::SNIFFED_BYTES as u64).read_to_end(&mut start));
-    read.is_ok() && data::dicom::is_dicom(&start)
+    let read =
+        File::open(path).and_then(|file| file.take(::dicom::SNIFFED_BYTES as u64).read_to_end(&mut start));
+    read.is_ok() && ::dicom::is_dicom(&start)
 }
 
 /// Bytes of activations, weights and working memory, and their sum.

@@ -84,7 +84,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     if let Some(found) = threads.filter(|&threads| threads > MAX_THREADS) {
         return Err(Failure::Usage(format!("--threads: expected at most {MAX_THREADS}, found {found}")));
     }
-    tensor::par::set_threads(threads.unwrap_or(0));
+    engine::par::set_threads(threads.unwrap_or(0));
     match cli.command {
         Command::Train(args) => train::run(*args, threads),
         Command::Evaluate(args) => evaluate::run(*args),

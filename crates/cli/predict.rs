@@ -9,12 +9,12 @@ use crate::heatmaps::{Heatmaps, MethodArg};
 use crate::progress::Counter;
 use clap::ValueEnum;
 use data::{Input, Passed, Remarks, Stream};
+use engine::par;
 use model::{Metadata, Model, Picture, Preprocessing, preprocess};
 use predict::{Classifier, Decision, predicted_class};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::path::{Path, PathBuf};
-use tensor::par;
 
 /// Classify images
 #[derive(clap::Args)]

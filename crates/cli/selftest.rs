@@ -13,10 +13,10 @@ mod reference;
 mod training;
 
 use crate::failure::Failure;
+use engine::par;
 use kernels::Level;
 use serde_json::json;
 use std::io::{self, Write};
-use tensor::par;
 
 /// Check that this machine computes the right numbers
 #[derive(clap::Args)]

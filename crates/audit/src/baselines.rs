@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 
 use data::{Dataset, Split, split_groups};
+use engine::{Rng, par};
 use eval::{Input, Interval, Summary, Threshold, argmax, group_ids};
 use serde::Serialize;
-use tensor::{Rng, par};
 
 use crate::facts::Facts;
 use crate::logistic::Logistic;

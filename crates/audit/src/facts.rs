@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use data::audit::similar::{self, Similar, Thumbnail};
 use data::{Dataset, Sample, decode_bytes};
+use duplicates::{Similar, Thumbnail};
 use model::{Picture, Preprocessing, pixels, resize};
 use sha2::{Digest, Sha256};
 
@@ -42,7 +42,7 @@ pub struct Facts {
     pub container: Container,
     /// What its metadata say.
     pub tags: Vec<Tag>,
-    /// Pseudonyms of [`data::dicom::IDENTIFIERS`].
+    /// Pseudonyms of [`dicom::IDENTIFIERS`].
     pub identifiers: [Option<String>; 2],
     /// Columns.
     pub width: usize,
@@ -116,7 +116,8 @@ pub fn scan(
         }
         thumbnail
     };
-    let similar = similar::find(images, &thumbnail, compared)?;
+    let similar = duplicates::find(images, &thumbnail, compared)
+        .map_err(|duplicates::Error { path, source }| data::Error::Io { path, source })?;
     let facts: Vec<_> = facts.into_iter().filter_map(OnceLock::into_inner).collect();
     if facts.len() < images {
         let bad = facts.iter().filter(|facts| facts.is_err()).count();
@@ -128,7 +129,7 @@ pub fn scan(
     Ok((facts, similar))
 }
 
-/// The thumbnail of an image, as [`similar::find`] saw it.
+/// The thumbnail of an image, as [`duplicates::find`] saw it.
 pub fn thumbnail(sample: &Sample) -> Option<Thumbnail> {
     read(sample).ok().map(|(_, thumbnail)| thumbnail)
 }
@@ -157,7 +158,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| error.to_string())
 }
 
-/// The facts of a decoded file, and its thumbnail for [`similar::find`].
+/// The facts of a decoded file, and its thumbnail for [`duplicates::find`].
 fn of_picture(bytes: &[u8], picture: &Picture) -> (Facts, Thumbnail) {
     let (width, height) = (picture.width, picture.height);
     let gray = pixels(picture, &Preprocessing::new(1, [height, width]));
@@ -165,7 +166,7 @@ fn of_picture(bytes: &[u8], picture: &Picture) -> (Facts, Thumbnail) {
     let coloured = colour(picture);
     let container = Container::of(bytes);
     let identifiers = match container.format {
-        Format::Dicom => data::dicom::identifiers(bytes),
+        Format::Dicom => dicom::identifiers(bytes),
         _ => [None, None],
     };
     let facts = Facts {

@@ -105,7 +105,7 @@ pub fn hints(
     found
 }
 
-/// Pseudonyms of [`data::dicom::IDENTIFIERS`].
+/// Pseudonyms of [`dicom::IDENTIFIERS`].
 pub type Identifiers = [Option<String>; 2];
 
 /// The hints that identifiers of DICOM files give, one of each image.
@@ -117,7 +117,7 @@ pub fn of_dicom(dataset: &Dataset, known: Option<&Groups>, identifiers: &[Identi
             dataset.samples.iter().zip(&values).map(|(sample, value)| key(&sample.name, value)).collect();
         Hint::new(dataset, known, Place::Dicom, name, &keys)
     };
-    data::dicom::IDENTIFIERS.iter().enumerate().filter_map(hint).collect()
+    dicom::IDENTIFIERS.iter().enumerate().filter_map(hint).collect()
 }
 
 /// The hints that need no file to be opened.

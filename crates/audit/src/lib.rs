@@ -2,7 +2,7 @@
 //! the disease, and what classifiers that understand nothing score on it.
 //!
 //! [`audit`] reads every image once and answers everything; [`quick`] reads files only where their sizes agree, and is
-//! for a line beside a result. Copies are found by [`data::audit::similar`]; intervals come from `eval`, which is why
+//! for a line beside a result. Copies are found by [`duplicates`]; intervals come from `eval`, which is why
 //! this is a crate of its own: `data` lies below `eval`.
 #![forbid(unsafe_code)]
 

@@ -140,7 +140,7 @@ fn solve(mut a: Vec<f64>, mut b: Vec<f64>) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::Rng;
+    use engine::Rng;
 
     /// The gradient vanishes at the minimum, by central differences of the loss written out again.
     #[test]

@@ -4,7 +4,7 @@
 //! One pass over all pairs answers several questions at once: who is the nearest of each class, among the images that
 //! each rule admits. Distances are exact integers, so the answer does not depend on the order of the work.
 
-use tensor::par;
+use engine::par;
 
 /// Queries whose thumbnails stay in the first cache while all others pass by.
 const BLOCK: usize = 16;
@@ -91,7 +91,7 @@ pub fn probabilities(per_class: &PerClass) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::Rng;
+    use engine::Rng;
 
     #[test]
     fn the_nearest_of_each_class_under_each_rule() {

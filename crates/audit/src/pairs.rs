@@ -1,7 +1,7 @@
 //! Pairs of images to show: what was called a copy, side by side, so that a person can judge the judgement.
 
-use data::audit::similar::{Link, Thumbnail};
 use data::{Dataset, Split};
+use duplicates::{Link, Thumbnail};
 use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
 

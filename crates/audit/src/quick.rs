@@ -7,8 +7,8 @@ use std::io::Read;
 use std::path::Path;
 
 use data::{Dataset, Sample, Split};
+use engine::par;
 use serde::Serialize;
-use tensor::par;
 
 use crate::facts::Hash;
 use crate::findings::sets;
@@ -143,7 +143,7 @@ fn identifiers(path: &Path) -> Identifiers {
     let mut head = vec![];
     let read = |file: File| file.take(HEAD_BYTES).read_to_end(&mut head);
     match !other && File::open(path).and_then(read).is_ok() {
-        true => data::dicom::identifiers(&head),
+        true => dicom::identifiers(&head),
         false => [None, None],
     }
 }

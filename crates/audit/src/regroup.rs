@@ -1,6 +1,7 @@
 //! The groups that the pictures show: every image of a source or of a series in one group, whatever else is known.
 
-use data::{Dataset, Forest};
+use data::Dataset;
+use duplicates::Forest;
 
 use crate::columns::{FOUND_SERIES, FOUND_SOURCE};
 use crate::repeats::{clusters, differ};

@@ -3,8 +3,8 @@
 
 use crate::identifiers::{groups_of, identifiers};
 use crate::testing::dataset;
+use engine::Rng;
 use eval::group_ids;
-use tensor::Rng;
 
 /// Names, each with its right group; none: it stands alone.
 type Names = Vec<(String, Option<String>)>;

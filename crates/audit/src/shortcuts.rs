@@ -290,7 +290,7 @@ mod tests {
     fn chance_is_not_flagged() {
         assert_eq!(told(&[1.0; 4], &[0, 1, 0, 1], &["a", "b"]), None);
         assert_eq!(told(&[1.0, 2.0], &[0, 0], &["a", "b"]), None);
-        let mut rng = tensor::Rng::new(1);
+        let mut rng = engine::Rng::new(1);
         let values: Vec<f64> = (0..200).map(|_| rng.normal()).collect();
         let labels: Vec<usize> = (0..200).map(|i| i % 2).collect();
         assert!(!told(&values, &labels, &["a", "b"]).unwrap().flagged);

@@ -29,7 +29,7 @@ pub fn tags(bytes: &[u8]) -> Vec<Tag> {
     } else if bytes.starts_with(&[0xff, 0xd8]) {
         jpeg(bytes)
     } else {
-        let named = data::dicom::technique(bytes).into_iter();
+        let named = dicom::technique(bytes).into_iter();
         named.map(|(keyword, value)| (format!("DICOM {keyword}"), value)).collect()
     }
 }

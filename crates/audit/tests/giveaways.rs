@@ -3,6 +3,7 @@
 
 use audit::Audit;
 use data::Dataset;
+use engine::Rng;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use std::fs;
@@ -10,7 +11,6 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::path::Path;
 use tempfile::TempDir;
-use tensor::Rng;
 
 const SIDE: u32 = 80;
 /// Images of each class; two thirds are for training.

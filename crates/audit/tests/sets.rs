@@ -2,12 +2,12 @@
 
 use audit::{Audit, Evaluation, Origin, Severity};
 use data::{Dataset, Split};
+use engine::Rng;
 use image::{GrayImage, Luma};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use tempfile::TempDir;
-use tensor::Rng;
 
 /// Slices of a volume: smooth shades of its own that change along the volume in a way of its own, and small discs that no
 /// other slice has. The label is the half of the volume, so neighbours in a volume share it, and nothing that one volume
@@ -137,7 +137,7 @@ fn whole_volumes_apart_do_not_leak() {
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let folder = volumes(|volume, _| ["train", "test"][volume as usize % 2]);
-    let with = |threads| tensor::par::with_threads(threads, || run(folder.path()));
+    let with = |threads| engine::par::with_threads(threads, || run(folder.path()));
     assert_eq!(with(1), with(3));
 }
 

@@ -1,7 +1,7 @@
 //! Gradients as they travel back: by value, in the form that is cheapest for whoever reads them.
 
+use engine::{Shape, Tensor, par};
 use kernels::{Grad, Level, elementwise};
-use tensor::{Shape, Tensor, par};
 
 /// Elements a task of an element-wise pass works on; divided into whole pixels by the caller.
 pub(crate) const CHUNK: usize = 1 << 16;

@@ -4,9 +4,9 @@
 //! no gradient is never recorded; a node's op, and with it every tensor it kept, is dropped as the sweep passes.
 
 use crate::{Gradient, Value, Var, ops};
+use engine::{Shape, Tensor};
 use kernels::Level;
 use std::time::{Duration, Instant};
-use tensor::{Shape, Tensor};
 
 /// One recorded operation: what it kept from forward, and how gradients pass through it.
 pub trait Op: Send {

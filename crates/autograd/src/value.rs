@@ -1,9 +1,9 @@
 //! What flows along the tape: values that may be deferred, and the variables that name them.
 
+use engine::{Shape, Tensor};
 use kernels::norm::Moments;
 use kernels::{Activation, Deferred, Read};
 use std::sync::Arc;
-use tensor::{Shape, Tensor};
 
 /// A normalised activation that is not stored: whoever reads it applies `act(scale * z + shift)` while loading.
 #[derive(Clone, Debug)]

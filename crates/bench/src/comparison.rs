@@ -5,9 +5,9 @@
 use crate::case::{Case, Kernel, Pass};
 use crate::shapes::Kind;
 use crate::{ADAM, random};
+use engine::par;
 use kernels::comparison::{self, Layout};
 use kernels::{Buffer, ConvShape, Grad, Read, scalar};
-use tensor::par;
 
 /// One image of a case through the loops of [`kernels::scalar`], on one thread.
 pub struct Naive {

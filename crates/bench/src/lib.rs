@@ -16,9 +16,9 @@ pub use run::Run;
 pub use shapes::{Kind, Layer, Shapes};
 pub use timing::{Seconds, measure};
 
+use engine::Rng;
 use kernels::Buffer;
 use kernels::optimizer::Adam;
-use tensor::Rng;
 
 /// A rate at which weights stay what they are, however often it is applied.
 const ADAM: Adam = Adam { rate: 1e-6, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0.0, decay: 0.0, step: 1 };

@@ -2,11 +2,11 @@
 //!
 //! Invariant: a limit is the best of many short runs, because whatever else the machine does can only lower it.
 
+use engine::par;
 use kernels::{Buffer, Level, limits};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
-use tensor::par;
 
 /// Runs that a limit is the best of.
 const RUNS: usize = 15;

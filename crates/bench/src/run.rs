@@ -3,6 +3,7 @@
 use crate::case::{Case, Kernel, Pass};
 use crate::shapes::Kind;
 use crate::{ADAM, random};
+use engine::par;
 use kernels::conv::{self, conv};
 use kernels::conv_backward::conv_backward;
 use kernels::depthwise::{self, depthwise, depthwise_spaced};
@@ -13,7 +14,6 @@ use kernels::{
     Activation, Buffer, ConvShape, Deferred, Epilogue, Grad, Level, Packed, Read, Write, elementwise, pooling,
 };
 use std::ops::Range;
-use tensor::par;
 
 /// A case with its tensors. Weights are packed beforehand, as inference does once and training once a step.
 pub struct Run {

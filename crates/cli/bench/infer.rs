@@ -3,6 +3,7 @@
 use super::{NetworkArgs, peak_rss_mib, side};
 use crate::failure::Failure;
 use bench::{Limits, measure};
+use engine::{Rng, par};
 use infer::{Plan, StepInfo};
 use kernels::Level;
 use model::{Architecture, Model};
@@ -10,7 +11,6 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use tensor::{Rng, par};
 
 /// Measure inference on random images
 #[derive(clap::Args)]

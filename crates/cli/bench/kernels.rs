@@ -6,11 +6,11 @@ use bench::{
     Case, Im2col, Kernel, Kind, Least, Limits, Naive, Pass, Run, Seconds, Shapes, matrixmultiply, measure,
 };
 use clap::builder::PossibleValuesParser;
+use engine::par;
 use kernels::Level;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
-use tensor::par;
 
 /// Measure every kernel on every layer of a network
 #[derive(clap::Args)]

@@ -4,12 +4,12 @@ use super::{NetworkArgs, billions, peak_rss_mib};
 use crate::failure::Failure;
 use autograd::Timing;
 use bench::Seconds;
+use engine::{Rng, Tensor, par};
 use kernels::Level;
 use nn::{Algorithm, Loss, Network};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::time::Instant;
-use tensor::{Rng, Tensor, par};
 use train::Trainer;
 
 /// Measure training steps on random images

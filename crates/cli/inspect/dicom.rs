@@ -1,14 +1,14 @@
 //! `vertebra inspect FILE.dcm`: what would be read of an image, and how. Nothing printed names or dates a person.
 
 use crate::failure::Failure;
-use data::dicom::{self, Description, Function, ImageDescription, Modality, Photometric, Voi};
+use dicom::{Description, Function, ImageDescription, Modality, Photometric, Voi};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
 /// Prints the description of the file at `path`; an image that is refused is a failure after it.
 pub fn run(path: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure> {
-    let description = dicom::describe(path).map_err(|error| Failure::Failed(error.to_string()))?;
+    let description = data::describe(path).map_err(|error| Failure::Failed(error.to_string()))?;
     if json {
         serde_json::to_writer_pretty(&mut *out, &to_json(path, &description))?;
         writeln!(out)?;

@@ -6,10 +6,10 @@
 
 use super::Number;
 use crate::failure::Failure;
+use engine::Rng;
 use infer::Plan;
 use kernels::Level;
 use model::{Architecture, Array, Network, Role, Weights};
-use tensor::Rng;
 
 /// Relative to the larger of two logits: f32 sums of 53 layers stay below it, and no defect does.
 const TOLERANCE: f64 = 1e-4;

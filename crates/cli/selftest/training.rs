@@ -6,11 +6,11 @@
 
 use super::Number;
 use crate::failure::Failure;
+use engine::{Rng, Tensor};
 use kernels::Level;
 use model::{Architecture, Metadata, Model, Network as Spec, Preprocessing, Weights};
 use nn::{Algorithm, Loss, Network};
 use predict::Classifier;
-use tensor::{Rng, Tensor};
 use train::Trainer;
 
 /// The loss, and how far a step moves some weights (name, L2 norm, relative tolerance).

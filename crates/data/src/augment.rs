@@ -8,9 +8,9 @@
 //! Invariant: the result depends on the image, the settings and the generator's state only, and all settings draw the
 //! same numbers, so that changing one leaves the others' effect alone.
 
+use engine::Rng;
 use model::Preprocessing;
 use serde::{Deserialize, Serialize};
-use tensor::Rng;
 
 use crate::warp::{Affine, warp};
 

@@ -1,7 +1,5 @@
 //! What a file is, by its first bytes. The name says what somebody called it, and radiographs arrive under every name.
 
-use crate::dicom;
-
 /// As much of a file as [`Content::of`] needs to see.
 pub(crate) const HEAD_BYTES: usize = dicom::SNIFFED_BYTES;
 

@@ -11,7 +11,7 @@ use crate::group::{GroupBy, group_from_name};
 use crate::passed::PassedOver;
 use crate::split::Split;
 use crate::split_names::classes_that_are_splits;
-use crate::{Error, dicom, folder, manifest};
+use crate::{Error, dicom_file, folder, manifest};
 
 /// Shares of training, validation and test where none are given.
 pub const FRACTIONS: [f64; 3] = [0.8, 0.1, 0.1];
@@ -187,7 +187,7 @@ impl Dataset {
             GroupBy::Column(name) if name == "group" && self.samples.iter().any(|s| s.group.is_some()) => {}
             GroupBy::Column(name) if dicom::is_group(name) && !self.columns.contains(name) => {
                 for sample in &mut self.samples {
-                    sample.group = match dicom::group(&sample.path, name) {
+                    sample.group = match dicom_file::group(&sample.path, name) {
                         Err(_) if unreadable_alone => None,
                         found => Some(found?),
                     };

@@ -1,5 +1,5 @@
 //! From a file's bytes to samples: PNG and JPEG, 8 and 16 bit, gray, RGB, palette, alpha, turned as EXIF says; and DICOM,
-//! whose reader is [`crate::dicom`].
+//! whose reader is the crate [`dicom`].
 //!
 //! The content decides the format, never the extension, because radiographs arrive under every name. Size is checked in
 //! the header, before anything is allocated for it, and a decoder that panics is an error of its file: one bad file must
@@ -13,14 +13,11 @@ use std::path::Path;
 use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 
-use model::Picture;
+use model::{MAX_PIXELS, Picture};
 
+use crate::Error;
 use crate::content::Content;
-use crate::{Error, dicom};
 
-/// Larger pictures are refused: a header of a few bytes must not claim all memory. A 43 x 43 cm detector at 0.1 mm has
-/// 18 megapixels.
-pub const MAX_PIXELS: u64 = 100_000_000;
 /// Larger files are refused before they are read.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 

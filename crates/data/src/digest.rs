@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use engine::par;
 use sha2::{Digest as _, Sha256};
-use tensor::par;
 
 use crate::dataset::{Dataset, Sample};
 

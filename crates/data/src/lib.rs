@@ -2,18 +2,16 @@
 #![forbid(unsafe_code)]
 
 mod ahead;
-pub mod audit;
 mod augment;
 mod cache;
 mod content;
 mod dataset;
 mod decode;
-pub mod dicom;
+mod dicom_file;
 mod digest;
 mod error;
 mod folder;
 mod folds;
-mod forest;
 mod group;
 mod inputs;
 mod loader;
@@ -32,11 +30,11 @@ mod warp;
 pub use augment::Augment;
 pub use cache::CacheUsage;
 pub use dataset::{Dataset, FRACTIONS, Sample, SplitOrigin};
-pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, decode, decode_bytes, decode_bytes_noted, decode_noted};
+pub use decode::{MAX_FILE_BYTES, decode, decode_bytes, decode_bytes_noted, decode_noted};
+pub use dicom_file::describe;
 pub use digest::{Digest, Likeness, file_digest, hexadecimal};
 pub use error::Error;
 pub use folds::Folds;
-pub use forest::Forest;
 pub use group::{DIGIT, GroupBy, group_from_name};
 pub use inputs::{Input, Passed, inputs};
 pub use loader::{Batch, Batches, Loader, LoaderOptions};

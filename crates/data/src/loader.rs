@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine::Rng;
 use model::{Preprocessing, normalise, pixels};
-use tensor::Rng;
 
 use crate::ahead::{ReadAhead, read_ahead};
 use crate::cache::{Cache, Pixels};

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use engine::Rng;
 use serde::{Deserialize, Serialize};
-use tensor::Rng;
 
 use crate::Error;
 use crate::split_names::split_of;

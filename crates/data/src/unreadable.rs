@@ -4,7 +4,7 @@
 //! only, as ever. They keep their place in [`Dataset::samples`], so that the data set is the same one by its fingerprint,
 //! draws the same splits and numbers its images alike; no part of it has them.
 
-use tensor::par;
+use engine::par;
 
 use crate::split::Split;
 use crate::{Dataset, Error, decode};

@@ -2,9 +2,9 @@
 //!
 //! `cargo run --release -p eval --example bootstrap_speed`
 
+use engine::Rng;
 use eval::{Input, Summary, Threshold};
 use std::time::Instant;
-use tensor::Rng;
 
 fn main() -> Result<(), eval::InputError> {
     const SCORES: usize = 10_000;
@@ -28,6 +28,6 @@ fn main() -> Result<(), eval::InputError> {
     let begin = Instant::now();
     let summary = Summary::new(&input)?;
     let seconds = begin.elapsed().as_secs_f64();
-    println!("{summary}\n{SCORES} scores, {DRAWS} draws, {} threads: {seconds:.2} s", tensor::par::threads());
+    println!("{summary}\n{SCORES} scores, {DRAWS} draws, {} threads: {seconds:.2} s", engine::par::threads());
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use crate::groups::group_ids;
 use crate::interval::Interval;
-use tensor::{Rng, par};
+use engine::{Rng, par};
 
 /// `statistic(weights)`, weights one a sample, for `draws` draws of the groups, one number a sample.
 pub fn by_group<R: Send>(

@@ -22,9 +22,9 @@ use crate::scoring::{brier, log_loss};
 use crate::spread::{
     Areas, LEAST, Spread, ranked_draws, recalibration_draws, recalibration_spread, scores_each,
 };
+use engine::par;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tensor::par;
 
 /// The level of every interval of a summary.
 pub const LEVEL: f64 = 0.95;

@@ -2,13 +2,13 @@
 //!
 //! With groups, the same data without the groups shows that they are needed: intervals that ignore them are too short.
 
+use engine::{Rng, par};
 use eval::bootstrap::{by_group, percentile_interval};
 use eval::delong::DeLong;
 use eval::interval::Interval;
 use eval::ranking::Ranking;
 use eval::roc::area_under_roc;
 use eval::{Proportion, auroc};
-use tensor::{Rng, par};
 
 const STUDIES: usize = 2000;
 

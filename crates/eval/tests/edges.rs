@@ -207,7 +207,7 @@ fn bootstrap_does_not_depend_on_threads() {
     let groups = group_ids(&["b", "a", "b", "c"]);
     assert_eq!(groups, [0, 1, 0, 2]);
     let draws =
-        |threads| tensor::par::with_threads(threads, || by_group(&groups, 50, 9, |weights| weights.to_vec()));
+        |threads| engine::par::with_threads(threads, || by_group(&groups, 50, 9, |weights| weights.to_vec()));
     let one = draws(1);
     assert_eq!(one, draws(3));
     assert!(one.iter().all(|weights| weights[0] == weights[2]), "a group is drawn together");

@@ -1,10 +1,10 @@
 //! Intervals of what has no exact one, against a bootstrap that is written out: samples are repeated as often as their group
 //! is drawn, and every figure is computed anew from them.
 
+use engine::Rng;
 use eval::calibration::{expected_calibration_error, recalibration, reliability};
 use eval::scoring::{brier, log_loss};
 use eval::{Confusion, Input, Interval, Summary, Threshold, argmax, auprc, auroc};
-use tensor::Rng;
 
 /// What is worked out from labels and probabilities `[n, classes]`.
 type Statistic<'a> = &'a dyn Fn(&[usize], &[f64]) -> Option<f64>;

@@ -1,8 +1,8 @@
 //! The summary: its JSON contract, what is null, what people read, and its speed.
 
+use engine::Rng;
 use eval::{Input, InputError, Summary, Threshold, default_positive};
 use serde_json::Value;
-use tensor::Rng;
 
 fn names(classes: &[&str]) -> Vec<String> {
     classes.iter().map(|&class| class.to_owned()).collect()
@@ -229,5 +229,5 @@ fn speed() {
     let (delong, bootstrap) =
         (summary.auroc_ci.expect("spread"), summary.auroc_bootstrap_ci.expect("spread"));
     assert!((delong.low - bootstrap.low).abs() < 1e-3 && (delong.high - bootstrap.high).abs() < 1e-3);
-    assert_eq!(tensor::par::with_threads(1, || Summary::new(&input)), Ok(summary));
+    assert_eq!(engine::par::with_threads(1, || Summary::new(&input)), Ok(summary));
 }

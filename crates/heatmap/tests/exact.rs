@@ -1,8 +1,8 @@
 //! The promise of the maps: their mean plus the bias is the logit, for every architecture, channel count and size.
 
+use engine::Rng;
 use heatmap::{Cam, Heatmap, Localisation, Occlusion};
 use model::{Architecture, Array, Metadata, Model, Preprocessing, Weights};
-use tensor::Rng;
 
 /// A model with random weights of a size at which activations neither vanish nor saturate.
 fn random_model(name: &str, channels: usize, image_size: [usize; 2], classes: usize) -> Model {

@@ -3,11 +3,11 @@
 //!
 //! `cargo run --release -p infer --example latency -- [mobilenet-v1] [WIDTH] [SIZE]`
 
+use engine::{Rng, par};
 use infer::Plan;
 use kernels::Level;
 use model::{Architecture, Array, Network, Role, Weights};
 use std::time::{Duration, Instant};
-use tensor::{Rng, par};
 
 const BATCH: usize = 32;
 

@@ -47,7 +47,7 @@ pub fn place(values: &[Lifetime]) -> (Vec<Range<usize>>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::Rng;
+    use engine::Rng;
 
     fn chain(lens: &[usize]) -> Vec<Lifetime> {
         lens.iter().enumerate().map(|(i, &len)| Lifetime { len, first: i, last: i + 1 }).collect()

@@ -6,11 +6,11 @@ use crate::fold::{Folded, fold, fold_into};
 use crate::layer::Layer;
 use crate::plan::{Error, StepInfo};
 use crate::step::{Op, Step};
+use engine::par;
 use kernels::Level;
 use model::{Activation, Block, ConvKind, ConvLayer, Network, Weights};
 use std::borrow::Cow;
 use std::ops::Range;
-use tensor::par;
 
 /// What a plan is made of.
 pub(crate) struct Compiled {

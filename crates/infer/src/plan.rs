@@ -3,11 +3,11 @@
 use crate::compile::compile;
 use crate::layer::Layer;
 use crate::step::Step;
+use engine::par;
 use kernels::{Buffer, Level};
 use model::{Metadata, Model, Network, Weights};
 use std::borrow::Cow;
 use std::ops::Range;
-use tensor::par;
 
 /// Why a plan cannot be made.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,9 @@
 //! each by all threads. Both give the same bits, because no pixel's value depends on the tile it was computed in.
 
 use crate::plan::Plan;
+use engine::par;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tensor::par;
 
 impl Plan {
     /// The logits `[n, classes]` of `images: [n, h, w, c]`, already preprocessed, for `n` in `1..=max_batch`.

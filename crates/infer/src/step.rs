@@ -5,10 +5,10 @@
 
 use crate::chain::Chain;
 use crate::layer::Layer;
+use engine::par;
 use kernels::{Level, Read, pooling, scratch};
 use std::ops::Range;
 use std::slice;
-use tensor::par;
 
 /// Channels of a panel of weights, or of some, at every level.
 const PANEL: usize = 32;

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{random_images, random_weights};
+use engine::par;
 use infer::Plan;
 use kernels::Level;
 use model::Architecture;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tensor::par;
 
 /// The system's allocator, counted over all threads.
 struct Counting;

@@ -11,6 +11,7 @@
 mod common;
 
 use common::{random_images, random_weights};
+use engine::Rng;
 use infer::Plan;
 use kernels::Level;
 use model::{Architecture, Metadata, Model, Preprocessing};
@@ -21,7 +22,6 @@ use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tensor::Rng;
 
 /// The system's allocator, which remembers the largest request.
 struct Watched;

@@ -49,7 +49,7 @@ pub use foreign::{ForeignFile, Hints};
 #[cfg(feature = "foreign")]
 pub use import::{Colours, ImportOptions, Imported, Naming, Origin, import, import_explained};
 pub use network::{Activation, Block, ConvKind, ConvLayer, Network, Norm, Padding, Role, TensorSpec};
-pub use picture::Picture;
+pub use picture::{MAX_PIXELS, Picture};
 pub use preprocess::{Placement, normalise, pixels, preprocess};
 pub use preprocessing::{Fit, Preprocessing};
 pub use resize::resize;

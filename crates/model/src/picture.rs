@@ -5,6 +5,10 @@
 
 use crate::Error;
 
+/// Larger pictures are refused: a header of a few bytes must not claim all memory. A 43 x 43 cm detector at 0.1 mm has
+/// 18 megapixels.
+pub const MAX_PIXELS: u64 = 100_000_000;
+
 /// A decoded image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {

@@ -1,7 +1,7 @@
 //! Initial weights, as the origin of each architecture draws them.
 
+use engine::Rng;
 use model::{ConvKind, Network, Role};
-use tensor::Rng;
 
 /// Engine-layout values of every tensor of `network`, in the order of [`Network::tensors`]. Each tensor has a stream
 /// of its own, named by `seed` and its position.

@@ -6,11 +6,11 @@
 
 use crate::init::initial_values;
 use autograd::{Tape, Var, ops};
+use engine::{Rng, Tensor};
 use kernels::norm::Moments;
 use kernels::{Activation, ConvShape};
 use model::{Array, ConvKind, ConvLayer, Error, TensorSpec, Weights, layout};
 use std::sync::Arc;
-use tensor::{Rng, Tensor};
 
 /// One tensor of a network.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! Optimizers: one fused pass over all parameters a step, in parallel, the same bits for any number of threads.
 
 use crate::Parameter;
+use engine::{Tensor, par};
 use kernels::Level;
 use kernels::optimizer::{Adam, Sgd, average};
-use tensor::{Tensor, par};
 
 /// An update rule with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,11 +3,11 @@
 mod reference;
 
 use autograd::{Tape, ops};
+use engine::{Rng, Tensor};
 use kernels::Level;
 use model::{Activation, Architecture, Padding};
 use nn::{Loss, Mode, Network};
 use reference::Reference;
-use tensor::{Rng, Tensor};
 
 const IMAGES: usize = 4;
 
@@ -122,7 +122,7 @@ fn running_statistics_begin_as_an_average_over_batches() {
 #[test]
 fn the_same_bits_for_any_number_of_threads() {
     let gradients = |threads: usize| {
-        tensor::par::with_threads(threads, || {
+        engine::par::with_threads(threads, || {
             let mut network = small("mobilenet-v2", Padding::Symmetric, 1, Activation::Relu6);
             let mut tape = Tape::new(Level::current());
             let pass = network.forward(&mut tape, images(1, 7), Mode::Train(&mut Rng::new(0)));

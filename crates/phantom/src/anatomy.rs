@@ -4,7 +4,7 @@
 //! the morphometry of adult cervical vertebrae (Panjabi et al., Spine 16(8), 1991: bodies 15 to 18 mm deep, 11 to 13 mm
 //! high) with the magnification of an ordinary film distance, about 1.15.
 
-use tensor::Rng;
+use engine::Rng;
 
 use crate::geometry::{Frame, Point, point};
 

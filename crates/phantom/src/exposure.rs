@@ -4,7 +4,7 @@
 //! window in which bone is bright, a lead marker and collimation. Everything is drawn from the exposure's own stream,
 //! and nothing is measured in the image, so one changed bone never changes gray values far away from it.
 
-use tensor::Rng;
+use engine::Rng;
 
 use crate::projection::Projection;
 

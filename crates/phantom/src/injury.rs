@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use tensor::Rng;
+use engine::Rng;
 
 use crate::anatomy::C2;
 

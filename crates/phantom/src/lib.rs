@@ -16,7 +16,7 @@ mod roster;
 mod spine;
 mod write;
 
-use tensor::{Rng, par};
+use engine::{Rng, par};
 
 use anatomy::{Anatomy, LEVELS};
 use exposure::{Exposure, OVERSAMPLING, Pose};

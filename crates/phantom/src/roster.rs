@@ -4,7 +4,7 @@
 //! for testing, and every other one has a fracture; the kinds take turns. So every split has the same mix of
 //! classes and kinds, and a larger set contains every smaller one of the same seed unchanged.
 
-use tensor::Rng;
+use engine::Rng;
 
 use crate::{FractureKind, Split};
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use engine::par;
 use phantom::{CLASSES, Config, FractureKind, Radiograph, Split, render, render_all};
-use tensor::par;
 
 fn config(patients: usize) -> Config {
     Config { patients, seed: 5, ..Config::default() }

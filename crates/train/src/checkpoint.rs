@@ -6,10 +6,10 @@
 
 use crate::config::CONFIG_FILE;
 use crate::{Error, Stopper, Trainer};
+use engine::Tensor;
 use model::{Array, Metadata, Model, TRAINING_PREFIX, TensorFile, layout};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use tensor::Tensor;
 
 /// Key of the run's position in the file's metadata.
 const KEY: &str = "vertebra.training";

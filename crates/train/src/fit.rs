@@ -14,13 +14,13 @@ use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
 use crate::{Config, Epoch, Error, Event, Report, RunLock, Trainer, evaluate, is_cross_validation};
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
+use engine::{Rng, Tensor};
 use kernels::Level;
 use model::{Metadata, Model, Weights};
 use predict::Classifier;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tensor::{Rng, Tensor};
 
 /// A checkpoint is written when training has gone on for this long without one, so that a killed run loses little.
 const SAVE_EVERY: Duration = Duration::from_secs(60);

@@ -4,9 +4,9 @@
 //! so these are all that a checkpoint must hold.
 
 use autograd::{Tape, Timing, ops};
+use engine::{Rng, Tensor, par};
 use kernels::Level;
 use nn::{Loss, Mode, Network, Optimizer};
-use tensor::{Rng, Tensor, par};
 
 /// Names the random stream of dropout, so that it shares no numbers with what else the seed feeds.
 const DROPOUT_STREAM: u64 = u64::from_be_bytes(*b"dropout ");

@@ -2,8 +2,8 @@
 
 use super::materialise;
 use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
+use engine::Tensor;
 use kernels::{Activation, Level};
-use tensor::Tensor;
 
 /// Applies `act` to `x: [.., c]`; the result is deferred.
 pub fn activation(tape: &mut Tape, x: &Var, act: Activation) -> Var {
@@ -42,8 +42,8 @@ impl Op for ActivationOp {
 #[cfg(test)]
 pub(super) mod check {
     use super::super::gradient_check::{Case, Source};
+    use engine::Rng;
     use kernels::{Activation, scalar};
-    use tensor::Rng;
 
     pub fn cases() -> Vec<Case> {
         let mut rng = Rng::new(2);

@@ -3,8 +3,8 @@
 use super::materialise::mask;
 use crate::gradient::whole_pixels;
 use crate::{Gradient, Op, Tape, Value, Var};
+use engine::{Tensor, par};
 use kernels::{Level, elementwise};
-use tensor::{Tensor, par};
 
 /// `a + b`, of one shape; both are read deferred, the sum is stored.
 pub fn add(tape: &mut Tape, a: &Var, b: &Var) -> Var {
@@ -47,8 +47,8 @@ impl Op for Add {
 #[cfg(test)]
 pub(super) mod check {
     use super::super::gradient_check::{Case, Source};
+    use engine::Rng;
     use kernels::scalar;
-    use tensor::Rng;
 
     pub fn cases() -> Vec<Case> {
         let mut rng = Rng::new(4);

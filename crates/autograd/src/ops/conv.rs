@@ -7,9 +7,9 @@ use kernels::conv::{conv as kernel, tile_rows};
 use kernels::conv_backward::conv_backward;
 use kernels::norm::Moments;
 
+use engine::{Tensor, par};
 use kernels::{ConvShape, Epilogue, Level, Packed, Write};
 use std::sync::Arc;
-use tensor::{Tensor, par};
 
 /// `x: [n, h, w, inputs]`, `weights: [kernel * kernel * inputs, outputs]`; the result is
 /// `[n, out_h, out_w, outputs]`, with its moments. `shape` describes one image.

@@ -1,8 +1,8 @@
 //! Softmax and cross-entropy in one op: their common gradient is `p - y`, which neither has alone.
 
 use crate::{Gradient, Op, Tape, Value, Var};
+use engine::Tensor;
 use kernels::{Level, scalar};
-use tensor::Tensor;
 
 /// What the loss weighs.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,8 +63,8 @@ impl Op for CrossEntropy {
 pub(super) mod check {
     use super::super::gradient_check::{Case, random};
     use super::Loss;
+    use engine::Rng;
     use kernels::scalar;
-    use tensor::Rng;
 
     pub fn cases() -> Vec<Case> {
         let mut rng = Rng::new(10);

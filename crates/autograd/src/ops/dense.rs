@@ -3,9 +3,9 @@
 use super::materialise;
 use crate::{Gradient, Op, Tape, Value, Var};
 
+use engine::Tensor;
 use kernels::pointwise_backward::pointwise_backward;
 use kernels::{Activation, Epilogue, Grad, Level, Packed, Read, pointwise as kernel};
-use tensor::Tensor;
 
 /// `x: [n, inputs]`, `weights: [inputs, outputs]`, `bias: [outputs]`; the result is `[n, outputs]`.
 pub fn dense(tape: &mut Tape, x: &Var, weights: &Var, bias: &Var) -> Var {
@@ -67,8 +67,8 @@ impl Op for Dense {
 #[cfg(test)]
 pub(super) mod check {
     use super::super::gradient_check::{Case, Source, random};
+    use engine::Rng;
     use kernels::scalar;
-    use tensor::Rng;
 
     pub fn cases() -> Vec<Case> {
         let mut rng = Rng::new(7);

@@ -2,13 +2,13 @@
 
 use super::partials;
 use crate::{Gradient, Op, Tape, Value, Var};
+use engine::{Tensor, par};
 use kernels::depthwise::{depthwise as kernel, tile_rows};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
 use kernels::norm::Moments;
 use kernels::{ConvShape, Epilogue, Level, Write};
 use std::ops::Range;
 use std::sync::Arc;
-use tensor::{Tensor, par};
 
 /// `x: [n, h, w, c]`, `weights: [kernel * kernel, c]`; the result is `[n, out_h, out_w, c]`, with its moments.
 /// `shape` describes one image.

@@ -2,8 +2,8 @@
 
 use super::materialise;
 use crate::{Gradient, Op, Tape, Value, Var};
+use engine::{Rng, Tensor};
 use kernels::{Level, elementwise};
-use tensor::{Rng, Tensor};
 
 /// Zeroes each element with probability `p` in `[0, 1)`, and divides the others by `1 - p`. Draws one number an
 /// element from `rng`, in order.
@@ -40,7 +40,7 @@ impl Op for Dropout {
 #[cfg(test)]
 pub(super) mod check {
     use super::super::gradient_check::{Case, random};
-    use tensor::Rng;
+    use engine::Rng;
 
     pub fn cases() -> Vec<Case> {
         let p = 0.4;
@@ -59,7 +59,7 @@ pub(super) mod check {
     #[test]
     fn keeps_the_mean_and_drops_the_share() {
         let mut tape = crate::Tape::new(kernels::Level::best());
-        let x = tape.constant(tensor::Tensor::full([100, 100], 1.0));
+        let x = tape.constant(engine::Tensor::full([100, 100], 1.0));
         let y = super::dropout(&mut tape, &x, 0.3, &mut Rng::new(1));
         let y = y.tensor().data();
         let dropped = y.iter().filter(|&&y| y == 0.0).count() as f64 / 1e4;

@@ -2,8 +2,8 @@
 
 use super::partials;
 use crate::{Gradient, Op, Tape, Value, Var};
+use engine::{Tensor, par};
 use kernels::{Level, pooling};
-use tensor::{Tensor, par};
 
 /// The mean over the pixels of each image: `x: [n, h, w, c]` to `[n, c]`.
 pub fn global_average_pool(tape: &mut Tape, x: &Var) -> Var {
@@ -53,8 +53,8 @@ impl Op for GlobalAveragePool {
 #[cfg(test)]
 pub(super) mod check {
     use super::super::gradient_check::{Case, Source};
+    use engine::Rng;
     use kernels::scalar;
-    use tensor::Rng;
 
     pub fn cases() -> Vec<Case> {
         let mut rng = Rng::new(5);

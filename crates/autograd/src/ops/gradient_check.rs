@@ -5,8 +5,8 @@
 
 use super::{REGISTRY, activation, materialise, norm};
 use crate::{Tape, Value, Var};
+use engine::{Rng, Tensor};
 use kernels::{Activation, Deferred, Level, Read};
-use tensor::{Rng, Tensor};
 
 /// Production forward of a case.
 type Forward = Box<dyn Fn(&mut Tape, &[Var]) -> Var>;

@@ -3,8 +3,8 @@
 use super::partials;
 use crate::gradient::whole_pixels;
 use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
+use engine::{Tensor, par};
 use kernels::{Level, elementwise};
-use tensor::{Tensor, par};
 
 /// `x` as a stored value; itself, if it is one.
 pub fn materialise(tape: &mut Tape, x: &Var) -> Var {
@@ -49,8 +49,8 @@ pub(super) fn mask(level: Level, x: &DeferredTensor, mut dx: Tensor) -> Gradient
 #[cfg(test)]
 pub(super) mod check {
     use super::super::gradient_check::{Case, Source};
+    use engine::Rng;
     use kernels::scalar;
-    use tensor::Rng;
 
     pub fn cases() -> Vec<Case> {
         let mut rng = Rng::new(3);

@@ -4,10 +4,10 @@
 //! turns the sums that the reader took into three.
 
 use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
+use engine::Tensor;
 use kernels::norm::{BackwardCoefficients, Moments, backward_coefficients, forward_coefficients};
 use kernels::{Activation, Level, scalar};
 use std::sync::Arc;
-use tensor::Tensor;
 
 /// Batch norm with the statistics of this batch (Ioffe and Szegedy 2015). `z: [.., c]`, `gamma` and `beta: [c]`.
 /// Returns the deferred result and the moments, from which the caller updates its running statistics.
@@ -171,7 +171,7 @@ impl Op for Bias {
 #[cfg(test)]
 pub(super) mod check {
     use super::super::gradient_check::{Case, EPSILON, batch_norm, random, wide};
-    use tensor::Rng;
+    use engine::Rng;
 
     const SHAPE: [usize; 4] = [2, 3, 2, 17];
     const CHANNELS: usize = 17;

@@ -1,8 +1,8 @@
 //! What tiles leave behind, and its merge in tile order: the same bits for any number of threads.
 
 use crate::{Gradient, Value};
+use engine::{Shape, Tensor, par};
 use kernels::{Level, elementwise};
-use tensor::{Shape, Tensor, par};
 
 /// Adds the partial results in `partials: [count, shape]` up, in order.
 pub(super) fn sum(level: Level, partials: &Tensor, shape: Shape) -> Tensor {

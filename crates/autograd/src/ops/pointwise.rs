@@ -5,11 +5,11 @@
 
 use super::partials;
 use crate::{Gradient, Op, Tape, Value, Var};
+use engine::{Tensor, par};
 use kernels::norm::Moments;
 use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
 use kernels::{Epilogue, Level, Packed, Write, pointwise as kernel};
 use std::sync::Arc;
-use tensor::{Tensor, par};
 
 /// `x: [n, h, w, inputs]`, `weights: [inputs, outputs]`; the result is `[n, h, w, outputs]`, with its moments.
 pub fn pointwise(tape: &mut Tape, x: &Var, weights: &Var) -> Var {

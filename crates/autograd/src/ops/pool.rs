@@ -2,8 +2,8 @@
 
 use super::partials;
 use crate::{Gradient, Op, Tape, Value, Var};
+use engine::{Tensor, par};
 use kernels::{ConvShape, Level, pooling};
-use tensor::{Tensor, par};
 
 /// What a window is reduced to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +70,8 @@ pub(super) mod check {
     use super::super::depthwise::check::shapes;
     use super::super::gradient_check::{Case, Source};
     use super::Pooling;
+    use engine::Rng;
     use kernels::{ConvShape, scalar};
-    use tensor::Rng;
 
     pub fn cases() -> Vec<Case> {
         let mut rng = Rng::new(6);

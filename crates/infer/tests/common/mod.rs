@@ -1,7 +1,7 @@
 //! What the test binaries of this crate share: random weights and images.
 
+use engine::Rng;
 use model::{Network, Role, Weights};
-use tensor::Rng;
 
 /// Weights at which activations keep their size, with norms that do something.
 pub fn random_weights(network: &Network, seed: u64) -> Weights {

@@ -1,10 +1,10 @@
 //! The bits of an image's logits do not depend on the batch, its place in it, or the number of threads.
 
 use crate::common::{random_images, random_weights};
+use engine::par;
 use infer::Plan;
 use kernels::Level;
 use model::Architecture;
-use tensor::par;
 
 #[test]
 fn any_batch_and_any_number_of_threads_give_the_same_bits() {

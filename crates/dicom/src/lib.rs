@@ -1,0 +1,249 @@
+//! DICOM: single images of every radiographic modality, from the file to a [`Picture`], in pure Rust.
+//!
+//! Two layers. [`read`] gives the stored values, which are facts of the file; [`picture`] gives what a viewer shows, by the
+//! modality transform, the values of interest, the inversion of MONOCHROME1 and the conversion of colour. [`describe`] says
+//! which of these a file asks for. What is not one flat image, and what no decoder here reads, is refused by its name.
+//!
+//! Invariant: no element that names or dates a person is read but by [`group`] and [`identifiers`], which give hashes.
+
+#![forbid(unsafe_code)]
+
+mod colour;
+mod element;
+mod frame;
+mod gray;
+mod header;
+mod jpeg;
+mod jpeg_2000;
+mod jpeg_ls;
+mod lut;
+mod rle;
+mod syntax;
+mod technique;
+
+use sha2::{Digest, Sha256};
+
+use element::Tag;
+use gray::Pipeline;
+use header::{Dataset, File, Header, MODALITY, PIXELS};
+use model::Picture;
+
+pub use gray::{Function, Modality, Voi};
+pub use header::Photometric;
+pub use technique::technique;
+
+/// The stored values of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Height.
+    pub rows: usize,
+    /// Width.
+    pub columns: usize,
+    /// 1 or 3.
+    pub samples_per_pixel: usize,
+    /// Bits that a value has.
+    pub bits: u32,
+    /// Bits that a value takes in an uncompressed file.
+    pub allocated: u32,
+    /// Whether values are in two's complement.
+    pub signed: bool,
+    /// The colour space of the file; where it is luma and chroma, `values` are RGB.
+    pub photometric: Photometric,
+    /// `[rows, columns, samples_per_pixel]`; 32 unsigned bits as they are.
+    pub values: Vec<i32>,
+}
+
+/// What is read of a file and how. Nothing in it names or dates a person.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// UID of the transfer syntax; empty if the file does not say and its encoding was recognised.
+    pub transfer_syntax: String,
+    /// Its name.
+    pub transfer_syntax_name: &'static str,
+    /// As the file writes it, such as `DX`; empty if it does not say.
+    pub modality: String,
+    /// How many frames; none if what the file says begins with no number.
+    pub frames: Option<u32>,
+    /// The image, or why it is refused.
+    pub image: Result<ImageDescription, String>,
+}
+
+/// How an image is read.
+#[derive(Clone, Debug)]
+pub struct ImageDescription {
+    /// Of the file, before any decoder.
+    pub photometric: Photometric,
+    /// Height.
+    pub rows: usize,
+    /// Width.
+    pub columns: usize,
+    /// 1 or 3.
+    pub samples_per_pixel: usize,
+    /// 1 to 32.
+    pub bits_allocated: u32,
+    /// Bits that a value has.
+    pub bits_stored: u32,
+    /// The highest of them.
+    pub high_bit: u32,
+    /// Whether values are in two's complement.
+    pub signed: bool,
+    /// The smallest and the largest stored value.
+    pub values: [i64; 2],
+    /// Stored values, from and to, that are no part of the image.
+    pub padding: Option<[i32; 2]>,
+    /// Gray images: the modality transform.
+    pub modality_transform: Option<Modality>,
+    /// Gray images: the values of interest.
+    pub voi: Option<Voi>,
+    /// Whether the file has values of interest that cannot be used, so that `voi` is computed.
+    pub voi_unusable: bool,
+    /// What was assumed, taken otherwise than written, or not applied: a sentence each. None holds a text of the file but
+    /// codes.
+    pub notes: Vec<String>,
+}
+
+/// Bytes of a file's head by which [`is_dicom`] knows what it is.
+pub const SNIFFED_BYTES: usize = 4096;
+
+/// Whether a file's content, or its first [`SNIFFED_BYTES`], are those of a DICOM file: `DICM` after a preamble, or elements
+/// that begin without one. It reads a few elements and allocates nothing.
+pub fn is_dicom(bytes: &[u8]) -> bool {
+    header::is_dicom(bytes)
+}
+
+/// Reads the stored values of the one image of a DICOM file.
+///
+/// # Errors
+/// What was expected and what was found; no value that names a person.
+pub fn read(bytes: &[u8]) -> Result<Stored, String> {
+    let file = File::open(bytes)?;
+    let dataset = file.dataset()?;
+    let header = Header::read(&dataset)?;
+    let values = pixels(&file, &dataset, &header)?;
+    let Header {
+        rows,
+        columns,
+        samples: samples_per_pixel,
+        stored: bits,
+        allocated,
+        signed,
+        photometric,
+        ..
+    } = header;
+    Ok(Stored { rows, columns, samples_per_pixel, bits, allocated, signed, photometric, values })
+}
+
+fn pixels(file: &File, dataset: &Dataset, header: &Header) -> Result<Vec<i32>, String> {
+    let Some(codec) = file.syntax.codec else {
+        let (name, uid) = (file.syntax.name, &file.syntax_uid);
+        return Err(format!("no decoder for the transfer syntax {name} ({uid})"));
+    };
+    let element = dataset.get(PIXELS).ok_or("expected an image, found a DICOM object without pixel data")?;
+    frame::read(header, codec, element)
+}
+
+/// The picture that a viewer shows: gray, or RGB for a colour file; and what was assumed, a sentence each.
+pub fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
+    let file = File::open(bytes)?;
+    let dataset = file.dataset()?;
+    let header = Header::read(&dataset)?;
+    let values = pixels(&file, &dataset, &header)?;
+    let mut notes = header.notes.clone();
+    let (channels, bits, samples) = match header.photometric {
+        Photometric::Monochrome1 | Photometric::Monochrome2 => {
+            let pipeline = Pipeline::new(&dataset, &header, &values);
+            notes.extend_from_slice(&pipeline.notes);
+            if pipeline.is_stretched() {
+                notes.push("no window in the file: shown from the smallest value to the largest".into());
+            }
+            (1, if pipeline.unchanged { 8 } else { 16 }, pipeline.apply(&values))
+        }
+        Photometric::Palette => {
+            let (samples, bits) = colour::palette(&dataset, &values, &mut notes)?;
+            (3, bits, samples)
+        }
+        _ => (3, if header.stored <= 8 { 8 } else { 16 }, colour::rgb(&header, &values)),
+    };
+    Ok((Picture { width: header.columns, height: header.rows, channels, bits, samples }, notes))
+}
+
+/// Says what is read of a file and how, after decoding it.
+///
+/// # Errors
+/// Bytes that are not DICOM.
+pub fn describe(bytes: &[u8]) -> Result<Description, String> {
+    let file = File::open(bytes)?;
+    let dataset = file.dataset()?;
+    Ok(Description {
+        transfer_syntax: file.syntax_uid.clone(),
+        transfer_syntax_name: file.syntax.name,
+        modality: dataset.code(MODALITY).unwrap_or_default().into(),
+        frames: header::frames(&dataset),
+        image: describe_image(&file, &dataset),
+    })
+}
+
+fn describe_image(file: &File, dataset: &Dataset) -> Result<ImageDescription, String> {
+    let header = Header::read(dataset)?;
+    let values = pixels(file, dataset, &header)?;
+    let mut notes = header.notes.clone();
+    if header.photometric == Photometric::Palette {
+        colour::palette(dataset, &values, &mut notes)?;
+    }
+    let gray = matches!(header.photometric, Photometric::Monochrome1 | Photometric::Monochrome2);
+    let pipeline = gray.then(|| Pipeline::new(dataset, &header, &values));
+    notes.extend(pipeline.iter().flat_map(|pipeline| pipeline.notes.clone()));
+    Ok(ImageDescription {
+        photometric: header.photometric,
+        rows: header.rows,
+        columns: header.columns,
+        samples_per_pixel: header.samples,
+        bits_allocated: header.allocated,
+        bits_stored: header.stored,
+        high_bit: header.high,
+        signed: header.signed,
+        values: header.extremes(&values),
+        padding: pipeline.as_ref().and_then(|pipeline| pipeline.padding),
+        modality_transform: pipeline.as_ref().map(|pipeline| pipeline.modality.clone()),
+        voi_unusable: pipeline.as_ref().is_some_and(|pipeline| pipeline.voi_unusable),
+        voi: pipeline.map(|pipeline| pipeline.voi),
+        notes,
+    })
+}
+
+/// What can be asked to group by.
+pub const IDENTIFIERS: [&str; 2] = ["PatientID", "StudyInstanceUID"];
+/// Their tags.
+const TAGS: [Tag; 2] = [Tag(0x0010, 0x0020), Tag(0x0020, 0x000d)];
+
+/// Whether `name` is an element that images can be grouped by.
+pub fn is_group(name: &str) -> bool {
+    IDENTIFIERS.contains(&name)
+}
+
+/// The pseudonyms of [`IDENTIFIERS`] in a file, as [`group`] gives them; none for an element that is not there.
+pub fn identifiers(bytes: &[u8]) -> [Option<String>; 2] {
+    TAGS.map(|tag| pseudonym(bytes, tag))
+}
+
+/// A pseudonym of the file's patient or study (`name`, of [`is_group`]): the first 16 hexadecimal digits of the SHA-256 of
+/// the value. The same in every data set, so that one patient is found in two; who knows an identifier can compute it, so it
+/// is no anonymisation. None where the bytes, which may be the head of a file, do not hold the element.
+pub fn group(bytes: &[u8], name: &str) -> Option<String> {
+    let at = IDENTIFIERS.iter().position(|known| *known == name)?;
+    pseudonym(bytes, TAGS[at])
+}
+
+fn pseudonym(bytes: &[u8], tag: Tag) -> Option<String> {
+    let file = File::open(bytes).ok()?;
+    let value = file.elements().map_while(Result::ok).find(|element| element.tag == tag)?.value;
+    let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
+    let start = value.iter().position(|byte| !is_padding(byte))?;
+    let end = value.iter().rposition(|byte| !is_padding(byte))?;
+    Some(pseudonym_of(&value[start..=end]))
+}
+
+/// The first 16 hexadecimal digits of the SHA-256.
+fn pseudonym_of(value: &[u8]) -> String {
+    Sha256::digest(value).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,114 @@
+//! Whether two pictures are alike once one is laid on the other.
+
+use crate::align::{Agreement, Flip, Placement};
+use crate::picture::{Description, Maps, Picture};
+
+/// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
+pub(crate) const WORTHWHILE: f32 = 0.5;
+
+/// Blocks with detail that a judgement needs.
+const BLOCKS: usize = 8;
+/// What pictures with fewer such blocks agree at most: less than makes a series.
+const UNCERTAIN: f32 = 0.65;
+
+/// The coarsest maps of copies agree at least so well after their first alignment.
+const PROMISING: f32 = 0.3;
+
+/// Scales and stretches beyond this are an alignment that went astray.
+const FAR: f32 = 2.5;
+
+/// Steps of an alignment at most at an eighth, a quarter and a half of the size: it ends by itself where it fits, and a
+/// cut-out's start may be far off.
+const STEPS: [usize; 3] = [8, 12, 8];
+
+/// From this coarse correlation on, an alignment is right and no other start is tried.
+const FOUND: f32 = 0.8;
+
+/// Two pictures, compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verified {
+    pub a: usize,
+    pub b: usize,
+    /// Correlation of the middle detail, overall or over the middling block, whichever is less.
+    pub middle: f32,
+    /// Correlation of the finest detail; 0 where the middle is already unlike.
+    pub fine: f32,
+    /// How unlike (`1 - correlation`) the detail of one to three pixels is, and of two to five: the mean over the blocks
+    /// that have detail without the worst quarter of them, where a corner, a frame or text may lie; 1 where the middle
+    /// is already unlike.
+    pub unlike: [f32; 2],
+    pub placement: Placement,
+}
+
+/// Compares pictures `a` and `b`, starting from the pairs of views `starts`.
+pub(crate) fn verify(
+    (a, b): (usize, usize),
+    [one, two]: [&Picture; 2],
+    maps: [Maps; 2],
+    starts: impl Iterator<Item = (usize, usize)>,
+    description: &Description,
+) -> Option<Verified> {
+    let mut scratch = Vec::new();
+    let mut best: Option<(f32, Placement)> = None;
+    for (view_a, view_b) in starts {
+        if best.is_some_and(|(correlation, _)| correlation >= FOUND) {
+            break;
+        }
+        let (view_a, view_b) = (&one.views[view_a], &two.views[view_b]);
+        let [spectrum_a, spectrum_b] = [(&maps[0], view_a), (&maps[1], view_b)]
+            .map(|(maps, view)| maps.spectrum(&description.coarse, view));
+        let mut turns = Flip::ALL.map(|flip| (description.coarse.turn(&spectrum_a, &spectrum_b, flip), flip));
+        turns.sort_by(|x, y| y.0.1.total_cmp(&x.0.1));
+        let top = turns[0].0.1;
+        for ((turn, fit), flip) in turns {
+            if fit < 0.7 * top || best.is_some_and(|(correlation, _)| correlation >= FOUND) {
+                break;
+            }
+            let mut placement = Placement::from_views(view_a, view_b, turn, flip);
+            let [eighth, quarter] = [3, 2].map(|level| [0, 1].map(|i| maps[i].level(level)));
+            placement = placement.refine(eighth[0], eighth[1], STEPS[0], true, &mut scratch);
+            if placement.agreement(eighth[0], eighth[1], false).correlation < PROMISING {
+                continue;
+            }
+            placement = placement.refine(quarter[0], quarter[1], STEPS[1], false, &mut scratch);
+            let Agreement { correlation, overlap, .. } =
+                placement.agreement(maps[0].level(2), maps[1].level(2), false);
+            if overlap >= 0.2 && best.is_none_or(|(c, _)| correlation > c) {
+                best = Some((correlation, placement));
+            }
+        }
+    }
+    let (coarse, placement) = best?;
+    if coarse < 0.25 { None } else { finish((a, b), maps, placement) }
+}
+
+/// Compares pictures `a` and `b`, starting from a placement that other pictures suggest.
+pub(crate) fn verify_from(start: Placement, pair: (usize, usize), maps: [Maps; 2]) -> Option<Verified> {
+    let placement = start.refine(maps[0].level(2), maps[1].level(2), 3, false, &mut Vec::new());
+    finish(pair, maps, placement)
+}
+
+/// The last steps of an alignment, and how alike the pictures are then; `None` if they hardly overlap.
+fn finish((a, b): (usize, usize), maps: [Maps; 2], placement: Placement) -> Option<Verified> {
+    let mut scratch = Vec::new();
+    let [half, full] = [1, 0].map(|level| (maps[0].level(level), maps[1].level(level)));
+    let placement = placement.refine(half.0, half.1, STEPS[2], false, &mut scratch);
+    let Agreement { correlation, median, overlap, blocks, .. } = placement.agreement(half.0, half.1, true);
+    let astray = placement.stretch() > FAR || !(1.0 / FAR..FAR).contains(&placement.scale());
+    if overlap < 0.2 || astray {
+        return None;
+    }
+    let middle = correlation.min(median).min(if blocks < BLOCKS { UNCERTAIN } else { 1.0 });
+    let mut verified = Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], placement };
+    if middle >= WORTHWHILE {
+        verified.placement = placement.refine(full.0, full.1, 1, false, &mut scratch);
+        let agreement =
+            |level: usize| verified.placement.agreement(maps[0].level(level), maps[1].level(level), true);
+        let [fine, full, half] = [0, Maps::DETAIL, 1].map(agreement);
+        verified.fine = fine.correlation;
+        // A few blocks may agree by chance.
+        let enough = full.blocks >= BLOCKS;
+        verified.unlike = [full, half].map(|found| if enough { 1.0 - found.trimmed } else { 1.0 });
+    }
+    Some(verified)
+}

@@ -1,0 +1,200 @@
+//! Views: discs of a picture whose description does not change when the picture is turned or mirrored.
+//!
+//! The first view is the whole picture; some are parts that a crop may have left; the others lie around blobs, extrema of
+//! the difference of Gaussians over place and scale (Lowe 2004), which stay on the same spot of the subject under a crop, a
+//! shift or a change of scale. A view is read along rings around its centre. Turning the picture shifts every ring,
+//! mirroring reverses it; neither changes the magnitude of a ring's Fourier coefficients, and their phases tell the turn
+//! afterwards.
+
+use crate::align::Flip;
+use crate::detail::{Map, blur};
+use std::f32::consts::TAU;
+
+/// Blobs of a picture.
+const BLOBS: usize = 24;
+/// The whole, and discs that are the whole of another picture, if that is a crop of this one or has a margin around it:
+/// grids of `[discs along a side, distance of their centres, radius beside the whole]`.
+const LARGE: [View; FIRST_BLOB - 1] = {
+    let grids = [(1, 0.0, 1.0), (3, 0.04, 0.9), (1, 0.0, 0.8), (3, 0.07, 0.78), (5, 0.08, 0.66)];
+    let mut views = [View::WHOLE; FIRST_BLOB - 1];
+    let (mut next, mut grid) = (0, 0);
+    while grid < grids.len() {
+        let (count, apart, radius) = grids[grid];
+        let mut i = 0;
+        while i < count * count {
+            views[next] = View {
+                x: apart * ((i % count) as f32 - 0.5 * (count - 1) as f32),
+                y: apart * ((i / count) as f32 - 0.5 * (count - 1) as f32),
+                radius: radius * View::WHOLE.radius,
+                aspect: [1.0; 2],
+            };
+            next += 1;
+            i += 1;
+        }
+        grid += 1;
+    }
+    assert!(next == views.len());
+    views
+};
+/// The number of the first view of a picture that is a blob's: those before it are large.
+pub(crate) const FIRST_BLOB: usize = 1 + 9 + 1 + 9 + 25 + 1;
+/// The number of the view that is the whole picture squeezed into a square, so that one that was squeezed looks alike.
+pub(crate) const SQUEEZED: usize = FIRST_BLOB - 1;
+/// The radius of a blob's view in standard deviations of its scale: large, because few large views tell pictures apart
+/// where many small ones find the same rib in every chest.
+const REACH: f32 = 4.0;
+
+/// A disc of a picture. Places and lengths are fractions of the picture's side, from its centre.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    pub x: f32,
+    pub y: f32,
+    pub radius: f32,
+    /// The radii along x and y beside `radius`: an ellipse, if they are not 1.
+    pub aspect: [f32; 2],
+}
+
+impl View {
+    /// The whole picture.
+    pub const WHOLE: Self = Self { x: 0.0, y: 0.0, radius: 0.48, aspect: [1.0; 2] };
+}
+
+/// How a view is read: rings, and waves around each of them.
+pub(crate) struct Sampling {
+    rings: usize,
+    waves: usize,
+    /// Cosine and sine of every sample's angle.
+    circle: Vec<[f32; 2]>,
+    /// `[samples, 2 * waves]`: cosines and sines of the waves (from one turn a ring on) at every sample.
+    table: Vec<f32>,
+}
+
+/// The Fourier coefficients of a view's rings: for each ring the real parts, then the imaginary parts.
+pub(crate) struct Spectrum(Vec<f32>);
+
+impl Sampling {
+    /// For finding a turn, and for views where a small description is enough.
+    pub fn coarse() -> Self {
+        Self::new(10, 16, 64)
+    }
+
+    /// For telling look-alikes apart.
+    pub fn fine() -> Self {
+        Self::new(20, 48, 128)
+    }
+
+    fn new(rings: usize, waves: usize, samples: usize) -> Self {
+        let angle = |i: usize| TAU * (i % samples) as f32 / samples as f32;
+        let circle = (0..samples).map(|i| [angle(i).cos(), angle(i).sin()]).collect();
+        let row = |i: usize| {
+            let cosines = (1..=waves).map(move |wave| angle(i * wave).cos());
+            cosines.chain((1..=waves).map(move |wave| -angle(i * wave).sin()))
+        };
+        Self { rings, waves, circle, table: (0..samples).flat_map(row).collect() }
+    }
+
+    /// The rings of `view` in `map`.
+    pub fn spectrum(&self, view: &View, map: Map) -> Spectrum {
+        let side = map.side as f32;
+        let middle = 0.5 * (side - 1.0);
+        let (x, y) = (middle + view.x * side, middle + view.y * side);
+        let [across, down] = view.aspect;
+        let mut spectrum = vec![0.0; self.rings * 2 * self.waves];
+        for (ring, out) in spectrum.chunks_exact_mut(2 * self.waves).enumerate() {
+            let radius = view.radius * side * (ring as f32 + 1.0) / self.rings as f32;
+            for ([c, s], row) in self.circle.iter().zip(self.table.chunks_exact(2 * self.waves)) {
+                let value = map.at(x + across * radius * c, y + down * radius * s).unwrap_or(0.0);
+                out.iter_mut().zip(row).for_each(|(o, w)| *o += value * w);
+            }
+        }
+        Spectrum(spectrum)
+    }
+
+    /// What does not change with the turn: magnitudes, whose root keeps the strongest waves from deciding alone.
+    pub fn magnitudes(&self, spectrum: &Spectrum) -> Vec<f32> {
+        let rings = spectrum.0.chunks_exact(2 * self.waves).map(|ring| ring.split_at(self.waves));
+        rings.flat_map(|(re, im)| re.iter().zip(im).map(|(re, im)| re.hypot(*im).sqrt())).collect()
+    }
+
+    /// The turn, in radians, for which `a(angle) = b(angle - turn)` fits best, or if mirrored `a(angle) = b(turn - angle)`,
+    /// or if negative with `-b`; and how well, in `-1..=1`.
+    pub fn turn(&self, a: &Spectrum, b: &Spectrum, flip: Flip) -> (f32, f32) {
+        let sign = if flip.mirrored { -1.0 } else { 1.0 };
+        let mut product = vec![[0.0; 2]; self.waves];
+        let (mut power_a, mut power_b) = (0.0, 0.0);
+        let rings = a.0.chunks_exact(2 * self.waves).zip(b.0.chunks_exact(2 * self.waves));
+        for (ring, (a, b)) in rings.enumerate() {
+            // An outer ring stands for a larger area.
+            let weight = (ring + 1) as f32;
+            for (wave, out) in product.iter_mut().enumerate() {
+                let (ar, ai, br, bi) = (a[wave], a[self.waves + wave], b[wave], sign * b[self.waves + wave]);
+                out[0] += weight * (ar * br + ai * bi);
+                out[1] += weight * (ai * br - ar * bi);
+                power_a += weight * (ar * ar + ai * ai);
+                power_b += weight * (br * br + bi * bi);
+            }
+        }
+        let fit = |row: &[f32]| -> f32 {
+            let (cosines, sines) = row.split_at(self.waves);
+            let terms = product.iter().zip(cosines.iter().zip(sines));
+            let sum: f32 = terms.map(|([re, im], (c, s))| re * c + im * s).sum();
+            if flip.negative { -sum } else { sum }
+        };
+        let fits: Vec<f32> = self.table.chunks_exact(2 * self.waves).map(fit).collect();
+        let samples = fits.len();
+        let best = (0..samples).max_by(|&i, &j| fits[i].total_cmp(&fits[j])).unwrap_or(0);
+        let (before, at, after) =
+            (fits[(best + samples - 1) % samples], fits[best], fits[(best + 1) % samples]);
+        let bend = before - 2.0 * at + after;
+        let between = if bend < 0.0 { 0.5 * (before - after) / bend } else { 0.0 };
+        let turn = (best as f32 + between) * TAU / samples as f32;
+        (turn, at / (power_a * power_b).sqrt().max(f32::MIN_POSITIVE))
+    }
+}
+
+/// The views of a picture of which `gray: [side, side]` is a small version (about 56 pixels): the whole and parts
+/// of it, then its blobs where it is `shown`.
+///
+/// `aspect` is how much of the sides the image takes.
+pub(crate) fn views(
+    gray: &[f32],
+    side: usize,
+    aspect: [f32; 2],
+    shown: &dyn Fn(usize, usize) -> bool,
+) -> Vec<View> {
+    const SCALES: usize = 8;
+    let sigma = |scale: usize| 1.4 * 2.0_f32.powf(scale as f32 / 3.0);
+    let smooth: Vec<Vec<f32>> = (0..SCALES).map(|s| blur(gray, side, sigma(s))).collect();
+    let difference =
+        |pair: &[Vec<f32>]| -> Vec<f32> { pair[0].iter().zip(&pair[1]).map(|(a, b)| a - b).collect() };
+    let layers: Vec<Vec<f32>> = smooth.windows(2).map(difference).collect();
+
+    let mut blobs = Vec::new();
+    for scale in 1..layers.len() - 1 {
+        let radius = REACH * sigma(scale) * 2.0_f32.powf(1.0 / 6.0) / side as f32;
+        // Most of the disc must lie in the picture, or its edge decides what the view looks like.
+        let margin = ((0.8 * radius * side as f32) as usize).max(1);
+        for y in margin..side.saturating_sub(margin) {
+            for x in margin..side.saturating_sub(margin) {
+                let at = y * side + x;
+                let value = layers[scale][at];
+                let near = |layer: &[f32]| {
+                    (0..9).all(|k| {
+                        let other = layer[at + k / 3 * side + k % 3 - side - 1];
+                        if value > 0.0 { other <= value } else { other >= value }
+                    })
+                };
+                if value != 0.0
+                    && shown(x, y)
+                    && layers[scale - 1..=scale + 1].iter().all(|layer| near(layer))
+                {
+                    let place = |p: usize| (p as f32 + 0.5) / side as f32 - 0.5;
+                    blobs.push((value.abs(), View { x: place(x), y: place(y), radius, aspect: [1.0; 2] }));
+                }
+            }
+        }
+    }
+    blobs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let squeezed = View { aspect, ..View::WHOLE };
+    LARGE.into_iter().chain([squeezed]).chain(blobs.into_iter().map(|(_, view)| view).take(BLOBS)).collect()
+}

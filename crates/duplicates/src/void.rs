@@ -1,0 +1,178 @@
+//! What of a picture is no picture: black or white bars, frames, and the corners that a turn leaves.
+//!
+//! Their edges are strong and lie elsewhere in every copy, so bars and frames are cut off before anything is measured, and
+//! what remains at the border is filled in smoothly and marked, so that nothing is compared there.
+
+use crate::SIDE;
+
+/// How far the values of a row may lie apart that belongs to a bar.
+const EVEN: f32 = 12.0;
+/// Up to this mean of three by three pixels a place is black, and from 255 less this on white.
+const EMPTY: f32 = 9.0;
+/// The least share of a side, and of the area, that must remain.
+const LEAST_SIDE: f64 = 0.3;
+const LEAST_AREA: f64 = 0.12;
+
+/// The part of `gray: [height, width]` inside of even bars at its edges: first column and row, then width and height.
+pub(crate) fn inside(gray: &[f32], (height, width): (usize, usize)) -> [usize; 4] {
+    let even = |values: &mut dyn Iterator<Item = f32>| {
+        let (low, high) = values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)));
+        // Bars are black or white; a smooth subject may be even.
+        high - low <= EVEN && (low <= EMPTY || high >= 255.0 - EMPTY)
+    };
+    let row = |y: &usize| even(&mut gray[y * width..(y + 1) * width].iter().copied());
+    let column = |x: &usize| even(&mut gray[*x..].iter().step_by(width).copied());
+    let (top, left) = ((0..height).take_while(row).count(), (0..width).take_while(column).count());
+    if top == height {
+        return [0, 0, width, height];
+    }
+    let bottom = (0..height).rev().take_while(row).count();
+    let right = (0..width).rev().take_while(column).count();
+    let (columns, rows) = (width - left - right, height - top - bottom);
+    let enough = |part: usize, whole: usize| part as f64 >= LEAST_SIDE * whole as f64;
+    if enough(columns, width) && enough(rows, height) {
+        [left, top, columns, rows]
+    } else {
+        [0, 0, width, height]
+    }
+}
+
+/// Marks in `shown: [SIDE, SIDE]`, true where the image lies, what is black or white and reaches its border.
+pub(crate) fn hide_corners(pixels: &[u8], shown: &mut [bool]) {
+    let mean = means(pixels);
+    let at_border = |i: usize| {
+        let (x, y) = (i % SIDE, i / SIDE);
+        let beside = [i.wrapping_sub(1), i + 1, i.wrapping_sub(SIDE), i + SIDE];
+        x == 0 || y == 0 || x == SIDE - 1 || y == SIDE - 1 || beside.iter().any(|&j| !shown[j])
+    };
+    let border: Vec<usize> = (0..SIDE * SIDE).filter(|&i| shown[i] && at_border(i)).collect();
+    let mut empty = vec![false; SIDE * SIDE];
+    for black in [true, false] {
+        let is_empty = |i: usize| if black { mean[i] <= EMPTY } else { mean[i] >= 255.0 - EMPTY };
+        let mut stack: Vec<usize> = border.iter().copied().filter(|&i| is_empty(i) && !empty[i]).collect();
+        stack.iter().for_each(|&i| empty[i] = true);
+        while let Some(i) = stack.pop() {
+            let (x, y) = (i % SIDE, i / SIDE);
+            let beside = [(x > 0, i.wrapping_sub(1)), (x + 1 < SIDE, i + 1)];
+            let above = [(y > 0, i.wrapping_sub(SIDE)), (y + 1 < SIDE, i + SIDE)];
+            for (_, j) in beside.into_iter().chain(above).filter(|&(is, _)| is) {
+                if shown[j] && !empty[j] && is_empty(j) {
+                    empty[j] = true;
+                    stack.push(j);
+                }
+            }
+        }
+    }
+    let before = shown.iter().filter(|&&shown| shown).count();
+    // The edge itself, which the mean and an interpolation have widened, goes too.
+    const WIDER: usize = 2;
+    let wide = widen(&empty, WIDER);
+    let left = shown.iter().zip(&wide).filter(|&(&shown, &wide)| shown && !wide).count();
+    if left as f64 >= LEAST_AREA * before as f64 {
+        shown.iter_mut().zip(wide).for_each(|(shown, wide)| *shown &= !wide);
+    }
+}
+
+/// The mean of the three by three pixels around each.
+fn means(pixels: &[u8]) -> Vec<f32> {
+    let near = |at: usize| [at.saturating_sub(1), at, (at + 1).min(SIDE - 1)];
+    let mut across = vec![0.0; SIDE * SIDE];
+    for (row, out) in pixels.chunks_exact(SIDE).zip(across.chunks_exact_mut(SIDE)) {
+        for (x, out) in out.iter_mut().enumerate() {
+            *out = near(x).iter().map(|&x| f32::from(row[x])).sum::<f32>();
+        }
+    }
+    let down = |i: usize| near(i / SIDE).iter().map(|&y| across[y * SIDE + i % SIDE]).sum::<f32>() / 9.0;
+    (0..SIDE * SIDE).map(down).collect()
+}
+
+/// Whatever lies within `reach` columns and rows of what is marked.
+fn widen(marked: &[bool], reach: usize) -> Vec<bool> {
+    let along = |marked: &[bool], step: usize, place: fn(usize) -> usize| -> Vec<bool> {
+        let near = |i: usize| {
+            let (back, on) = (place(i).min(reach), (SIDE - 1 - place(i)).min(reach));
+            (i - back * step..=i + on * step).step_by(step).any(|j| marked[j])
+        };
+        (0..SIDE * SIDE).map(near).collect()
+    };
+    along(&along(marked, 1, |i| i % SIDE), SIDE, |i| i / SIDE)
+}
+
+/// Fills `gray: [side, side]` where nothing is shown with what lies around it, coarsely.
+pub(crate) fn fill(gray: &mut [f32], shown: &[bool], side: usize) {
+    if shown.iter().all(|&shown| shown) || !shown.contains(&true) {
+        return;
+    }
+    let half = side / 2;
+    if side % 2 == 1 || half == 0 {
+        let all = gray.iter().zip(shown).filter(|&(_, &shown)| shown);
+        let mean = all.clone().map(|(v, _)| v).sum::<f32>() / all.count() as f32;
+        gray.iter_mut().zip(shown).filter(|&(_, &shown)| !shown).for_each(|(v, _)| *v = mean);
+        return;
+    }
+    let four = |i: usize| {
+        let first = i / half * 2 * side + i % half * 2;
+        [first, first + 1, first + side, first + side + 1]
+    };
+    let small_shown: Vec<bool> = (0..half * half).map(|i| four(i).iter().any(|&j| shown[j])).collect();
+    let mean = |i: usize| {
+        let seen: Vec<f32> = four(i).into_iter().filter(|&j| shown[j]).map(|j| gray[j]).collect();
+        seen.iter().sum::<f32>() / seen.len().max(1) as f32
+    };
+    let mut small: Vec<f32> = (0..half * half).map(mean).collect();
+    fill(&mut small, &small_shown, half);
+    for i in 0..half * half {
+        for j in four(i).into_iter().filter(|&j| !shown[j]) {
+            gray[j] = small[i];
+        }
+    }
+}
+
+/// Where all four of two by two pixels are shown.
+pub(crate) fn halve_shown(shown: &[bool], side: usize) -> Vec<bool> {
+    let half = side / 2;
+    let all = |i: usize| {
+        let first = i / half * 2 * side + i % half * 2;
+        shown[first] && shown[first + 1] && shown[first + side] && shown[first + side + 1]
+    };
+    (0..half * half).map(all).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_cut_off_and_a_dark_subject_is_not() {
+        let size = (50, 100);
+        let framed: Vec<f32> = (0..5000)
+            .map(|i| {
+                if (10..90).contains(&(i % 100)) && (5..45).contains(&(i / 100)) {
+                    (i % 97) as f32
+                } else {
+                    2.0
+                }
+            })
+            .collect();
+        assert_eq!(inside(&framed, size), [10, 5, 80, 40]);
+        for value in [0.0, 100.0] {
+            assert_eq!(inside(&[value; 5000], size), [0, 0, 100, 50]);
+        }
+    }
+
+    #[test]
+    fn black_corners_are_hidden_and_black_within_is_not() {
+        let is_corner = |i: usize| i % SIDE + i / SIDE < 60;
+        let is_within = |i: usize| (100..120).contains(&(i % SIDE)) && (100..120).contains(&(i / SIDE));
+        let pixels: Vec<u8> = (0..SIDE * SIDE)
+            .map(|i| if is_corner(i) || is_within(i) { 0 } else { 90 + (i % 50) as u8 })
+            .collect();
+        let mut shown = vec![true; SIDE * SIDE];
+        hide_corners(&pixels, &mut shown);
+        assert!((0..SIDE * SIDE).filter(|&i| is_corner(i)).all(|i| !shown[i]));
+        assert!((0..SIDE * SIDE).filter(|&i| i % SIDE + i / SIDE > 68).all(|i| shown[i]));
+        let mut gray: Vec<f32> = pixels.iter().map(|&v| f32::from(v)).collect();
+        fill(&mut gray, &shown, SIDE);
+        assert!((0..SIDE * SIDE).filter(|&i| is_corner(i)).all(|i| gray[i] >= 90.0));
+    }
+}

@@ -1,0 +1,124 @@
+//! Copies planted across a clean split: how many the search finds, kind by kind, and what it links that is no copy.
+
+#[allow(dead_code, reason = "the examples use the rest")]
+#[path = "plant.rs"]
+mod plant;
+
+use duplicates::{Thumbnail, find};
+use engine::{Rng, par};
+use plant::{Gray, KINDS, MORE};
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// What was found of each kind, out of how many, and the false links.
+struct Score {
+    found: Vec<(&'static str, usize, usize)>,
+    false_links: usize,
+}
+
+/// A picture of a patient.
+struct Shown {
+    patient: String,
+    gray: Gray,
+}
+
+/// Plants `each` copies of every kind among `test`, of pictures of `train`, and looks for them. No picture of one may
+/// be in the other.
+fn plant(train: &[Shown], test: &[Shown], each: usize) -> Score {
+    let patients: Vec<&str> = train.iter().chain(test).map(|shown| &shown.patient[..]).collect();
+    let kinds: Vec<_> = KINDS.into_iter().chain(MORE).collect();
+    let planted = par::map(kinds.len() * each, |i| {
+        let mut rng = Rng::derive(&[i as u64]);
+        kinds[i / each].1(&train[i % train.len()].gray, &mut rng)
+    });
+    let pictures: Vec<&Gray> = train.iter().chain(test).map(|shown| &shown.gray).chain(&planted).collect();
+    let thumbnail = |i: usize| {
+        let Gray { width, height, values } = pictures[i];
+        Some(Thumbnail::new(values, (*height, *width)))
+    };
+    let source = find(pictures.len(), &thumbnail, &|_| ControlFlow::Continue(())).unwrap().source;
+    let originals = train.len() + test.len();
+    let share = |kind: usize| {
+        let found =
+            (kind * each..(kind + 1) * each).filter(|&i| source[originals + i] == source[i % train.len()]);
+        (kinds[kind].0, found.count(), each)
+    };
+    // A picture shows the patient of its original; a second patient in a set of copies is false.
+    let mut sets: HashMap<usize, HashSet<&str>> = HashMap::new();
+    for (i, &set) in source.iter().enumerate() {
+        let original = if i < originals { i } else { (i - originals) % train.len() };
+        sets.entry(set).or_default().insert(patients[original]);
+    }
+    let false_links = sets.values().map(|patients| patients.len() - 1).sum();
+    Score { found: (0..kinds.len()).map(share).collect(), false_links }
+}
+
+impl Score {
+    /// Prints the table, and fails below 95 % of [`KINDS`] or 90 % of one of them.
+    fn check(&self) {
+        let line = |(kind, found, of): &(&str, usize, usize)| println!("{kind:10} {found:3} of {of}");
+        self.found.iter().for_each(line);
+        println!("false links: {}", self.false_links);
+        let kinds = &self.found[..KINDS.len()];
+        let (found, of) = kinds.iter().fold((0, 0), |(found, of), kind| (found + kind.1, of + kind.2));
+        assert!(100 * found >= 95 * of, "{found} of {of}");
+        assert!(kinds.iter().all(|&(_, found, of)| 10 * found >= 9 * of));
+    }
+}
+
+#[test]
+fn copies_of_phantom_radiographs() {
+    let config = phantom::Config { patients: 260, views: 1, image_size: 224, seed: 3 };
+    let shown = |radiograph: phantom::Radiograph| Shown {
+        patient: radiograph.patient.to_string(),
+        gray: Gray {
+            width: config.image_size,
+            height: config.image_size,
+            values: radiograph.pixels.iter().map(|&v| f32::from(v)).collect(),
+        },
+    };
+    let mut all: Vec<Shown> = phantom::render_all(&config).into_iter().map(shown).collect();
+    let test = all.split_off(200);
+    let score = plant(&all, &test, 10);
+    score.check();
+    assert_eq!(score.false_links, 0);
+}
+
+#[test]
+fn copies_of_chest_radiographs() {
+    let Some(folder) = shared("chest-xray") else { return };
+    let some = |part: &str, count: usize| -> Vec<Shown> {
+        let mut paths: Vec<PathBuf> = ["NORMAL", "PNEUMONIA"]
+            .iter()
+            .flat_map(|class| std::fs::read_dir(folder.join(part).join(class)).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        paths.sort();
+        Rng::derive(&[7]).shuffle(&mut paths);
+        par::map(count, |i| shown(&paths[i]))
+    };
+    let score = plant(&some("train", 500), &some("test", 200), 20);
+    score.check();
+    assert!(score.false_links <= 1);
+}
+
+fn shown(path: &Path) -> Shown {
+    let picture = data::decode(path).unwrap();
+    let (width, height) = (picture.width, picture.height);
+    let values = model::pixels(&picture, &model::Preprocessing::new(1, [height, width]));
+    let patient = data::group_from_name(&path.to_string_lossy(), "person*_|NORMAL2-IM-*-|IM-*-").unwrap();
+    Shown { patient, gray: Gray { width, height, values } }
+}
+
+/// The real data, if it is there: `VERTEBRA_SHARED`, else `shared` beside the workspace.
+fn shared(name: &str) -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = std::env::var_os("VERTEBRA_SHARED").map_or(workspace.join("../shared"), PathBuf::from);
+    let path = root.join("data").join(name);
+    if !path.exists() {
+        eprintln!("skipped: {} is absent", path.display());
+        return None;
+    }
+    Some(path)
+}

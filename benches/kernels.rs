@@ -8,11 +8,12 @@
 //! Other programs choose their own instruction set, whatever the level of ours. The naive loop, and im2col where a kernel
 //! is no matrix product, run on one image and one thread; in the summary they count as if they scaled perfectly.
 
-use bench::{Case, Im2col, Kernel, Kind, Limits, Naive, Pass, Product, Run, Seconds, Shapes, matrixmultiply};
+use bench::{Case, Im2col, Kernel, Limits, Naive, Pass, Product, Run, Seconds, Shapes, matrixmultiply};
 use criterion::{Bencher, Criterion, SamplingMode};
 use engine::par;
 use kernels::Level;
 use kernels::comparison::Layout;
+use model::ConvKind;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,7 @@ impl Bench {
             let mut naive = None;
             self.time(case, "naive", || naive.get_or_insert_with(|| Naive::new(case.clone())).run());
         }
-        if single || matches!(case.kernel, Kernel::Conv(Kind::Pointwise, _)) {
+        if single || matches!(case.kernel, Kernel::Conv(ConvKind::Pointwise, _)) {
             let products: [(&str, Product); 2] = [("matrixmultiply", &matrixmultiply), ("gemm", &gemm)];
             for (name, product) in products {
                 let Some(mut other) = Im2col::new(case) else { continue };

@@ -3,7 +3,7 @@
 //! Working memory holds whole vectors: channels beyond the last are zeros.
 
 use crate::simd::Simd;
-use crate::view::Activation;
+use crate::view::Rectifier;
 
 /// Floats of a cache line.
 pub(crate) const CACHE_LINE: usize = 16;
@@ -21,7 +21,7 @@ pub(crate) unsafe fn add_up_to<S: Simd>(s: S, p: *mut f32, v: S::V, n: usize) {
     unsafe { s.store_up_to(p, s.add(s.load_up_to(p, n), v), n) }
 }
 
-/// An [`Activation`] with its constants in registers.
+/// An [`Rectifier`] with its constants in registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Act<S: Simd> {
     slope: S::V,
@@ -33,8 +33,8 @@ pub(crate) struct Act<S: Simd> {
 
 impl<S: Simd> Act<S> {
     #[inline(always)]
-    pub(crate) fn new(s: S, act: Activation) -> Self {
-        let Activation { slope, cap } = act;
+    pub(crate) fn new(s: S, act: Rectifier) -> Self {
+        let Rectifier { slope, cap } = act;
         Self { slope: s.splat(slope), cap: s.splat(cap), zero: s.splat(0.0), rectifies: slope == 0.0 }
     }
 

@@ -17,7 +17,7 @@ use crate::rows::check_read;
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
 use crate::stage::spacing;
-use crate::view::{Activation, ConvShape, Epilogue, Read, Write};
+use crate::view::{ConvShape, Epilogue, Read, Rectifier, Write};
 use std::ops::Range;
 
 /// The largest kernel.
@@ -102,7 +102,7 @@ pub fn depthwise_spaced(
     rows: Range<usize>,
     y: &mut [f32],
     bias: &[f32],
-    act: Activation,
+    act: Rectifier,
 ) {
     let pitch = spacing(shape.inputs);
     check_shape(shape, weights);

@@ -9,7 +9,7 @@
 use crate::block::{Act, Block, PIXELS};
 use crate::scratch;
 use crate::simd::{Kernel, Level, Simd};
-use crate::view::{Activation, ConvShape};
+use crate::view::{ConvShape, Rectifier};
 use std::ops::Range;
 
 /// Rows and columns of the kernel.
@@ -49,7 +49,7 @@ pub(crate) fn depthwise(
     rows: Range<usize>,
     (y, pitch): (&mut [f32], usize),
     bias: &[f32],
-    act: Activation,
+    act: Rectifier,
 ) {
     scratch::with(lens(shape), |[zeros, taps]| {
         let (zeros, taps) = (zeros.as_mut_ptr(), taps.as_mut_ptr());
@@ -66,7 +66,7 @@ struct Direct<'a> {
     /// Floats from one pixel of `y` to the next.
     pitch: usize,
     bias: &'a [f32],
-    act: Activation,
+    act: Rectifier,
     /// What a group of outputs sees of a row outside the image: as many pixels, of which a block's channels are zeroed.
     zeros: *mut f32,
     /// `[vectors, 9, LANES]`: the block's weights.

@@ -4,7 +4,7 @@
 use crate::block::{Act, Block};
 use crate::output::Output;
 use crate::simd::Simd;
-use crate::view::Activation;
+use crate::view::Rectifier;
 
 /// What happens to outputs that are still in registers.
 pub(crate) trait Finish {
@@ -169,7 +169,7 @@ pub(crate) struct Activate<'a> {
     pub(crate) y: Output<'a>,
     pub(crate) channels: usize,
     pub(crate) bias: *const f32,
-    pub(crate) act: Activation,
+    pub(crate) act: Rectifier,
     pub(crate) residual: Option<*const f32>,
 }
 

@@ -17,7 +17,7 @@ use crate::ahead::Requests;
 use crate::block::{Act, CACHE_LINE, add_up_to};
 use crate::output::{self, Output, Sink};
 use crate::simd::{Kernel, Level, Simd};
-use crate::view::{Activation, Deferred, Epilogue, Write};
+use crate::view::{Deferred, Epilogue, Rectifier, Write};
 use std::ops::Range;
 
 /// Steps of a block of `k`.
@@ -86,10 +86,10 @@ pub(crate) enum Finish {
     /// See [`Epilogue::Moments`]; `begin` where the output's first row is the first of the caller's tile.
     Moments { sums: *mut f32, begin: bool },
     /// See [`Epilogue::Activate`]; `residual` may be null.
-    Activate { bias: *const f32, act: Activation, residual: *const f32 },
+    Activate { bias: *const f32, act: Rectifier, residual: *const f32 },
     /// Multiplies by the derivative of the activation of `u = scale * z + shift`, stores, and adds to `sums: [2, n]`
     /// the sum of that and of that times `z - center`; see [`crate::scalar::finish_input_gradient`].
-    Mask { z: *const f32, channel: [*const f32; 3], act: Activation, sums: *mut f32 },
+    Mask { z: *const f32, channel: [*const f32; 3], act: Rectifier, sums: *mut f32 },
 }
 
 impl Finish {

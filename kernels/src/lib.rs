@@ -38,4 +38,4 @@ pub mod view;
 pub use buffer::Buffer;
 pub use pack::Packed;
 pub use simd::Level;
-pub use view::{Activation, ConvShape, Deferred, Epilogue, Grad, Read, Write};
+pub use view::{ConvShape, Deferred, Epilogue, Grad, Read, Rectifier, Write};

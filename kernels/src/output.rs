@@ -120,7 +120,7 @@ mod tests {
     use crate::pointwise::pointwise;
     use crate::pointwise_backward::pointwise_backward;
     use crate::simd::Level;
-    use crate::view::{Activation, ConvShape, Deferred, Epilogue, Grad, Read};
+    use crate::view::{ConvShape, Deferred, Epilogue, Grad, Read, Rectifier};
     use crate::{Buffer, gemm};
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
             for k in [24, 32, 96] {
                 let z = &floats[..64 * k];
                 let [scale, shift, center] = [&vector[..k]; 3];
-                let deferred = Read::Norm(Deferred { z, scale, shift, center, act: Activation::RELU6 });
+                let deferred = Read::Norm(Deferred { z, scale, shift, center, act: Rectifier::RELU6 });
                 for x in [Read::Plain(z), deferred] {
                     fenced(&name("pointwise"), products, 64 * C, |y| {
                         pointwise(x, &packed(k, C), y, Epilogue::Moments(&mut [0.0; 3 * C]));
@@ -211,7 +211,7 @@ mod tests {
                 // With a residual: without, an image of inference goes another way, which streams nothing.
                 |_| Epilogue::Activate {
                     bias: &[0.0; C],
-                    act: Activation::RELU,
+                    act: Rectifier::RELU,
                     residual: Some(&[0.0; 16 * C]),
                 },
             ];

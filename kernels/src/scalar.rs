@@ -3,7 +3,7 @@
 //! Tests compare every level of every kernel with these, and the gradient checks take finite differences of these in
 //! f64. Padding is zero *after* the activation: a pixel outside the image contributes nothing.
 
-use crate::view::{Activation, ConvShape, Deferred, Grad, Read};
+use crate::view::{ConvShape, Deferred, Grad, Read, Rectifier};
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
@@ -49,14 +49,14 @@ fn constant<T: Float>(x: f32) -> T {
 }
 
 /// `min(max(v, slope * v), cap)`
-pub fn activate<T: Float>(act: Activation, v: T) -> T {
+pub fn activate<T: Float>(act: Rectifier, v: T) -> T {
     let (slope, cap) = (constant::<T>(act.slope), constant::<T>(act.cap));
     let rectified = if v < T::default() { slope * v } else { v };
     if cap < rectified { cap } else { rectified }
 }
 
 /// The derivative of [`activate`]: 1 where `0 < v < cap`, `slope` where `v <= 0`, 0 where `v >= cap`.
-pub fn activate_derivative<T: Float>(act: Activation, v: T) -> T {
+pub fn activate_derivative<T: Float>(act: Rectifier, v: T) -> T {
     if constant::<T>(act.cap) <= v {
         T::default()
     } else if T::default() < v {
@@ -222,75 +222,6 @@ pub fn global_average_pool_backward<T: Float>(
     let pixels = T::of((dx.len() / channels) as f64);
     for (i, dx) in dx.iter_mut().enumerate() {
         *dx = g[i % channels] / pixels;
-    }
-    finish_input_gradient(x, channels, dx, sums);
-}
-
-/// Average pooling of one image; windows count only the pixels inside the image (as TensorFlow does).
-pub fn average_pool<T: Float>(s: &ConvShape, x: &Read<T>, y: &mut [T]) {
-    let channels = s.inputs;
-    let mut counts = vec![0usize; s.out_h * s.out_w];
-    y.fill(T::default());
-    for_each_tap(s, |out, pixel, _| {
-        counts[out] += 1;
-        for c in 0..channels {
-            y[out * channels + c] += read(x, pixel * channels + c, c);
-        }
-    });
-    for (i, y) in y.iter_mut().enumerate() {
-        *y = *y / T::of(counts[i / channels].max(1) as f64);
-    }
-}
-
-/// Backward of [`average_pool`]: `g: [out_h, out_w, c]` to `dx: [h, w, c]`; `sums` as [`finish_input_gradient`].
-pub fn average_pool_backward<T: Float>(s: &ConvShape, x: &Read<T>, g: &[T], dx: &mut [T], sums: &mut [T]) {
-    let channels = s.inputs;
-    let mut counts = vec![0usize; s.out_h * s.out_w];
-    for_each_tap(s, |out, _, _| counts[out] += 1);
-    dx.fill(T::default());
-    for_each_tap(s, |out, pixel, _| {
-        for c in 0..channels {
-            dx[pixel * channels + c] += g[out * channels + c] / T::of(counts[out] as f64);
-        }
-    });
-    finish_input_gradient(x, channels, dx, sums);
-}
-
-/// Max pooling of one image, over the pixels inside the image.
-pub fn max_pool<T: Float>(s: &ConvShape, x: &Read<T>, y: &mut [T]) {
-    let channels = s.inputs;
-    let mut seen = vec![false; s.out_h * s.out_w];
-    y.fill(T::default());
-    for_each_tap(s, |out, pixel, _| {
-        let first = !std::mem::replace(&mut seen[out], true);
-        for c in 0..channels {
-            let value = read(x, pixel * channels + c, c);
-            let best = &mut y[out * channels + c];
-            if first || *best < value {
-                *best = value;
-            }
-        }
-    });
-}
-
-/// Backward of [`max_pool`]: the gradient goes to the first of the largest values of a window.
-pub fn max_pool_backward<T: Float>(s: &ConvShape, x: &Read<T>, g: &[T], dx: &mut [T], sums: &mut [T]) {
-    let channels = s.inputs;
-    let mut best: Vec<Option<(T, usize)>> = vec![None; s.out_h * s.out_w * channels];
-    for_each_tap(s, |out, pixel, _| {
-        for c in 0..channels {
-            let value = read(x, pixel * channels + c, c);
-            let best = &mut best[out * channels + c];
-            if best.is_none_or(|(largest, _)| largest < value) {
-                *best = Some((value, pixel));
-            }
-        }
-    });
-    dx.fill(T::default());
-    for (i, winner) in best.into_iter().enumerate() {
-        if let Some((_, pixel)) = winner {
-            dx[pixel * channels + i % channels] += g[i];
-        }
     }
     finish_input_gradient(x, channels, dx, sums);
 }

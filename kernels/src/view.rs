@@ -8,14 +8,14 @@
 /// An activation of the form `min(max(v, slope * v), cap)`, which covers the identity and the ReLU family without a
 /// branch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Activation {
+pub struct Rectifier {
     /// Slope below zero: 0 for ReLU, 1 for the identity.
     pub slope: f32,
     /// Upper bound: 6 for ReLU6, infinity for none.
     pub cap: f32,
 }
 
-impl Activation {
+impl Rectifier {
     /// `v`
     pub const IDENTITY: Self = Self { slope: 1.0, cap: f32::INFINITY };
     /// `max(v, 0)`
@@ -41,7 +41,7 @@ pub struct Deferred<'a, T = f32> {
     /// `[c]`: what backward subtracts from `z` before it sums `du * (z - center)`; the mean, so that nothing cancels.
     pub center: &'a [T],
     /// Applied to `scale * z + shift`.
-    pub act: Activation,
+    pub act: Rectifier,
 }
 
 /// An activation `[.., c]` as a kernel reads it.
@@ -150,7 +150,7 @@ pub enum Epilogue<'a> {
         /// `[c]`
         bias: &'a [f32],
         /// The activation.
-        act: Activation,
+        act: Rectifier,
         /// As the output: what a residual block adds after the (linear) last convolution.
         residual: Option<&'a [f32]>,
     },

@@ -1,5 +1,6 @@
 //! Gradients as they travel back: by value, in the form that is cheapest for whoever reads them.
 
+use crate::Value;
 use engine::{Shape, Tensor, par};
 use kernels::{Grad, Level, elementwise};
 
@@ -34,6 +35,14 @@ pub enum Gradient {
 }
 
 impl Gradient {
+    /// Of an input that kernels read as `x`: they made `dx`, and its sums where `x` was deferred.
+    pub(crate) fn of_input(x: &Value, dx: Tensor, sums: Vec<f64>) -> Self {
+        match x {
+            Value::Plain(_) => Gradient::Plain(dx),
+            Value::Deferred(_) => Gradient::Deferred { sums, du: dx },
+        }
+    }
+
     /// The dimensions of the value that this is the gradient of.
     pub fn shape(&self) -> &Shape {
         match self {

@@ -2,7 +2,7 @@
 
 use engine::{Shape, Tensor};
 use kernels::norm::Moments;
-use kernels::{Activation, Deferred, Read};
+use kernels::{Deferred, Read, Rectifier};
 use std::sync::Arc;
 
 /// A normalised activation that is not stored: whoever reads it applies `act(scale * z + shift)` while loading.
@@ -17,7 +17,7 @@ pub struct DeferredTensor {
     /// `[c]`: subtracted from `z` in the sums of backward; the mean.
     pub center: Tensor,
     /// The activation.
-    pub act: Activation,
+    pub act: Rectifier,
 }
 
 /// A tensor, stored or deferred.

@@ -1,8 +1,10 @@
 //! What is measured: a kernel on a layer and a batch, with the work that it cannot avoid.
 
 use crate::Limits;
-use crate::shapes::{Kind, Shapes};
-use kernels::{ConvShape, Level};
+use crate::shapes::Shapes;
+use engine::Conv;
+use kernels::{ConvShape, Level, Rectifier, depthwise};
+use model::ConvKind;
 
 /// What a convolution computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub enum Pass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
     /// A convolution.
-    Conv(Kind, Pass),
+    Conv(ConvKind, Pass),
     /// The mean over all pixels, of a deferred activation.
     Pool,
     /// Its gradient.
@@ -36,21 +38,21 @@ impl Kernel {
     /// What names of cases begin with.
     pub fn name(self) -> &'static str {
         match self {
-            Kernel::Conv(Kind::Full, Pass::Forward) => "conv",
-            Kernel::Conv(Kind::Full, Pass::Inference) => "conv_infer",
-            Kernel::Conv(Kind::Full, Pass::Input) => "conv_dx",
-            Kernel::Conv(Kind::Full, Pass::Weights) => "conv_dw",
-            Kernel::Conv(Kind::Full, Pass::Backward) => "conv_backward",
-            Kernel::Conv(Kind::Depthwise, Pass::Forward) => "depthwise",
-            Kernel::Conv(Kind::Depthwise, Pass::Inference) => "depthwise_infer",
-            Kernel::Conv(Kind::Depthwise, Pass::Input) => "depthwise_dx",
-            Kernel::Conv(Kind::Depthwise, Pass::Weights) => "depthwise_dw",
-            Kernel::Conv(Kind::Depthwise, Pass::Backward) => "depthwise_backward",
-            Kernel::Conv(Kind::Pointwise, Pass::Forward) => "pointwise",
-            Kernel::Conv(Kind::Pointwise, Pass::Inference) => "pointwise_infer",
-            Kernel::Conv(Kind::Pointwise, Pass::Input) => "pointwise_dx",
-            Kernel::Conv(Kind::Pointwise, Pass::Weights) => "pointwise_dw",
-            Kernel::Conv(Kind::Pointwise, Pass::Backward) => "pointwise_backward",
+            Kernel::Conv(ConvKind::Full, Pass::Forward) => "conv",
+            Kernel::Conv(ConvKind::Full, Pass::Inference) => "conv_infer",
+            Kernel::Conv(ConvKind::Full, Pass::Input) => "conv_dx",
+            Kernel::Conv(ConvKind::Full, Pass::Weights) => "conv_dw",
+            Kernel::Conv(ConvKind::Full, Pass::Backward) => "conv_backward",
+            Kernel::Conv(ConvKind::Depthwise, Pass::Forward) => "depthwise",
+            Kernel::Conv(ConvKind::Depthwise, Pass::Inference) => "depthwise_infer",
+            Kernel::Conv(ConvKind::Depthwise, Pass::Input) => "depthwise_dx",
+            Kernel::Conv(ConvKind::Depthwise, Pass::Weights) => "depthwise_dw",
+            Kernel::Conv(ConvKind::Depthwise, Pass::Backward) => "depthwise_backward",
+            Kernel::Conv(ConvKind::Pointwise, Pass::Forward) => "pointwise",
+            Kernel::Conv(ConvKind::Pointwise, Pass::Inference) => "pointwise_infer",
+            Kernel::Conv(ConvKind::Pointwise, Pass::Input) => "pointwise_dx",
+            Kernel::Conv(ConvKind::Pointwise, Pass::Weights) => "pointwise_dw",
+            Kernel::Conv(ConvKind::Pointwise, Pass::Backward) => "pointwise_backward",
             Kernel::Pool => "global_average_pool",
             Kernel::PoolBackward => "global_average_pool_backward",
             Kernel::Adam => "adam",
@@ -63,8 +65,8 @@ impl Kernel {
 pub struct Case {
     /// The kernel.
     pub kernel: Kernel,
-    /// Of one image. The pool has its input as `h`, `w` and `inputs`, Adam all parameters as `inputs`.
-    pub shape: ConvShape,
+    /// Of one image. The pool has its input as pixels of `inputs`, Adam all parameters as `inputs`.
+    pub conv: Conv,
     /// Images; 1 for Adam.
     pub batch: usize,
     /// `v1_14x14x512_512`: input and outputs, with `_s2` for stride 2.
@@ -77,36 +79,42 @@ impl Case {
         let prefix = shapes.prefix;
         let mut cases = vec![];
         for layer in &shapes.layers {
-            let passes: &[Pass] = match layer.kind {
+            let conv = layer.conv;
+            let passes: &[Pass] = match conv.kind {
                 // The first layer's input wants no gradient.
-                Kind::Full => &[Pass::Forward, Pass::Inference, Pass::Weights],
+                ConvKind::Full => &[Pass::Forward, Pass::Inference, Pass::Weights],
                 // Its kernel makes the gradient of the weights whether or not that of the input is wanted.
-                Kind::Depthwise => &[Pass::Forward, Pass::Inference, Pass::Weights, Pass::Backward],
-                Kind::Pointwise => {
+                ConvKind::Depthwise => &[Pass::Forward, Pass::Inference, Pass::Weights, Pass::Backward],
+                ConvKind::Pointwise => {
                     &[Pass::Forward, Pass::Inference, Pass::Input, Pass::Weights, Pass::Backward]
                 }
             };
-            let shape = layer.shape;
-            let ConvShape { h, w, inputs, outputs, stride, .. } = shape;
+            let ConvShape { h, w, inputs, outputs, stride, .. } = conv.shape;
             let stride = if stride == 1 { String::new() } else { format!("_s{stride}") };
             let label = format!("{prefix}_{h}x{w}x{inputs}_{outputs}{stride}");
             for &pass in passes {
-                let kernel = Kernel::Conv(layer.kind, pass);
-                cases.push(Case { kernel, shape, batch, label: label.clone() });
+                let kernel = Kernel::Conv(conv.kind, pass);
+                // Inference has a pointwise kernel read what the depthwise one before it wrote spaced.
+                let infers = pass == Pass::Inference;
+                let reads = infers && conv.kind == ConvKind::Pointwise;
+                let writes = infers && conv.kind == ConvKind::Depthwise && depthwise::can_space(&conv.shape);
+                let conv = Conv { spaced: [reads, writes], ..conv };
+                cases.push(Case { kernel, conv, batch, label: label.clone() });
             }
         }
-        let Some(last) = shapes.layers.last().map(|layer| layer.shape) else { return cases };
+        let Some(last) = shapes.layers.last().map(|layer| layer.conv.shape) else { return cases };
         let (h, w, c) = (last.out_h, last.out_w, last.outputs);
-        let shape = flat(h, w, c);
+        let flat = |pixels, c| Conv::of_pixels(pixels, c, c, Rectifier::RELU6);
+        let conv = flat(h * w, c);
         for kernel in [Kernel::Pool, Kernel::PoolBackward] {
-            cases.push(Case { kernel, shape, batch, label: format!("{prefix}_{h}x{w}x{c}") });
+            cases.push(Case { kernel, conv, batch, label: format!("{prefix}_{h}x{w}x{c}") });
         }
         // Each convolution has its weights, gamma and beta.
-        let conv = |case: &Case| case.weights() + 2 * case.shape.outputs;
+        let of = |case: &Case| case.weights() + 2 * case.conv.shape.outputs;
         let forward = cases.iter().filter(|case| matches!(case.kernel, Kernel::Conv(_, Pass::Forward)));
-        let parameters = forward.zip(&shapes.layers).map(|(case, layer)| layer.count * conv(case)).sum();
-        let shape = flat(1, 1, parameters);
-        cases.push(Case { kernel: Kernel::Adam, shape, batch: 1, label: format!("{prefix}_{parameters}") });
+        let parameters = forward.zip(&shapes.layers).map(|(case, layer)| layer.count * of(case)).sum();
+        let conv = flat(1, parameters);
+        cases.push(Case { kernel: Kernel::Adam, conv, batch: 1, label: format!("{prefix}_{parameters}") });
         cases
     }
 
@@ -117,19 +125,14 @@ impl Case {
 
     /// Floats of the weights of a convolution.
     pub fn weights(&self) -> usize {
-        let ConvShape { inputs, outputs, kernel, .. } = self.shape;
-        match self.kernel {
-            Kernel::Conv(Kind::Depthwise, _) => kernel * kernel * inputs,
-            Kernel::Conv(..) => kernel * kernel * inputs * outputs,
-            _ => 0,
-        }
+        if matches!(self.kernel, Kernel::Conv(..)) { self.conv.weights() } else { 0 }
     }
 
     /// Floating-point operations, a multiply-add as two. None where memory is all that matters.
     pub fn flops(&self) -> Option<f64> {
         let Kernel::Conv(_, pass) = self.kernel else { return None };
         let products = if pass == Pass::Backward { 2 } else { 1 };
-        let pixels = self.batch * self.shape.out_h * self.shape.out_w;
+        let pixels = self.batch * self.conv.shape.out_h * self.conv.shape.out_w;
         Some(2.0 * (products * pixels * self.weights()) as f64)
     }
 
@@ -139,8 +142,8 @@ impl Case {
     fn norm_flops(&self) -> f64 {
         let Kernel::Conv(kind, pass) = self.kernel else { return 0.0 };
         // What the first layer reads is an image.
-        let x = if kind == Kind::Full { 0 } else { self.batch * self.shape.input_len() };
-        let y = self.batch * self.shape.output_len();
+        let x = if kind == ConvKind::Full { 0 } else { self.batch * self.conv.shape.input_len() };
+        let y = self.batch * self.conv.shape.output_len();
         let multiply_adds = match pass {
             Pass::Forward => x + y,
             Pass::Inference => 0,
@@ -159,8 +162,8 @@ impl Case {
 
     /// Those of the tensors that are read, and of those that are written.
     fn traffic(&self) -> [f64; 2] {
-        let x = self.batch * self.shape.input_len();
-        let y = self.batch * self.shape.output_len();
+        let x = self.batch * self.conv.shape.input_len();
+        let y = self.batch * self.conv.shape.output_len();
         let w = self.weights();
         let floats = match self.kernel {
             Kernel::Conv(_, Pass::Forward | Pass::Inference) => [x + w, y],
@@ -203,22 +206,6 @@ pub struct Least {
     pub bound: f64,
 }
 
-/// A shape that is only as many pixels of as many channels.
-fn flat(h: usize, w: usize, c: usize) -> ConvShape {
-    ConvShape {
-        h,
-        w,
-        inputs: c,
-        outputs: c,
-        kernel: 1,
-        stride: 1,
-        pad_top: 0,
-        pad_left: 0,
-        out_h: h,
-        out_w: w,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,7 +244,7 @@ mod tests {
         let cases = Case::all(&Shapes::named("mobilenet-v1").unwrap(), 1);
         let adam = cases.iter().find(|case| case.kernel == Kernel::Adam).unwrap();
         // Keras' 3,228,864 of three channels without the top have 21,888 running statistics.
-        assert_eq!(adam.shape.inputs, 3_228_864 - 21_888 - 2 * 9 * 32);
+        assert_eq!(adam.conv.shape.inputs, 3_228_864 - 21_888 - 2 * 9 * 32);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 //! Both get an easier task: plain inputs and plain outputs, without norms, moments and activations.
 
 use crate::case::{Case, Kernel, Pass};
-use crate::shapes::Kind;
 use crate::{ADAM, random};
-use engine::par;
+use engine::{Conv, par};
 use kernels::comparison::{self, Layout};
 use kernels::{Buffer, ConvShape, Grad, Read, scalar};
+use model::ConvKind;
 
 /// One image of a case through the loops of [`kernels::scalar`], on one thread.
 pub struct Naive {
@@ -22,23 +22,23 @@ pub struct Naive {
 impl Naive {
     /// Random data for one image.
     pub fn new(case: Case) -> Self {
-        let (x, y, w) = (case.shape.input_len(), case.shape.output_len(), case.weights());
+        let (x, y, w) = (case.conv.shape.input_len(), case.conv.shape.output_len(), case.weights());
         Self { case, x: random(x), y: random(y), dx: random(x), w: random(w), dw: random(w) }
     }
 
     /// Runs it once. Where both gradients come from one loop, the loop makes both.
     pub fn run(&mut self) {
-        let Self { case: Case { kernel, shape, .. }, x, y, dx, w, dw } = self;
+        let Self { case: Case { kernel, conv: Conv { shape, .. }, .. }, x, y, dx, w, dw } = self;
         let c = shape.inputs;
         match kernel {
             Kernel::Conv(kind, Pass::Forward | Pass::Inference) => match kind {
-                Kind::Depthwise => scalar::depthwise_forward(shape, &Read::Plain(x), w, y),
-                Kind::Full | Kind::Pointwise => scalar::conv_forward(shape, &Read::Plain(x), w, y),
+                ConvKind::Depthwise => scalar::depthwise_forward(shape, &Read::Plain(x), w, y),
+                ConvKind::Full | ConvKind::Pointwise => scalar::conv_forward(shape, &Read::Plain(x), w, y),
             },
             Kernel::Conv(kind, _) => {
                 let backward = match kind {
-                    Kind::Depthwise => scalar::depthwise_backward,
-                    Kind::Full | Kind::Pointwise => scalar::conv_backward,
+                    ConvKind::Depthwise => scalar::depthwise_backward,
+                    ConvKind::Full | ConvKind::Pointwise => scalar::conv_backward,
                 };
                 backward(shape, &Read::Plain(x), &Grad::Plain(y), w, dx, dw, &mut []);
             }
@@ -73,7 +73,7 @@ pub fn matrixmultiply(a: (&[f32], Layout), b: (&[f32], Layout), c: (&mut [f32], 
 /// A convolution as other libraries compute it: the window of every output laid out as a row (unless it is a pixel),
 /// then one matrix product, or one a channel for a depthwise convolution.
 pub struct Im2col {
-    kind: Kind,
+    kind: ConvKind,
     pass: Pass,
     shape: ConvShape,
     /// A pointwise convolution takes the batch as one image.
@@ -91,14 +91,14 @@ impl Im2col {
     /// Random data for `case`; none where it is no convolution.
     pub fn new(case: &Case) -> Option<Self> {
         let Kernel::Conv(kind, pass) = case.kernel else { return None };
-        let (mut shape, mut images) = (case.shape, case.batch);
-        if kind == Kind::Pointwise {
+        let (mut shape, mut images) = (case.conv.shape, case.batch);
+        if kind == ConvKind::Pointwise {
             (shape.h, shape.out_h) = (shape.h * images, shape.out_h * images);
             images = 1;
         }
         let (x, y, w) = (images * shape.input_len(), images * shape.output_len(), case.weights());
         let window = shape.kernel * shape.kernel * shape.inputs;
-        let windows = if kind == Kind::Pointwise { 0 } else { shape.out_h * shape.out_w * window };
+        let windows = if kind == ConvKind::Pointwise { 0 } else { shape.out_h * shape.out_w * window };
         let [x, y, dx, w, dw, windows] = [x, y, x, w, w, windows].map(random);
         Some(Self { kind, pass, shape, images, x, y, dx, w, dw, windows })
     }
@@ -130,7 +130,7 @@ impl Im2col {
     /// Products, and the layouts of windows, weights and outputs in each; product `i` begins `i` floats in.
     fn layouts(&self) -> (usize, [Layout; 3]) {
         let ConvShape { inputs, outputs: n, kernel, out_h, out_w, .. } = self.shape;
-        let groups = if self.kind == Kind::Depthwise { inputs } else { 1 };
+        let groups = if self.kind == ConvKind::Depthwise { inputs } else { 1 };
         let window = kernel * kernel * inputs;
         let (pixels, k) = (out_h * out_w, window / groups);
         let windows = Layout { rows: pixels, columns: k, row_stride: window, column_stride: groups };
@@ -142,7 +142,7 @@ impl Im2col {
     fn forward(&mut self, image: usize, product: Product) {
         let (groups, [windows, weights, outputs]) = self.layouts();
         let y = &mut self.y[image * self.shape.output_len()..][..self.shape.output_len()];
-        let from = if self.kind == Kind::Pointwise { &self.x } else { &self.windows };
+        let from = if self.kind == ConvKind::Pointwise { &self.x } else { &self.windows };
         for g in 0..groups {
             product((&from[g..], windows), (&self.w[g..], weights), (&mut y[g..], outputs));
         }
@@ -151,7 +151,7 @@ impl Im2col {
     fn weights(&mut self, image: usize, product: Product) {
         let (groups, [windows, weights, outputs]) = self.layouts();
         let dy = &self.y[image * self.shape.output_len()..][..self.shape.output_len()];
-        let from = if self.kind == Kind::Pointwise { &self.x } else { &self.windows };
+        let from = if self.kind == ConvKind::Pointwise { &self.x } else { &self.windows };
         for g in 0..groups {
             product((&from[g..], windows.transposed()), (&dy[g..], outputs), (&mut self.dw[g..], weights));
         }
@@ -160,18 +160,18 @@ impl Im2col {
     fn input(&mut self, image: usize, product: Product) {
         let (groups, [windows, weights, outputs]) = self.layouts();
         let dy = &self.y[image * self.shape.output_len()..][..self.shape.output_len()];
-        let to = if self.kind == Kind::Pointwise { &mut self.dx } else { &mut self.windows };
+        let to = if self.kind == ConvKind::Pointwise { &mut self.dx } else { &mut self.windows };
         for g in 0..groups {
             product((&dy[g..], outputs), (&self.w[g..], weights.transposed()), (&mut to[g..], windows));
         }
-        if self.kind != Kind::Pointwise {
+        if self.kind != ConvKind::Pointwise {
             self.add_up(image);
         }
     }
 
     /// Copies every window of an image; zeros outside it.
     fn lay_out(&mut self, image: usize) {
-        if self.kind == Kind::Pointwise {
+        if self.kind == ConvKind::Pointwise {
             return;
         }
         let (c, x) = (self.shape.inputs, &self.x[image * self.shape.input_len()..]);

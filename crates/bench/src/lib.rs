@@ -13,7 +13,7 @@ pub use case::{Case, Kernel, Least, Pass};
 pub use comparison::{Im2col, Naive, Product, matrixmultiply};
 pub use limits::Limits;
 pub use run::Run;
-pub use shapes::{Kind, Layer, Shapes};
+pub use shapes::{Layer, Shapes};
 pub use timing::{Seconds, measure};
 
 use engine::Rng;

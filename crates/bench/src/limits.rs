@@ -95,15 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_ordered_and_kept() {
+    fn limits_are_measured_once() {
         let mut measured = Limits::new();
-        let (portable, best) = (measured.peak(Level::Portable), measured.peak(Level::best()));
-        // Four lanes for sixteen or eight: a factor that no disturbance turns around.
-        assert!(Level::best() == Level::Portable || best > 1.5 * portable, "{best:e} and {portable:e}");
-        assert_eq!(measured.peak(Level::Portable), portable);
-        let cached = [measured.reading(64 << 10), measured.copying(64 << 10)];
-        assert!(cached.iter().all(|&rate| rate > 1e9), "{cached:?} bytes a second");
-        let rounded = [measured.reading(60 << 10), measured.copying(60 << 10)];
-        assert_eq!(rounded, cached, "sizes are rounded to powers of two");
+        let peak = measured.peak(Level::Portable);
+        assert!(peak > 0.0 && peak.is_finite(), "{peak}");
+        assert_eq!(measured.peak(Level::Portable), peak);
+        let of = |measured: &mut Limits, bytes| [measured.reading(bytes), measured.copying(bytes)];
+        let cached = of(&mut measured, 64 << 10);
+        assert!(cached.iter().all(|&rate| rate > 0.0 && rate.is_finite()), "{cached:?}");
+        assert_eq!(of(&mut measured, 60 << 10), cached, "sizes are rounded to powers of two");
     }
 }

@@ -3,11 +3,12 @@
 
 use crate::failure::Failure;
 use bench::{
-    Case, Im2col, Kernel, Kind, Least, Limits, Naive, Pass, Run, Seconds, Shapes, matrixmultiply, measure,
+    Case, Im2col, Kernel, Least, Limits, Naive, Pass, Run, Seconds, Shapes, matrixmultiply, measure,
 };
 use clap::builder::PossibleValuesParser;
 use engine::par;
 use kernels::Level;
+use model::ConvKind;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -137,7 +138,7 @@ fn others(case: &Case) -> [Option<f64>; 2] {
         let mut naive = Naive::new(image.clone());
         measure(BUDGET, || naive.run()).median() * scale
     });
-    let whole = matches!(case.kernel, Kernel::Conv(Kind::Pointwise, _));
+    let whole = matches!(case.kernel, Kernel::Conv(ConvKind::Pointwise, _));
     let product = Im2col::new(if whole { case } else { &image }).map(|mut product| {
         let seconds = measure(BUDGET, || product.run(&matrixmultiply)).median();
         if whole { seconds } else { seconds * scale }

@@ -37,9 +37,9 @@ impl Chain {
         assert!((1..=MAX_LAYERS).contains(&layers.len()), "a chain of {} layers", layers.len());
         for i in 1..layers.len() {
             let (before, after) = layers.split_at_mut(i);
-            before[i - 1].space(&mut after[0]);
+            before[i - 1].conv.space(&mut after[0].conv);
         }
-        let rows = layers[layers.len() - 1].shape.out_h;
+        let rows = layers[layers.len() - 1].conv.shape.out_h;
         let longest = (1..=rows).take_while(|&strip| working_memory(&layers, strip) <= BUDGET).last();
         let strip = longest.unwrap_or(1);
         let held = held(&layers, strip);
@@ -73,7 +73,7 @@ impl Chain {
     /// Rows of the output, and floats of one.
     pub fn rows(&self) -> (usize, usize) {
         let last = self.last();
-        (last.shape.out_h, last.row_len())
+        (last.conv.shape.out_h, last.row_len())
     }
 
     fn last(&self) -> &Layer {
@@ -149,7 +149,7 @@ pub(crate) fn is_heavy<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> bool 
 fn repeated<'a>(layers: impl DoubleEndedIterator<Item = &'a Layer>, tiles: usize) -> f64 {
     let (mut once, mut twice, mut rows) = (0.0, 0.0, None);
     for layer in layers.rev() {
-        let out_h = layer.shape.out_h;
+        let out_h = layer.conv.shape.out_h;
         let own = out_h.div_ceil(tiles);
         let needed = rows.unwrap_or(own).min(out_h);
         let cost = layer.multiply_adds() as f64 / out_h as f64;
@@ -164,7 +164,7 @@ fn repeated<'a>(layers: impl DoubleEndedIterator<Item = &'a Layer>, tiles: usize
 fn needs(layers: &[Layer], strip: usize) -> impl Iterator<Item = usize> {
     let pairs = layers.windows(2).rev();
     let before = pairs.scan(strip, |rows, pair| {
-        *rows = pair[1].seen(*rows).min(pair[0].shape.out_h);
+        *rows = pair[1].seen(*rows).min(pair[0].conv.shape.out_h);
         Some(*rows)
     });
     std::iter::once(strip).chain(before)

@@ -57,7 +57,7 @@ impl Op {
             &Op::Pool { level, .. } => pooling::global_average_pool(level, Read::Plain(x), y),
             Op::Pooled { level, width, parts } => {
                 for (part, y) in parts[first..].iter().zip(y.chunks_mut(*width)) {
-                    match part.shape.out_h {
+                    match part.conv.shape.out_h {
                         1 => part.rows(x, 0, 0..1, y, None),
                         pixels => scratch::with([pixels * y.len()], |[map]| {
                             part.rows(x, 0, 0..pixels, map, None);
@@ -75,7 +75,8 @@ impl Op {
             Op::Chain(chain) => chain.scratch(),
             Op::Pool { .. } => [0, 0],
             Op::Pooled { width, parts, .. } => {
-                let (pixels, inner) = (parts[0].shape.out_h, parts[0].scratch(parts[0].shape.out_h));
+                let (pixels, inner) =
+                    (parts[0].conv.shape.out_h, parts[0].scratch(parts[0].conv.shape.out_h));
                 [inner.max(pixels * width), inner]
             }
         }

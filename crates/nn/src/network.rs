@@ -6,10 +6,9 @@
 
 use crate::init::initial_values;
 use autograd::{Tape, Var, ops};
-use engine::{Rng, Tensor};
+use engine::{Conv, Rng, Tensor};
 use kernels::norm::Moments;
-use kernels::{Activation, ConvShape};
-use model::{Array, ConvKind, ConvLayer, Error, TensorSpec, Weights, layout};
+use model::{Array, ConvLayer, Error, TensorSpec, Weights, layout};
 use std::sync::Arc;
 
 /// One tensor of a network.
@@ -192,7 +191,8 @@ impl Network {
         for block in &self.spec.blocks {
             let input = x.clone();
             for (conv, layer) in block.convs.iter().zip(&mut layers) {
-                let z = convolve(tape, &x, &vars[layer.weight], conv);
+                let spec = Conv::new(conv, [x.shape()[1], x.shape()[2]]);
+                let z = ops::conv(tape, &x, &vars[layer.weight], spec);
                 x = match layer.norm {
                     Some([gamma, beta, mean, variance]) => {
                         let epsilon = conv.norm.as_ref().map_or(0.0, |norm| f64::from(norm.epsilon));
@@ -211,7 +211,7 @@ impl Network {
                         None => z,
                     },
                 };
-                x = ops::activation(tape, &x, to_kernel(conv.activation));
+                x = ops::activation(tape, &x, spec.activation);
             }
             if block.residual {
                 x = ops::add(tape, &x, &input);
@@ -248,29 +248,6 @@ impl Network {
     }
 }
 
-/// One convolution of the description on the tape.
-fn convolve(tape: &mut Tape, x: &Var, weights: &Var, conv: &ConvLayer) -> Var {
-    let [h, w] = [x.shape()[1], x.shape()[2]];
-    let [out_h, out_w] = conv.output_size([h, w]);
-    let shape = ConvShape {
-        h,
-        w,
-        inputs: conv.inputs,
-        outputs: conv.outputs,
-        kernel: conv.kernel,
-        stride: conv.stride,
-        pad_top: conv.pad(h).0,
-        pad_left: conv.pad(w).0,
-        out_h,
-        out_w,
-    };
-    match conv.kind {
-        ConvKind::Pointwise => ops::pointwise(tape, x, weights),
-        ConvKind::Depthwise => ops::depthwise(tape, x, weights, shape),
-        ConvKind::Full => ops::conv(tape, x, weights, shape),
-    }
-}
-
 /// The engine's shape of a stored tensor: `[o, 1, h, w]` to `[h * w, o]`, other convolutions to `[h * w * i, o]`,
 /// `[o, i]` to `[i, o]`.
 fn engine_shape(stored: &[usize]) -> Vec<usize> {
@@ -278,15 +255,5 @@ fn engine_shape(stored: &[usize]) -> Vec<usize> {
         [o, i, h, w] => vec![h * w * i, o],
         [o, i] => vec![i, o],
         _ => stored.to_vec(),
-    }
-}
-
-/// The description's activation as kernels know it.
-fn to_kernel(activation: model::Activation) -> Activation {
-    match activation {
-        model::Activation::Identity => Activation::IDENTITY,
-        model::Activation::Relu => Activation::RELU,
-        model::Activation::Relu6 => Activation::RELU6,
-        model::Activation::LeakyRelu(slope) => Activation::leaky_relu(slope),
     }
 }

@@ -3,12 +3,12 @@
 use super::materialise;
 use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
 use engine::Tensor;
-use kernels::{Activation, Level};
+use kernels::{Level, Rectifier};
 
 /// Applies `act` to `x: [.., c]`; the result is deferred.
-pub fn activation(tape: &mut Tape, x: &Var, act: Activation) -> Var {
+pub fn activation(tape: &mut Tape, x: &Var, act: Rectifier) -> Var {
     let x = match x.value() {
-        Value::Deferred(d) if d.act != Activation::IDENTITY => &materialise(tape, x),
+        Value::Deferred(d) if d.act != Rectifier::IDENTITY => &materialise(tape, x),
         _ => x,
     };
     let (value, stored) = match x.value() {
@@ -43,16 +43,16 @@ impl Op for ActivationOp {
 pub(super) mod check {
     use super::super::gradient_check::{Case, Source};
     use engine::Rng;
-    use kernels::{Activation, scalar};
+    use kernels::{Rectifier, scalar};
 
     pub fn cases() -> Vec<Case> {
         let mut rng = Rng::new(2);
         let mut cases = vec![];
         // The second activation of a chain cannot be deferred onto the first, which is then materialised.
         for (source, act) in [
-            (Source::Plain, Activation::leaky_relu(0.2)),
-            (Source::Deferred(Activation::IDENTITY), Activation::leaky_relu(0.2)),
-            (Source::Deferred(Activation::leaky_relu(0.1)), Activation::leaky_relu(0.2)),
+            (Source::Plain, Rectifier::leaky_relu(0.2)),
+            (Source::Deferred(Rectifier::IDENTITY), Rectifier::leaky_relu(0.2)),
+            (Source::Deferred(Rectifier::leaky_relu(0.1)), Rectifier::leaky_relu(0.2)),
         ] {
             cases.push(Case {
                 op: "activation",

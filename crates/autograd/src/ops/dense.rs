@@ -5,7 +5,7 @@ use crate::{Gradient, Op, Tape, Value, Var};
 
 use engine::Tensor;
 use kernels::pointwise_backward::pointwise_backward;
-use kernels::{Activation, Epilogue, Grad, Level, Packed, Read, pointwise as kernel};
+use kernels::{Epilogue, Grad, Level, Packed, Read, Rectifier, pointwise as kernel};
 
 /// `x: [n, inputs]`, `weights: [inputs, outputs]`, `bias: [outputs]`; the result is `[n, outputs]`.
 pub fn dense(tape: &mut Tape, x: &Var, weights: &Var, bias: &Var) -> Var {
@@ -17,7 +17,7 @@ pub fn dense(tape: &mut Tape, x: &Var, weights: &Var, bias: &Var) -> Var {
     packed.pack(w.data());
     let mut y = Tensor::recycled([x.shape().rows(), outputs]);
     let epilogue =
-        Epilogue::Activate { bias: bias.tensor().data(), act: Activation::IDENTITY, residual: None };
+        Epilogue::Activate { bias: bias.tensor().data(), act: Rectifier::IDENTITY, residual: None };
     kernel::pointwise(Read::Plain(x.tensor().data()), &packed, y.data_mut().into(), epilogue);
     let kept = x.tensor().clone();
     tape.record(&[&x, weights, bias], Value::Plain(y), || Dense { x: kept, weights: w })

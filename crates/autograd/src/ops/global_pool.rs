@@ -1,8 +1,7 @@
 //! Global average pooling: what a MobileNet's head reads.
 
-use super::partials;
 use crate::{Gradient, Op, Tape, Value, Var};
-use engine::{Tensor, par};
+use engine::{Tensor, merge_sums, par};
 use kernels::{Level, pooling};
 
 /// The mean over the pixels of each image: `x: [n, h, w, c]` to `[n, c]`.
@@ -46,7 +45,7 @@ impl Op for GlobalAveragePool {
                 sums,
             );
         });
-        vec![Some(partials::input_gradient(&self.x, dx, &sums))]
+        vec![Some(Gradient::of_input(&self.x, dx, merge_sums(sums.data(), channels)))]
     }
 }
 

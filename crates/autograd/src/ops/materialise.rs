@@ -1,9 +1,8 @@
 //! Stores a deferred value, for readers that have no loop to fold it into.
 
-use super::partials;
 use crate::gradient::whole_pixels;
 use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
-use engine::{Tensor, par};
+use engine::{Tensor, merge_sums, par};
 use kernels::{Level, elementwise};
 
 /// `x` as a stored value; itself, if it is one.
@@ -43,7 +42,7 @@ pub(super) fn mask(level: Level, x: &DeferredTensor, mut dx: Tensor) -> Gradient
         let z = &view.z[i * chunk..i * chunk + dx.len()];
         elementwise::mask(level, kernels::Deferred { z, ..view }, dx, sums);
     });
-    Gradient::Deferred { sums: partials::merge_sums(sums.data(), channels), du: dx }
+    Gradient::Deferred { sums: merge_sums(sums.data(), channels), du: dx }
 }
 
 #[cfg(test)]

@@ -5,44 +5,34 @@ mod add;
 mod conv;
 mod cross_entropy;
 mod dense;
-mod depthwise;
 mod dropout;
 mod global_pool;
 #[cfg(test)]
 mod gradient_check;
 mod materialise;
 mod norm;
-mod partials;
-mod pointwise;
-mod pool;
 
 pub use activation::activation;
 pub use add::add;
 pub use conv::conv;
 pub use cross_entropy::{Loss, cross_entropy};
 pub use dense::dense;
-pub use depthwise::depthwise;
 pub use dropout::dropout;
 pub use global_pool::global_average_pool;
 pub use materialise::materialise;
 pub use norm::{bias, frozen_norm, norm};
-pub use pointwise::pointwise;
-pub use pool::{Pooling, pool};
 
 /// The name of every op. The gradient check fails for a name without cases, the tape refuses an op without a name.
-pub const REGISTRY: [&str; 14] = [
+pub const REGISTRY: [&str; 11] = [
     "activation",
     "add",
     "bias",
     "conv",
     "cross_entropy",
     "dense",
-    "depthwise",
     "dropout",
     "frozen_norm",
     "global_average_pool",
     "materialise",
     "norm",
-    "pointwise",
-    "pool",
 ];

@@ -6,7 +6,7 @@
 use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
 use engine::Tensor;
 use kernels::norm::{BackwardCoefficients, Moments, backward_coefficients, forward_coefficients};
-use kernels::{Activation, Level, scalar};
+use kernels::{Level, Rectifier, scalar};
 use std::sync::Arc;
 
 /// Batch norm with the statistics of this batch (Ioffe and Szegedy 2015). `z: [.., c]`, `gamma` and `beta: [c]`.
@@ -50,7 +50,7 @@ pub fn bias(tape: &mut Tape, z: &Var, b: &Var) -> Var {
         scale: Tensor::full(channels, 1.0),
         shift: b.tensor().clone(),
         center: Tensor::zeros(channels),
-        act: Activation::IDENTITY,
+        act: Rectifier::IDENTITY,
     });
     tape.record(&[z, b], value, || Bias)
 }
@@ -71,7 +71,7 @@ fn deferred(
     let (gamma, beta) = (gamma.data(), beta.data());
     forward_coefficients(mean, variance, gamma, beta, epsilon, scale.data_mut(), shift.data_mut());
     let z = z.tensor().clone();
-    Value::Deferred(DeferredTensor { z, scale, shift, center, act: Activation::IDENTITY })
+    Value::Deferred(DeferredTensor { z, scale, shift, center, act: Rectifier::IDENTITY })
 }
 
 fn to_tensor(values: &[f64]) -> Tensor {

@@ -78,10 +78,10 @@ pub fn convolve(x: &[f64], weights: &[f64], conv: &ConvLayer, [h, w]: [usize; 2]
 fn normalise(z: &mut [f64], gamma: &[f64], beta: &[f64], epsilon: f64, activation: Activation) {
     let channels = gamma.len();
     let act = match activation {
-        Activation::Identity => kernels::Activation::IDENTITY,
-        Activation::Relu => kernels::Activation::RELU,
-        Activation::Relu6 => kernels::Activation::RELU6,
-        Activation::LeakyRelu(slope) => kernels::Activation::leaky_relu(slope),
+        Activation::Identity => kernels::Rectifier::IDENTITY,
+        Activation::Relu => kernels::Rectifier::RELU,
+        Activation::Relu6 => kernels::Rectifier::RELU6,
+        Activation::LeakyRelu(slope) => kernels::Rectifier::leaky_relu(slope),
     };
     let pixels = (z.len() / channels) as f64;
     for c in 0..channels {

@@ -2,12 +2,13 @@
 
 use crate::common::floats;
 use crate::square::square;
+use engine::cases::levels;
 use kernels::conv::conv;
 use kernels::depthwise::depthwise;
 use kernels::depthwise_backward::depthwise_backward;
 use kernels::pointwise::pointwise;
 use kernels::pointwise_backward::pointwise_backward;
-use kernels::{Activation, Buffer, ConvShape, Deferred, Epilogue, Grad, Level, Packed, Read, Write};
+use kernels::{Buffer, ConvShape, Deferred, Epilogue, Grad, Packed, Read, Rectifier, Write};
 
 /// Channels: whole cache lines, of which the last leaves half a register tile over, and not.
 const CHANNELS: [usize; 3] = [32, 48, 20];
@@ -29,12 +30,12 @@ fn same(len: usize, what: &str, mut run: impl FnMut(Write)) {
 /// A deferred activation of `c` channels: its channel vectors are parts of `vectors`.
 fn deferred<'a>(z: &'a [f32], vectors: &'a [f32], c: usize) -> Read<'a> {
     let [scale, shift, center] = [0, 1, 2].map(|i| &vectors[i * c..][..c]);
-    Read::Norm(Deferred { z, scale, shift, center, act: Activation::RELU6 })
+    Read::Norm(Deferred { z, scale, shift, center, act: Rectifier::RELU6 })
 }
 
 #[test]
 fn depthwise_rows() {
-    for (level, c) in Level::available().flat_map(|level| CHANNELS.map(|c| (level, c))) {
+    for (level, c) in levels().flat_map(|level| CHANNELS.map(|c| (level, c))) {
         for stride in [1, 2] {
             let shape = ConvShape { inputs: c, outputs: c, ..square(10, stride) };
             let ConvShape { h, out_h, .. } = shape;
@@ -56,7 +57,7 @@ fn depthwise_rows() {
 
 #[test]
 fn products() {
-    for (level, c) in Level::available().flat_map(|level| CHANNELS.map(|c| (level, c))) {
+    for (level, c) in levels().flat_map(|level| CHANNELS.map(|c| (level, c))) {
         // 600 is more than a block of the inner dimension: partial sums go through the output.
         for k in [24, 600] {
             let (m, what) = (37, format!("{} {k} and {c} channels", level.name()));
@@ -79,7 +80,7 @@ fn products() {
 
 #[test]
 fn the_first_layer() {
-    for (level, c) in Level::available().flat_map(|level| CHANNELS.map(|c| (level, c))) {
+    for (level, c) in levels().flat_map(|level| CHANNELS.map(|c| (level, c))) {
         let shape = ConvShape { inputs: 3, outputs: c, ..square(20, 2) };
         let x = floats(shape.input_len(), 1);
         let mut packed = Packed::new(level, 27, c);

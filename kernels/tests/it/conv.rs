@@ -1,20 +1,15 @@
 //! Windows: every padding, stride and size of the shared table, few and many channels.
 
-use crate::common::{ACTIVATIONS, shapes};
 use crate::spec::Case;
+use engine::cases::{levels, of_kind};
 use kernels::conv::{conv, tile_rows};
 use kernels::conv_backward::conv_backward;
 use kernels::{ConvShape, Level};
+use model::ConvKind;
 
 fn for_each_case(mut f: impl FnMut(Level, Case)) {
-    for level in Level::available() {
-        let l = level.lanes();
-        for (count, shape) in shapes(&[3, 5, 2, 1]).into_iter().enumerate() {
-            // Each shape meets one pair of channels and one activation; the table is long enough for all to meet.
-            let (inputs, outputs) = [(1, l), (3, 2 * l), (l, 3), (l + 1, l + 1), (2, 3 * l + 2)][count % 5];
-            let act = ACTIVATIONS[(count / 5) % ACTIVATIONS.len()];
-            f(level, Case::new(level, ConvShape { inputs, outputs, ..shape }, act));
-        }
+    for (level, case) in of_kind(ConvKind::Full) {
+        f(level, Case::new(level, case.conv.shape, case.reads));
     }
 }
 
@@ -43,7 +38,7 @@ fn backward_of_the_image() {
 
 #[test]
 fn the_first_layer_in_full() {
-    for level in Level::available() {
+    for level in levels() {
         for inputs in [1, 3] {
             let shape = ConvShape {
                 h: 128,

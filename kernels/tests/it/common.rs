@@ -1,6 +1,6 @@
-//! What the tests of windowed kernels share: reproducible data, views in f32 and f64, shapes, and poisoned outputs.
+//! What the tests of windowed kernels share: reproducible data, views in f32 and f64, and poisoned outputs.
 
-use kernels::{Activation, ConvShape, Deferred, Level, Read};
+use kernels::{Deferred, Read, Rectifier};
 
 /// Reproducible floats in `[-2, 2)`, different for each `salt`.
 pub fn floats(len: usize, salt: u32) -> Vec<f32> {
@@ -29,11 +29,11 @@ pub fn magnitudes(x: &[f64]) -> Vec<f64> {
 pub struct View {
     z: (Vec<f32>, Vec<f64>),
     vectors: [(Vec<f32>, Vec<f64>); 3],
-    act: Option<Activation>,
+    act: Option<Rectifier>,
 }
 
 impl View {
-    pub fn new(pixels: usize, channels: usize, act: Option<Activation>) -> Self {
+    pub fn new(pixels: usize, channels: usize, act: Option<Rectifier>) -> Self {
         let both = |x: Vec<f32>| {
             let x64 = wide(&x);
             (x, x64)
@@ -76,61 +76,6 @@ impl View {
         let center = &self.vectors[2].1;
         self.z.1.iter().enumerate().map(|(i, z)| (z - center[i % center.len()]).abs()).collect()
     }
-}
-
-/// Plain, and deferred with every kind of activation.
-pub const ACTIVATIONS: [Option<Activation>; 5] = [
-    None,
-    Some(Activation::IDENTITY),
-    Some(Activation::RELU),
-    Some(Activation::RELU6),
-    Some(Activation::leaky_relu(0.1)),
-];
-
-/// Channel counts around a vector.
-pub fn channel_counts(level: Level) -> [usize; 5] {
-    let l = level.lanes();
-    [1, l - 1, l, l + 1, 3 * l + 2]
-}
-
-/// Windows on small images: sizes 1, 2, 7 and 8, square and not, strides 1 to 3; padded as TensorFlow's SAME (less
-/// before than after), equally on both sides, not at all, and with more outputs below and right than the image has.
-pub fn shapes(kernels: &[usize]) -> Vec<ConvShape> {
-    let mut shapes = Vec::new();
-    for &kernel in kernels {
-        for (h, w) in [(1, 1), (2, 2), (7, 7), (8, 8), (7, 8), (8, 2), (1, 13)] {
-            for stride in [1, 2, 3] {
-                let same = |n: usize| {
-                    let out = n.div_ceil(stride);
-                    (((out - 1) * stride + kernel).saturating_sub(n) / 2, out)
-                };
-                let equal = |n: usize| {
-                    let pad = (kernel - 1) / 2;
-                    (pad, (n + 2 * pad).saturating_sub(kernel) / stride + 1)
-                };
-                let none = |n: usize| (0, n.saturating_sub(kernel) / stride + 1);
-                let more = |n: usize| (kernel - 1, (n + 2 * (kernel - 1)).div_ceil(stride));
-                for ((pad_top, out_h), (pad_left, out_w)) in
-                    [(same(h), same(w)), (equal(h), equal(w)), (none(h), none(w)), (more(h), more(w))]
-                {
-                    shapes.push(ConvShape {
-                        h,
-                        w,
-                        inputs: 1,
-                        outputs: 1,
-                        kernel,
-                        stride,
-                        pad_top,
-                        pad_left,
-                        out_h,
-                        out_w,
-                    });
-                }
-            }
-        }
-    }
-    shapes.dedup();
-    shapes
 }
 
 /// An output of NaNs with a guard behind it: what a kernel leaves unwritten or writes too far shows.

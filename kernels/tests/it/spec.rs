@@ -1,7 +1,7 @@
 //! One convolution with its data, and what forward and backward must make of it.
 
 use crate::common::{Guarded, View, assert_close, floats, magnitudes, wide};
-use kernels::{Activation, ConvShape, Epilogue, Grad, Level, Packed, Read, scalar};
+use kernels::{ConvShape, Epilogue, Grad, Level, Packed, Read, Rectifier, scalar};
 use std::ops::Range;
 
 pub struct Case {
@@ -14,7 +14,7 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn new(level: Level, shape: ConvShape, act: Option<Activation>) -> Self {
+    pub fn new(level: Level, shape: ConvShape, act: Option<Rectifier>) -> Self {
         let k = shape.kernel * shape.kernel * shape.inputs;
         let weights = floats(k * shape.outputs, 5);
         let mut packed = Packed::new(level, k, shape.outputs);
@@ -69,8 +69,7 @@ impl Case {
             }
             assert_close(moments, &expected, &terms, &format!("{what} moments"));
 
-            for (act, residual) in [(Activation::RELU6, None), (Activation::leaky_relu(0.1), Some(&residual))]
-            {
+            for (act, residual) in [(Rectifier::RELU6, None), (Rectifier::leaky_relu(0.1), Some(&residual))] {
                 let residual = residual.map(|residual| &residual[part.clone()]);
                 let y = run(Epilogue::Activate { bias: &bias, act, residual });
                 let expected: Vec<f64> = (0..z.len())

@@ -1,29 +1,19 @@
 //! Depthwise convolution at every level against the specification in f64.
 
-mod common;
-#[path = "common/square.rs"]
-mod square;
-
-use common::{ACTIVATIONS, Guarded, View, assert_close, channel_counts, floats, magnitudes, shapes, wide};
+use crate::common::{Guarded, View, assert_close, floats, magnitudes, wide};
+use crate::square::square;
+use engine::cases::{Case, levels, of_kind};
 use kernels::depthwise::{can_space, depthwise, depthwise_spaced, tile_rows};
 use kernels::depthwise_backward::{backward_tile_rows, depthwise_backward};
 use kernels::pointwise::spacing;
-use kernels::{Activation, Buffer, ConvShape, Epilogue, Grad, Level, Read, Write, scalar};
-use square::square;
+use kernels::{Buffer, ConvShape, Epilogue, Grad, Level, Read, Rectifier, Write, scalar};
+use model::ConvKind;
 
-/// Every shape, channel count and activation at a level; the activation changes from case to case.
 fn for_each_case(mut f: impl FnMut(Level, ConvShape, View, &str)) {
-    for level in Level::available() {
-        let mut case = 0;
-        for shape in shapes(&[3, 5, 2]) {
-            for c in channel_counts(level) {
-                let shape = ConvShape { inputs: c, outputs: c, ..shape };
-                let act = ACTIVATIONS[case % ACTIVATIONS.len()];
-                case += 1;
-                let what = format!("{} {shape:?} {act:?}", level.name());
-                f(level, shape, View::new(shape.h * shape.w, c, act), &what);
-            }
-        }
+    for (level, Case { conv, reads }) in of_kind(ConvKind::Depthwise) {
+        let shape = conv.shape;
+        let what = format!("{} {shape:?} {reads:?}", level.name());
+        f(level, shape, View::new(shape.h * shape.w, shape.inputs, reads), &what);
     }
 }
 
@@ -78,7 +68,7 @@ fn forward_and_its_epilogues() {
             }
             assert_close(moments, &expected, &terms, &format!("{what} moments"));
 
-            for (act, residual) in [(Activation::RELU6, None), (Activation::IDENTITY, Some(&residual))] {
+            for (act, residual) in [(Rectifier::RELU6, None), (Rectifier::IDENTITY, Some(&residual))] {
                 let residual = residual.map(|residual| &residual[part.clone()]);
                 let y = run(Epilogue::Activate { bias: &bias, act, residual });
                 let expected: Vec<f64> = (0..part.len())
@@ -204,7 +194,7 @@ fn backward_of_tiles_adds_up_to_the_image() {
 
 #[test]
 fn a_nan_reaches_everything_that_sees_it() {
-    for level in Level::available() {
+    for level in levels() {
         let c = level.lanes() + 1;
         let shape = ConvShape {
             h: 5,
@@ -222,7 +212,7 @@ fn a_nan_reaches_everything_that_sees_it() {
         x[(2 * 5 + 2) * c + 3] = f32::NAN;
         let (weights, bias) = (floats(9 * c, 2), floats(c, 3));
         let mut y = vec![0.0; shape.output_len()];
-        let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
+        let epilogue = Epilogue::Activate { bias: &bias, act: Rectifier::RELU6, residual: None };
         depthwise(level, &shape, Read::Plain(&x), &weights, 0..5, y.as_mut_slice().into(), epilogue);
         for (i, y) in y.iter().enumerate() {
             let (pixel, channel) = (i / c, i % c);
@@ -237,7 +227,7 @@ fn a_nan_reaches_everything_that_sees_it() {
 fn inference_on_plain_images() {
     for (stride, pad, level) in [(1, 1), (2, 0), (2, 1), (1, 2)]
         .into_iter()
-        .flat_map(|(stride, pad)| Level::available().map(move |level| (stride, pad, level)))
+        .flat_map(|(stride, pad)| levels().map(move |level| (stride, pad, level)))
     {
         let (h, w, c): (usize, usize, usize) = (9, 23, 2 * 128 + level.lanes() + 3);
         let (out_h, out_w) = (h.div_ceil(stride), w.div_ceil(stride));
@@ -259,13 +249,13 @@ fn inference_on_plain_images() {
         let terms = magnitudes(&wide(&x));
         scalar::depthwise_forward(&shape, &Read::Plain(&terms), &magnitudes(&wide(&weights)), &mut bound);
         for (i, (z, bound)) in z.iter_mut().zip(&mut bound).enumerate() {
-            *z = scalar::activate(Activation::RELU6, *z + f64::from(bias[i % c]));
+            *z = scalar::activate(Rectifier::RELU6, *z + f64::from(bias[i % c]));
             *bound += f64::from(bias[i % c].abs());
         }
 
         let run = |rows: std::ops::Range<usize>| {
             let mut y = Guarded::new(rows.len() * out_w * c);
-            let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
+            let epilogue = Epilogue::Activate { bias: &bias, act: Rectifier::RELU6, residual: None };
             depthwise(level, &shape, Read::Plain(&x), &weights, rows, y.out().into(), epilogue);
             y
         };
@@ -287,7 +277,7 @@ fn large_images_are_written_as_their_parts_are() {
     let shape = ConvShape { w: 33, out_w: 33, inputs: c, outputs: c, ..square(32, 1) };
     let row = shape.w * c;
     let (x, g, weights) = (floats(32 * row, 1), floats(32 * row, 2), floats(9 * c, 3));
-    for level in Level::available() {
+    for level in levels() {
         let run = |rows: std::ops::Range<usize>, [y, dx]: [Write; 2]| {
             depthwise(level, &shape, Read::Plain(&x), &weights, rows.clone(), y, Epilogue::None);
             let (x, g, dw) = (Read::Plain(&x), Grad::Plain(&g), &mut vec![0.0; 9 * c]);

@@ -1,44 +1,21 @@
 //! Pointwise: channel counts around a vector and row counts around a register tile, blocks, tails and tilings.
 
-use crate::common::{ACTIVATIONS, Guarded, channel_counts, floats};
+use crate::common::{Guarded, floats};
 use crate::spec::Case;
+use engine::Conv;
+use engine::cases::{levels, of_kind};
 use kernels::pointwise::{pointwise, pointwise_spaced, spacing, tile_rows};
 use kernels::pointwise_backward::{backward_tiles, pointwise_backward};
-use kernels::{Activation, ConvShape, Epilogue, Grad, Level, Packed, Read};
+use kernels::{ConvShape, Epilogue, Grad, Level, Packed, Read, Rectifier};
+use model::ConvKind;
 
 fn shape(m: usize, k: usize, n: usize) -> ConvShape {
-    ConvShape {
-        h: m,
-        w: 1,
-        inputs: k,
-        outputs: n,
-        kernel: 1,
-        stride: 1,
-        pad_top: 0,
-        pad_left: 0,
-        out_h: m,
-        out_w: 1,
-    }
+    Conv::of_pixels(m, k, n, Rectifier::IDENTITY).shape
 }
 
-/// Every level's cases; the activation changes from case to case.
 fn for_each_case(mut f: impl FnMut(Level, Case)) {
-    let mut count = 0;
-    for level in Level::available() {
-        // Rows of the register tile at this level and at the others.
-        for m in [1, 2, 5, 7, 8, 13, 15, 100] {
-            for k in channel_counts(level) {
-                for n in channel_counts(level) {
-                    f(level, Case::new(level, shape(m, k, n), ACTIVATIONS[count % ACTIVATIONS.len()]));
-                    count += 1;
-                }
-            }
-        }
-        // More than one block of rows, of columns and of k; pixels a multiple of 1 KiB apart.
-        for act in [None, Some(Activation::RELU6)] {
-            f(level, Case::new(level, shape(130, 600, 224), act));
-            f(level, Case::new(level, shape(430, 256, 48), act));
-        }
+    for (level, case) in of_kind(ConvKind::Pointwise) {
+        f(level, Case::new(level, case.conv.shape, case.reads));
     }
 }
 
@@ -117,8 +94,8 @@ fn a_gradient_that_is_begun_forgets_what_was_there() {
 
 #[test]
 fn the_gradient_of_the_input_needs_no_other() {
-    for level in Level::available() {
-        let case = Case::new(level, shape(20, 9, 17), Some(Activation::RELU));
+    for level in levels() {
+        let case = Case::new(level, shape(20, 9, 17), Some(Rectifier::RELU));
         let g = floats(20 * 17, 3);
         let g = kernels::Grad::Plain(&g);
         let (mut with, mut alone) = (Guarded::new(20 * 9), Guarded::new(20 * 9));
@@ -134,14 +111,14 @@ fn the_gradient_of_the_input_needs_no_other() {
 
 #[test]
 fn a_nan_reaches_its_row_and_no_other() {
-    for level in Level::available() {
+    for level in levels() {
         let (m, k, n) = (20, level.lanes() + 1, level.lanes() + 1);
         let mut x = floats(m * k, 1);
         x[7 * k + 3] = f32::NAN;
         let mut weights = Packed::new(level, k, n);
         weights.pack(&floats(k * n, 2));
         let (mut y, bias) = (vec![0.0; m * n], floats(n, 3));
-        let epilogue = Epilogue::Activate { bias: &bias, act: Activation::RELU6, residual: None };
+        let epilogue = Epilogue::Activate { bias: &bias, act: Rectifier::RELU6, residual: None };
         pointwise(Read::Plain(&x), &weights, y.as_mut_slice().into(), epilogue);
         for (i, y) in y.iter().enumerate() {
             assert_eq!(y.is_nan(), i / n == 7, "{} output {i}", level.name());
@@ -151,7 +128,7 @@ fn a_nan_reaches_its_row_and_no_other() {
 
 #[test]
 fn tiles_come_from_the_shape() {
-    for level in Level::available() {
+    for level in levels() {
         for (m, k, n) in [(1, 1024, 3), (49, 1024, 1024), (1568, 1024, 1024), (401_408, 32, 64), (100, 1, 1)]
         {
             let rows = tile_rows(level, m, k, n);

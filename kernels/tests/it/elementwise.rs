@@ -1,7 +1,8 @@
 //! Element-wise kernels and optimizer steps at every level against the specification in f64.
 
+use engine::cases::levels;
 use kernels::optimizer::{Adam, Sgd};
-use kernels::{Activation, Deferred, Grad, Level, Read, elementwise, scalar};
+use kernels::{Deferred, Grad, Level, Read, Rectifier, elementwise, scalar};
 
 /// Reproducible floats in `[-2, 2)`, different for each `salt`.
 fn floats(len: usize, salt: u32) -> Vec<f32> {
@@ -23,20 +24,20 @@ fn assert_close(found: &[f32], expected: &[f64], what: &str) {
 }
 
 /// Channel counts around a vector, and activations.
-fn cases(level: Level) -> impl Iterator<Item = (usize, Activation)> {
+fn cases(level: Level) -> impl Iterator<Item = (usize, Rectifier)> {
     let l = level.lanes();
     let activations = [
-        Activation::IDENTITY,
-        Activation::RELU,
-        Activation { slope: 0.0, cap: 1.0 },
-        Activation::leaky_relu(0.1),
+        Rectifier::IDENTITY,
+        Rectifier::RELU,
+        Rectifier { slope: 0.0, cap: 1.0 },
+        Rectifier::leaky_relu(0.1),
     ];
     [1, l - 1, l, l + 1, 3 * l + 2].into_iter().flat_map(move |c| activations.map(|act| (c, act)))
 }
 
 #[test]
 fn views_are_read_added_and_masked() {
-    for level in Level::available() {
+    for level in levels() {
         for (c, act) in cases(level) {
             let what = format!("{} c={c} {act:?}", level.name());
             let pixels = 5;
@@ -78,7 +79,7 @@ fn views_are_read_added_and_masked() {
 
 #[test]
 fn a_nan_survives_every_activation() {
-    for level in Level::available() {
+    for level in levels() {
         for (c, act) in cases(level) {
             let z = vec![f32::NAN; c];
             let ones = vec![1.0; c];
@@ -92,7 +93,7 @@ fn a_nan_survives_every_activation() {
 
 #[test]
 fn accumulate_and_multiply() {
-    for level in Level::available() {
+    for level in levels() {
         for n in [1, 7, 16, 50] {
             let (x, y) = (floats(n, 1), floats(n, 2));
             let mut sum = y.clone();
@@ -108,7 +109,7 @@ fn accumulate_and_multiply() {
 
 #[test]
 fn optimizers_follow_their_specification() {
-    for level in Level::available() {
+    for level in levels() {
         for n in [1, 7, 16, 50] {
             let mut weights = floats(n, 1);
             let mut weights64 = wide(&weights);

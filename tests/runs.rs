@@ -547,3 +547,77 @@ fn sentences_are_true_at_the_edges() {
     let card = text(folder.join("no-test/model-card.md"));
     assert!(card.contains("No epoch was finished") && !card.contains("opened"), "{card}");
 }
+
+#[test]
+fn a_run_is_repeated_from_its_settings() {
+    let folder = workspace();
+    let folder = folder.path();
+    train(folder, "data", "run", &["--max-steps", "3", "--no-augment", "--threads", "1"]).ok();
+    let repeat = |out: &str, more: &[&str]| {
+        let line = ["train", "--config", "run/config.toml", "--out", out];
+        vertebra(folder, &[&line[..], more].concat())
+    };
+    let weights = |run: &str| fs::read(folder.join(run).join("best.safetensors")).unwrap();
+    repeat("again", &[]).ok();
+    assert!(weights("again") == weights("run"), "the same settings, the same bytes");
+    // Options win, flags too.
+    for (out, option, line) in
+        [("other", "--seed=1", "seed = 1"), ("varied", "--no-augment=false", "augment = true")]
+    {
+        repeat(out, &[option]).ok();
+        assert!(text(folder.join(out).join("config.toml")).contains(line), "{out}");
+        assert!(weights(out) != weights("run"), "{out}");
+    }
+    // It is a new run, and one that is there is not overwritten.
+    vertebra(folder, &["train", "--config", "run"]).fails(1, &["holds a run already", "another --out"]);
+    repeat("run", &["--resume"]).fails(2, &["--config", "--resume"]);
+    // What moved together with its settings is found; what did not is asked for.
+    fs::create_dir(folder.join("new")).unwrap();
+    for name in ["run", "data"] {
+        fs::rename(folder.join(name), folder.join("new").join(name)).unwrap();
+    }
+    vertebra(folder, &["train", "--config", "new/run", "--out", "moved"]).ok();
+    assert!(weights("moved") == weights("again"));
+    fs::rename(folder.join("new/data"), folder.join("data-2")).unwrap();
+    let lost = ["train", "--config", "new/run", "--out", "found"];
+    vertebra(folder, &lost).fails(1, &["config.toml: the data of this run were in", "train NEW-PLACE"]);
+    vertebra(folder, &[&lost[..], &["data-2"]].concat()).ok();
+    assert!(weights("found") == weights("again"));
+}
+
+#[test]
+fn settings_in_a_file_are_checked_and_named() {
+    let folder = workspace();
+    let folder = folder.path();
+    let with = |settings: &str, more: &[&str]| {
+        fs::write(folder.join("mine.toml"), settings).unwrap();
+        vertebra(folder, &[&["train", "--config", "mine.toml", "--out", "run"][..], more].concat())
+    };
+    for (settings, words) in [
+        ("lr = -1.0", "mine.toml: lr: expected a finite number above 0, found -1"),
+        ("batch_size = 0", "mine.toml: batch_size: expected 1 to 4096 images, found 0"),
+        ("threads = 100000", "mine.toml: threads: expected at most 1024, found 100000"),
+        ("width = 0.0", "mine.toml: width: expected above 0"),
+        ("max_unreadable = 0.5", "mine.toml: max_unreadable: expected --skip-unreadable beside it"),
+        ("learning_rate = 1", "unknown field `learning_rate`"),
+        ("seed = -1", "seed = -1"),
+        ("epochs = 1\nlr = \"fast\"", "lr = \"fast\""),
+        ("optimizer = \"rms\"", "expected one of `adam`, `adamw`, `sgd`"),
+        ("group_by = \"a*|b\"", "found \"b\""),
+        ("lr = ", "mine.toml: not a run's settings"),
+        ("[train]\nlr = 1", "unknown field `train`"),
+    ] {
+        with(&format!("{settings}\n"), &["data"]).fails(1, &["mine.toml: ", words]);
+        assert!(!folder.join("run").exists(), "{settings}");
+    }
+    // Who typed it is told so, not the file.
+    with("lr = -1.0", &["data", "--lr", "0"]).fails(2, &["--lr: expected a finite number above 0, found 0"]);
+    vertebra(folder, &["train", "--config", "none.toml"]).fails(1, &["none.toml: "]);
+    // Some of the settings, and data beside the file.
+    fs::create_dir(folder.join("sub")).unwrap();
+    let some = "data = \"../data\"\nmax_steps = 1\nwidth = 0.25\nimage_size = 32\nbatch_size = 2\n";
+    fs::write(folder.join("sub/some.toml"), some).unwrap();
+    vertebra(folder, &["train", "--config", "sub/some.toml", "--out", "run"]).ok();
+    let settings = text(folder.join("run/config.toml"));
+    assert!(settings.contains("batch_size = 2") && settings.contains("epochs = 30"), "{settings}");
+}

@@ -10,8 +10,8 @@ use crate::labelled::{Labelled, announce};
 use crate::outputs::{Force, Kind, Output, is_of};
 use crate::progress::Counter;
 use crate::shell::{program, quote};
-use audit::{Audit, Quick, Stage};
-use data::Dataset;
+use audit::{Audit, Quick, Stage, Unit};
+use data::{Dataset, GroupBy};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct Args {
     /// What belongs together: a column, a pattern of the file name such as 'person*_', or
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
-    group_by: Option<String>,
+    group_by: Option<GroupBy>,
     /// The positive class (two classes) [default: the one whose name is no negation]
     #[arg(long, value_name = "CLASS")]
     positive: Option<String>,
@@ -47,8 +47,8 @@ pub struct Args {
     write_groups: Option<PathBuf>,
     /// What --write-groups makes groups of: series of look-alikes (copies, slices of one volume,
     /// views of one patient), which are coarser, or sources (copies of one picture)
-    #[arg(long, value_enum, requires = "write_groups", default_value_t = By::Series)]
-    by: By,
+    #[arg(long, value_enum, requires = "write_groups", default_value_t = Unit::Series)]
+    by: Unit,
     #[command(flatten)]
     force: Force,
     /// End with status 1 if the given split leaks, or if series of look-alikes cross it
@@ -59,17 +59,11 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum By {
-    Series,
-    Source,
-}
-
 pub fn run(args: Args) -> Result<(), Failure> {
     let mut dataset = Dataset::open_with_missing(&args.data)?;
     announce(&dataset);
     if let Some(by) = &args.group_by {
-        grouping::group_by(&mut dataset, "--group-by", by, true)?;
+        grouping::group_by(&mut dataset, by, true)?;
     }
     let is_read = |path: &Path| is_of(&dataset, path);
     let Args { html, write_groups, force: Force { force }, .. } = &args;
@@ -83,7 +77,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(name) => predict::name_positive(&dataset.classes, name)?,
         None => eval::Positive::of_names(&dataset.classes),
     };
-    let found = with_progress(&dataset, args.group_by.as_deref(), positive)?;
+    let found = with_progress(&dataset, args.group_by.as_ref(), positive)?;
     if let Some((path, output)) = args.html.as_ref().zip(html) {
         model::write_atomic(path, |file| file.write_all(html::page(&found).as_bytes()))?;
         output.written();
@@ -93,20 +87,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
             "--write-groups: nothing written, for the search was stopped and copies may be missing from the groups",
         );
     } else if let Some((path, output)) = args.write_groups.as_ref().zip(write_groups) {
-        let unit = match args.by {
-            By::Series => audit::Unit::Series,
-            By::Source => audit::Unit::Source,
-        };
-        let grouped = audit::regroup(&dataset, [&found.source_of, &found.series_of], unit);
+        let grouped = audit::regroup(&dataset, [&found.source_of, &found.series_of], args.by);
         data::write_manifest(path, &grouped)?;
         output.written();
         let groups = grouped.samples.iter().filter_map(|sample| sample.group.as_ref());
         let groups = groups.collect::<std::collections::BTreeSet<_>>().len();
         match args.by {
-            By::Series => note(format_args!(
+            Unit::Series => note(format_args!(
                 "{groups} groups of look-alikes; --by source makes smaller ones, of copies alone"
             )),
-            By::Source => {
+            Unit::Source => {
                 note(format_args!("{groups} groups of copies; --by series keeps look-alikes together too"))
             }
         }
@@ -132,7 +122,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if found.stopped {
         return Err(Failure::Stopped);
     }
-    let (group_by, written) = (args.group_by.as_deref(), args.write_groups.as_deref());
+    let (group_by, written) = (args.group_by.as_ref(), args.write_groups.as_deref());
     next::next(&found, &next::Asked { data: &args.data, group_by, written }).iter().for_each(note);
     if unreadable > 0 || fails { Err(Failure::Reported) } else { Ok(()) }
 }
@@ -143,7 +133,7 @@ pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
     let found = audit::quick(dataset);
     drop(counter);
     warn(dataset, &found);
-    let written = model::write_atomic(run.join("audit.json"), |file| {
+    let written = model::write_atomic(train::RunFolder(run).audit(), |file| {
         serde_json::to_writer_pretty(&mut *file, &found)?;
         writeln!(file)
     });
@@ -192,7 +182,7 @@ pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
     if !labelled.is_training_data
         && let Ok(config) = train::Config::of_run(model)
     {
-        match train::open_data(&config.data, config.group_by.as_deref(), config.seed) {
+        match train::open_data(&config.data, config.group_by.as_ref(), config.seed) {
             Ok((training, _)) => found.compare(&labelled.dataset, &training),
             Err(error) => note(format_args!(
                 "whether the model was trained with some of these files is not known, because its data cannot be \
@@ -205,7 +195,7 @@ pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
 
 fn with_progress(
     dataset: &Dataset,
-    group_by: Option<&str>,
+    group_by: Option<&GroupBy>,
     positive: eval::Positive,
 ) -> Result<Audit, data::Error> {
     let counter = Counter::new(dataset.samples.len());

@@ -2,7 +2,6 @@
 
 use crate::audit::beside;
 use crate::failure::{Failure, note};
-use crate::heatmaps::MethodArg;
 use crate::labelled::{DataArgs, Labelled, unreadable};
 use crate::localise::{Localised, localise};
 use crate::outputs::{self, Force, Kind};
@@ -68,9 +67,9 @@ pub struct Args {
     /// Score heatmaps against the boxes of a CSV table with columns path,x0,y0,x1,y1, such as the phantom's truth.csv
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// How heatmaps are made, for --truth
+    /// How heatmaps are made, for --truth: by what the logit loses where a part is hidden, or as class activation maps (cam)
     #[arg(long, value_name = "METHOD", default_value = "occlusion")]
-    heatmap_method: MethodArg,
+    heatmap_method: heatmap::Method,
     /// Write a CSV table with a line an image
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
@@ -157,7 +156,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let localisation = match &args.truth {
         Some(truth) => {
-            Some(localise(&model, &labelled, &evaluation, &predictions, truth, args.heatmap_method.into())?)
+            Some(localise(&model, &labelled, &evaluation, &predictions, truth, args.heatmap_method)?)
         }
         None => None,
     };

@@ -1,16 +1,14 @@
 //! `--group-by`: what belongs together, from a column, DICOM files or names, and what of it is only assumed.
 
 use crate::failure::{Failure, note};
-use data::Dataset;
+use data::{Dataset, GroupBy};
 use std::collections::BTreeSet;
 
-/// Groups `dataset` by the column or pattern `by`, which `option` gave, and says which images stand alone. `tolerant`: a
-/// file that cannot be read stands alone too.
-pub fn group_by(dataset: &mut Dataset, option: &str, by: &str, tolerant: bool) -> Result<(), Failure> {
-    let by = by.parse().map_err(|reason| Failure::usage(format_args!("{option}: {reason}")))?;
+/// Groups `dataset`, and says which images stand alone. `tolerant`: a file that cannot be read stands alone too.
+pub fn group_by(dataset: &mut Dataset, by: &GroupBy, tolerant: bool) -> Result<(), Failure> {
     match tolerant {
-        true => dataset.group_readable_by(&by)?,
-        false => dataset.group_by(&by)?,
+        true => dataset.group_readable_by(by)?,
+        false => dataset.group_by(by)?,
     }
     say_alone(dataset);
     Ok(())

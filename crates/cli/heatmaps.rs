@@ -83,22 +83,3 @@ fn shown_class(positive: Option<usize>, metadata: &Metadata, row: &[f64]) -> usi
         None => predicted_class(metadata, row),
     }
 }
-
-/// How heatmaps are made, as it is typed.
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-pub enum MethodArg {
-    /// What the logit loses when a part of the image is hidden
-    #[default]
-    Occlusion,
-    /// Class activation map
-    Cam,
-}
-
-impl From<MethodArg> for Method {
-    fn from(method: MethodArg) -> Self {
-        match method {
-            MethodArg::Occlusion => Self::Occlusion,
-            MethodArg::Cam => Self::Cam,
-        }
-    }
-}

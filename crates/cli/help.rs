@@ -3,7 +3,7 @@
 //!
 //! Invariant: no line is longer than [`COLUMNS`], unless a single word is.
 
-use clap::Command;
+use clap::{Arg, Command};
 
 /// What every terminal has.
 pub const COLUMNS: usize = 80;
@@ -17,8 +17,21 @@ pub fn fitted(command: Command) -> Command {
         Some(text) => command.after_help(text),
         None => command,
     };
+    let command = command.mut_args(with_values);
     let names: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, fitted))
+}
+
+/// What an option may be in a line of its help, as clap does it where values have no descriptions of their own: those of the
+/// library are for its readers.
+fn with_values(arg: Arg) -> Arg {
+    let values = arg.get_possible_values();
+    if values.iter().all(|value| value.get_help().is_none()) {
+        return arg;
+    }
+    let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+    let help = arg.get_help().cloned().unwrap_or_default();
+    arg.help(format!("{help} [possible values: {}]", names.join(", "))).hide_possible_values(true)
 }
 
 /// Paragraphs are filled anew; an indented line is an example: a command, and after two spaces or more what it does.

@@ -3,7 +3,6 @@
 use crate::failure::{Failure, note};
 use crate::outputs::{Force, Kind, Output, is_same};
 use crate::shell::{program, quote};
-use clap::ValueEnum;
 use model::{
     Activation, Colours, ForeignFile, ImportOptions, Imported, Naming, Origin, Padding, Preprocessing,
 };
@@ -39,7 +38,7 @@ pub struct Args {
     out: PathBuf,
     /// Whose conventions hold [default: those of the program whose names the tensors have]
     #[arg(long)]
-    naming: Option<NamingArg>,
+    naming: Option<Naming>,
     /// File with the name of a class on each line [default: class 0, class 1, ...]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -48,7 +47,7 @@ pub struct Args {
     positive: Option<String>,
     /// Zeros around 3x3 convolutions: TensorFlow's SAME, or PyTorch's symmetric padding [default: the naming's]
     #[arg(long)]
-    padding: Option<PaddingArg>,
+    padding: Option<Padding>,
     /// Epsilon of the batch norms [default: the naming's]
     #[arg(long)]
     epsilon: Option<f32>,
@@ -63,32 +62,13 @@ pub struct Args {
     image_size: Option<usize>,
     /// Order in which the network takes colours [default: rgb]
     #[arg(long)]
-    colours: Option<ColoursArg>,
+    colours: Option<Colours>,
     /// Of several networks in the file, the one under this name [default: a
     /// moving average, else the weights]
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
     #[command(flatten)]
     force: Force,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum ColoursArg {
-    Rgb,
-    Bgr,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum NamingArg {
-    Tf,
-    Torchvision,
-    Keras,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum PaddingArg {
-    Same,
-    Symmetric,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -100,21 +80,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let mut repeated = vec![];
     let classes = args.labels.as_deref().map(|path| labels(path, &mut repeated)).transpose()?;
     let options = ImportOptions {
-        naming: args.naming.map(|naming| match naming {
-            NamingArg::Tf => Naming::Tf,
-            NamingArg::Torchvision => Naming::Torchvision,
-            NamingArg::Keras => Naming::Keras,
-        }),
-        padding: args.padding.map(|padding| match padding {
-            PaddingArg::Same => Padding::Same,
-            PaddingArg::Symmetric => Padding::Symmetric,
-        }),
+        naming: args.naming,
+        padding: args.padding,
         told,
         hints,
-        colours: args.colours.map(|colours| match colours {
-            ColoursArg::Rgb => Colours::Rgb,
-            ColoursArg::Bgr => Colours::Bgr,
-        }),
+        colours: args.colours,
         image_size: args.image_size.map(|side| [side; 2]),
         classes,
         epsilon: args.epsilon,
@@ -176,8 +146,7 @@ fn summary(args: &Args, imported: &Imported, done: &str) -> Result<(), Failure> 
     let (scale, offset) = (&prep.scale, &prep.offset);
     writeln!(out, "{}   --preprocessing: x * {scale:?} + {offset:?}", word(imported.preprocessing))?;
     if arch.channels == 3 {
-        let order =
-            if args.colours.is_some_and(|order| matches!(order, ColoursArg::Bgr)) { "bgr" } else { "rgb" };
+        let order = if args.colours == Some(Colours::Bgr) { "bgr" } else { "rgb" };
         writeln!(out, "{}   --colours {order}", word(imported.colours))?;
     }
     let names = &model.metadata.classes;

@@ -2,9 +2,10 @@
 
 use crate::failure::{Failure, note};
 use crate::grouping::say_alone;
+use crate::predict::probability;
 use crate::progress::Counter;
 use crate::shell;
-use data::{Dataset, Likeness, Split};
+use data::{Dataset, GroupBy, Likeness, Split};
 use model::Metadata;
 use std::path::PathBuf;
 use train::check_classes;
@@ -20,13 +21,13 @@ pub struct DataArgs {
     /// What is not independent, if it is not what the model was trained with: a column, a pattern of the file name such as 'person*_', or
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
-    group_by: Option<String>,
+    group_by: Option<GroupBy>,
     /// Leave out images that cannot be read: counted and named
     #[arg(long)]
     skip_unreadable: bool,
-    /// With --skip-unreadable: the share that may be left out [default: 0.01]
-    #[arg(long, value_name = "SHARE", requires = "skip_unreadable")]
-    max_unreadable: Option<f64>,
+    /// With --skip-unreadable: the share that may be left out
+    #[arg(long, value_name = "SHARE", requires = "skip_unreadable", default_value_t = train::MAX_UNREADABLE, value_parser = probability)]
+    max_unreadable: f64,
 }
 
 /// The images that an evaluation looks at.
@@ -51,11 +52,6 @@ impl DataArgs {
                 name.parse::<Split>().map_err(|reason| Failure::usage(format_args!("--split: {reason}")))?,
             ),
         };
-        let most = self.max_unreadable.unwrap_or(train::MAX_UNREADABLE);
-        if !(0.0..=1.0).contains(&most) {
-            let expected = "--max-unreadable: expected a share from 0 to 1";
-            return Err(Failure::Usage(format!("{expected}, found {most}")));
-        }
         let (mut dataset, is_training_data) = self.dataset(metadata)?;
         let whole = split.is_none() || dataset.samples.iter().all(|sample| sample.split.is_none());
         let chosen = |dataset: &Dataset| match split {
@@ -67,7 +63,9 @@ impl DataArgs {
         check_classes(&metadata.classes, &part, &dataset)?;
         if self.skip_unreadable {
             let counter = Counter::new(part.len());
-            dataset.leave_out_unreadable(&part, most, &mut |done| counter.show(done, "images checked"))?;
+            dataset.leave_out_unreadable(&part, self.max_unreadable, &mut |done| {
+                counter.show(done, "images checked")
+            })?;
             part = chosen(&dataset);
         }
         announce(&dataset);
@@ -88,12 +86,12 @@ impl DataArgs {
     fn dataset(&self, metadata: &Metadata) -> Result<(Dataset, bool), Failure> {
         let provenance = &metadata.provenance;
         let trained_by = provenance.config.get("group_by").and_then(|by| by.as_str());
-        let mut plain =
-            train::grouped(&self.data, None, self.skip_unreadable).map_err(Failure::of_settings)?;
-        let wanted = self.group_by.as_deref();
+        let mut plain = train::grouped(&self.data, None, self.skip_unreadable)?;
+        let wanted = self.group_by.as_ref();
         // The splits of training follow from its groups; what is independent here may be asked for otherwise.
         let mut drawn = plain.clone();
-        let fits = trained_by.map_or(Ok(()), |by| self.regroup(&mut drawn, by));
+        let fits =
+            trained_by.map_or(Ok(()), |by| self.regroup(&mut drawn, &by.parse().map_err(Failure::Failed)?));
         match (wanted, trained_by, &fits) {
             (Some(by), ..) => self.regroup(&mut plain, by)?,
             (None, Some(by), Ok(())) => {
@@ -127,11 +125,10 @@ impl DataArgs {
         Ok((plain, false))
     }
 
-    fn regroup(&self, dataset: &mut Dataset, by: &str) -> Result<(), Failure> {
-        let by = by.parse().map_err(|reason| Failure::usage(format_args!("--group-by: {reason}")))?;
+    fn regroup(&self, dataset: &mut Dataset, by: &GroupBy) -> Result<(), Failure> {
         match self.skip_unreadable {
-            true => Ok(dataset.group_readable_by(&by)?),
-            false => Ok(dataset.group_by(&by)?),
+            true => Ok(dataset.group_readable_by(by)?),
+            false => Ok(dataset.group_by(by)?),
         }
     }
 }

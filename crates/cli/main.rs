@@ -28,6 +28,7 @@ mod shell;
 mod split;
 mod train;
 
+use ::train::MAX_THREADS;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use failure::{Failure, note};
 use kernels::Level;
@@ -75,16 +76,15 @@ enum Command {
     Selftest(selftest::Args),
 }
 
-/// More threads than any machine that this runs on has cores.
-const MAX_THREADS: usize = 1024;
-
 fn run(cli: Cli) -> Result<(), Failure> {
     Level::from_env().map_err(Failure::Usage)?;
     let threads = cli.threads;
     if let Some(found) = threads.filter(|&threads| threads > MAX_THREADS) {
         return Err(Failure::Usage(format!("--threads: expected at most {MAX_THREADS}, found {found}")));
     }
-    engine::par::set_threads(threads.unwrap_or(0));
+    if !matches!(cli.command, Command::Train(_)) {
+        engine::par::set_threads(threads.unwrap_or(0));
+    }
     match cli.command {
         Command::Train(args) => train::run(*args, threads),
         Command::Evaluate(args) => evaluate::run(*args),

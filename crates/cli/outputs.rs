@@ -150,7 +150,7 @@ fn has_header(path: &Path) -> Option<bool> {
 
 /// A trained model in its run folder is a run's, whatever else it is.
 fn is_of_run(path: &Path) -> bool {
-    path.parent().is_some_and(|folder| folder.join("config.toml").is_file())
+    path.parent().is_some_and(|folder| train::RunFolder(folder).config().is_file())
 }
 
 fn head(path: &Path, bytes: u64) -> Option<Vec<u8>> {

@@ -5,11 +5,12 @@
 //! and a batch does not wait for paths that were not named yet.
 
 use crate::failure::{Failure, note};
-use crate::heatmaps::{Heatmaps, MethodArg};
+use crate::heatmaps::Heatmaps;
 use crate::progress::Counter;
 use clap::ValueEnum;
 use data::{Input, Passed, Remarks, Stream};
 use engine::par;
+use heatmap::Method;
 use model::{Metadata, Model, Picture, Preprocessing, preprocess};
 use predict::{Classifier, Decision, predicted_class};
 use serde_json::{Map, Value, json};
@@ -61,9 +62,9 @@ pub struct Args {
     /// Write an overlay of where the class is seen for every image, as PNG
     #[arg(long, value_name = "DIR")]
     heatmap: Option<PathBuf>,
-    /// How heatmaps are made
+    /// How heatmaps are made: by what the logit loses where a part is hidden, or as class activation maps (cam)
     #[arg(long, value_name = "METHOD", default_value = "occlusion")]
-    heatmap_method: MethodArg,
+    heatmap_method: Method,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -96,7 +97,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let positive = decision.as_ref().map(|decision| decision.positive.class);
     let mut heatmaps = args
         .heatmap
-        .map(|folder| Heatmaps::new(folder, &model, args.heatmap_method.into(), positive))
+        .map(|folder| Heatmaps::new(folder, &model, args.heatmap_method, positive))
         .transpose()?;
     let prep = model.metadata.preprocessing.clone();
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
@@ -152,12 +153,13 @@ fn decode(input: Input, prep: &Preprocessing, remarks: &Remarks) -> Decoded {
 
 /// The picture of an input and what was said of it, or why there is none.
 fn picture(input: &Input) -> Result<(Picture, Vec<String>), String> {
-    let (path, read) = match input {
-        Input::File(path) => (path, data::decode_noted(path)),
-        Input::Bytes(name, bytes) => (name, data::decode_bytes_noted(&name.display().to_string(), bytes)),
+    let read = match input {
+        Input::File(path) => data::decode_noted(path),
+        Input::Bytes(name, bytes) => data::decode_bytes_noted(&name.display().to_string(), bytes),
         Input::Failed(_, reason) => return Err(reason.clone()),
     };
-    read.map_err(|error| without_path(&error, path))
+    // The line says the path already.
+    read.map_err(|error| error.reason())
 }
 
 /// Classifies a batch and prints its lines in order.
@@ -186,13 +188,6 @@ fn classify(
         }
     }
     Ok(())
-}
-
-/// The reason alone: the line says the path already.
-fn without_path(error: &data::Error, path: &Path) -> String {
-    let message = error.to_string();
-    let prefix = format!("{}: ", path.display());
-    message.strip_prefix(&prefix).unwrap_or(&message).to_owned()
 }
 
 /// Writes lines in one of the formats.

@@ -15,7 +15,9 @@ use report::{Contents, Epoch, Training, WorstError};
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use train::{Config, Evaluation, Opening, Openings, Predictions, Question, RunLock, open_run_data};
+use train::{
+    Config, Evaluation, Opening, Openings, Predictions, Question, RunFolder, RunLock, open_run_data,
+};
 
 /// Write the report of a run again: report.html and model-card.md in its folder
 #[derive(clap::Args)]
@@ -54,7 +56,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let _lock = RunLock::acquire(&args.run)?;
     if let Some(place) = train::lost_data(&args.run)?.filter(|_| args.data.is_none()) {
-        return Err(lost(&args.run, &place, &format!("report {} NEW-PLACE", quote(&args.run))));
+        return Err(lost(
+            &RunFolder(&args.run).config(),
+            &place,
+            &format!("report {} NEW-PLACE", quote(&args.run)),
+        ));
     }
     let busy = Counter::busy("writing the report");
     if is_cross_validation {
@@ -81,7 +87,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// Writes the report and the model card of a finished run into its folder: where they are. `data` says where its data are
 /// now, if they were moved; the caller holds the lock of the folder.
 pub fn of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Failure> {
-    let model = Model::read(run)?;
+    let (files, model) = (RunFolder(run), Model::read(run)?);
     let mut config = Config::of_run(run)?;
     if let Some(data) = data {
         config.data = data.to_path_buf();
@@ -116,10 +122,10 @@ pub fn of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Failure> 
         summary: &summary,
         subgroups: &[],
         run: Some((run, true)),
-        audit: read(run, "audit.json").and_then(|text| serde_json::from_str(&text).ok()).or(quick),
+        audit: read(&files.audit()).and_then(|text| serde_json::from_str(&text).ok()).or(quick),
         openings: (split == Split::Test && openings > 0).then_some(openings),
     };
-    let paths = ["report.html", "model-card.md"].map(|name| run.join(name));
+    let paths = [files.report(), files.card()];
     page.write(&paths[0], Some(&paths[1]))?;
     Ok(paths)
 }
@@ -195,7 +201,10 @@ impl Page<'_> {
             let groups = self.dataset.has_groups().then(|| self.dataset.group_count(split));
             (split.to_string(), self.dataset.class_counts(split), groups)
         });
-        Training { epochs: epochs(&read(run, "epochs.csv").unwrap_or_default()), splits: splits.collect() }
+        Training {
+            epochs: epochs(&read(&RunFolder(run).epochs()).unwrap_or_default()),
+            splits: splits.collect(),
+        }
     }
 
     fn worst_errors(&self) -> Result<Vec<WorstError>, Failure> {
@@ -247,8 +256,8 @@ fn shown(path: &Path) -> String {
 }
 
 /// A file of a run folder; none if it is not there, or cannot be read.
-fn read(run: &Path, name: &str) -> Option<String> {
-    std::fs::read_to_string(run.join(name)).ok()
+fn read(file: &Path) -> Option<String> {
+    std::fs::read_to_string(file).ok()
 }
 
 /// The name of a file or folder, for a title.

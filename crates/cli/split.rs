@@ -6,7 +6,7 @@ use crate::labelled::announce;
 use crate::outputs::{Force, Kind, Output, is_of};
 use crate::progress::Counter;
 use crate::shell::{program, quote};
-use data::{Dataset, FRACTIONS, Folds, Split, write_manifest};
+use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
 use std::path::{Path, PathBuf};
 
 /// Divide a data set by group, and write a manifest
@@ -24,8 +24,8 @@ pub struct Args {
     /// Folder or CSV manifest; the splits that it has are not used
     data: PathBuf,
     /// What belongs together: a column, or a pattern of the file name such as 'person*_' [default: the column group]
-    #[arg(long, value_name = "COLUMN|PATTERN")]
-    by: Option<String>,
+    #[arg(long, value_name = "COLUMN|PATTERN", default_value = "group", hide_default_value = true)]
+    by: GroupBy,
     /// Shares of train, val and test [default: 0.8,0.1,0.1]
     #[arg(long, value_name = "TRAIN,VAL,TEST", value_parser = fractions)]
     fractions: Option<Fractions>,
@@ -58,9 +58,8 @@ fn fractions(text: &str) -> Result<Fractions, String> {
 pub fn run(args: Args) -> Result<(), Failure> {
     let mut dataset = Dataset::open(&args.data)?;
     announce(&dataset);
-    let by = args.by.as_deref().unwrap_or("group");
     let counter = Counter::busy("reading what belongs together");
-    let grouped = grouping::group_by(&mut dataset, "--by", by, false);
+    let grouped = grouping::group_by(&mut dataset, &args.by, false);
     drop(counter);
     grouped.map_err(|failure| match failure {
         Failure::Failed(reason) => {

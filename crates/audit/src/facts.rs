@@ -136,10 +136,7 @@ pub fn thumbnail(sample: &Sample) -> Option<Thumbnail> {
 
 fn read(sample: &Sample) -> Result<(Facts, Thumbnail), String> {
     let bytes = read_file(&sample.path)?;
-    let picture = decode_bytes(&sample.name, &bytes).map_err(|error| {
-        let message = error.to_string();
-        message.strip_prefix(&format!("{}: ", sample.name)).unwrap_or(&message).to_owned()
-    })?;
+    let picture = decode_bytes(&sample.name, &bytes).map_err(|error| error.reason())?;
     Ok(of_picture(&bytes, &picture))
 }
 

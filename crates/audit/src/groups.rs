@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use data::Dataset;
+use data::{Dataset, GroupBy};
 use eval::group_ids;
 use serde::Serialize;
 
@@ -62,10 +62,11 @@ pub struct Groups {
 
 impl Groups {
     /// The groups that the data give; none if no image has one. An image without a group stands alone.
-    pub fn given(dataset: &Dataset, by: Option<&str>) -> Option<Self> {
+    pub fn given(dataset: &Dataset, by: Option<&GroupBy>) -> Option<Self> {
         dataset.samples.iter().any(|sample| sample.group.is_some()).then(|| {
             let keys: Vec<_> = (0..dataset.samples.len()).map(|i| dataset.group_key(i)).collect();
-            Self::new(dataset, Origin::Given, by.unwrap_or("group"), &keys, |key| key.1.to_owned())
+            let by = by.map_or("group".to_owned(), GroupBy::to_string);
+            Self::new(dataset, Origin::Given, &by, &keys, |key| key.1.to_owned())
         })
     }
 

@@ -11,6 +11,7 @@ pub const FOUND: [&str; 2] = [FOUND_SOURCE, FOUND_SERIES];
 
 /// What becomes a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Unit {
     /// The copies of a picture.
     Source,

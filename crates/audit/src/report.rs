@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use data::{Dataset, PassedOver, Split};
+use data::{Dataset, GroupBy, PassedOver, Split};
 use eval::{Positive, PositiveSource};
 use serde::Serialize;
 
@@ -125,7 +125,7 @@ pub enum Stage {
 /// read. An image that cannot be read is a finding.
 pub fn audit(
     dataset: &Dataset,
-    group_by: Option<&str>,
+    group_by: Option<&GroupBy>,
     progress: &(dyn Fn(Stage, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Audit, data::Error> {
     audit_for(dataset, group_by, Positive::of_names(&dataset.classes), progress)
@@ -134,7 +134,7 @@ pub fn audit(
 /// The same for a positive class of two that is given.
 pub fn audit_for(
     dataset: &Dataset,
-    group_by: Option<&str>,
+    group_by: Option<&GroupBy>,
     positive: Positive,
     progress: &(dyn Fn(Stage, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Audit, data::Error> {

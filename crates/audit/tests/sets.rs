@@ -108,7 +108,8 @@ fn given_groups_that_cross_the_split_are_a_leak() {
     let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
     let mut dataset = Dataset::open(folder.path()).unwrap();
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
-    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ControlFlow::Continue(())).unwrap();
+    let found =
+        audit::audit(&dataset, Some(&"CT1V* (".parse().unwrap()), &|_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!(found.groups.as_ref().unwrap().origin, Origin::Given);
     assert!(found.leaks && kinds(&found, Severity::Leak) == ["groups-across-splits"]);
     assert!(kinds(&found, Severity::Warning).contains(&"few-groups"));
@@ -121,7 +122,8 @@ fn whole_volumes_apart_do_not_leak() {
     let folder = volumes(|volume, _| ["train", "train", "train", "train", "val", "test"][volume as usize]);
     let mut dataset = Dataset::open(folder.path()).unwrap();
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
-    let found = audit::audit(&dataset, Some("CT1V* ("), &|_, _| ControlFlow::Continue(())).unwrap();
+    let found =
+        audit::audit(&dataset, Some(&"CT1V* (".parse().unwrap()), &|_, _| ControlFlow::Continue(())).unwrap();
     assert!(!found.leaks && kinds(&found, Severity::Leak).is_empty());
     assert_eq!(found.groups.as_ref().unwrap().across_splits, 0);
     assert_eq!(

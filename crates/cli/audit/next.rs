@@ -2,6 +2,7 @@
 
 use crate::shell::{program, quote};
 use audit::{Audit, Origin};
+use data::GroupBy;
 use std::path::Path;
 
 /// What an audit was asked, as far as the next command repeats it.
@@ -9,7 +10,7 @@ pub struct Asked<'a> {
     /// The data set.
     pub data: &'a Path,
     /// How its groups were given.
-    pub group_by: Option<&'a str>,
+    pub group_by: Option<&'a GroupBy>,
     /// Where a manifest with the sources as groups was written.
     pub written: Option<&'a Path>,
 }
@@ -18,7 +19,7 @@ pub struct Asked<'a> {
 pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
     let (program, data) = (program(), quote(asked.data));
     let option = |by: &str| format!(" --group-by {}", quote(by));
-    let given = asked.group_by.map(option).unwrap_or_default();
+    let given = asked.group_by.map(|by| option(&by.to_string())).unwrap_or_default();
     let has_split = found.parts.len() > 1;
     if let Some(written) = asked.written {
         let written = quote(written);

@@ -7,7 +7,7 @@ use report::Contents;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use train::{Fold, Pooled, Spread};
+use train::{Fold, Pooled, RunFolder, Spread};
 
 /// Writes `report.html` into the folder of a cross-validation, and the reports of its folds: where it is. `data` says where
 /// its data are now, if they were moved; the caller holds the lock of the folder.
@@ -40,7 +40,7 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
     let spreads = [("Accuracy", result.accuracy), ("AUROC", result.auroc)];
     let spreads: Vec<String> =
         spreads.into_iter().filter_map(|(name, spread)| Some(words(name, spread?))).collect();
-    let path = folder.join("report.html");
+    let path = RunFolder(folder).report();
     let page = report::cross_validation(&contents, &folds, &spreads);
     write_atomic(&path, |file| file.write_all(page.as_bytes()))?;
     Ok(path)
@@ -50,7 +50,7 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
 fn audit_of(folder: &Path, folds: usize) -> Result<Value, Failure> {
     let mut first = None;
     for fold in 1..=folds {
-        let found = audit::quick(&Dataset::open(&folder.join(format!("fold-{fold}.csv")))?);
+        let found = audit::quick(&Dataset::open(&RunFolder(folder).manifest(fold))?);
         let of_fold = json!({
             "leaks": found.leaks,
             "verdict": found.verdict.iter().map(|line| format!("fold {fold}: {line}")).collect::<Vec<_>>(),
@@ -66,7 +66,7 @@ fn audit_of(folder: &Path, folds: usize) -> Result<Value, Failure> {
 fn shown(at: usize, fold: &Fold) -> report::Fold {
     report::Fold {
         name: format!("fold {}", at + 1),
-        page: format!("fold-{}/report.html", at + 1),
+        page: RunFolder(&RunFolder(Path::new("")).fold(at + 1)).report().display().to_string(),
         images: fold.images,
         groups: fold.group_count,
         group_names: fold.groups.clone(),

@@ -10,7 +10,7 @@ use data::{Dataset, Folds, Split};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use train::{Config, CrossValidation, Event, Fold, Opening, Spread};
+use train::{Config, CrossValidation, Event, Fold, Opening, RunFolder, Spread};
 
 /// Begins a cross-validation, or goes on with the one in the folder.
 pub fn run(
@@ -89,7 +89,7 @@ fn want_groups(config: &Config) -> Result<(), Failure> {
 /// Counts the closing table as a look at the test images of every fold, by its run.
 fn count_openings(config: &Config, result: &CrossValidation) {
     for (at, fold) in result.folds.iter().enumerate() {
-        let counted = Dataset::open(&config.out.join(format!("fold-{}.csv", at + 1)))
+        let counted = Dataset::open(&RunFolder(&config.out).manifest(at + 1))
             .map_err(train::Error::from)
             .and_then(|dataset| {
                 let opening = Opening::now(shell::typed(), &dataset, &dataset.part(Split::Test));

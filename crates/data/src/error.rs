@@ -42,6 +42,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is wrong, without the file: for those who name it already.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Io { source, .. } => source.to_string(),
+            Self::Image { reason, .. } | Self::Dataset { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), source }
     }

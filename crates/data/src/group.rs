@@ -16,10 +16,13 @@
 //! | `[0-9]*_` | `images/00000013_005.png` | `00000013` |
 //! | `[0-9]*_` | `images/scan_005.png` | none |
 
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
-/// Where the group of a sample is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where the group of a sample is written; as text, what `--group-by` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum GroupBy {
     /// A column of the manifest, or `PatientID` or `StudyInstanceUID` of DICOM files.
     Column(String),
@@ -39,6 +42,28 @@ impl FromStr for GroupBy {
             Some(bad) => Err(format!("expected one * in each alternative of \"{text}\", found \"{bad}\"")),
             None => Ok(GroupBy::Name(text.into())),
         }
+    }
+}
+
+impl TryFrom<String> for GroupBy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<GroupBy> for String {
+    fn from(by: GroupBy) -> Self {
+        let (GroupBy::Column(text) | GroupBy::Name(text)) = by;
+        text
+    }
+}
+
+impl Display for GroupBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (GroupBy::Column(text) | GroupBy::Name(text)) = self;
+        f.write_str(text)
     }
 }
 
@@ -103,5 +128,8 @@ mod tests {
         assert_eq!("patient".parse(), Ok(GroupBy::Column("patient".into())));
         assert_eq!("p*_".parse(), Ok(GroupBy::Name("p*_".into())));
         assert!("p*_|q".parse::<GroupBy>().unwrap_err().contains("found \"q\""));
+        for text in ["patient", "p*_"] {
+            assert_eq!(text.parse::<GroupBy>().unwrap().to_string(), text);
+        }
     }
 }

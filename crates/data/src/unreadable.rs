@@ -27,13 +27,7 @@ impl Dataset {
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         let samples = &self.samples;
-        let read = |i: usize| {
-            let sample = &samples[i];
-            decode(&sample.path).err().map(|error| {
-                let (message, path) = (error.to_string(), format!("{}: ", sample.path.display()));
-                message.strip_prefix(&path).unwrap_or(&message).to_owned()
-            })
-        };
+        let read = |i: usize| decode(&samples[i].path).err().map(|error| error.reason());
         let mut found = Vec::with_capacity(part.len());
         for chunk in part.chunks(AT_ONCE) {
             found.extend(par::map(chunk.len(), |at| read(chunk[at])));

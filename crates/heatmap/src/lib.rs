@@ -26,6 +26,7 @@ use model::Model;
 
 /// How a heatmap is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Method {
     /// By hiding parts of the image.
     #[default]

@@ -22,7 +22,7 @@ const KEY: &str = "vertebra";
 pub const TRAINING_PREFIX: &str = "training.";
 
 /// The file of a run folder that commands use when they are given the folder.
-const BEST: &str = "best.safetensors";
+pub const BEST: &str = "best.safetensors";
 
 /// What a model file says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

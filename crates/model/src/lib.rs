@@ -41,7 +41,7 @@ pub use architecture::{Architecture, NAMES};
 pub use atomic::write_atomic;
 pub use error::Error;
 pub use file::{
-    Calibration, Metadata, Model, Provenance, TRAINING_PREFIX, Threshold, ThresholdEvidence, resolve,
+    BEST, Calibration, Metadata, Model, Provenance, TRAINING_PREFIX, Threshold, ThresholdEvidence, resolve,
     rewrite_metadata,
 };
 #[cfg(feature = "foreign")]

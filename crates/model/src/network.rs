@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 /// Where a convolution puts the zeros around its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {
     /// TensorFlow's "SAME": the output is `ceil(size / stride)`, and an odd zero goes after. At stride 2 an even size

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How an image of another shape is brought to the model's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
     /// Resized to the model's size; the aspect ratio may change.

@@ -1,15 +1,14 @@
-//! The run folder and its checkpoint, `last.safetensors`: a model file that also holds what training needs to go on.
+//! The checkpoint of a run, `last.safetensors`: a model file that also holds what training needs to go on.
 //!
 //! Beside the model's tensors it has the optimizer's state (under [`TRAINING_PREFIX`]) and, as text, the position of the
 //! run. Random numbers need no state, because every stream is named by seed, epoch, sample or step. Files are replaced
 //! whole, so at any moment there is one complete checkpoint, and a run killed between two goes on from the older one.
 
-use crate::config::CONFIG_FILE;
 use crate::{Error, Stopper, Trainer};
 use engine::Tensor;
 use model::{Array, Metadata, Model, TRAINING_PREFIX, TensorFile, layout};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Key of the run's position in the file's metadata.
 const KEY: &str = "vertebra.training";
@@ -31,39 +30,6 @@ pub(crate) struct Position {
     pub batches_seen: u64,
     /// Early stopping's memory.
     pub stopper: Stopper,
-}
-
-/// The files of a run.
-pub(crate) struct RunFolder {
-    pub path: PathBuf,
-}
-
-impl RunFolder {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_path_buf() }
-    }
-
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
-    }
-
-    pub(crate) fn config(&self) -> PathBuf {
-        self.file(CONFIG_FILE)
-    }
-
-    pub(crate) fn last(&self) -> PathBuf {
-        self.file("last.safetensors")
-    }
-
-    pub(crate) fn best(&self) -> PathBuf {
-        self.file("best.safetensors")
-    }
-
-    /// Whether a run lives here that has something to lose: a model, or a step.
-    pub(crate) fn is_taken(&self) -> bool {
-        let steps = std::fs::read_to_string(self.file("steps.csv")).unwrap_or_default();
-        self.best().exists() || steps.lines().count() > 1
-    }
 }
 
 /// Writes the checkpoint.

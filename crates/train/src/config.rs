@@ -2,7 +2,8 @@
 //! folder holds, and what a resumed run is compared with.
 
 use crate::places::{self, Places};
-use crate::{Error, paths};
+use crate::{Error, RunFolder, paths};
+use data::GroupBy;
 use eval::ThresholdRule;
 use model::{Architecture, Fit};
 use nn::{Algorithm, Decay};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum), value(rename_all = "lower"))]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Adam; weight decay is an L2 penalty.
@@ -24,6 +26,7 @@ pub enum OptimizerKind {
 
 /// How the learning rate goes on after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
     /// It stays.
@@ -34,6 +37,7 @@ pub enum ScheduleKind {
 
 /// What a class counts in the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum ClassWeights {
     /// Every image counts alike.
@@ -42,95 +46,137 @@ pub enum ClassWeights {
     Balanced,
 }
 
-/// A training run. Options of the command line have the same names, with dashes.
+/// A training run: each field is a setting of `config.toml` and, with dashes, an option of `vertebra train`, whose help
+/// is what stands above it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Folder or manifest.
+    /// Folder or CSV manifest; without it, and none in --config, simulated radiographs are made and used
     #[serde(with = "paths")]
     pub data: PathBuf,
-    /// Run folder.
+    /// Run folder [default: runs/NAME, a new one]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DIR"))]
     #[serde(with = "paths")]
     pub out: PathBuf,
-    /// What must not be divided between splits: a column of the manifest, or a pattern of the file name.
-    pub group_by: Option<String>,
-    /// Name of the architecture.
+    /// What must not be divided between splits: a column, a pattern of the file name such as 'person*_', or PatientID or
+    /// StudyInstanceUID of DICOM files
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN|PATTERN"))]
+    pub group_by: Option<GroupBy>,
+    /// mobilenet-v1 or mobilenet-v2
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NAME"))]
     pub arch: String,
-    /// Width multiplier.
+    /// Width multiplier
+    #[cfg_attr(feature = "cli", arg(long))]
     pub width: f32,
-    /// Side of the square input.
+    /// Side of the square input in pixels
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PIXELS"))]
     pub image_size: usize,
-    /// 1 (gray) or 3 (colour).
+    /// 1 (gray) or 3 (colour)
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub channels: usize,
-    /// How images of another shape are brought to the input's.
+    /// How images of another shape are fitted
+    #[cfg_attr(feature = "cli", arg(long))]
     pub fit: Fit,
-    /// Images a step.
+    /// Images a step
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub batch_size: usize,
-    /// The update rule.
+    /// Update rule
+    #[cfg_attr(feature = "cli", arg(long))]
     pub optimizer: OptimizerKind,
-    /// Adam: decay of the first moment.
+    /// Adam's decay of the first moment
+    #[cfg_attr(feature = "cli", arg(long))]
     pub beta1: f64,
-    /// Adam: decay of the second moment.
+    /// Adam's decay of the second moment
+    #[cfg_attr(feature = "cli", arg(long))]
     pub beta2: f64,
-    /// Adam: added to the root of the second moment.
+    /// Adam's epsilon
+    #[cfg_attr(feature = "cli", arg(long))]
     pub epsilon: f64,
-    /// SGD: decay of the velocity.
+    /// Momentum of sgd
+    #[cfg_attr(feature = "cli", arg(long))]
     pub momentum: f64,
-    /// Decay of weights (not of biases and norms).
+    /// Weight decay: L2 for adam and sgd, decoupled for adamw; biases and norms have none
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
     pub weight_decay: f64,
-    /// Learning rate after the warm-up.
+    /// Learning rate
+    #[cfg_attr(feature = "cli", arg(long))]
     pub lr: f64,
-    /// What follows the warm-up.
+    /// What the learning rate does after the warm-up
+    #[cfg_attr(feature = "cli", arg(long))]
     pub schedule: ScheduleKind,
-    /// Epochs over which the rate rises from nearly zero.
+    /// Epochs over which the learning rate rises
+    #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS"))]
     pub warmup: f64,
-    /// Epochs at most.
+    /// Epochs at most
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub epochs: u64,
-    /// Epochs without improvement before stopping; 0 never stops early.
+    /// Epochs without a better validation loss before stopping; 0 never stops early
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub patience: u64,
-    /// Steps at most, whatever the epochs say.
+    /// Steps at most; 0 writes the initial weights
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub max_steps: Option<u64>,
-    /// Everything random follows from it.
+    /// Everything random follows from it
+    #[cfg_attr(feature = "cli", arg(long))]
     pub seed: u64,
-    /// Decay of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves.
+    /// Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DECAY"))]
     pub average: f64,
-    /// A model file whose weights are the first ones.
+    /// Model file or run folder whose weights are the first ones
+    #[cfg_attr(feature = "cli", arg(long, value_name = "MODEL"))]
     #[serde(default, with = "paths::option")]
     pub init: Option<PathBuf>,
-    /// Whether only the classifier is trained.
+    /// Train only the classifier (with --init)
+    #[cfg_attr(feature = "cli", arg(long))]
     pub freeze: bool,
-    /// Epochs after which the rest is trained too.
+    /// With --freeze: train everything after this many epochs
+    #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS"))]
     pub unfreeze_after: Option<u64>,
-    /// Learning rate of the classifier, if it has its own; it follows the same schedule.
+    /// Learning rate of the classifier, on the same schedule [default: that of --lr]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LR"))]
     pub head_lr: Option<f64>,
-    /// Whether training images are varied.
+    /// Show training images as they are
+    #[cfg_attr(feature = "cli", arg(long = "no-augment"))]
     pub augment: bool,
-    /// Whether that includes exchanging left and right.
+    /// Augmentation also exchanges left and right
+    #[cfg_attr(feature = "cli", arg(long, conflicts_with = "augment"))]
     pub flip: bool,
-    /// Whether every epoch has an order of its own.
+    /// The same order in every epoch
+    #[cfg_attr(feature = "cli", arg(long = "no-shuffle"))]
     pub shuffle: bool,
-    /// Probability of dropping a pooled feature; the architecture's own if none.
+    /// Probability of dropping a pooled feature [default: the architecture's]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "P"))]
     pub dropout: Option<f32>,
-    /// Label smoothing.
+    /// Label smoothing
+    #[cfg_attr(feature = "cli", arg(long, value_name = "P"))]
     pub label_smoothing: f32,
-    /// What a class counts.
+    /// What a class counts in the loss
+    #[cfg_attr(feature = "cli", arg(long))]
     pub class_weights: ClassWeights,
-    /// How the decision threshold is chosen on the validation split (two classes).
+    /// How the decision threshold is chosen on the validation split (two classes)
+    #[cfg_attr(feature = "cli", arg(long, value_name = "youden|sensitivity:S"))]
     #[serde(default)]
     pub threshold_rule: ThresholdRule,
-    /// Whether images that cannot be read are left out.
+    /// Leave out images that cannot be read: counted, and listed in the run folder
+    #[cfg_attr(feature = "cli", arg(long))]
     #[serde(default)]
     pub skip_unreadable: bool,
-    /// The share of them from which on the run is refused nevertheless.
+    /// With --skip-unreadable: the share that may be left out
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     #[serde(default = "max_unreadable")]
     pub max_unreadable: f64,
-    /// The positive class of two; the names tell it if none.
+    /// The positive class (two classes) [default: the one whose name is no negation]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "CLASS"))]
     pub positive: Option<String>,
-    /// Threads; 0 is one a core.
+    /// Threads; 0 is one a core
+    #[cfg_attr(feature = "cli", arg(skip))]
     pub threads: usize,
-    /// Memory for decoded images, in MiB.
+    /// Memory for decoded images, in MiB
+    #[cfg_attr(feature = "cli", arg(long = "cache", value_name = "MIB"))]
     pub cache_mib: usize,
-    /// Whether the curves are also written for TensorBoard.
+    /// Also write the curves for TensorBoard (events.out.tfevents.* in the run folder)
+    #[cfg_attr(feature = "cli", arg(long))]
     #[serde(default)]
     pub tensorboard: bool,
 }
@@ -194,8 +240,8 @@ fn max_unreadable() -> f64 {
 /// Settings that may differ from run to run without changing what is learned.
 const WITHOUT_EFFECT: [&str; 5] = ["data", "out", "threads", "cache_mib", "tensorboard"];
 const MAX_BATCH: usize = 4096;
-/// Its name in the run folder.
-pub(crate) const CONFIG_FILE: &str = "config.toml";
+/// More threads than any machine that this runs on has cores.
+pub const MAX_THREADS: usize = 1024;
 
 impl Config {
     /// That every setting is one a run can have; the error names the option.
@@ -206,7 +252,7 @@ impl Config {
         let of_one = |x: f64| (0.0..1.0).contains(&x);
         let above = |x: f64| x > 0.0 && x.is_finite();
         let from_zero = |x: f64| x >= 0.0 && x.is_finite();
-        let rules: [(bool, &'static str, &str, &dyn Display); 14] = [
+        let rules: [(bool, &'static str, &str, &dyn Display); 16] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
             (above(self.lr), "lr", positive, &self.lr),
             (self.head_lr.is_none_or(above), "head-lr", positive, &self.head_lr.unwrap_or_default()),
@@ -224,6 +270,13 @@ impl Config {
                 "a share from 0 to 1",
                 &self.max_unreadable,
             ),
+            (
+                self.skip_unreadable || self.max_unreadable == MAX_UNREADABLE,
+                "max-unreadable",
+                "--skip-unreadable beside it",
+                &self.max_unreadable,
+            ),
+            (self.threads <= MAX_THREADS, "threads", "at most 1024", &self.threads),
             (self.epochs >= 1, "epochs", "1 or more", &self.epochs),
             // The largest integer that TOML holds.
             (i64::try_from(self.seed).is_ok(), "seed", "a number below 2^63", &self.seed),
@@ -279,26 +332,48 @@ impl Config {
         }
     }
 
-    /// The settings of the run in `folder`, with its paths as they are to be found from the working directory: see
-    /// [`crate::places`].
+    /// The settings of the run in `folder`.
     pub fn of_run(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(CONFIG_FILE);
+        let path = RunFolder(folder).config();
         if !path.exists() {
             let reason = "holds no run to resume; check --out, or leave --resume away to start one";
             return Err(Error::run(folder, reason));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| Error::run(&path, error.to_string()))?;
-        let broken = |error: toml::de::Error| Error::run(&path, format!("not a run's settings: {error}"));
-        let (text, from_folder) = places::split(&text);
-        let mut config: Self = toml::from_str(text).map_err(broken)?;
+        Ok(Self { out: folder.to_path_buf(), ..Self::read(&path, None)? })
+    }
+
+    /// The settings in the file at `path`, with its paths as they are to be found from the working directory: see
+    /// [`crate::places`]. What it does not say is as in `base`; without one, it has to say everything.
+    pub fn read(path: &Path, base: Option<&Self>) -> Result<Self, Error> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let text = std::fs::read_to_string(path).map_err(|error| Error::run(path, error.to_string()))?;
+        let broken = |error: toml::de::Error| Error::run(path, format!("not a run's settings: {error}"));
+        let (settings, from_folder) = places::split(&text);
+        let said: toml::Table = toml::from_str(settings).map_err(broken)?;
+        let mut unsaid = base.map(Self::table).unwrap_or_default();
+        // No setting is a table, and what came behind one would be in it.
+        let has_table = said.values().any(toml::Value::is_table);
+        unsaid.retain(|name, _| !has_table && !said.contains_key(name));
+        // Behind the text, whose lines an error may name.
+        let mut config: Self = toml::from_str(&format!("{settings}\n{unsaid}")).map_err(broken)?;
         let from_folder: Places = toml::from_str(from_folder).map_err(broken)?;
         let origin = places::origin(folder, &config.out);
-        config.data = places::find(&config.data, folder, from_folder.data.as_deref(), origin.as_deref());
-        let find_init =
-            |init: PathBuf| places::find(&init, folder, from_folder.init.as_deref(), origin.as_deref());
-        config.init = config.init.map(find_init);
-        config.out = folder.to_path_buf();
+        let find = |path: PathBuf, seen: Option<PathBuf>| {
+            places::find(&path, folder, seen.as_deref(), origin.as_deref())
+        };
+        // No data is no path.
+        if !config.data.as_os_str().is_empty() {
+            config.data = find(config.data, from_folder.data);
+        }
+        config.init = config.init.map(|init| find(init, from_folder.init));
         Ok(config)
+    }
+
+    /// The settings by name, as `config.toml` holds them: what is none is not there.
+    pub(crate) fn table(&self) -> toml::Table {
+        // By way of the text, in which an f32 has as few digits as people would write.
+        let text = toml::to_string(self).expect("plain values have a TOML form");
+        toml::from_str(&text).expect("what was written can be read")
     }
 
     /// Writes `config.toml` at `path`, in the run folder; not where it says the same already, so that it
@@ -336,7 +411,7 @@ impl Config {
 
     /// Writes `config.toml` in the run folder.
     pub fn save(&self) -> Result<(), Error> {
-        self.write(&self.out.join(CONFIG_FILE))
+        self.write(&RunFolder(&self.out).config())
     }
 
     /// The settings that shape the result, for the model's provenance: no paths, no speed. Of a file of first weights, the
@@ -354,21 +429,17 @@ impl Config {
     /// The options of `vertebra train` that ask for these settings, in the words of a command line; those that are the
     /// default are left out, and so are DATA and `--out`.
     pub fn options(&self) -> Vec<String> {
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let [told, default] = [self, &Self::default()].map(|config| {
-            let plain = Self { data: PathBuf::new(), out: PathBuf::new(), init: None, ..config.clone() };
-            let mut value = serde_json::to_value(plain).expect("plain values have a JSON form");
-            value["init"] = path(&config.init).into();
-            value
+            Self { data: PathBuf::new(), out: PathBuf::new(), init: None, ..config.clone() }.table()
         });
-        let mut words = vec![];
-        for (name, value) in told.as_object().into_iter().flatten() {
+        let init = self.init.iter().flat_map(|init| ["--init".to_owned(), init.display().to_string()]);
+        let mut words: Vec<String> = init.collect();
+        for (name, value) in told.into_iter().filter(|(name, value)| default.get(name) != Some(value)) {
             let option = name.replace('_', "-").replace("cache-mib", "cache");
             match value {
-                _ if default[name] == *value => {}
-                serde_json::Value::Bool(true) => words.push(format!("--{option}")),
-                serde_json::Value::Bool(false) => words.push(format!("--no-{option}")),
-                serde_json::Value::String(text) => words.extend([format!("--{option}"), text.clone()]),
+                toml::Value::Boolean(true) => words.push(format!("--{option}")),
+                toml::Value::Boolean(false) => words.push(format!("--no-{option}")),
+                toml::Value::String(text) => words.extend([format!("--{option}"), text]),
                 other => words.extend([format!("--{option}"), other.to_string()]),
             }
         }
@@ -379,7 +450,7 @@ impl Config {
     fn has_init_of(&self, wanted: &Self) -> bool {
         match (&self.init, &wanted.init) {
             (Some(before), Some(after)) if before != after => {
-                let checkpoint = self.out.join("last.safetensors");
+                let checkpoint = RunFolder(&self.out).last();
                 let noted = model::Model::read(&checkpoint)
                     .ok()
                     .and_then(|model| model.metadata.provenance.config["init"].as_str().map(str::to_owned));
@@ -436,7 +507,7 @@ const DIGEST: &str = " (SHA-256 ";
 /// What first weights are called where no path may stand: `imagenet.safetensors (SHA-256 0123456789abcdef)`.
 fn init_origin(path: &Path) -> String {
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let file = if path.is_dir() { path.join("best.safetensors") } else { path.to_path_buf() };
+    let file = if path.is_dir() { RunFolder(path).best() } else { path.to_path_buf() };
     match data::file_digest(&file) {
         Ok(digest) => format!("{name}{DIGEST}{})", data::hexadecimal(&digest[..8])),
         Err(_) => name,
@@ -457,7 +528,7 @@ mod tests {
             max_steps: Some(7),
             seed: i64::MAX as u64,
             dropout: Some(0.1),
-            group_by: Some("person*_|IM-*-".into()),
+            group_by: Some("person*_|IM-*-".parse().unwrap()),
             init: Some("model.safetensors".into()),
             freeze: true,
             unfreeze_after: Some(2),
@@ -469,7 +540,7 @@ mod tests {
         };
         for config in [odd, Config { out: folder.path().into(), ..Config::default() }] {
             config.check().unwrap();
-            config.write(&folder.path().join(CONFIG_FILE)).unwrap();
+            config.write(&RunFolder(folder.path()).config()).unwrap();
             assert_eq!(Config::of_run(folder.path()).unwrap(), config);
         }
     }
@@ -481,7 +552,7 @@ mod tests {
         let odd: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
         let [data, out, init] = ["a", "b", "c"].map(|place| Path::new(place).join(&odd));
         let config = Config { data, out, init: Some(init), ..Config::default() };
-        config.write(&folder.path().join(CONFIG_FILE)).unwrap();
+        config.write(&RunFolder(folder.path()).config()).unwrap();
         let found = Config::of_run(folder.path()).unwrap();
         assert_eq!(
             found,
@@ -560,7 +631,7 @@ mod tests {
             data: "data".into(),
             image_size: 32,
             lr: 1e-4,
-            group_by: Some("person*_".into()),
+            group_by: Some("person*_".parse().unwrap()),
             optimizer: OptimizerKind::AdamW,
             threshold_rule: ThresholdRule::Sensitivity(0.95),
             augment: false,

@@ -4,7 +4,7 @@
 //! leaves, bit for bit but for columns of speed. That holds because a step depends on the checkpoint only (see
 //! [`crate::Trainer`]), batches on their number only (see [`data::Loader`]), and tables are cut back to the checkpoint.
 
-use crate::checkpoint::{self, Position, RunFolder};
+use crate::checkpoint::{self, Position};
 use crate::evaluate::write_predictions;
 use crate::log::{Log, nine_digits};
 use crate::predictions::predict_loader;
@@ -12,7 +12,9 @@ use crate::start::{First, first_model, loss, open_data_with};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
-use crate::{Config, Epoch, Error, Event, Report, RunLock, Trainer, evaluate, is_cross_validation};
+use crate::{
+    Config, Epoch, Error, Event, Report, RunFolder, RunLock, Trainer, evaluate, is_cross_validation,
+};
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use engine::{Rng, Tensor};
 use kernels::Level;
@@ -57,15 +59,13 @@ pub fn fit(
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Error> {
     config.check()?;
-    let folder = RunFolder::new(&config.out);
+    let folder = RunFolder(&config.out);
     check_folder(config, resume)?;
     // What goes on is locked before it is read, what begins when there is a folder: if it cannot begin, it leaves none.
-    let held = resume.then(|| RunLock::acquire(&folder.path)).transpose()?;
+    let held = resume.then(|| RunLock::acquire(folder.0)).transpose()?;
     let (mut dataset, origin) = match resume {
         true => open_run_data(config, &config.out)?,
-        false => {
-            open_data_with(&config.data, config.group_by.as_deref(), config.seed, config.skip_unreadable)?
-        }
+        false => open_data_with(&config.data, config.group_by.as_ref(), config.seed, config.skip_unreadable)?,
     };
     if !resume {
         unreadable::leave_out(config, &mut dataset, observe)?;
@@ -76,16 +76,16 @@ pub fn fit(
     if let Some(last) = checkpoint.as_deref().filter(|_| config.init.is_some()) {
         metadata.provenance.config["init"] = origin_of_init(last)?;
     }
-    let likeness = checkpoint.as_ref().map(|_| check_data(&folder, &dataset)).transpose()?;
+    let likeness = checkpoint.as_ref().map(|_| check_data(folder, &dataset)).transpose()?;
     let mut trainer =
         Trainer::new(network, config.algorithm(), loss(config, &dataset), Level::current(), config.seed)
             .with_average(config.average);
-    std::fs::create_dir_all(&folder.path).map_err(Error::io(&folder.path))?;
-    let lock = held.map_or_else(|| RunLock::acquire(&folder.path), Ok)?;
+    std::fs::create_dir_all(folder.0).map_err(Error::io(folder.0))?;
+    let lock = held.map_or_else(|| RunLock::acquire(folder.0), Ok)?;
     // Whoever had the lock before may have left another run than was there before.
     check_folder(config, resume)?;
     if config.skip_unreadable {
-        unreadable::write(&folder.path, &dataset)?;
+        unreadable::write(folder.0, &dataset)?;
     }
     let position = match &checkpoint {
         Some(last) => checkpoint::load(last, &mut trainer)?,
@@ -135,10 +135,10 @@ fn origin_of_init(last: &Path) -> Result<serde_json::Value, Error> {
 /// Refuses a run folder that holds another run, or none where one is to be resumed. [`fit()`] asks this first; ask it
 /// before anything that takes long.
 pub fn check_folder(config: &Config, resume: bool) -> Result<(), Error> {
-    let folder = RunFolder::new(&config.out);
-    match (resume, folder.is_taken() || is_cross_validation(&folder.path)) {
-        (true, _) => Config::of_run(&folder.path)?.check_resume(config),
-        (false, true) => Err(Error::run(&folder.path, TAKEN)),
+    let folder = RunFolder(&config.out);
+    match (resume, folder.is_taken() || is_cross_validation(folder.0)) {
+        (true, _) => Config::of_run(folder.0)?.check_resume(config),
+        (false, true) => Err(Error::run(folder.0, TAKEN)),
         (false, false) => Ok(()),
     }
 }
@@ -148,9 +148,9 @@ pub(crate) const TAKEN: &str =
     "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out";
 
 /// That the data are those that the run began with, wherever they lie.
-fn check_data(folder: &RunFolder, dataset: &Dataset) -> Result<Likeness, Error> {
+fn check_data(folder: RunFolder, dataset: &Dataset) -> Result<Likeness, Error> {
     let before = Model::read(folder.last())?.metadata.provenance.data_fingerprint;
-    check_likeness(&folder.path, dataset.compare_fingerprint(&before))
+    check_likeness(folder.0, dataset.compare_fingerprint(&before))
 }
 
 /// Refuses data that are not those of the run or cross-validation in `folder`.
@@ -167,7 +167,7 @@ pub(crate) fn check_likeness(folder: &Path, found: Likeness) -> Result<Likeness,
 
 struct Run<'a> {
     config: &'a Config,
-    folder: RunFolder,
+    folder: RunFolder<'a>,
     dataset: &'a Dataset,
     metadata: Metadata,
     trainer: Trainer,
@@ -190,7 +190,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(
         config: &'a Config,
-        folder: RunFolder,
+        folder: RunFolder<'a>,
         dataset: &'a Dataset,
         metadata: Metadata,
         trainer: Trainer,
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         observe: &'a mut dyn FnMut(&Event),
     ) -> Result<Self, Error> {
         let loader = |part: &[usize], options: LoaderOptions| {
-            let cache_bytes = config.cache_mib << 20;
+            let cache_bytes = config.cache_mib.saturating_mul(1 << 20);
             let options = LoaderOptions { cache_bytes, ..options };
             Loader::new(dataset, part, &metadata.preprocessing, options)
         };
@@ -219,10 +219,10 @@ impl<'a> Run<'a> {
         part.truncate(whole * config.batch_size);
         let unvaried = loader(&part, in_order());
         let rates = config.rates(training.batches_per_epoch() as u64);
-        let steps = Log::open(folder.file("steps.csv"), STEPS, position.step)?;
-        let epochs = Log::open(folder.file("epochs.csv"), EPOCHS, position.epoch)?;
+        let steps = Log::open(folder.steps(), STEPS, position.step)?;
+        let epochs = Log::open(folder.epochs(), EPOCHS, position.epoch)?;
         let tensorboard =
-            config.tensorboard.then(|| EventFile::create(&folder.path, position.step)).transpose()?;
+            config.tensorboard.then(|| EventFile::create(folder.0, position.step)).transpose()?;
         let saved = Instant::now();
         Ok(Self {
             config,
@@ -456,7 +456,7 @@ impl<'a> Run<'a> {
         let (report, model) =
             Report::new(model, self.dataset, &self.validation, self.config.threshold_rule, best_epoch)?;
         model.write(self.folder.best())?;
-        let path = self.folder.file("predictions.csv");
+        let path = self.folder.predictions();
         write_predictions(&path, &report.classes, &report.summary, &report.predictions, self.dataset)?;
         self.tell(&Event::Remarked(&report.remarks))?;
         Ok(report)

@@ -14,20 +14,12 @@ use data::{Dataset, Folds, Likeness, Split, write_manifest};
 use eval::{Input, Positive, Summary, Threshold, group_ids};
 use serde::{Deserialize, Serialize};
 
-use crate::config::CONFIG_FILE;
 use crate::fit::{TAKEN, check_likeness};
 use crate::start::grouped;
-use crate::{Config, Error, Event, Outcome, RunLock, fit, unreadable};
+use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, unreadable};
 
 /// Bootstrap draws of the pooled summary.
 const DRAWS: usize = 1000;
-/// The name of the result in the folder.
-const RESULT: &str = "cross-validation.json";
-/// The name of what the folds were drawn from.
-const DRAWN: &str = "folds.json";
-/// The name of a finished run's table.
-const PREDICTIONS: &str = "predictions.csv";
-
 /// The result of a cross-validation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CrossValidation {
@@ -93,15 +85,7 @@ impl Spread {
 
 /// Whether `folder` holds a cross-validation, finished or not.
 pub fn is_cross_validation(folder: &Path) -> bool {
-    manifest(folder, 1).exists()
-}
-
-fn manifest(folder: &Path, fold: usize) -> PathBuf {
-    folder.join(format!("fold-{fold}.csv"))
-}
-
-fn run_folder(folder: &Path, fold: usize) -> PathBuf {
-    folder.join(format!("fold-{fold}"))
+    RunFolder(folder).manifest(1).exists()
 }
 
 /// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`, those in
@@ -127,18 +111,18 @@ pub fn cross_validate(
     let count = manifests(out);
     for fold in 1..=count {
         let config = Config {
-            out: run_folder(out, fold),
-            data: manifest(out, fold),
+            out: RunFolder(out).fold(fold),
+            data: RunFolder(out).manifest(fold),
             group_by: None,
             ..config.clone()
         };
         if is_finished(&config) {
             continue;
         }
-        let resume = config.out.join("last.safetensors").exists();
+        let resume = RunFolder(&config.out).last().exists();
         if resume {
             // It is not finished any more, whatever stops it now.
-            let old = config.out.join(PREDICTIONS);
+            let old = RunFolder(&config.out).predictions();
             if old.exists() {
                 std::fs::remove_file(&old).map_err(Error::io(&old))?;
             }
@@ -150,31 +134,31 @@ pub fn cross_validate(
     }
     let result = pool(out, count)?.result;
     let text = serde_json::to_string_pretty(&result).expect("plain values have a JSON form");
-    model::write_atomic(out.join(RESULT), |file| std::io::Write::write_all(file, text.as_bytes()))?;
+    model::write_atomic(RunFolder(out).result(), |file| std::io::Write::write_all(file, text.as_bytes()))?;
     Ok(Some((result, lock)))
 }
 
 /// How many folds the folder has.
 fn manifests(out: &Path) -> usize {
-    (1..).take_while(|&fold| manifest(out, fold).exists()).count()
+    (1..).take_while(|&fold| RunFolder(out).manifest(fold).exists()).count()
 }
 
 /// Whether the run of a fold was finished with settings of the same length.
 fn is_finished(config: &Config) -> bool {
     let same = |before: Config| (before.epochs, before.max_steps) == (config.epochs, config.max_steps);
-    config.out.join(PREDICTIONS).exists() && Config::of_run(&config.out).is_ok_and(same)
+    RunFolder(&config.out).predictions().exists() && Config::of_run(&config.out).is_ok_and(same)
 }
 
 /// Draws the folds and writes a manifest for each, the first one last: it says that all are there.
 fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Result<RunLock, Error> {
     let out = &config.out;
     let check = || {
-        let taken = is_cross_validation(out) || out.join("steps.csv").exists();
+        let taken = is_cross_validation(out) || RunFolder(out).steps().exists();
         if taken { Err(Error::run(out, TAKEN)) } else { Ok(()) }
     };
     check()?;
     let mut dataset =
-        grouped(&config.data, config.group_by.as_deref(), config.skip_unreadable)?.with_two_classes()?;
+        grouped(&config.data, config.group_by.as_ref(), config.skip_unreadable)?.with_two_classes()?;
     if let Some(name) = &config.positive {
         predict::name_positive(&dataset.classes, name)?;
     }
@@ -186,14 +170,14 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
     std::fs::create_dir_all(out).map_err(Error::io(out))?;
     let lock = RunLock::acquire(out)?;
     check()?;
-    config.write(&out.join(CONFIG_FILE))?;
+    config.write(&RunFolder(out).config())?;
     Drawn::of(&dataset, folds).write(out)?;
     if config.skip_unreadable {
         unreadable::write(out, &left_out)?;
     }
     for fold in (0..count).rev() {
         dataset.use_fold(&fold_of, fold, config.seed)?;
-        write_manifest(&manifest(out, fold + 1), &dataset)?;
+        write_manifest(&RunFolder(out).manifest(fold + 1), &dataset)?;
     }
     Ok(lock)
 }
@@ -221,21 +205,21 @@ fn go_on(config: &Config, folds: Option<Folds>) -> Result<RunLock, Error> {
     }
     find_images(out, Some(&config.data).filter(|data| **data != before.data).map(PathBuf::as_path))?;
     if is_drawn_here(out) {
-        config.write(&out.join(CONFIG_FILE))?;
+        config.write(&RunFolder(out).config())?;
     }
     Ok(lock)
 }
 
 /// Whether the folder has the settings of its folds; earlier versions wrote them only into the runs.
 fn is_drawn_here(out: &Path) -> bool {
-    out.join(CONFIG_FILE).exists()
+    RunFolder(out).config().exists()
 }
 
 /// The settings of the run or cross-validation in `out`.
 pub fn settings(out: &Path) -> Result<Config, Error> {
     match is_drawn_here(out) || !is_cross_validation(out) {
         true => Config::of_run(out),
-        false => Ok(Config { out: out.to_path_buf(), ..Config::of_run(&run_folder(out, 1))? }),
+        false => Ok(Config { out: out.to_path_buf(), ..Config::of_run(&RunFolder(out).fold(1))? }),
     }
 }
 
@@ -248,7 +232,7 @@ pub fn lost_data(out: &Path) -> Result<Option<PathBuf>, Error> {
     if is_drawn_here(out) && data.exists() {
         return Ok(None);
     }
-    let rows = Dataset::open_with_missing(&manifest(out, 1))?.samples;
+    let rows = Dataset::open_with_missing(&RunFolder(out).manifest(1))?.samples;
     Ok(rows.into_iter().map(|sample| sample.path).find(|path| !path.exists()))
 }
 
@@ -268,7 +252,7 @@ impl Drawn {
 
     /// None, if an earlier version drew the folds.
     fn read(out: &Path) -> Result<Option<Self>, Error> {
-        let path = out.join(DRAWN);
+        let path = RunFolder(out).drawn();
         let text = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             found => found.map_err(|error| Error::run(&path, error.to_string()))?,
@@ -280,7 +264,9 @@ impl Drawn {
 
     fn write(&self, out: &Path) -> Result<(), Error> {
         let text = serde_json::to_string(self).expect("texts have a JSON form");
-        Ok(model::write_atomic(out.join(DRAWN), |file| std::io::Write::write_all(file, text.as_bytes()))?)
+        Ok(model::write_atomic(RunFolder(out).drawn(), |file| {
+            std::io::Write::write_all(file, text.as_bytes())
+        })?)
     }
 }
 
@@ -297,7 +283,7 @@ fn contents(dataset: &Dataset) -> Vec<String> {
 /// # Errors
 /// Images, labels or groups have changed; or they are not there, and no `data` is given.
 pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
-    let path = manifest(out, 1);
+    let path = RunFolder(out).manifest(1);
     let rows = Dataset::open_with_missing(&path)?;
     let before = settings(out)?;
     let missing = rows.samples.iter().find(|sample| !sample.path.exists());
@@ -332,7 +318,7 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
             None => Ok(()),
         };
     };
-    let mut found = grouped(&source, before.group_by.as_deref(), before.skip_unreadable)?;
+    let mut found = grouped(&source, before.group_by.as_ref(), before.skip_unreadable)?;
     // The manifests name what was readable in the beginning.
     found.leave_out(&unreadable::read(out)?);
     found.remove_unreadable();
@@ -366,7 +352,7 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
         let at: HashMap<&str, usize> =
             rows.samples.iter().zip(&place).map(|(sample, &at)| (sample.name.as_str(), at)).collect();
         for fold in (1..=manifests(out)).rev() {
-            let path = manifest(out, fold);
+            let path = RunFolder(out).manifest(fold);
             let mut dataset = Dataset::open_with_missing(&path)?;
             for sample in &mut dataset.samples {
                 let Some(&at) = at.get(sample.name.as_str()) else {
@@ -377,7 +363,7 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
             write_manifest(&path, &dataset)?;
         }
         if is_drawn_here(out) {
-            Config { data: source, ..before }.write(&out.join(CONFIG_FILE))?;
+            Config { data: source, ..before }.write(&RunFolder(out).config())?;
         }
     }
     Ok(())
@@ -402,7 +388,7 @@ pub struct Pooled {
 /// A fold that is not finished.
 pub fn pooled(out: &Path) -> Result<Pooled, Error> {
     let folds = 1..=manifests(out);
-    let is_finished = |fold: &usize| run_folder(out, *fold).join(PREDICTIONS).exists();
+    let is_finished = |fold: &usize| RunFolder(&RunFolder(out).fold(*fold)).predictions().exists();
     let (finished, unfinished): (Vec<usize>, Vec<usize>) = folds.partition(is_finished);
     match unfinished.first() {
         None => pool(out, finished.len()),
@@ -424,13 +410,13 @@ fn pool(out: &Path, count: usize) -> Result<Pooled, Error> {
         (1..=count).map(|fold| Predicted::read(out, fold)).collect::<Result<_, _>>()?;
     let all = folds.iter().fold(Predicted::default(), Predicted::join);
     // All folds have the same settings.
-    let settings = Config::of_run(&run_folder(out, 1))?;
+    let settings = Config::of_run(&RunFolder(out).fold(1))?;
     let positive = settings.positive.as_deref();
     let one = |(at, fold): (usize, &Predicted)| {
         let summary = fold.summary("test", 0, positive)?;
         let groups: BTreeSet<&String> = fold.groups.iter().collect();
         Ok(Fold {
-            run: run_folder(out, at + 1),
+            run: RunFolder(out).fold(at + 1),
             groups: groups.iter().take(5).map(|&group| group.clone()).collect(),
             group_count: groups.len(),
             images: summary.images,
@@ -469,12 +455,12 @@ struct Predicted {
 impl Predicted {
     /// Reads the table of predictions and the groups from the manifest.
     fn read(out: &Path, fold: usize) -> Result<Self, Error> {
-        let dataset = Dataset::open_with_missing(&manifest(out, fold))?;
+        let dataset = Dataset::open_with_missing(&RunFolder(out).manifest(fold))?;
         let tested: Vec<&data::Sample> =
             dataset.part(Split::Test).into_iter().map(|i| &dataset.samples[i]).collect();
         let by_name: HashMap<&str, &data::Sample> =
             tested.iter().map(|sample| (sample.name.as_str(), *sample)).collect();
-        let path = run_folder(out, fold).join(PREDICTIONS);
+        let path = RunFolder(&RunFolder(out).fold(fold)).predictions();
         let broken = |reason: String| Error::run(&path, format!("not a table of predictions: {reason}"));
         let mut table = csv::Reader::from_path(&path).map_err(|error| broken(error.to_string()))?;
         let header = table.headers().map_err(|error| broken(error.to_string()))?.clone();

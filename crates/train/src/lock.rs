@@ -3,14 +3,12 @@
 //! The lock is the operating system's, on a file in the folder: it goes with the process that holds it, however that
 //! ends. The file stays, and with nobody holding its lock it means nothing.
 
-use crate::Error;
+use crate::{Error, RunFolder};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The file whose lock is that of the folder.
-const FILE: &str = ".lock";
 /// Pause between two attempts at a lock that is waited for.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -24,7 +22,7 @@ impl RunLock {
     /// # Errors
     /// Another process has it; the message names that process. On a file system without locks it is given to everyone.
     pub fn acquire(folder: &Path) -> Result<Self, Error> {
-        match locked(&folder.join(FILE), Duration::ZERO)? {
+        match locked(&RunFolder(folder).lock(), Duration::ZERO)? {
             Ok(mut file) => {
                 // For the message of whoever comes next; the lock holds without it.
                 let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
@@ -69,7 +67,7 @@ mod tests {
     #[test]
     fn one_at_a_time_and_nothing_is_left() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(FILE), "999999 of a process that is gone, with a long line")
+        std::fs::write(RunFolder(folder.path()).lock(), "999999 of a process that is gone, with a long line")
             .unwrap();
         for _ in 0..3 {
             let _held = RunLock::acquire(folder.path()).unwrap();

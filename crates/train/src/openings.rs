@@ -7,8 +7,8 @@
 //! What is counted are looks at *images*, known by the bytes of their files: by whatever path, manifest, order or name of a
 //! split they were reached, and alone or among others. A look counts if it shares an image with the present one.
 
-use crate::Error;
 use crate::lock::locked;
+use crate::{Error, RunFolder};
 use data::{Dataset, hexadecimal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -16,11 +16,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Its name in the run folder.
-const FILE: &str = "test-openings.json";
-/// The file whose lock it is changed under; its own would go when it is replaced.
-const LOCK: &str = ".test-openings.lock";
-/// How long another process may hold that; it takes milliseconds.
+/// How long another process may hold the lock; it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a digest that are kept of each image: in a million images no two share them by chance.
 const KEPT: usize = 8;
@@ -96,7 +92,7 @@ pub struct Openings(pub Vec<Opening>);
 impl Openings {
     /// Those of the run in `folder`; none if the file is not there.
     pub fn of_run(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(FILE);
+        let path = RunFolder(folder).openings();
         let text = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             found => found.map_err(|error| Error::run(&path, error.to_string()))?,
@@ -134,9 +130,9 @@ impl Openings {
 
 /// Adds an opening, while no other process does; how often its images were looked at by now.
 pub fn record_opening(folder: &Path, mut opening: Opening) -> Result<Looks, Error> {
-    let Ok(_held) = locked(&folder.join(LOCK), PATIENCE)? else {
-        let reason = format!("{} is held by another process for {} s", LOCK, PATIENCE.as_secs());
-        return Err(Error::run(folder, reason));
+    let lock = RunFolder(folder).openings_lock();
+    let Ok(_held) = locked(&lock, PATIENCE)? else {
+        return Err(Error::run(&lock, format!("is held by another process for {} s", PATIENCE.as_secs())));
     };
     let mut all = Openings::of_run(folder)?;
     let asked = opening.clone();
@@ -146,7 +142,7 @@ pub fn record_opening(folder: &Path, mut opening: Opening) -> Result<Looks, Erro
     }
     all.0.push(opening);
     let text = serde_json::to_string_pretty(&all.0).expect("texts and numbers have a JSON form");
-    model::write_atomic(folder.join(FILE), |file| writeln!(file, "{text}"))?;
+    model::write_atomic(RunFolder(folder).openings(), |file| writeln!(file, "{text}"))?;
     Ok(all.looks(&asked))
 }
 
@@ -213,9 +209,9 @@ mod tests {
         assert_eq!(open("xyz", &[0, 1, 2]), (5, 2));
         let all = Openings::of_run(folder.path()).unwrap().0;
         assert_eq!((all.len(), all[1].as_in, all[5].as_in, all[1].contents.len()), (6, Some(1), Some(1), 0));
-        std::fs::write(folder.path().join(FILE), "{").unwrap();
+        std::fs::write(RunFolder(folder.path()).openings(), "{").unwrap();
         let message = Openings::of_run(folder.path()).unwrap_err().to_string();
-        assert!(message.contains(FILE), "{message}");
+        assert!(message.contains("test-openings.json"), "{message}");
     }
 
     #[test]
@@ -228,7 +224,7 @@ mod tests {
             )
         };
         let text = format!("[{},{}]", old(&data.fingerprint_of_names()), old("other"));
-        std::fs::write(folder.path().join(FILE), text).unwrap();
+        std::fs::write(RunFolder(folder.path()).openings(), text).unwrap();
         let opening = Opening::now("evaluate".into(), &data, &[0, 1]);
         assert_eq!(record_opening(folder.path(), opening).unwrap(), Looks { times: 2, others: 0 });
         assert_eq!(Openings::of_run(folder.path()).unwrap().0.len(), 3);

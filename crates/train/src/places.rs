@@ -2,8 +2,8 @@
 //!
 //! `config.toml` holds absolute paths and, in a table of their own, the same as seen from the run folder. A path is sought
 //! where the first says, then where the second does (the run was moved together with its data). Earlier versions wrote paths
-//! as they were typed: those are sought from the directory that the run was started in, which its own folder tells, then
-//! from the working directory. Whether what is found are the data of the run, their fingerprint says.
+//! as they were typed, and people do: those are sought from the directory that the run was started in, which its own folder
+//! tells, then from the working directory, then beside the file. Whether what is found are the data of the run, their fingerprint says.
 
 use crate::paths;
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,7 @@ pub(crate) fn find(
     origin: Option<&Path>,
 ) -> PathBuf {
     let typed_there = origin.filter(|_| stored.is_relative()).map(|origin| origin.join(stored));
-    let beside = from_folder.and_then(|path| folder.join(path).canonicalize().ok());
+    let beside = folder.join(from_folder.unwrap_or(stored)).canonicalize().ok();
     let candidates = [typed_there, Some(stored.to_path_buf()), beside];
     let found = candidates.into_iter().flatten().find(|path| path.exists());
     shortened(found.unwrap_or_else(|| stored.to_path_buf()))

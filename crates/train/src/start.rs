@@ -9,14 +9,18 @@ use nn::{Loss, Network};
 use std::path::Path;
 
 /// Opens a data set and gives every image a split.
-pub fn open_data(source: &Path, group_by: Option<&str>, seed: u64) -> Result<(Dataset, SplitOrigin), Error> {
+pub fn open_data(
+    source: &Path,
+    group_by: Option<&GroupBy>,
+    seed: u64,
+) -> Result<(Dataset, SplitOrigin), Error> {
     open_data_with(source, group_by, seed, false)
 }
 
 /// The same; with `unreadable`, files that are not there, or are not whole enough for a group, are samples too.
 pub fn open_data_with(
     source: &Path,
-    group_by: Option<&str>,
+    group_by: Option<&GroupBy>,
     seed: u64,
     unreadable: bool,
 ) -> Result<(Dataset, SplitOrigin), Error> {
@@ -27,7 +31,7 @@ pub fn open_data_with(
 
 /// Opens a data set with its groups, and the splits that it gives; `unreadable` as in [`open_data_with`]. All images may be of
 /// one class.
-pub fn grouped(source: &Path, group_by: Option<&str>, unreadable: bool) -> Result<Dataset, Error> {
+pub fn grouped(source: &Path, group_by: Option<&GroupBy>, unreadable: bool) -> Result<Dataset, Error> {
     let mut dataset = match Dataset::open_cohort(source, false) {
         // A file that is not there is one that cannot be read.
         Err(error) => match Dataset::open_cohort(source, true) {
@@ -38,8 +42,7 @@ pub fn grouped(source: &Path, group_by: Option<&str>, unreadable: bool) -> Resul
         Ok(dataset) => dataset,
     };
     if let Some(by) = group_by {
-        let by: GroupBy = by.parse().map_err(|reason: String| Error::config("group-by", reason, by))?;
-        if unreadable { dataset.group_readable_by(&by)? } else { dataset.group_by(&by)? }
+        if unreadable { dataset.group_readable_by(by)? } else { dataset.group_by(by)? }
     }
     Ok(dataset)
 }

@@ -9,15 +9,12 @@ use data::{Dataset, SplitOrigin};
 
 use crate::folds::is_cross_validation;
 use crate::start::open_data_with;
-use crate::{Config, Error, Event};
-
-/// The name of the list in a run folder.
-const FILE: &str = "unreadable.csv";
+use crate::{Config, Error, Event, RunFolder};
 
 /// The data set of the run that `config` describes, in the folder `run`, with its splits, and without the images that the
 /// run left out when it began.
 pub fn open_run_data(config: &Config, run: &Path) -> Result<(Dataset, SplitOrigin), Error> {
-    let (group_by, skip) = (config.group_by.as_deref(), config.skip_unreadable);
+    let (group_by, skip) = (config.group_by.as_ref(), config.skip_unreadable);
     let (mut dataset, origin) = open_data_with(&config.data, group_by, config.seed, skip)?;
     dataset.leave_out(&read(run)?);
     Ok((dataset, origin))
@@ -44,7 +41,7 @@ pub(crate) fn leave_out(
 /// Writes the list into the folder `run`, complete even if it is empty: it says that the images were looked at.
 pub(crate) fn write(run: &Path, dataset: &Dataset) -> Result<(), Error> {
     let found = dataset.unreadable();
-    Ok(model::write_atomic(run.join(FILE), |file| {
+    Ok(model::write_atomic(RunFolder(run).unreadable(), |file| {
         let mut table = csv::Writer::from_writer(file);
         table.write_record(["path", "reason"])?;
         found.iter().try_for_each(|(name, reason)| table.write_record([name, reason]))?;
@@ -54,7 +51,7 @@ pub(crate) fn write(run: &Path, dataset: &Dataset) -> Result<(), Error> {
 
 /// The list in the folder `run`; empty if there is none.
 pub(crate) fn read(run: &Path) -> Result<Vec<(String, String)>, Error> {
-    let path = run.join(FILE);
+    let path = RunFolder(run).unreadable();
     if !path.exists() {
         return Ok(vec![]);
     }

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Whose conventions a network follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Naming {
     /// TensorFlow: "SAME" padding, epsilon 1e-3, `x / 127.5 - 1`.
     Tf,
@@ -69,6 +70,7 @@ pub struct ImportOptions {
 
 /// The order of an image's channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Colours {
     /// Red, green, blue: TensorFlow's, PyTorch's and ours.
     Rgb,

@@ -1,0 +1,69 @@
+//! The files of a run folder and of a cross-validation's, by name: whoever reads or writes one asks here where it is.
+
+use std::path::{Path, PathBuf};
+
+/// The folder of a run, or of a cross-validation.
+#[derive(Clone, Copy, Debug)]
+pub struct RunFolder<'a>(
+    /// Where it is.
+    pub &'a Path,
+);
+
+macro_rules! files {
+    ($($(#[doc = $doc:literal])* $name:ident: $file:expr;)*) => {
+        impl RunFolder<'_> {
+            $($(#[doc = $doc])* pub fn $name(&self) -> PathBuf { self.0.join($file) })*
+        }
+    };
+}
+
+files! {
+    /// The settings: [`crate::Config`].
+    config: "config.toml";
+    /// The model.
+    best: model::BEST;
+    /// The checkpoint.
+    last: "last.safetensors";
+    /// A line for each step.
+    steps: "steps.csv";
+    /// A line for each epoch.
+    epochs: "epochs.csv";
+    /// The model's predictions, which say that the run is finished.
+    predictions: "predictions.csv";
+    /// The images that were left out.
+    unreadable: "unreadable.csv";
+    /// How often the test images were looked at: [`crate::Openings`].
+    openings: "test-openings.json";
+    /// Its lock is held while those change; their own would go when they are replaced.
+    openings_lock: ".test-openings.lock";
+    /// Its lock is that of the folder: [`crate::RunLock`].
+    lock: ".lock";
+    /// What a quick audit found in the data.
+    audit: "audit.json";
+    /// The report, a page for a browser.
+    report: "report.html";
+    /// The model card.
+    card: "model-card.md";
+    /// What the folds of a cross-validation were drawn from.
+    drawn: "folds.json";
+    /// The result of a cross-validation.
+    result: "cross-validation.json";
+}
+
+impl RunFolder<'_> {
+    /// The manifest of a fold, counted from 1.
+    pub fn manifest(&self, fold: usize) -> PathBuf {
+        self.0.join(format!("fold-{fold}.csv"))
+    }
+
+    /// The run folder of a fold, counted from 1.
+    pub fn fold(&self, fold: usize) -> PathBuf {
+        self.0.join(format!("fold-{fold}"))
+    }
+
+    /// Whether a run lives here that has something to lose: a model, or a step.
+    pub(crate) fn is_taken(&self) -> bool {
+        let steps = std::fs::read_to_string(self.steps()).unwrap_or_default();
+        self.best().exists() || steps.lines().count() > 1
+    }
+}

@@ -586,6 +586,25 @@ fn a_run_is_repeated_from_its_settings() {
 }
 
 #[test]
+fn a_recipe_is_laid_under_the_options_and_wants_weights() {
+    let folder = workspace();
+    let folder = folder.path();
+    let described = |out: &str, more: &[&str]| {
+        let line = ["train", "data", "--recipe", "described", "--max-steps", "1", "--image-size", "32"];
+        vertebra(folder, &[&line[..], &["--out", out], more].concat())
+    };
+    described("none", &[]).fails(2, &["--recipe", "--init with a MobileNet trained on ImageNet"]);
+    train(folder, "data", "run", &["--max-steps", "1"]).ok();
+    described("again", &["--init", "run"]).ok();
+    let settings = text(folder.join("again/config.toml"));
+    for line in ["epochs = 4", "lr = 0.002", "image_size = 32"] {
+        assert!(settings.lines().any(|found| found == line), "{line}: {settings}");
+    }
+    vertebra(folder, &["train", "--resume", "--out", "again", "--recipe", "described"])
+        .fails(2, &["--recipe"]);
+}
+
+#[test]
 fn settings_in_a_file_are_checked_and_named() {
     let folder = workspace();
     let folder = folder.path();

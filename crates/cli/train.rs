@@ -25,6 +25,7 @@ use train::{Config, Looks, Opening, Outcome, Report, RunFolder, ScheduleKind};
   vertebra train DATA --group-by patient --folds 5      cross-validate, a run for each fold
   vertebra train DATA --skip-unreadable                 leave out damaged images, up to 1 %
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
+  vertebra train DATA --recipe described --init imagenet.safetensors --seed 1
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
 
 The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv, predictions.csv,
@@ -35,6 +36,10 @@ pub struct Args {
     /// a flag that it has is undone by =false
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Settings under a name, over which options win: described is --image-size 224 --lr 0.002 --epochs 4 from the ImageNet
+    /// weights in --init, which repeats the published result
+    #[arg(long, value_name = "NAME", hide_possible_values = true, conflicts_with = "resume")]
+    recipe: Option<train::Recipe>,
     /// Go on with the run in --out, exactly where it stopped
     #[arg(long, requires = "out", conflicts_with = "config")]
     resume: bool,
@@ -185,7 +190,11 @@ impl Args {
         if let Some(Metadata { architecture: found, .. }) = &init {
             (config.arch, config.width) = (found.name.clone(), found.width);
         }
+        if let Some(recipe) = self.recipe {
+            config = recipe.over(config);
+        }
         self.settings.lay_over(&mut config);
+        self.recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(Failure::usage)?;
         if init.is_some_and(|init| {
             init.architecture.channels > config.channels && !init.preprocessing.is_uniform()
         }) {

@@ -6,7 +6,7 @@
 //! addresses are reused first. Slabs ask for large pages: with small ones, what streams through memory (depthwise
 //! layers above all) waits for address translation, and hardware prefetch ends with the page.
 //!
-//! Invariant: the ranges of live [`Block`]s never overlap, each other or a free range; free ranges never touch.
+//! Invariant: the ranges of live `Block`s never overlap, each other or a free range; free ranges never touch.
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::collections::BTreeMap;

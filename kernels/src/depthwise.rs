@@ -1,10 +1,19 @@
 //! Depthwise convolution, forward: `y[oy, ox, c] = sum over taps of x[oy * stride + ky - pad, .., c] * w[ky, kx, c]`.
 //!
 //! Nine multiplications a value that is read once leave it bound by memory, so the loops serve the memory: input rows
-//! stream once through a [`Ring`], where they are transformed and padded, and output rows stream out. In between, a row
+//! stream once through a `Ring`, where they are transformed and padded, and output rows stream out. In between, a row
 //! is worked out one vector of channels at a time, whose weights and sums then stay in registers, and `PIXELS`
 //! neighbouring outputs at a time, which share inputs. There is one body for all kernel sizes and strides; called with
-//! constants, the compiler unrolls it (3x3 at strides 1 and 2).
+//! constants, the compiler unrolls it (3x3 at strides 1 and 2). The loop nest, from the outside:
+//!
+//! ```text
+//! for each block of channels                  as wide as L1 holds its ring
+//!   for each output row of the tile
+//!     for each input row that is new to it    into the ring (line buffer): transformed, padded, prefetched
+//!     for each vector of channels             its taps in registers
+//!       for each PIXELS outputs of the row    their sums in registers, then the epilogue
+//!         for each tap                        one multiply-add for each of them
+//! ```
 //!
 //! Where there is nothing to transform, as in inference, `depthwise_direct` does without the ring.
 

@@ -1,12 +1,21 @@
-//! Matrix product `out = left * right`, the hot loop of the whole program: one register tile and the blocks around it.
+//! GEMM: the matrix product `out = left * right`, the hot loop of the whole program. A microkernel of one register tile,
+//! and the blocks around it (Goto and van de Geijn 2008; Van Zee and van de Geijn 2015, "BLIS").
 //!
-//! The register tile is [`rows`] x 2 vectors of accumulators. A step loads two vectors of the right matrix, broadcasts
-//! one float of each row of the left, and multiplies them all: 28 multiply-adds for 16 loads on AVX-512. Around it,
-//! from the outside: a block of `k` (so that what follows fits a cache), a block of columns (its panels fit L2), a
-//! block of rows (fits L1), and the panels of that block, which stream through. Rows are divided evenly among tiles,
-//! so there is no slow remainder. What is done with a finished tile, the [`Finish`], happens in registers. Meanwhile
-//! the caches are asked for what will be needed next: the rows of the output that the tiles below write, and what the
-//! caller names, the [`Ahead`].
+//! The microkernel's tile is MR = [`rows`] by NR = 2 vectors of accumulators. A step loads two vectors of the right
+//! matrix, broadcasts one float of each row of the left, and multiplies them all: 28 multiply-adds for 16 loads on
+//! AVX-512. The loop nest, from the outside:
+//!
+//! ```text
+//! for each block of KC steps of k             KC = STEPS: what follows fits a cache
+//!   for each block of NC columns              its panels fit L2: RIGHT_BLOCK floats
+//!     for each block of MC rows               its rows fit L1
+//!       for each panel of NR columns          packed beforehand; panels stream through
+//!         for each tile of MR rows            the microkernel: KC steps, then the epilogue
+//! ```
+//!
+//! Rows are divided evenly among tiles, so there is no slow remainder. The epilogue of a tile, its [`Finish`], happens in
+//! registers. Meanwhile what will be needed next is prefetched: the rows of the output that the tiles below write, and
+//! what the caller names, the [`Ahead`].
 //!
 //! Strides make one product of all that a convolution needs. Forward: left is the input, right the packed weights.
 //! Gradient of the input: left is the gradient, right the packed transposed weights. Gradient of the weights: left is

@@ -1,6 +1,7 @@
-//! Where kernels write: through the caches, or past them where the next reader would not find it.
+//! Where kernels write: through the caches, or past them by non-temporal (streaming) stores, where the next reader would
+//! not find it in a cache anyway.
 //!
-//! What is written past the caches reaches memory in any order, so it has to be fenced before another thread is told of
+//! A non-temporal store reaches memory in any order, so it has to be fenced before another thread is told of
 //! it. Nobody needs to remember that. A driver makes a [`Sink`] of where it writes, which lends [`Output`]s; only such an
 //! output has the permission that [`Simd::stream`] asks for, and it cannot outlive the sink, which fences where it ends,
 //! on every way out and once a call.
@@ -23,7 +24,7 @@ pub(crate) struct Sink<'a> {
     streams: bool,
 }
 
-/// The permission to write past the caches, from a [`Sink`] that fences after `'a`.
+/// The permission for non-temporal stores, from a [`Sink`] that fences after `'a`.
 #[derive(Clone, Copy)]
 pub struct Streaming<'a>(PhantomData<&'a ()>);
 

@@ -1,6 +1,6 @@
 //! Weights in the order in which the GEMM reads them.
 //!
-//! A panel holds [`gemm::columns`] neighbouring columns of a `k x n` matrix, row by row, so that the inner loop reads
+//! A panel holds `gemm::columns` neighbouring columns of a `k x n` matrix, row by row, so that the inner loop reads
 //! one contiguous stream. The last panel is padded with zeros: every panel is whole, and only stores know about tails.
 //! Packing costs one pass over the weights and is done once a step (training) or once a model (inference).
 

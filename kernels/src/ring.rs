@@ -1,4 +1,4 @@
-//! The last few rows of an image, transformed: what a stencil runs over.
+//! The line buffer: the last few rows of an image, transformed, which a stencil runs over.
 //!
 //! Each row lies between columns of zeros, its channels filled up to whole vectors, so a stencil has no border to check
 //! and no tail to load. The vectors of one channel group lie side by side, `[vectors, columns, LANES]`: neighbours are a

@@ -165,7 +165,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
         // SAFETY: as promised by the caller.
         unsafe { if n >= Self::LANES { self.store(p, v) } else { self.store_first(p, v, n) } }
     }
-    /// Writes `LANES` floats to `p` past the caches, where the level can. Only a [`Sink`](crate::output::Sink) gives the
+    /// Writes `LANES` floats to `p` past the caches, where the level can. Only a `Sink` gives the
     /// permission, which it outlives; where it ends, it orders these stores before what follows.
     ///
     /// # Safety

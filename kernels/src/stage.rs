@@ -1,4 +1,5 @@
-//! Puts the pixels of a view into working memory as the plain floats that the GEMM reads.
+//! Puts the pixels of a view into working memory as the plain floats that the GEMM reads, at a row pitch that avoids
+//! cache-set conflicts.
 //!
 //! A deferred value is computed once here and then used by every panel of weights; done for a block of pixels that
 //! fits L2, this is a few percent of the product and replaces a pass over memory.

@@ -31,7 +31,7 @@ impl Unit {
 }
 
 /// `dataset` with its sources or series as groups. `found` are the source and the series of each image. A source joins
-/// the given groups that its images lie in, so that no given group is divided either. The columns [`FOUND`] hold the
+/// the given groups that its images lie in, so that no given group is divided either. The columns `FOUND` hold the
 /// numbers of both; what an earlier search wrote there is replaced.
 pub fn regroup(dataset: &Dataset, found: [&[usize]; 2], unit: Unit) -> Dataset {
     let n = dataset.samples.len();
@@ -70,7 +70,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What an earlier search found that parts of a data set divide: for each of the columns [`FOUND`] that it has its name, how
+/// What an earlier search found that parts of a data set divide: for each of the columns `FOUND` that it has its name, how
 /// many of its sets of several images lie in more than one part, and how many there are. `part` is that of an image.
 pub fn divided(
     dataset: &Dataset,

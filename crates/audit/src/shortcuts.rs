@@ -18,7 +18,7 @@ use crate::facts::{Facts, Statistics};
 use crate::file::Format;
 use crate::names;
 
-/// An AUROC from which a single feature is flagged, if chance is no explanation: its interval at [`FLAG_LEVEL`] excludes
+/// An AUROC from which a single feature is flagged, if chance is no explanation: its interval at `FLAG_LEVEL` excludes
 /// 0.5.
 pub const BOUND: f64 = 0.75;
 /// Each of some 25 measures has its chance, so together they are held to 95 % (Bonferroni).

@@ -1,7 +1,7 @@
 //! From stored values to gray: the grayscale pipeline of PS3.3 annex C.11 and PS3.4 annex N.
 //!
-//! Modality transform (a table, or slope and intercept), then values of interest, then, for MONOCHROME1, inversion. The
-//! values of interest are, in this order: the file's first VOI table, its first window, the whole range of a file of up to
+//! Modality transform (a modality LUT, or slope and intercept), then values of interest (a VOI LUT, or a window), then, for
+//! MONOCHROME1, inversion. The values of interest are, in this order: the file's first VOI LUT, its first window, the whole range of a file of up to
 //! 8 bits (which was made for a screen), or the smallest to the largest value that is not padding. Padding is black.
 //!
 //! Images of X-ray angiography and fluoroscopy (XA, XRF) have a modality transform that leads back to the intensity of the

@@ -1,4 +1,5 @@
-//! The variance of the AUROC without a model of the scores, for independent samples and for groups.
+//! The AUROC interval: DeLong's variance of the area under the ROC curve, which needs no model of the scores, for
+//! independent samples and for groups (patients).
 //!
 //! DeLong, DeLong and Clarke-Pearson (1988) for independent samples; Obuchowski (1997, "Nonparametric analysis of
 //! clustered ROC curve data") sums the same components by group first. With one sample a group the two are equal, so

@@ -328,7 +328,7 @@ impl Summary {
         self.threshold_rule.clone_from(&input.threshold.rule);
         self.averaging = "binary";
         (self.auroc, self.auprc) = (class.auroc, class.auprc);
-        let estimate = view.delong.as_ref().map(|delong| delong.estimate(LEVEL));
+        let estimate = view.area.as_ref().map(|area| area.estimate(LEVEL));
         self.auroc_ci = estimate.map(|estimate| estimate.interval);
         self.auroc_ci_method = estimate.map(|estimate| estimate.method);
 
@@ -549,10 +549,10 @@ impl Ranked {
             });
             for (view, summary) in views {
                 found.per_class.push(summary);
-                if let Some(delong) = &view.delong {
+                if let Some(area) = &view.area {
                     present += 1.0;
-                    found.deviations.resize(delong.deviations().count(), 0.0);
-                    found.deviations.iter_mut().zip(delong.deviations()).for_each(|(sum, more)| *sum += more);
+                    found.deviations.resize(area.deviations().count(), 0.0);
+                    found.deviations.iter_mut().zip(area.deviations()).for_each(|(sum, more)| *sum += more);
                 }
                 if keep || classes <= BLOCK {
                     found.kept.push(view);
@@ -571,7 +571,7 @@ struct ClassView {
     called: Vec<bool>,
     scores: Vec<f64>,
     rates: Rates,
-    delong: Option<DeLong>,
+    area: Option<DeLong>,
     ranking: Ranking,
 }
 
@@ -583,7 +583,7 @@ impl ClassView {
         Self {
             name: input.classes[class].clone(),
             rates: Rates::new(&positive, &called, groups, LEVEL),
-            delong: DeLong::new(&scores, &positive, groups),
+            area: DeLong::new(&scores, &positive, groups),
             ranking: Ranking::new(&scores, &positive),
             positive,
             called,
@@ -593,7 +593,7 @@ impl ClassView {
 
     fn summary(&self, counts: &OneVsRest) -> ClassSummary {
         let interval = |rate: Option<Proportion>| rate.map(|rate| rate.interval);
-        let auroc = self.delong.as_ref().map(|delong| delong.estimate(LEVEL));
+        let auroc = self.area.as_ref().map(|area| area.estimate(LEVEL));
         ClassSummary {
             class: self.name.clone(),
             precision: counts.precision(),
@@ -616,9 +616,9 @@ impl ClassView {
 /// The interval of a macro AUROC that has no spread: the mean of the classes' intervals, each at a level at which all
 /// hold together (Bonferroni).
 fn exact_macro_interval(views: &[ClassView]) -> (Option<Interval>, Option<&'static str>) {
-    let known: Vec<&DeLong> = views.iter().filter_map(|view| view.delong.as_ref()).collect();
+    let known: Vec<&DeLong> = views.iter().filter_map(|view| view.area.as_ref()).collect();
     let level = 1.0 - (1.0 - LEVEL) / known.len() as f64;
-    let ends: Vec<Interval> = known.iter().map(|delong| delong.estimate(level).interval).collect();
+    let ends: Vec<Interval> = known.iter().map(|area| area.estimate(level).interval).collect();
     let interval = mean(ends.iter().map(|end| Some(end.low)))
         .zip(mean(ends.iter().map(|end| Some(end.high))))
         .map(|(low, high)| Interval { low, high });

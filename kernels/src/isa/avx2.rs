@@ -4,7 +4,7 @@ use crate::output::Streaming;
 use crate::simd::{Kernel, Level, Simd};
 use std::arch::x86_64::*;
 
-/// The token of this level. Only [`enter`] makes one, so holding it proves that the CPU has AVX2 and FMA.
+/// The token of this level. Only `enter` makes one, so holding it proves that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());
 

@@ -1,0 +1,57 @@
+//! Named settings: what a run starts from where its name says more than its numbers do.
+//!
+//! A recipe sets a few fields of a [`Config`] and leaves the others as they are. It is laid under the options of the
+//! command line, so that each of them wins over it, and leaves no trace of its name: `config.toml` holds the settings
+//! themselves, so a run goes on without it, and a later version may change a recipe but not a run.
+
+use crate::{Config, Error};
+
+/// A named set of defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Recipe {
+    /// Four epochs at 224 pixels from the ImageNet weights that --init names: what repeats the published result on the
+    /// spine set for every seed that was tried (docs/REPRODUCTION.md)
+    Described,
+}
+
+impl Recipe {
+    /// `config` with the settings of this recipe.
+    pub fn over(self, config: Config) -> Config {
+        match self {
+            Self::Described => {
+                let Config { lr, optimizer, schedule, average, .. } = Config::default();
+                Config { image_size: 224, lr, optimizer, schedule, average, epochs: 4, ..config }
+            }
+        }
+    }
+
+    /// That `config` has what the recipe cannot give.
+    ///
+    /// # Errors
+    /// Without first weights.
+    pub fn check(self, config: &Config) -> Result<(), Error> {
+        if config.init.is_some() {
+            return Ok(());
+        }
+        let found = "none: from random weights this recipe repeats nothing";
+        Err(Error::config("recipe", "--init with a MobileNet trained on ImageNet beside it", found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_wins_over_what_is_below_and_needs_weights() {
+        let before = Config { image_size: 64, lr: 0.5, epochs: 3, seed: 7, width: 0.25, ..Config::default() };
+        let described = Recipe::Described.over(before);
+        let expected = Config { epochs: 4, seed: 7, width: 0.25, ..Config::default() };
+        assert_eq!(described, expected);
+        let told = Recipe::Described.check(&described).unwrap_err().to_string();
+        assert!(told.contains("--init"), "{told}");
+        let begun = Config { init: Some("imagenet.safetensors".into()), ..described };
+        Recipe::Described.check(&begun).unwrap();
+    }
+}

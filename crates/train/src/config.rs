@@ -343,7 +343,7 @@ impl Config {
     }
 
     /// The settings in the file at `path`, with its paths as they are to be found from the working directory: see
-    /// [`crate::places`]. What it does not say is as in `base`; without one, it has to say everything.
+    /// `crate::places`. What it does not say is as in `base`; without one, it has to say everything.
     pub fn read(path: &Path, base: Option<&Self>) -> Result<Self, Error> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let text = std::fs::read_to_string(path).map_err(|error| Error::run(path, error.to_string()))?;

@@ -8,11 +8,12 @@
 //! `VERTEBRA_FUZZ_SECONDS=600 VERTEBRA_FUZZ_SEED=7 cargo test --release -p dicom --test hostile -- --nocapture`
 
 mod common;
+#[path = "../../../tests/shared.rs"]
+mod shared;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::env;
 use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use common::{Writer, codes};
 use data::decode_bytes;
 use engine::Rng;
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
+use shared::shared;
 
 /// The system's allocator, which remembers the largest request.
 struct Watched;
@@ -113,7 +115,7 @@ fn corpus() -> Vec<Vec<u8>> {
     file.text(0x0008_0060, b"CS", "DX").push(&[0x18, 0, 0x15, 0, b'?', b'?', 2, 0, b'C', b' ']);
     file.image("MONOCHROME2", [2, 3], [12, 12], 0);
     corpus.push(file.raw(0x7fe0_0010, b"OW", &[7; 10]).bytes());
-    corpus.extend(shared());
+    corpus.extend(collected());
     corpus
 }
 
@@ -127,11 +129,9 @@ fn lossless() -> Vec<u8> {
 }
 
 /// Small files of the shared collection.
-fn shared() -> Vec<Vec<u8>> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = env::var_os("VERTEBRA_SHARED").map_or(workspace.join("../shared"), PathBuf::from);
-    let Ok(folder) = root.join("data/dicom/pydicom").read_dir() else { return vec![] };
-    let mut paths: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+fn collected() -> Vec<Vec<u8>> {
+    let Some(folder) = shared("data/dicom/pydicom") else { return vec![] };
+    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).unwrap()).filter(|bytes| bytes.len() < 20_000).collect()
 }

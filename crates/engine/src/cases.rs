@@ -86,7 +86,8 @@ pub fn small(lanes: usize) -> Vec<Case> {
     let products = pixels.into_iter().flat_map(|m| counts.map(|k| (m, k)));
     let products = products.flat_map(|(m, k)| counts.map(|n| (m, k, n)));
     // More than one block of rows, of columns and of k; pixels a multiple of 1 KiB apart.
-    let products = products.chain([(130, 600, 224), (430, 256, 48)]);
+    let large = [(130, 600, 224), (430, 256, 48)];
+    let products = products.chain(large.into_iter().flat_map(|size| [size; 2]));
     let pointwise = products.map(|(m, k, n)| Conv::of_pixels(m, k, n, Rectifier::RELU6));
     let pointwise = pointwise.map(|conv| (conv.kind, conv.shape));
     // One more step after each round, so that no activation meets the same channels only.
@@ -111,16 +112,17 @@ pub fn of_kind(kind: ConvKind) -> impl Iterator<Item = (Level, Case)> {
 
 /// Those small enough that a difference of every value can be taken, some of each kind.
 pub fn differentiable() -> Vec<Conv> {
-    /// Products of a forward pass, times values to vary, of a case at most.
-    const WORK: u64 = 40_000;
-    let is_cheap = |conv: &Conv| {
-        let values = (conv.shape.input_len() + conv.weights()) as u64;
-        conv.multiply_adds() * values <= WORK && conv.multiply_adds() > 0
-    };
+    /// Products of a forward pass, times values to vary, of a case at most: of channels in one vector, and in several.
+    const WORK: [u64; 2] = [40_000, 500_000];
+    let costs = |conv: &Conv| conv.multiply_adds() * (conv.shape.input_len() + conv.weights()) as u64;
     let of = |kind: ConvKind, step: usize| {
-        let cases = small(4).into_iter().map(|case| case.conv);
-        let cases = cases.filter(move |conv| conv.kind == kind && is_cheap(conv));
-        cases.step_by(step).collect::<Vec<_>>()
+        let all = |lanes: usize| {
+            small(lanes).into_iter().map(|case| case.conv).filter(move |conv| conv.kind == kind)
+        };
+        let few = all(4).filter(|conv| (1..=WORK[0]).contains(&costs(conv))).step_by(step);
+        // More channels than the widest vector holds, and no multiple of them.
+        let many = all(16).filter(|conv| conv.shape.inputs == 17 && (1..=WORK[1]).contains(&costs(conv)));
+        few.chain(many.step_by(3 * step)).collect::<Vec<_>>()
     };
     [of(ConvKind::Depthwise, 11), of(ConvKind::Full, 5), of(ConvKind::Pointwise, 9)].concat()
 }
@@ -147,6 +149,7 @@ mod tests {
         for kind in [ConvKind::Full, ConvKind::Depthwise, ConvKind::Pointwise] {
             let few: Vec<Conv> = differentiable().into_iter().filter(|conv| conv.kind == kind).collect();
             assert!(few.len() >= 5, "{kind:?}: {}", few.len());
+            assert!(few.iter().any(|conv| conv.shape.inputs == 17), "{kind:?}: no channels beyond a vector");
             for lanes in [4, 8, 16] {
                 let of_kind = || {
                     small(lanes)

@@ -71,16 +71,6 @@ impl Tensor {
         Arc::get_mut(&mut self.data).expect("just made unique")
     }
 
-    /// The same elements under another shape.
-    ///
-    /// # Panics
-    /// When the number of elements differs.
-    pub fn reshaped(self, shape: impl Into<Shape>) -> Self {
-        let shape = shape.into();
-        assert_eq!(shape.elements(), self.len(), "{:?} does not reshape to {shape:?}", self.shape);
-        Self { shape, data: self.data }
-    }
-
     /// The only element of a scalar or one-element tensor.
     ///
     /// # Panics

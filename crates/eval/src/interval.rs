@@ -5,7 +5,7 @@
 //! the groups show, and the number of groups itself when every answer, or none, is right and no effect can be seen.
 
 use crate::groups::table_len;
-use crate::special::{beta_quantile, normal_quantile, student_quantile};
+use crate::special::{beta_quantile, student_quantile};
 use serde::Serialize;
 
 /// A confidence interval; in JSON the pair `[low, high]`.
@@ -40,16 +40,6 @@ pub fn clopper_pearson(successes: f64, n: f64, level: f64) -> Interval {
         low: if successes <= 0.0 { 0.0 } else { beta_quantile(successes, failures + 1.0, tail) },
         high: if failures <= 0.0 { 1.0 } else { beta_quantile(successes + 1.0, failures, 1.0 - tail) },
     }
-}
-
-/// The score interval (Wilson 1927) of `successes` in `n > 0` trials: shorter than the exact one, right on average only.
-pub fn wilson(successes: f64, n: f64, level: f64) -> Interval {
-    let z = normal_quantile(f64::midpoint(1.0, level));
-    let p = successes / n;
-    let shrink = 1.0 + z * z / n;
-    let centre = (p + z * z / (2.0 * n)) / shrink;
-    let half = z / shrink * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
 }
 
 /// The exact one-sided lower bound when all of `n > 0` independent trials succeed: the p with `p^n = 1 - level`. At

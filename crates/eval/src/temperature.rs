@@ -29,16 +29,6 @@ pub fn fit_temperature(probabilities: &[f64], classes: usize, labels: &[usize]) 
     (too_cold(RANGE.0) && !too_cold(RANGE.1)).then(|| bisect(RANGE.0, RANGE.1, too_cold))
 }
 
-/// Probabilities `[n, classes]` at another temperature.
-pub fn apply_temperature(probabilities: &[f64], classes: usize, temperature: f64) -> Vec<f64> {
-    let mut out = vec![0.0; probabilities.len()];
-    for (row, out) in probabilities.chunks_exact(classes).zip(out.chunks_exact_mut(classes)) {
-        let logits: Vec<f64> = row.iter().map(|&p| clip(p).ln()).collect();
-        softmax(&logits, temperature, out);
-    }
-    out
-}
-
 /// `softmax(logits / temperature)` into `out`.
 fn softmax(logits: &[f64], temperature: f64, out: &mut [f64]) {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);

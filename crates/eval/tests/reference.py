@@ -91,7 +91,7 @@ def binary_case(rng, n, decimals, signal, group_size=None):
     # Away from 0 and 1, where clipping rules would be compared instead of formulas.
     p, q = p.clip(0.5 * 10**-decimals, 1 - 0.5 * 10**-decimals), q.clip(0.01, 0.99)
     auc = m.roc_auc_score(y, p)
-    fpr, tpr, thresholds = m.roc_curve(y, p, drop_intermediate=False)
+    fpr, tpr, _ = m.roc_curve(y, p, drop_intermediate=False)
     x = scipy.special.logit(p)
     fit = sm.GLM(y, sm.add_constant(x), family=sm.families.Binomial()).fit(tol=1e-14)
     large = sm.GLM(y, np.ones(n), family=sm.families.Binomial(), offset=x).fit(tol=1e-14)
@@ -105,7 +105,6 @@ def binary_case(rng, n, decimals, signal, group_size=None):
         "auroc": auc,
         "auroc_q": m.roc_auc_score(y, q),
         "auprc": m.average_precision_score(y, p),
-        "roc": [fpr.tolist(), tpr.tolist(), thresholds[1:].tolist()],
         "delong_variance": delong_variance(p, y),
         "delong_logit_interval": logit_interval(auc, delong_variance(p, y)),
         "paired_p_value": float(p_value),
@@ -177,7 +176,6 @@ def interval_case(k, n):
         "k": k,
         "n": n,
         "clopper_pearson": list(proportion_confint(k, n, 1 - LEVEL, "beta")),
-        "wilson": list(proportion_confint(k, n, 1 - LEVEL, "wilson")),
         "mcnemar": float(mcnemar([[0, k], [n - k, 0]], exact=True).pvalue),
     }
 

@@ -7,13 +7,10 @@ use eval::calibration::{expected_calibration_error, recalibration, reliability};
 use eval::confusion::OneVsRest;
 use eval::decision::decision_curve;
 use eval::delong::DeLong;
-use eval::interval::{clopper_pearson, wilson};
+use eval::interval::clopper_pearson;
 use eval::ranking::Ranking;
 use eval::scoring::{brier, log_loss};
-use eval::{
-    Confusion, Proportion, Threshold, apply_temperature, argmax, auprc, auroc, compare_auroc,
-    fit_temperature, mcnemar, roc_curve,
-};
+use eval::{Confusion, Proportion, Threshold, argmax, auprc, auroc, compare_auroc, fit_temperature, mcnemar};
 use serde_json::Value;
 
 /// The object at `key`, by name.
@@ -46,18 +43,21 @@ fn binary(case: &Value) -> (Vec<bool>, Vec<f64>, Vec<f64>) {
     (positive, numbers(&case["p"]), numbers(&case["q"]))
 }
 
+/// `softmax(ln p / temperature)` of one image.
+fn at_temperature(p: &[f64], temperature: f64) -> Vec<f64> {
+    let powers: Vec<f64> = p.iter().map(|p| p.powf(1.0 / temperature)).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
 #[test]
 fn intervals_and_mcnemar() {
     let all: Value = serde_json::from_str(include_str!("reference.json")).expect("reference.json is JSON");
     for case in all["intervals"].as_array().expect("a list") {
         let (k, n) = (number(&case["k"]), number(&case["n"]));
-        for (interval, name) in
-            [(clopper_pearson(k, n, 0.95), "clopper_pearson"), (wilson(k, n, 0.95), "wilson")]
-        {
-            let expected = numbers(&case[name]);
-            close(interval.low, expected[0], 1e-10);
-            close(interval.high, expected[1], 1e-10);
-        }
+        let (interval, expected) = (clopper_pearson(k, n, 0.95), numbers(&case["clopper_pearson"]));
+        close(interval.low, expected[0], 1e-10);
+        close(interval.high, expected[1], 1e-10);
         // n answers that differ, k of them won by the first model.
         let first: Vec<bool> = (0..n as usize).map(|i| i < k as usize).collect();
         let second: Vec<bool> = first.iter().map(|won| !won).collect();
@@ -72,15 +72,6 @@ fn ranking_statistics() {
         close(auroc(&p, &positive), number(&case["auroc"]), 1e-12);
         close(auroc(&q, &positive), number(&case["auroc_q"]), 1e-12);
         close(auprc(&p, &positive), number(&case["auprc"]), 1e-12);
-
-        let curve = roc_curve(&p, &positive);
-        let expected = [0, 1, 2].map(|column| numbers(&case["roc"][column]));
-        assert_eq!(curve.len(), expected[0].len());
-        for (i, point) in curve.iter().enumerate() {
-            close(point.false_positive_rate, expected[0][i], 1e-12);
-            close(point.true_positive_rate, expected[1][i], 1e-12);
-            assert_eq!(point.threshold, i.checked_sub(1).map(|i| expected[2][i]));
-        }
 
         let delong = DeLong::new(&p, &positive, None).expect("two classes");
         close(delong.covariance(&delong), number(&case["delong_variance"]), 1e-14);
@@ -187,7 +178,7 @@ fn several_classes() {
         );
         let temperature = fit_temperature(&p, classes, &labels).expect("mistakes were made");
         close(temperature, number(&case["temperature"]), 1e-6);
-        let scaled = apply_temperature(&p, classes, temperature);
+        let scaled: Vec<f64> = p.chunks(classes).flat_map(|row| at_temperature(row, temperature)).collect();
         close(log_loss(&scaled, classes, &labels), number(&case["log_loss_scaled"]), 1e-9);
     }
 }

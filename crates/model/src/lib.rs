@@ -16,6 +16,7 @@ mod file;
 mod foreign;
 #[cfg(feature = "foreign")]
 mod format;
+mod gray;
 #[cfg(feature = "foreign")]
 mod import;
 pub mod layout;

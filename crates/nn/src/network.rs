@@ -33,8 +33,6 @@ pub enum Mode<'a> {
     /// Batch statistics, running statistics updated, no dropout, nothing recorded: what [`Network::batches_seen`] set
     /// to 0 and some batches turn into the statistics of the present weights.
     Measure,
-    /// Running statistics, no dropout, nothing recorded.
-    Evaluate,
 }
 
 /// What one forward pass leaves.
@@ -174,7 +172,6 @@ impl Network {
     /// Runs a batch, `images: [n, h, w, channels]`.
     pub fn forward(&mut self, tape: &mut Tape, images: Tensor, mode: Mode) -> Pass {
         let training = matches!(mode, Mode::Train(_));
-        let batch_statistics = !matches!(mode, Mode::Evaluate);
         let mut leaves = vec![];
         for parameter in &self.parameters {
             let trains = training && !parameter.frozen && parameter.spec.role.trainable();
@@ -196,7 +193,7 @@ impl Network {
                 x = match layer.norm {
                     Some([gamma, beta, mean, variance]) => {
                         let epsilon = conv.norm.as_ref().map_or(0.0, |norm| f64::from(norm.epsilon));
-                        if batch_statistics && !self.parameters[gamma].frozen {
+                        if !self.parameters[gamma].frozen {
                             let (y, moments) = ops::norm(tape, &z, &vars[gamma], &vars[beta], epsilon);
                             seen.push(([mean, variance], moments));
                             y
@@ -223,9 +220,7 @@ impl Network {
         }
         let [weight, bias] = [vars.len() - 2, vars.len() - 1];
         let logits = ops::dense(tape, &pooled, &vars[weight], &vars[bias]);
-        if batch_statistics {
-            self.update_statistics(&seen);
-        }
+        self.update_statistics(&seen);
         Pass { logits, leaves }
     }
 

@@ -330,7 +330,7 @@ fn a_digest_is_of_the_file_as_it_is() {
 #[test]
 fn the_spine_set_splits_as_its_tables_say() {
     for (table, want) in [("seed-split.csv", [3800, 200, 200]), ("volume-split.csv", [2121, 924, 1155])] {
-        let Some(path) = crate::shared("spine-ct").map(|folder| folder.join(table)) else { return };
+        let Some(path) = crate::shared("data/spine-ct").map(|folder| folder.join(table)) else { return };
         let mut data = Dataset::open(&path).unwrap();
         assert_eq!(data.assign_splits(0).unwrap(), SplitOrigin::Given);
         assert_eq!(Split::ALL.map(|split| data.part(split).len()), want);
@@ -342,7 +342,7 @@ fn the_spine_set_splits_as_its_tables_say() {
 
 #[test]
 fn the_chest_set_is_validated_by_patient() {
-    let Some(path) = crate::shared("chest-xray") else { return };
+    let Some(path) = crate::shared("data/chest-xray") else { return };
     let mut data = Dataset::open(&path).unwrap();
     data.group_by(&"person*_|NORMAL2-IM-*-|IM-*-".parse().unwrap()).unwrap();
     assert_eq!(data.assign_splits(0).unwrap(), SplitOrigin::ValFromTrain);

@@ -28,7 +28,7 @@ fn read(path: &Path) -> Result<Stored, String> {
 /// their smallest, largest and mean value, others refused.
 #[test]
 fn files_decode_as_elsewhere_or_are_refused() {
-    let Some(folder) = crate::shared("dicom") else { return };
+    let Some(folder) = crate::shared("data/dicom") else { return };
     let mut table = csv::Reader::from_path(folder.join("expected.csv")).unwrap();
     let header = table.headers().unwrap().clone();
     let at = |name: &str| header.iter().position(|column| column == name).unwrap();
@@ -73,7 +73,7 @@ fn files_decode_as_elsewhere_or_are_refused() {
 /// The same radiograph and scans, lossy and not: the root of the mean squared difference, as part of the range of values.
 #[test]
 fn lossy_files_are_close_to_their_originals() {
-    let Some(folder) = crate::shared("dicom/nema") else { return };
+    let Some(folder) = crate::shared("data/dicom/nema") else { return };
     for (lossy, original, part) in [
         ("JPLY/RG3_JPLY.dcm", "REF/RG3_UNC.dcm", 0.003),
         ("JPLY/MR1_JPLY.dcm", "REF/MR1_UNC.dcm", 0.02),

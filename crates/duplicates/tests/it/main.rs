@@ -3,10 +3,13 @@
 #[allow(dead_code, reason = "the examples use the rest")]
 #[path = "plant.rs"]
 mod plant;
+#[path = "../../../../tests/shared.rs"]
+mod shared;
 
 use duplicates::{Thumbnail, find};
 use engine::{Rng, par};
 use plant::{Gray, KINDS, MORE};
+use shared::shared;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -87,7 +90,7 @@ fn copies_of_phantom_radiographs() {
 
 #[test]
 fn copies_of_chest_radiographs() {
-    let Some(folder) = shared("chest-xray") else { return };
+    let Some(folder) = shared("data/chest-xray") else { return };
     let some = |part: &str, count: usize| -> Vec<Shown> {
         let mut paths: Vec<PathBuf> = ["NORMAL", "PNEUMONIA"]
             .iter()
@@ -109,16 +112,4 @@ fn shown(path: &Path) -> Shown {
     let values = model::pixels(&picture, &model::Preprocessing::new(1, [height, width]));
     let patient = data::group_from_name(&path.to_string_lossy(), "person*_|NORMAL2-IM-*-|IM-*-").unwrap();
     Shown { patient, gray: Gray { width, height, values } }
-}
-
-/// The real data, if it is there: `VERTEBRA_SHARED`, else `shared` beside the workspace.
-fn shared(name: &str) -> Option<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = std::env::var_os("VERTEBRA_SHARED").map_or(workspace.join("../shared"), PathBuf::from);
-    let path = root.join("data").join(name);
-    if !path.exists() {
-        eprintln!("skipped: {} is absent", path.display());
-        return None;
-    }
-    Some(path)
 }

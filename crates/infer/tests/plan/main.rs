@@ -6,3 +6,5 @@ mod forward;
 mod pretrained;
 mod reference;
 mod same_bits;
+#[path = "../../../../tests/shared.rs"]
+mod shared;

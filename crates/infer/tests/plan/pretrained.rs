@@ -2,25 +2,14 @@
 //! that the weights were published for.
 
 use crate::reference::relative_error;
+use crate::shared::shared;
 use infer::Plan;
 use kernels::Level;
 use model::{ImportOptions, TensorFile};
-use std::path::{Path, PathBuf};
-
-/// A file of the shared folder, if that is there.
-fn shared(file: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let folder = std::env::var_os("VERTEBRA_SHARED").map_or_else(beside, PathBuf::from);
-    let path = folder.join("weights").join(file);
-    if !path.is_file() {
-        eprintln!("skipped: {file} is not here; VERTEBRA_SHARED may name the folder that has it");
-        return None;
-    }
-    Some(path)
-}
 
 fn check(weights: &str, reference: &str) {
-    let Some((weights, reference)) = shared(weights).zip(shared(reference)) else { return };
+    let found = |file: &str| shared(&format!("weights/{file}"));
+    let Some((weights, reference)) = found(weights).zip(found(reference)) else { return };
     let model = model::import(TensorFile::read(weights).unwrap().tensors, &ImportOptions::default()).unwrap();
     let reference = TensorFile::read(reference).unwrap().tensors;
     let input = reference["input"].data();

@@ -6,7 +6,6 @@
 //! unless the caller knows better: a wrong one loads without complaint and predicts wrongly, so what was assumed is
 //! written into the model.
 
-mod gray;
 pub(crate) mod naming;
 mod order;
 

@@ -1,10 +1,10 @@
 //! Foreign weights: made ones whose conversion is known, and the real ones where they are at hand.
 
+use crate::shared::shared;
 use crate::weights;
 use model::{
     Activation, Architecture, Array, ImportOptions, Model, Naming, Padding, TensorFile, Weights, import,
 };
-use std::path::{Path, PathBuf};
 
 /// A tensor as TensorFlow stores it, element by element.
 pub(crate) fn to_tensorflow(name: &str, array: &Array) -> (String, Array) {
@@ -289,15 +289,8 @@ fn a_norm_that_lacks_its_scale_alone_is_listed() {
 }
 
 /// The real weights, if this machine has them.
-fn shared(file: &str) -> Option<TensorFile> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let folder = std::env::var_os("VERTEBRA_SHARED").map_or_else(beside, PathBuf::from);
-    let path = folder.join("weights").join(file);
-    if !path.is_file() {
-        eprintln!("skipped: {file} is not here; VERTEBRA_SHARED may name the folder that has it");
-        return None;
-    }
-    Some(TensorFile::read(path).unwrap())
+fn published(file: &str) -> Option<TensorFile> {
+    shared(&format!("weights/{file}")).map(|path| TensorFile::read(path).unwrap())
 }
 
 fn imported(file: &TensorFile) -> Model {
@@ -306,7 +299,7 @@ fn imported(file: &TensorFile) -> Model {
 
 #[test]
 fn the_real_v1_is_imported() {
-    let Some(file) = shared("mobilenet_v1_1.0_224_tfslim.safetensors") else { return };
+    let Some(file) = published("mobilenet_v1_1.0_224_tfslim.safetensors") else { return };
     let model = imported(&file);
     let defaults = Architecture::named("mobilenet-v1").unwrap();
     assert_eq!(model.metadata.architecture, Architecture { channels: 3, classes: 1001, ..defaults });
@@ -322,7 +315,7 @@ fn the_real_v1_is_imported() {
 
 #[test]
 fn the_real_folded_v1_is_imported() {
-    let Some(file) = shared("mobilenet_v1_0.25_224_tflite_float.safetensors") else { return };
+    let Some(file) = published("mobilenet_v1_0.25_224_tflite_float.safetensors") else { return };
     let model = imported(&file);
     let architecture = &model.metadata.architecture;
     assert_eq!((architecture.width, architecture.folded, architecture.classes), (0.25, true, 1001));
@@ -333,7 +326,7 @@ fn the_real_folded_v1_is_imported() {
 
 #[test]
 fn the_real_v2_has_our_names_already() {
-    let Some(file) = shared("mobilenet_v2_1.0_224_torchvision.safetensors") else { return };
+    let Some(file) = published("mobilenet_v2_1.0_224_torchvision.safetensors") else { return };
     let model = imported(&file);
     assert_eq!(model.metadata.architecture.width, 1.0);
     assert_eq!(model.weights, file.tensors);

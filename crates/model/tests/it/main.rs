@@ -1,4 +1,4 @@
-//! The crate from outside: files, foreign weights and the committed shape tables.
+//! The crate from outside: files, foreign weights and layouts.
 #![forbid(unsafe_code)]
 
 mod exports;
@@ -7,7 +7,8 @@ mod formats;
 mod imports;
 mod keras_files;
 mod layouts;
-mod shapes;
+#[path = "../../../../tests/shared.rs"]
+mod shared;
 mod torch_files;
 
 use model::{Architecture, Array, Metadata, Model, Preprocessing, Role, Weights};

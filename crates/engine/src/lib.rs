@@ -4,12 +4,14 @@
 mod bands;
 pub mod cases;
 mod conv;
+mod conv_backward;
 pub mod par;
 pub mod rng;
 mod shape;
 mod tensor;
 
-pub use conv::{Backward, Conv, Ending, Gradients, Weights, merge, merge_sums, rectifier};
+pub use conv::{Conv, Ending, Weights, rectifier};
+pub use conv_backward::{Backward, Gradients, merge, merge_sums};
 pub use rng::Rng;
 pub use shape::Shape;
 pub use tensor::Tensor;

@@ -14,7 +14,7 @@ objdump, and fails unless
 import collections, os, platform, re, shutil, subprocess, sys
 
 # What training and inference spend their time in; every other kernel is checked too, but may come and go.
-HOT = ["gemm::Task", "depthwise::Forward", "depthwise::OutputRow<kernels::depthwise_finish::Moments>",
+HOT = ["gemm::Task", "depthwise::Forward", "depthwise::OutputRow<kernels::depthwise_epilogue::Moments>",
        "ring::Fill<kernels::view::Read>",
        "ring::Fill<kernels::view::Grad>", "depthwise_direct::Direct", "depthwise_backward::Backward",
        "stage::Stage<kernels::view::Read>", "stage::Stage<kernels::view::Grad>", "conv::Fill", "pooling::GlobalAverage", "elementwise::Mask",

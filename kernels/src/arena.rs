@@ -6,7 +6,7 @@
 //! addresses are reused first. Slabs ask for large pages: with small ones, what streams through memory (depthwise
 //! layers above all) waits for address translation, and hardware prefetch ends with the page.
 //!
-//! Invariant: the ranges of live `Block`s never overlap, each other or a free range; free ranges never touch.
+//! Invariant: the ranges of live `Span`s never overlap, each other or a free range; free ranges never touch.
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ pub fn statistics() -> Statistics {
 }
 
 /// Exclusive use of some lines of a slab.
-pub(crate) struct Block {
+pub(crate) struct Span {
     start: NonNull<f32>,
     slab: usize,
     line: usize,
@@ -73,11 +73,11 @@ pub(crate) struct Block {
 }
 
 // SAFETY: a block is the only way to its memory, like a Box.
-unsafe impl Send for Block {}
+unsafe impl Send for Span {}
 // SAFETY: as above; shared access only reads.
-unsafe impl Sync for Block {}
+unsafe impl Sync for Span {}
 
-impl Block {
+impl Span {
     /// At least `floats` floats of unspecified (but initialised) content.
     pub fn new(floats: usize) -> Self {
         let lines = floats.div_ceil(LINE);
@@ -117,7 +117,7 @@ impl Block {
     }
 }
 
-impl Drop for Block {
+impl Drop for Span {
     fn drop(&mut self) {
         if self.lines == 0 {
             return;
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn blocks_do_not_overlap_and_neighbours_merge() {
         // Other tests share the arena, so this one looks only at its own blocks.
-        let mut blocks: Vec<(Block, u32)> = vec![];
+        let mut blocks: Vec<(Span, u32)> = vec![];
         let mut state = 1u32;
         for round in 0..2000 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -201,7 +201,7 @@ mod tests {
                     assert_eq!(unsafe { block.as_ptr().add(i).read() }, mark as f32);
                 }
             } else {
-                let block = Block::new((state >> 16) as usize % 300 + 1);
+                let block = Span::new((state >> 16) as usize % 300 + 1);
                 assert_eq!(block.as_ptr() as usize % LINE_BYTES, 0);
                 for i in 0..block.capacity() {
                     // SAFETY: as above.

@@ -2,11 +2,9 @@
 //!
 //! Working memory holds whole vectors: channels beyond the last are zeros.
 
+use crate::cache::CACHE_LINE;
 use crate::simd::Simd;
 use crate::view::Rectifier;
-
-/// Floats of a cache line.
-pub(crate) const CACHE_LINE: usize = 16;
 
 /// Neighbouring pixels that are worked out together: what is loaded for one serves all.
 pub(crate) const PIXELS: usize = 4;
@@ -71,7 +69,7 @@ const BLOCK: usize = 128;
 
 /// A run of channels that a kernel takes through its whole tile before the next one.
 #[derive(Clone, Copy)]
-pub(crate) struct Block {
+pub(crate) struct ChannelBlock {
     /// Channels of the tensors: floats from one pixel to the next.
     pub(crate) channels: usize,
     /// First channel.
@@ -82,11 +80,12 @@ pub(crate) struct Block {
     pub(crate) pitch: usize,
 }
 
-impl Block {
+impl ChannelBlock {
     /// The channels `0..channels`, cut into blocks for a ring.
     #[inline(always)]
-    pub(crate) fn split<S: Simd>(_: S, channels: usize, width: usize) -> impl Iterator<Item = Block> {
-        let block = move |start| Block { channels, start, len: width.min(channels - start), pitch: S::LANES };
+    pub(crate) fn split<S: Simd>(_: S, channels: usize, width: usize) -> impl Iterator<Item = ChannelBlock> {
+        let block =
+            move |start| ChannelBlock { channels, start, len: width.min(channels - start), pitch: S::LANES };
         (0..channels).step_by(width).map(block)
     }
 

@@ -1,12 +1,12 @@
 //! Memory for floats, aligned to a cache line (what streamed stores and whole-line vectors want) and recycled.
 
-use crate::arena::Block;
+use crate::arena::Span;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 /// `len` floats on 64-byte alignment. Dropping it leaves the memory for the next buffer.
 pub struct Buffer {
-    block: Block,
+    block: Span,
     len: usize,
 }
 
@@ -14,7 +14,7 @@ impl Buffer {
     /// `len` floats of unspecified content (what an earlier buffer left there, never uninitialised memory), for
     /// whoever writes all of it.
     pub fn recycled(len: usize) -> Self {
-        Self { block: Block::new(len), len }
+        Self { block: Span::new(len), len }
     }
 
     /// `len` zeros.
@@ -39,7 +39,7 @@ impl Buffer {
     /// Makes it `len` floats long; the content after that is unspecified.
     pub fn resize(&mut self, len: usize) {
         if len > self.capacity() {
-            self.block = Block::new(len);
+            self.block = Span::new(len);
         }
         self.len = len;
     }

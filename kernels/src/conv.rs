@@ -4,26 +4,30 @@
 //! row is `kernel * inputs` contiguous floats, and the windows of neighbouring outputs lie `stride * inputs` apart: so
 //! the rows of the product's left matrix exist already, as overlapping segments, and nothing is copied nine times.
 
-use crate::block::Block;
+use crate::block::ChannelBlock;
 use crate::depthwise::split_rows;
-use crate::gemm::{self, Ahead, Finish, Gemm, Left};
+use crate::epilogue::{Epilogue, TileEpilogue};
+use crate::gemm::{self, Gemm, Left};
+use crate::level::Level;
+use crate::output::Output;
 use crate::pack::Packed;
+use crate::prefetch::Ahead;
 use crate::rows::{Rows, check_read};
 use crate::scratch;
-use crate::simd::{Kernel, Level, Simd};
-use crate::view::{ConvShape, Epilogue, Read, Write};
+use crate::simd::{Kernel, Simd};
+use crate::view::{ConvShape, Read, Write};
 use std::ops::Range;
 
 /// The padded input rows below some output rows, in working memory.
 #[derive(Clone, Copy)]
-pub(crate) struct Window {
+pub(crate) struct PaddedRows {
     /// Floats of a padded row.
     pub row: usize,
     /// Padded rows.
     pub rows: usize,
 }
 
-impl Window {
+impl PaddedRows {
     /// For `rows` output rows.
     pub fn new(shape: &ConvShape, rows: usize) -> Self {
         let span = |outputs: usize| (outputs - 1) * shape.stride + shape.kernel;
@@ -43,7 +47,7 @@ impl Window {
 }
 
 struct Fill<'a> {
-    window: Window,
+    window: PaddedRows,
     shape: &'a ConvShape,
     x: Read<'a>,
     first: usize,
@@ -54,11 +58,11 @@ impl Kernel for Fill<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Window { row, rows } = self.window;
+        let PaddedRows { row, rows } = self.window;
         let ConvShape { h, w, inputs, stride, pad_top, pad_left, .. } = *self.shape;
         let left = (pad_left * inputs).min(row);
         let used = (w * inputs).min(row - left);
-        let block = Block { channels: inputs, start: 0, len: inputs, pitch: inputs };
+        let block = ChannelBlock { channels: inputs, start: 0, len: inputs, pitch: inputs };
         for i in 0..rows {
             let out = &mut self.out[i * row..];
             match (self.first * stride + i).checked_sub(pad_top) {
@@ -102,13 +106,13 @@ pub fn tile_rows(shape: &ConvShape, images: usize) -> usize {
 /// Output rows, of `rows`, that are worked on at once: their input and output take a part of L2.
 pub(crate) fn band_rows(shape: &ConvShape, rows: usize) -> usize {
     const BAND: usize = 64 * 1024;
-    let row = shape.stride * Window::new(shape, 1).row + shape.out_w * shape.outputs;
+    let row = shape.stride * PaddedRows::new(shape, 1).row + shape.out_w * shape.outputs;
     (BAND / row).clamp(1, rows)
 }
 
 /// Floats of [`scratch`] that [`conv`] takes for `rows` output rows; fewer rows take no more.
 pub fn scratch_len(shape: &ConvShape, rows: usize) -> usize {
-    scratch::len([Window::new(shape, band_rows(shape, rows)).len()])
+    scratch::len([PaddedRows::new(shape, band_rows(shape, rows)).len()])
 }
 
 /// Convolution of output rows `rows` of one image: `x: [h, w, inputs]`, `weights` packed from
@@ -120,15 +124,15 @@ pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y:
     assert_eq!((weights.k(), weights.n()), (shape.kernel * taps, n), "weights do not fit {shape:?}");
     let pixels = rows.len() * shape.out_w;
     assert_eq!(y.to.len(), pixels * n, "y: expected [{}, {}, {n}]", rows.len(), shape.out_w);
-    let finish = Finish::of(epilogue, pixels, n);
+    let epilogue = TileEpilogue::of(epilogue, pixels, n);
     let band = band_rows(shape, rows.len());
     let row = shape.out_w * n;
     let mut sink = gemm::sink(weights.level(), y, n);
-    let y = sink.output();
-    scratch::with([Window::new(shape, band).len()], |[input]| {
+    let y = Output::of(&mut sink);
+    scratch::with([PaddedRows::new(shape, band).len()], |[input]| {
         for first in (0..rows.len()).step_by(band) {
             let count = band.min(rows.len() - first);
-            let window = Window::new(shape, count);
+            let window = PaddedRows::new(shape, count);
             window.fill(weights.level(), shape, x, rows.start + first, input);
             for j in 0..count {
                 let product = Gemm {
@@ -145,7 +149,7 @@ pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y:
                     right: weights.right(),
                     out: y.from((first + j) * row),
                     accumulate: false,
-                    finish: finish.skip((first + j) * row),
+                    epilogue: epilogue.skip((first + j) * row),
                 };
                 // The image comes from memory: what the same row of the next window is the first to see.
                 let seen = shape.kernel.saturating_sub(shape.stride);

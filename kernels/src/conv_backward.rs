@@ -3,14 +3,15 @@
 //! The gradient of the weights is one product a row of the window. The gradient of the input, which a network's first
 //! layer never needs, is the product with the transposed weights, scattered to where the windows overlap.
 
-use crate::conv::{Window, band_rows, check};
+use crate::conv::{PaddedRows, band_rows, check};
 use crate::elementwise;
-use crate::gemm::{self, Finish, Gemm, Left, Right};
+use crate::epilogue::TileEpilogue;
+use crate::gemm::{self, Gemm, Left, Right};
+use crate::level::Level;
 use crate::output::Output;
 use crate::pack::Packed;
 use crate::rows::check_grad;
 use crate::scratch;
-use crate::simd::Level;
 use crate::stage::{spacing, stage};
 use crate::view::{ConvShape, Grad, Read};
 use std::ops::Range;
@@ -46,14 +47,14 @@ pub fn conv_backward(
         weights
     });
     let band = band_rows(shape, rows.len());
-    let (g_spacing, whole) = (spacing(n), Window::new(shape, rows.len()));
+    let (g_spacing, whole) = (spacing(n), PaddedRows::new(shape, rows.len()));
     let padded_len = if dx.is_some() { whole.len() } else { 0 };
-    let lens = [Window::new(shape, band).len(), band * shape.out_w * g_spacing, padded_len];
+    let lens = [PaddedRows::new(shape, band).len(), band * shape.out_w * g_spacing, padded_len];
     scratch::with(lens, |[input, gradient, padded]| {
         padded.fill(0.0);
         for first in (0..rows.len()).step_by(band) {
             let count = band.min(rows.len() - first);
-            let window = Window::new(shape, count);
+            let window = PaddedRows::new(shape, count);
             window.fill(level, shape, x, rows.start + first, input);
             // SAFETY: pixels of n channels among `pixels`, as checked above.
             unsafe { stage(level, &g, n, first * shape.out_w, count * shape.out_w, gradient) };
@@ -72,7 +73,7 @@ pub fn conv_backward(
                     right: Right { ptr: gradient.as_ptr(), panel: gemm::columns(level), row: g_spacing },
                     out: Output::plain(dw),
                     accumulate: true,
-                    finish: Finish::Store,
+                    epilogue: TileEpilogue::Store,
                 };
                 // SAFETY: the window covers every tap of every output of its rows; the gradient's pixels lie whole
                 // vectors apart; dw was checked above.
@@ -104,7 +105,7 @@ fn scatter(shape: &ConvShape, gradient: &[f32], weights: &Packed, padded: &mut [
                 right: weights.right(),
                 out: Output::plain(windows),
                 accumulate: false,
-                finish: Finish::Store,
+                epilogue: TileEpilogue::Store,
             };
             // SAFETY: a row of pixels `g_spacing` apart, whole panels, and a row of windows.
             unsafe { gemm::gemm(weights.level(), product) }
@@ -120,7 +121,7 @@ fn scatter(shape: &ConvShape, gradient: &[f32], weights: &Packed, padded: &mut [
 }
 
 /// Copies the image out of its padding; what no window touched gets zero.
-fn crop(shape: &ConvShape, window: Window, padded: &[f32], dx: &mut [f32]) {
+fn crop(shape: &ConvShape, window: PaddedRows, padded: &[f32], dx: &mut [f32]) {
     let left = (shape.pad_left * shape.inputs).min(window.row);
     for (y, to) in dx.chunks_exact_mut(shape.w * shape.inputs).enumerate() {
         to.fill(0.0);

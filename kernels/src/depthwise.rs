@@ -17,16 +17,20 @@
 //!
 //! Where there is nothing to transform, as in inference, `depthwise_direct` does without the ring.
 
-use crate::block::{Block, PIXELS, Taps};
+use crate::block::{ChannelBlock, PIXELS, Taps};
 use crate::depthwise_direct;
-use crate::depthwise_finish::{Activate, Finish, Moments, Plain};
-use crate::output::{Output, ROWS_STREAM, Sink};
-use crate::ring::{Ring, RingShape, SHARED};
+use crate::depthwise_epilogue::{Activate, Moments, Plain, RowEpilogue};
+use crate::epilogue::Epilogue;
+use crate::level::Level;
+use crate::output::Output;
+use crate::prefetch::SHARED;
+use crate::ring::{Ring, RingShape};
 use crate::rows::check_read;
 use crate::scratch;
-use crate::simd::{Kernel, Level, Simd};
+use crate::simd::{Kernel, Simd};
+use crate::sink::{ROWS_STREAM, Sink};
 use crate::stage::spacing;
-use crate::view::{ConvShape, Epilogue, Read, Rectifier, Write};
+use crate::view::{ConvShape, Read, Rectifier, Write};
 use std::ops::Range;
 
 /// The largest kernel.
@@ -85,7 +89,7 @@ pub fn depthwise(
     }
     let (ring, width) = (ring(shape), block_width(shape));
     let mut sink = Sink::new(y, channels, ROWS_STREAM);
-    let y = sink.output();
+    let y = Output::of(&mut sink);
     scratch::with(lens(shape), |[memory, taps, state]| {
         let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
         level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, width, memory, taps, state });
@@ -136,7 +140,7 @@ fn lens(shape: &ConvShape) -> [usize; 3] {
 
 /// Channels of a block.
 fn block_width(shape: &ConvShape) -> usize {
-    Block::width(shape.inputs, ring(shape).len(1) * size_of::<f32>(), L1_BYTES)
+    ChannelBlock::width(shape.inputs, ring(shape).len(1) * size_of::<f32>(), L1_BYTES)
 }
 
 fn ring(shape: &ConvShape) -> RingShape {
@@ -199,9 +203,9 @@ impl Kernel for Forward<'_> {
 impl Forward<'_> {
     /// All rows of the tile, block after block.
     #[inline(always)]
-    fn tile<S: Simd, F: Finish>(self, s: S, finish: &F) {
+    fn tile<S: Simd, F: RowEpilogue>(self, s: S, finish: &F) {
         let &ConvShape { inputs: channels, kernel, stride, out_w, pad_top, .. } = self.shape;
-        for block in Block::split(s, channels, self.width) {
+        for block in ChannelBlock::split(s, channels, self.width) {
             // SAFETY: the lengths were checked: x covers the image, y and a residual the tile, weights and channel
             // vectors all channels; the scratch was cut for blocks of `width`.
             unsafe {
@@ -228,7 +232,7 @@ impl Forward<'_> {
 /// One output row that is worked out: a function of its own, whose loops have all registers to themselves.
 struct OutputRow<'a, F> {
     finish: &'a F,
-    block: Block,
+    block: ChannelBlock,
     /// The input rows that it sees, `[vectors, columns, LANES]` each.
     rows: [*const f32; MAX_KERNEL],
     x: &'a Read<'a>,
@@ -242,7 +246,7 @@ struct OutputRow<'a, F> {
     start: usize,
 }
 
-impl<F: Finish> Kernel for OutputRow<'_, F> {
+impl<F: RowEpilogue> Kernel for OutputRow<'_, F> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -257,7 +261,7 @@ impl<F: Finish> Kernel for OutputRow<'_, F> {
     }
 }
 
-impl<F: Finish> OutputRow<'_, F> {
+impl<F: RowEpilogue> OutputRow<'_, F> {
     /// Vector after vector.
     ///
     /// # Safety
@@ -287,7 +291,7 @@ impl<F: Finish> OutputRow<'_, F> {
         unsafe {
             let rows = self.rows.map(|row| row.wrapping_add(v * ring.plane()));
             let taps = Taps::new(s, kernel, self.taps.add(v * kernel * kernel * S::LANES));
-            let window = Window { rows, taps, kernel, stride };
+            let window = Stencil { rows, taps, kernel, stride };
             let mut row = finish.begin_row(s, self.start, c, n, v);
             let ahead: [_; MAX_AHEAD] = std::array::from_fn(|i| ring.ahead(self.x, c, i));
             let (mut ox, mut at) = (0, 0);
@@ -313,7 +317,7 @@ impl<F: Finish> OutputRow<'_, F> {
 }
 
 /// What the outputs of a row see of one vector of channels.
-struct Window<S: Simd> {
+struct Stencil<S: Simd> {
     /// `[columns, LANES]` each.
     rows: [*const f32; MAX_KERNEL],
     taps: Taps<S>,
@@ -321,7 +325,7 @@ struct Window<S: Simd> {
     stride: usize,
 }
 
-impl<S: Simd> Window<S> {
+impl<S: Simd> Stencil<S> {
     /// `P` outputs from column `ox` on.
     ///
     /// # Safety

@@ -7,13 +7,15 @@
 //!
 //! The weight gradient of a tile is that of the output rows that begin in it, so tiles add up to the whole.
 
-use crate::block::{Act, Block, PIXELS};
+use crate::block::{Act, ChannelBlock, PIXELS};
 use crate::depthwise::{MAX_KERNEL, check_shape, split_rows};
-use crate::output::{Output, ROWS_STREAM, Sink};
+use crate::level::Level;
+use crate::output::Output;
 use crate::ring::{Ring, RingShape};
 use crate::rows::{check_grad, check_read};
 use crate::scratch;
-use crate::simd::{Kernel, Level, Simd};
+use crate::simd::{Kernel, Simd};
+use crate::sink::{ROWS_STREAM, Sink};
 use crate::view::{ConvShape, Deferred, Grad, Read, Write};
 use std::ops::Range;
 
@@ -70,11 +72,11 @@ pub fn depthwise_backward(
         left,
         columns: left + out_w.max((w + pad_left).div_ceil(stride)),
     };
-    let width = Block::widest(channels);
+    let width = ChannelBlock::widest(channels);
     let taps = kernel * kernel * width;
     let lens = [inputs.len(width), gradients.len(width), taps, taps, 2 * width, 2 * width];
     let mut sink = dx.map(|dx| Sink::new(dx, channels, ROWS_STREAM));
-    let dx = sink.as_mut().map(Sink::output);
+    let dx = sink.as_mut().map(Output::of);
     scratch::with(lens, |memory| {
         let [x_memory, g_memory, taps, dw_taps, row_sums, total_sums] = memory.map(<[f32]>::as_mut_ptr);
         level.dispatch(Backward {
@@ -148,7 +150,7 @@ impl Backward<'_> {
             Read::Plain(_) => None,
             Read::Norm(x) => Some(Mask { x, act: Act::new(s, x.act), sums: self.row_sums }),
         };
-        for block in Block::split(s, channels, self.width) {
+        for block in ChannelBlock::split(s, channels, self.width) {
             // SAFETY: the lengths were checked: x, g and dx cover their images, weights and channel vectors all
             // channels; the scratch was cut for blocks of `width`. A step looks at no more than the last `slots` rows
             // of either ring.
@@ -197,7 +199,7 @@ impl Backward<'_> {
     unsafe fn weight_row<S: Simd>(
         &self,
         s: S,
-        block: Block,
+        block: ChannelBlock,
         kernel: usize,
         stride: usize,
         oy: usize,
@@ -229,7 +231,7 @@ impl Backward<'_> {
     unsafe fn input_row<S: Simd>(
         &self,
         s: S,
-        block: Block,
+        block: ChannelBlock,
         kernel: usize,
         stride: usize,
         iy: usize,
@@ -354,7 +356,13 @@ impl InputRow<'_> {
     /// # Safety
     /// The row must have the columns, `mask` the image.
     #[inline(always)]
-    unsafe fn inputs<S: Simd, const P: usize>(&self, s: S, block: Block, ix: usize, mask: Option<&Mask<S>>) {
+    unsafe fn inputs<S: Simd, const P: usize>(
+        &self,
+        s: S,
+        block: ChannelBlock,
+        ix: usize,
+        mask: Option<&Mask<S>>,
+    ) {
         let Self { kernel, stride, .. } = *self;
         // Tap kx sees gradient column `column`, the next tap of the phase the column before, ...
         let (kx, column) = ((ix + self.pad_left) % stride, (ix + self.pad_left) / stride + self.left);
@@ -403,7 +411,7 @@ impl<S: Simd> Mask<'_, S> {
     unsafe fn apply<const P: usize>(
         &self,
         s: S,
-        block: Block,
+        block: ChannelBlock,
         v: usize,
         pixel: usize,
         step: usize,

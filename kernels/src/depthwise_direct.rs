@@ -6,9 +6,10 @@
 //! are as many as hide the latency of a multiply-add. The order in which an output's nine products are added depends on
 //! its column alone, so tiles do not show in the result.
 
-use crate::block::{Act, Block, PIXELS};
+use crate::block::{Act, ChannelBlock, PIXELS};
+use crate::level::Level;
 use crate::scratch;
-use crate::simd::{Kernel, Level, Simd};
+use crate::simd::{Kernel, Simd};
 use crate::view::{ConvShape, Rectifier};
 use std::ops::Range;
 
@@ -35,7 +36,7 @@ pub(crate) fn fits(shape: &ConvShape) -> bool {
 
 /// Floats of [`scratch`] for the row of zeros, and for a block's weights.
 pub(crate) fn lens(shape: &ConvShape) -> [usize; 2] {
-    let width = Block::widest(shape.inputs);
+    let width = ChannelBlock::widest(shape.inputs);
     [seen(PIXELS, shape.stride) * shape.inputs + width, TAPS * width]
 }
 
@@ -88,14 +89,14 @@ impl Direct<'_> {
         let channels = self.shape.inputs;
         let act = Act::new(s, self.act);
         let y = self.y.as_mut_ptr();
-        let width = Block::widest(channels);
+        let width = ChannelBlock::widest(channels);
         for column in 0..seen(PIXELS, stride) {
             for at in (0..width).step_by(S::LANES) {
                 // SAFETY: the pixels are `channels` floats apart, and `width` floats follow the last one's start.
                 unsafe { s.store(self.zeros.add(column * channels + at), s.splat(0.0)) };
             }
         }
-        for block in Block::split(s, channels, width) {
+        for block in ChannelBlock::split(s, channels, width) {
             // SAFETY: x covers the image, y the tile, weights and bias all channels; the scratch was cut for `width`.
             unsafe {
                 block.gather(s, TAPS, self.weights.as_ptr(), self.taps);
@@ -181,7 +182,7 @@ impl Rows {
 
 /// What the outputs of a block share.
 struct Group<S: Simd> {
-    block: Block,
+    block: ChannelBlock,
     stride: usize,
     /// `[vectors, 9, LANES]`
     taps: *const f32,

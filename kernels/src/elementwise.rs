@@ -1,7 +1,8 @@
 //! Kernels without a neighbourhood: what is left when a value cannot stay deferred, plus residual additions and
 //! dropout masks. All of them are bound by memory, so each is one pass.
 
-use crate::simd::{Kernel, Level, Simd};
+use crate::level::Level;
+use crate::simd::{Kernel, Simd};
 use crate::view::{Deferred, Grad, Read};
 
 /// One vector of a view at pixel offset `at`, channel `c`, of which `n` floats are real.

@@ -13,7 +13,7 @@
 //!         for each tile of MR rows            the microkernel: KC steps, then the epilogue
 //! ```
 //!
-//! Rows are divided evenly among tiles, so there is no slow remainder. The epilogue of a tile, its [`Finish`], happens in
+//! Rows are divided evenly among tiles, so there is no slow remainder. The epilogue of a tile, its [`TileEpilogue`], happens in
 //! registers. Meanwhile what will be needed next is prefetched: the rows of the output that the tiles below write, and
 //! what the caller names, the [`Ahead`].
 //!
@@ -21,12 +21,15 @@
 //! Gradient of the input: left is the gradient, right the packed transposed weights. Gradient of the weights: left is
 //! the input read by columns, right the gradient as it lies, whose panels are 2 vectors wide and not packed.
 
-pub(crate) use crate::ahead::Ahead;
-use crate::ahead::Requests;
-use crate::block::{Act, CACHE_LINE, add_up_to};
-use crate::output::{self, Output, Sink};
-use crate::simd::{Kernel, Level, Simd};
-use crate::view::{Deferred, Epilogue, Rectifier, Write};
+use crate::block::{Act, add_up_to};
+use crate::cache::CACHE_LINE;
+use crate::epilogue::TileEpilogue;
+use crate::level::Level;
+use crate::output::Output;
+use crate::prefetch::{Ahead, Requests};
+use crate::simd::{Kernel, Simd};
+use crate::sink::{PRODUCTS_STREAM, Sink};
+use crate::view::Write;
 use std::ops::Range;
 
 /// Steps of a block of `k`.
@@ -50,7 +53,7 @@ pub(crate) fn sink(level: Level, to: Write, n: usize) -> Sink {
     if columns(level) < CACHE_LINE {
         return Sink::cached(to);
     }
-    Sink::new(to, n, output::PRODUCTS_STREAM)
+    Sink::new(to, n, PRODUCTS_STREAM)
 }
 
 /// Columns of a level's register tile, which is the width of a packed panel.
@@ -86,63 +89,6 @@ pub(crate) struct Right {
     pub row: usize,
 }
 
-/// What is done with a finished tile while it is in registers; the same as [`Epilogue`], and one more for backward.
-/// All matrices here lie as the output does.
-#[derive(Clone, Copy)]
-pub(crate) enum Finish {
-    /// Stores it.
-    Store,
-    /// See [`Epilogue::Moments`]; `begin` where the output's first row is the first of the caller's tile.
-    Moments { sums: *mut f32, begin: bool },
-    /// See [`Epilogue::Activate`]; `residual` may be null.
-    Activate { bias: *const f32, act: Rectifier, residual: *const f32 },
-    /// Multiplies by the derivative of the activation of `u = scale * z + shift`, stores, and adds to `sums: [2, n]`
-    /// the sum of that and of that times `z - center`; see [`crate::scalar::finish_input_gradient`].
-    Mask { z: *const f32, channel: [*const f32; 3], act: Rectifier, sums: *mut f32 },
-}
-
-impl Finish {
-    /// Of an epilogue whose output is `[rows, n]`.
-    pub fn of(epilogue: Epilogue, rows: usize, n: usize) -> Self {
-        match epilogue {
-            Epilogue::None => Self::Store,
-            Epilogue::Moments(sums) => {
-                assert_eq!(sums.len(), 3 * n, "moments: expected [3, {n}]");
-                Self::Moments { sums: sums.as_mut_ptr(), begin: true }
-            }
-            Epilogue::Activate { bias, act, residual } => {
-                assert_eq!(bias.len(), n, "bias: expected [{n}]");
-                assert!(residual.is_none_or(|r| r.len() == rows * n), "residual: expected [{rows}, {n}]");
-                let residual = residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
-                Self::Activate { bias: bias.as_ptr(), act, residual }
-            }
-        }
-    }
-
-    /// Of the gradient of a deferred input `[rows, n]`, whose `sums` are `[2, n]`.
-    pub fn mask(x: Deferred, rows: usize, n: usize, sums: &mut [f32]) -> Self {
-        assert_eq!(x.z.len(), rows * n, "z: expected [{rows}, {n}]");
-        assert_eq!([x.scale.len(), x.shift.len(), x.center.len()], [n; 3], "norms are per channel");
-        assert_eq!(sums.len(), 2 * n, "sums: expected [2, {n}]");
-        let channel = [x.scale.as_ptr(), x.shift.as_ptr(), x.center.as_ptr()];
-        Self::Mask { z: x.z.as_ptr(), channel, act: x.act, sums: sums.as_mut_ptr() }
-    }
-
-    /// For the part of the output that begins `floats` in.
-    pub fn skip(self, floats: usize) -> Self {
-        match self {
-            Self::Moments { sums, begin } => Self::Moments { sums, begin: begin && floats == 0 },
-            Self::Activate { bias, act, residual } if !residual.is_null() => {
-                Self::Activate { bias, act, residual: residual.wrapping_add(floats) }
-            }
-            Self::Mask { z, channel, act, sums } => {
-                Self::Mask { z: z.wrapping_add(floats), channel, act, sums }
-            }
-            other => other,
-        }
-    }
-}
-
 /// The product `out: [m, n]`, rows `n` apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Gemm<'a> {
@@ -154,16 +100,16 @@ pub(crate) struct Gemm<'a> {
     pub out: Output<'a>,
     /// Whether the product is added to what `out` holds.
     pub accumulate: bool,
-    pub finish: Finish,
+    pub epilogue: TileEpilogue,
 }
 
 /// Runs a product.
 ///
 /// # Safety
-/// Every element that `left`, `right`, `out` and `finish` describe must be valid, with `right`'s rows readable up to
-/// whole vectors, and `out` and `finish`'s sums must overlap nothing else.
+/// Every element that `left`, `right`, `out` and `epilogue` describe must be valid, with `right`'s rows readable up to
+/// whole vectors, and `out` and `epilogue`'s sums must overlap nothing else.
 pub(crate) unsafe fn gemm(level: Level, product: Gemm) {
-    level.dispatch(Task { product, ahead: Ahead::none(product.left) });
+    level.dispatch(Task { product, ahead: Ahead::none(product.left.ptr) });
 }
 
 /// As [`gemm`], and asks for memory meanwhile.
@@ -214,7 +160,7 @@ impl Gemm<'_> {
                     },
                     accumulate: self.accumulate || !begins,
                     out: if begins && ends { self.out } else { self.out.cached() },
-                    finish: if ends { self.finish } else { Finish::Store },
+                    epilogue: if ends { self.epilogue } else { TileEpilogue::Store },
                     ..self
                 };
                 // SAFETY: the block is part of the product, whose elements are valid.
@@ -348,9 +294,9 @@ impl Gemm<'_> {
                 start = start.wrapping_add(segment);
             }
             // Not a loop: the accumulators stay in registers only where every index into them is a constant.
-            self.finish_column::<S, MR, NV, 0, FULL>(s, &acc, row, column);
+            self.end_column::<S, MR, NV, 0, FULL>(s, &acc, row, column);
             if NV == 2 {
-                self.finish_column::<S, MR, NV, 1, FULL>(s, &acc, row, column);
+                self.end_column::<S, MR, NV, 1, FULL>(s, &acc, row, column);
             }
         }
     }
@@ -360,7 +306,7 @@ impl Gemm<'_> {
     /// # Safety
     /// As [`Gemm::tiles`].
     #[inline(always)]
-    unsafe fn finish_column<S: Simd, const MR: usize, const NV: usize, const V: usize, const FULL: bool>(
+    unsafe fn end_column<S: Simd, const MR: usize, const NV: usize, const V: usize, const FULL: bool>(
         &self,
         s: S,
         acc: &[[S::V; NV]; MR],
@@ -384,9 +330,9 @@ impl Gemm<'_> {
                     values[r] = s.add(s.load_up_to(out.add(r * self.n), lanes), values[r]);
                 }
             }
-            match self.finish {
-                Finish::Store => {}
-                Finish::Moments { sums, begin } => {
+            match self.epilogue {
+                TileEpilogue::Store => {}
+                TileEpilogue::Moments { sums, begin } => {
                     let pivot_at = sums.add(c);
                     let (sum_at, square_at) = (pivot_at.add(self.n), pivot_at.add(2 * self.n));
                     let (mut pivot, mut sum, mut square) = (values[0], zero, zero);
@@ -405,7 +351,7 @@ impl Gemm<'_> {
                     s.store_up_to(sum_at, sum, lanes);
                     s.store_up_to(square_at, square, lanes);
                 }
-                Finish::Activate { bias, act, residual } => {
+                TileEpilogue::Activate { bias, act, residual } => {
                     let (act, bias) = (Act::new(s, act), s.load_up_to(bias.add(c), lanes));
                     for r in 0..MR {
                         values[r] = s.add(values[r], bias);
@@ -418,7 +364,7 @@ impl Gemm<'_> {
                         }
                     }
                 }
-                Finish::Mask { z, channel: [scale, shift, center], act, sums } => {
+                TileEpilogue::Mask { z, channel: [scale, shift, center], act, sums } => {
                     let scale = s.load_up_to(scale.add(c), lanes);
                     let shift = s.load_up_to(shift.add(c), lanes);
                     let center = s.load_up_to(center.add(c), lanes);

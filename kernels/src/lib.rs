@@ -4,10 +4,10 @@
 //! the instruction set of one [`Level`]. [`scalar`] is the readable specification of every kernel: the oracle of all
 //! tests. Layout is NHWC, f32; buffer parameters name their shape.
 
-mod ahead;
 pub mod arena;
 mod block;
 pub mod buffer;
+mod cache;
 #[cfg(feature = "comparison")]
 pub mod comparison;
 pub mod conv;
@@ -15,10 +15,13 @@ pub mod conv_backward;
 pub mod depthwise;
 pub mod depthwise_backward;
 mod depthwise_direct;
-mod depthwise_finish;
+mod depthwise_epilogue;
+mod dispatch;
 pub mod elementwise;
+pub mod epilogue;
 mod gemm;
 pub mod isa;
+pub mod level;
 pub mod limits;
 pub mod norm;
 pub mod optimizer;
@@ -27,15 +30,18 @@ pub mod pack;
 pub mod pointwise;
 pub mod pointwise_backward;
 pub mod pooling;
+mod prefetch;
 mod ring;
 mod rows;
 pub mod scalar;
 pub mod scratch;
 pub mod simd;
+mod sink;
 mod stage;
 pub mod view;
 
 pub use buffer::Buffer;
+pub use epilogue::Epilogue;
+pub use level::Level;
 pub use pack::Packed;
-pub use simd::Level;
-pub use view::{ConvShape, Deferred, Epilogue, Grad, Read, Rectifier, Write};
+pub use view::{ConvShape, Deferred, Grad, Read, Rectifier, Write};

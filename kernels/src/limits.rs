@@ -3,9 +3,11 @@
 //! Each does one thing and nothing else, so its rate is a limit: multiply-adds that wait for nothing, and memory that is
 //! only read, or only copied.
 
-use crate::block::CACHE_LINE;
-use crate::output::{Output, Sink};
-use crate::simd::{Kernel, Level, Simd};
+use crate::cache::CACHE_LINE;
+use crate::level::Level;
+use crate::output::Output;
+use crate::simd::{Kernel, Simd};
+use crate::sink::Sink;
 use crate::view::Write;
 use std::hint::black_box;
 
@@ -70,7 +72,7 @@ pub fn copy(level: Level, x: &[f32], y: &mut [f32], streamed: bool) {
     assert!(y.as_ptr().addr().is_multiple_of(64), "streamed stores need whole cache lines");
     let to = Write::from(y);
     let mut sink = if streamed { Sink::new(to, CACHE_LINE, 0) } else { Sink::cached(to) };
-    level.dispatch(Copy { x, y: sink.output() });
+    level.dispatch(Copy { x, y: Output::of(&mut sink) });
 }
 
 struct Copy<'a> {

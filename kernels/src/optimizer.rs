@@ -1,6 +1,7 @@
 //! One fused pass over parameter, gradient and state for each optimizer step.
 
-use crate::simd::{Kernel, Level, Simd};
+use crate::level::Level;
+use crate::simd::{Kernel, Simd};
 
 /// One step of Adam (Kingma and Ba 2015, algorithm 1), with PyTorch's placement of epsilon, and AdamW's decoupled
 /// decay (Loshchilov and Hutter 2019).

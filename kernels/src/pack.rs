@@ -6,7 +6,7 @@
 
 use crate::buffer::Buffer;
 use crate::gemm;
-use crate::simd::Level;
+use crate::level::Level;
 
 /// A `k x n` matrix as panels `[ceil(n / width)][k][width]` of one level's width.
 #[derive(Clone, Debug)]

@@ -10,14 +10,16 @@
 //! In inference no two calls share weights, and together they are larger than a cache that others use too. So each panel
 //! is fetched while the one before is first used (measured on a whole network: 3 to 8 percent).
 
-use crate::gemm::{self, Ahead, Finish, Gemm, Left};
+use crate::epilogue::{Epilogue, TileEpilogue};
+use crate::gemm::{self, Gemm, Left};
+use crate::level::Level;
 use crate::output::Output;
 use crate::pack::Packed;
+use crate::prefetch::Ahead;
 use crate::rows::check_read;
 use crate::scratch;
-use crate::simd::Level;
 use crate::stage::stage;
-use crate::view::{Epilogue, Read, Write};
+use crate::view::{Read, Write};
 
 pub use crate::stage::spacing;
 
@@ -64,9 +66,9 @@ pub fn pointwise(x: Read, weights: &Packed, y: Write, epilogue: Epilogue) {
     let m = y.to.len() / n;
     assert_eq!(y.to.len(), m * n, "y: expected [m, {n}]");
     check_read(&x, k, m * k);
-    let finish = Finish::of(epilogue, m, n);
+    let epilogue = TileEpilogue::of(epilogue, m, n);
     let mut sink = gemm::sink(level, y, n);
-    let y = sink.output();
+    let y = Output::of(&mut sink);
     let product = |left: Left, pixel: usize, pixels: usize| Gemm {
         m: pixels,
         n,
@@ -74,7 +76,7 @@ pub fn pointwise(x: Read, weights: &Packed, y: Write, epilogue: Epilogue) {
         right: weights.right(),
         out: y.from(pixel * n),
         accumulate: false,
-        finish: finish.skip(pixel * n),
+        epilogue: epilogue.skip(pixel * n),
     };
     if let (Read::Plain(x), true) = (x, k <= IN_PLACE) {
         let product = product(Left::new(x.as_ptr(), k, 1, k), 0, m);
@@ -116,8 +118,8 @@ pub fn pointwise_spaced(x: &[f32], weights: &Packed, y: &mut [f32], epilogue: Ep
         right: weights.right(),
         out: Output::plain(y),
         accumulate: false,
-        finish: Finish::of(epilogue, m, n),
+        epilogue: TileEpilogue::of(epilogue, m, n),
     };
     // SAFETY: the lengths of x, y and of what the epilogue needs were checked above; panels are whole.
-    unsafe { gemm::gemm_ahead(level, product, Ahead::none(left).and_panels()) }
+    unsafe { gemm::gemm_ahead(level, product, Ahead::none(left.ptr).and_panels()) }
 }

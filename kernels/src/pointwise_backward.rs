@@ -5,12 +5,14 @@
 //! it is in registers. Both products fetch the next block's tensors: read only when that block begins, these took a
 //! quarter of the early layers' time.
 
-use crate::gemm::{self, Ahead, Finish, Gemm, Left, Right};
-use crate::output::{Output, Sink};
+use crate::epilogue::TileEpilogue;
+use crate::gemm::{self, Gemm, Left, Right};
+use crate::level::Level;
+use crate::output::Output;
 use crate::pack::Packed;
+use crate::prefetch::Ahead;
 use crate::rows::{check_grad, check_read};
 use crate::scratch;
-use crate::simd::Level;
 use crate::stage::{spacing, stage};
 use crate::view::{Grad, Read, Write};
 
@@ -78,10 +80,10 @@ pub fn pointwise_backward(
         assert_eq!(found, (level, n, k), "transposed weights: expected [{n}, {k}]");
     }
     let mut sink = dx.map(|dx| gemm::sink(level, dx, k));
-    let dx = sink.as_mut().map(Sink::output);
-    let finish = match x {
-        Read::Norm(d) if dx.is_some() => Finish::mask(d, m, k, sums),
-        _ => Finish::Store,
+    let dx = sink.as_mut().map(Output::of);
+    let epilogue = match x {
+        Read::Norm(d) if dx.is_some() => TileEpilogue::mask(d, m, k, sums),
+        _ => TileEpilogue::Store,
     };
     let block = divide(level, m, block_rows(level, k, n)).min(m);
     let (g_spacing, x_spacing) = (spacing(n), spacing(k));
@@ -104,7 +106,7 @@ pub fn pointwise_backward(
                     right: weights.right(),
                     out: dx.from(pixel * k),
                     accumulate: false,
-                    finish: finish.skip(pixel * k),
+                    epilogue: epilogue.skip(pixel * k),
                 };
                 let ahead = match g {
                     Grad::Plain(g) => Ahead::one(g, next * n, pixels * n),
@@ -126,7 +128,7 @@ pub fn pointwise_backward(
                     right: Right { ptr: g_block.as_ptr(), panel: gemm::columns(level), row: g_spacing },
                     out: Output::plain(dw),
                     accumulate: !begin || pixel > 0,
-                    finish: Finish::Store,
+                    epilogue: TileEpilogue::Store,
                 };
                 // SAFETY: as above; rows of the gradient are whole vectors apart.
                 unsafe { gemm::gemm_ahead(level, product, ahead) }

@@ -4,8 +4,9 @@
 //! [`elementwise::mask`] then carries it through the activation while it is still in the cache.
 
 use crate::elementwise::{self, read};
+use crate::level::Level;
 use crate::rows::check_read;
-use crate::simd::{Kernel, Level, Simd};
+use crate::simd::{Kernel, Simd};
 use crate::view::Read;
 
 /// Mean over all pixels: `x: [pixels, c]` to `y: [c]`.

@@ -5,14 +5,11 @@
 //! constant away (an address needs no arithmetic), and no two of them compete for the same set of the cache, as the
 //! pixels of a row of 512 channels do. Rows outside the image are one row of zeros.
 
-use crate::block::{Block, CACHE_LINE};
+use crate::block::ChannelBlock;
+use crate::cache::CACHE_LINE;
+use crate::prefetch::SHARED;
 use crate::rows::Rows;
 use crate::simd::{Kernel, Simd};
-
-/// One of so many columns is asked for by those who compute, the others by those who read. A CPU drops requests for
-/// memory that come faster than it can serve them, so they are spread over all that is done. Measured at batch 64:
-/// 56x56x128 at stride 2 forward 93 us an image instead of 109, backward 152 instead of 183.
-pub(crate) const SHARED: usize = 2;
 
 /// How a [`Ring`] lies in memory, and which rows it takes.
 #[derive(Clone, Copy)]
@@ -39,7 +36,7 @@ impl RingShape {
 /// The last rows of an image, transformed.
 pub(crate) struct Ring {
     shape: RingShape,
-    block: Block,
+    block: ChannelBlock,
     memory: *mut f32,
     /// Floats from one vector of a row to the next.
     plane: usize,
@@ -56,7 +53,7 @@ impl Ring {
     /// `memory` must be valid for writing `shape.len(width)` floats, where the block fits `width`, as long as the ring
     /// is used.
     #[inline(always)]
-    pub(crate) unsafe fn new<S: Simd>(s: S, shape: RingShape, block: Block, memory: *mut f32) -> Self {
+    pub(crate) unsafe fn new<S: Simd>(s: S, shape: RingShape, block: ChannelBlock, memory: *mut f32) -> Self {
         let RingShape { slots, width, left, columns, .. } = shape;
         let vectors = block.vectors(s);
         for row in 0..=slots {
@@ -123,7 +120,7 @@ impl Ring {
         column: usize,
         count: usize,
     ) {
-        let Block { channels, start, len, .. } = self.block;
+        let ChannelBlock { channels, start, len, .. } = self.block;
         for stream in self.ahead(source, start, ahead) {
             for column in (column..self.shape.width.min(column + count)).step_by(SHARED) {
                 for c in (0..len).step_by(CACHE_LINE) {
@@ -155,7 +152,7 @@ impl Ring {
 /// Reads a row: a function of its own, whose loop has all registers to itself.
 struct Fill<'a, R: Rows> {
     source: &'a R,
-    block: Block,
+    block: ChannelBlock,
     pixel: usize,
     count: usize,
     to: *mut f32,

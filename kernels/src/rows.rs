@@ -3,13 +3,13 @@
 //! A deferred value is worked out once, when its row is read into working memory, and then used by every tap or panel of
 //! weights. What a kernel finds there are whole vectors: channels beyond the last are zeros.
 
-use crate::block::{Act, Block, PIXELS};
-use crate::ring::SHARED;
+use crate::block::{Act, ChannelBlock, PIXELS};
+use crate::prefetch::SHARED;
 use crate::simd::Simd;
 use crate::view::{Deferred, Grad, Read};
 
 /// A view whose vectors can be read: first what its channels have in common, then pixel after pixel.
-pub(crate) trait View<S: Simd>: Copy {
+pub(crate) trait ReadVector<S: Simd>: Copy {
     /// Constants of one vector of channels.
     type Constants: Copy;
     /// The constants of channels `c..c + n`.
@@ -27,7 +27,7 @@ pub(crate) trait View<S: Simd>: Copy {
 #[derive(Clone, Copy)]
 struct Plain<'a>(&'a [f32]);
 
-impl<S: Simd> View<S> for Plain<'_> {
+impl<S: Simd> ReadVector<S> for Plain<'_> {
     type Constants = ();
     #[inline(always)]
     unsafe fn constants(self, _: S, _: usize, _: usize) {}
@@ -38,7 +38,7 @@ impl<S: Simd> View<S> for Plain<'_> {
     }
 }
 
-impl<S: Simd> View<S> for Deferred<'_> {
+impl<S: Simd> ReadVector<S> for Deferred<'_> {
     type Constants = (S::V, S::V, Act<S>);
     #[inline(always)]
     unsafe fn constants(self, s: S, c: usize, n: usize) -> Self::Constants {
@@ -64,7 +64,7 @@ struct NormGrad<'a> {
     coefficients: [&'a [f32]; 3],
 }
 
-impl<S: Simd> View<S> for NormGrad<'_> {
+impl<S: Simd> ReadVector<S> for NormGrad<'_> {
     type Constants = [S::V; 3];
     #[inline(always)]
     unsafe fn constants(self, s: S, c: usize, n: usize) -> [S::V; 3] {
@@ -103,7 +103,7 @@ pub(crate) trait Rows {
     ///
     /// # Safety
     /// The view must have the pixels and channels, and `to` must be valid for writing whole vectors.
-    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32);
+    unsafe fn read<S: Simd>(&self, s: S, block: ChannelBlock, pixel: usize, count: usize, to: *mut f32);
 
     /// As [`Rows::read`], but to `[vectors, plane / LANES, LANES]`: the vectors of a channel group lie side by side. Asks
     /// for as many pixels of `ahead`, whose first floats those are, but for those that whoever computes asks for: see
@@ -114,7 +114,7 @@ pub(crate) trait Rows {
     unsafe fn read_planes<S: Simd>(
         &self,
         s: S,
-        block: Block,
+        block: ChannelBlock,
         pixel: usize,
         count: usize,
         to: *mut f32,
@@ -129,7 +129,7 @@ pub(crate) trait Rows {
 impl Rows for Read<'_> {
     type Streams = [*const f32; 1];
     #[inline(always)]
-    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32) {
+    unsafe fn read<S: Simd>(&self, s: S, block: ChannelBlock, pixel: usize, count: usize, to: *mut f32) {
         // SAFETY: as the caller promises.
         unsafe {
             match *self {
@@ -142,7 +142,7 @@ impl Rows for Read<'_> {
     unsafe fn read_planes<S: Simd>(
         &self,
         s: S,
-        block: Block,
+        block: ChannelBlock,
         pixel: usize,
         count: usize,
         to: *mut f32,
@@ -166,7 +166,7 @@ impl Rows for Read<'_> {
 impl Rows for Grad<'_> {
     type Streams = [*const f32; 2];
     #[inline(always)]
-    unsafe fn read<S: Simd>(&self, s: S, block: Block, pixel: usize, count: usize, to: *mut f32) {
+    unsafe fn read<S: Simd>(&self, s: S, block: ChannelBlock, pixel: usize, count: usize, to: *mut f32) {
         // SAFETY: as the caller promises.
         unsafe {
             match *self {
@@ -181,7 +181,7 @@ impl Rows for Grad<'_> {
     unsafe fn read_planes<S: Simd>(
         &self,
         s: S,
-        block: Block,
+        block: ChannelBlock,
         pixel: usize,
         count: usize,
         to: *mut f32,
@@ -213,10 +213,10 @@ impl Rows for Grad<'_> {
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn read_pixels<S: Simd, R: View<S>>(
+unsafe fn read_pixels<S: Simd, R: ReadVector<S>>(
     s: S,
     view: R,
-    block: Block,
+    block: ChannelBlock,
     pixel: usize,
     count: usize,
     to: *mut f32,
@@ -240,10 +240,10 @@ unsafe fn read_pixels<S: Simd, R: View<S>>(
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn read_few<S: Simd, R: View<S>, const P: usize>(
+unsafe fn read_few<S: Simd, R: ReadVector<S>, const P: usize>(
     s: S,
     view: R,
-    block: Block,
+    block: ChannelBlock,
     pixel: usize,
     to: *mut f32,
 ) {
@@ -265,10 +265,10 @@ unsafe fn read_few<S: Simd, R: View<S>, const P: usize>(
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn read_planes<S: Simd, R: View<S>, P: Streams>(
+unsafe fn read_planes<S: Simd, R: ReadVector<S>, P: Streams>(
     s: S,
     view: R,
-    block: Block,
+    block: ChannelBlock,
     pixel: usize,
     count: usize,
     to: *mut f32,
@@ -291,10 +291,10 @@ unsafe fn read_planes<S: Simd, R: View<S>, P: Streams>(
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn read_plane<S: Simd, R: View<S>, P: Streams>(
+unsafe fn read_plane<S: Simd, R: ReadVector<S>, P: Streams>(
     s: S,
     view: R,
-    block: Block,
+    block: ChannelBlock,
     v: usize,
     n: usize,
     pixel: usize,

@@ -1,105 +1,12 @@
-//! The one small vector trait, the levels that implement it, and the choice between them at run time.
+//! The one small vector trait that kernels are written in.
 //!
 //! A [`Simd`] value is a proof: it exists only where the CPU has the instruction set, so its operations are safe to
 //! call. It is made in one place a level (`enter` in `isa/`), inside a function with that level's `#[target_feature]`;
 //! everything a kernel calls must be `#[inline(always)]`, so that the whole kernel is compiled inside that function.
 //! One missed inline costs 10x and no error, which is why the generated code is checked (tools/).
 
-use crate::isa;
-use crate::output::Streaming;
-use std::sync::OnceLock;
-
-/// An instruction set, from what every machine has to the widest. The order is the order of preference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// Whatever the compiler's target has (SSE2, NEON, simd128), through the crate `wide`.
-    Portable,
-    /// AVX2 and FMA, 8 lanes.
-    Avx2,
-    /// AVX-512 F, VL, BW and DQ, 16 lanes.
-    Avx512,
-}
-
-impl Level {
-    /// Every level, lowest first.
-    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
-
-    /// The name that `VERTEBRA_LEVEL` and reports use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Portable => "portable",
-            Level::Avx2 => "avx2",
-            Level::Avx512 => "avx512",
-        }
-    }
-
-    /// The best level of this machine.
-    pub fn best() -> Level {
-        static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(isa::detect)
-    }
-
-    /// The level that this process computes with: the best one, or what `VERTEBRA_LEVEL` lowers it to.
-    ///
-    /// # Errors
-    /// When the variable names no level, or one that this machine does not have.
-    pub fn from_env() -> Result<Level, String> {
-        let best = Level::best();
-        let Ok(name) = std::env::var("VERTEBRA_LEVEL") else { return Ok(best) };
-        let known = Level::ALL.into_iter().find(|level| level.name() == name.trim().to_ascii_lowercase());
-        match known {
-            Some(level) if level <= best => Ok(level),
-            Some(level) => Err(format!(
-                "VERTEBRA_LEVEL={}: this machine has no {}; its best level is {}",
-                name,
-                level.name(),
-                best.name()
-            )),
-            None => Err(format!("VERTEBRA_LEVEL={name}: expected portable, avx2 or avx512")),
-        }
-    }
-
-    /// [`Level::from_env`], read once; falls back to the best level where the variable is wrong (the command line
-    /// reports that before any work).
-    pub fn current() -> Level {
-        static CURRENT: OnceLock<Level> = OnceLock::new();
-        *CURRENT.get_or_init(|| Level::from_env().unwrap_or_else(|_| Level::best()))
-    }
-
-    /// The levels that this machine has, lowest first.
-    pub fn available() -> impl Iterator<Item = Level> {
-        Level::ALL.into_iter().filter(|&level| level <= Level::best())
-    }
-
-    /// Floats a vector holds.
-    pub fn lanes(self) -> usize {
-        match self {
-            Level::Portable => isa::Portable::LANES,
-            Level::Avx2 => 8,
-            Level::Avx512 => 16,
-        }
-    }
-
-    /// Runs a kernel with this level's instructions.
-    ///
-    /// # Panics
-    /// When the machine does not have the level.
-    #[inline]
-    pub fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
-        assert!(self <= Level::best(), "this machine has no {}", self.name());
-        match self {
-            Level::Portable => kernel.run(isa::Portable),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the level is at most the best one that detection found on this CPU.
-            Level::Avx2 => unsafe { isa::avx2::enter(kernel) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Level::Avx512 => unsafe { isa::avx512::enter(kernel) },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("detection offers only the portable level here"),
-        }
-    }
-}
+use crate::level::Level;
+use crate::sink::Streaming;
 
 /// A kernel with its arguments, ready to run at any level. `run` must be `#[inline(always)]`.
 pub trait Kernel {

@@ -4,9 +4,10 @@
 //! A deferred value is computed once here and then used by every panel of weights; done for a block of pixels that
 //! fits L2, this is a few percent of the product and replaces a pass over memory.
 
-use crate::block::Block;
+use crate::block::ChannelBlock;
+use crate::level::Level;
 use crate::rows::Rows;
-use crate::simd::{Kernel, Level, Simd};
+use crate::simd::{Kernel, Simd};
 
 /// Floats from one pixel of `channels` to the next in working memory: whole cache lines, and one more where pixels
 /// would otherwise lie a multiple of 1 KiB apart and the rows of a register tile compete for the same few cache sets.
@@ -31,7 +32,7 @@ pub(crate) unsafe fn stage(
     assert!(out.len() >= pixels * pitch, "working memory: expected [{pixels}, {pitch}], found {}", out.len());
     level.dispatch(Stage {
         view,
-        block: Block { channels, start: 0, len: channels, pitch },
+        block: ChannelBlock { channels, start: 0, len: channels, pitch },
         first,
         pixels,
         out,
@@ -40,7 +41,7 @@ pub(crate) unsafe fn stage(
 
 struct Stage<'a, R> {
     view: &'a R,
-    block: Block,
+    block: ChannelBlock,
     first: usize,
     pixels: usize,
     out: &'a mut [f32],

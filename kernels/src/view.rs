@@ -137,25 +137,6 @@ impl<'a> From<&'a mut [f32]> for Write<'a> {
     }
 }
 
-/// What a convolution does with an output while it is still in registers.
-#[derive(Debug)]
-pub enum Epilogue<'a> {
-    /// Stores it.
-    None,
-    /// Stores it and writes the tile's sums `[3, c]`: pivot, sum of `z - pivot`, sum of `(z - pivot)^2`. The pivot is
-    /// the tile's first pixel, so that the f32 sums do not cancel where the mean is far from zero.
-    Moments(&'a mut [f32]),
-    /// Inference: stores `act(z + bias) + residual`.
-    Activate {
-        /// `[c]`
-        bias: &'a [f32],
-        /// The activation.
-        act: Rectifier,
-        /// As the output: what a residual block adds after the (linear) last convolution.
-        residual: Option<&'a [f32]>,
-    },
-}
-
 /// One image through one convolution. Depthwise: `outputs == inputs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {

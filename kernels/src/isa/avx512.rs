@@ -1,7 +1,8 @@
 //! The AVX-512 level: 16 lanes of `std::arch`, the same operations as every level, nothing else.
 
-use crate::output::Streaming;
-use crate::simd::{Kernel, Level, Simd};
+use crate::level::Level;
+use crate::simd::{Kernel, Simd};
+use crate::sink::Streaming;
 use std::arch::x86_64::*;
 
 /// The token of this level. Only `enter` makes one, so holding it proves that the CPU has AVX-512.

@@ -8,28 +8,7 @@ mod portable;
 
 pub use portable::Portable;
 
-use crate::simd::Level;
-
-#[cfg(test)]
-thread_local!(static FENCES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
-
-/// How often this thread has fenced.
-#[cfg(test)]
-pub(crate) fn fences() -> usize {
-    FENCES.get()
-}
-
-/// Orders streamed stores of any level before what follows.
-#[inline(always)]
-pub(crate) fn fence() {
-    #[cfg(test)]
-    FENCES.set(FENCES.get() + 1);
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 CPU has SSE.
-    unsafe {
-        std::arch::x86_64::_mm_sfence();
-    }
-}
+use crate::level::Level;
 
 /// The best level that this CPU (and its operating system) can run.
 pub(crate) fn detect() -> Level {

@@ -2,8 +2,9 @@
 //!
 //! Four lanes and not eight, because a register tile is counted in hardware registers and those hold four floats here.
 
-use crate::output::Streaming;
-use crate::simd::{Kernel, Level, Simd};
+use crate::level::Level;
+use crate::simd::{Kernel, Simd};
+use crate::sink::Streaming;
 use wide::f32x4;
 
 /// The token of the portable level: every machine has it.

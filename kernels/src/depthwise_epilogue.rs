@@ -1,13 +1,13 @@
 //! What a depthwise convolution does with outputs that are still in registers: store them, take their moments, or
 //! activate them.
 
-use crate::block::{Act, Block};
+use crate::block::{Act, ChannelBlock};
 use crate::output::Output;
 use crate::simd::Simd;
 use crate::view::Rectifier;
 
 /// What happens to outputs that are still in registers.
-pub(crate) trait Finish {
+pub(crate) trait RowEpilogue {
     /// What a row of one vector of channels has in registers.
     type Row<S: Simd>;
     /// Before the first output of a block.
@@ -15,7 +15,7 @@ pub(crate) trait Finish {
     /// # Safety
     /// The tile must have the block.
     #[inline(always)]
-    unsafe fn begin<S: Simd>(&self, _: S, _: Block) {}
+    unsafe fn begin<S: Simd>(&self, _: S, _: ChannelBlock) {}
     /// Before the `n` channels from `c` on, vector `v` of the block, of the row that begins at float `start` of the tile.
     ///
     /// # Safety
@@ -37,7 +37,7 @@ pub(crate) trait Finish {
     /// # Safety
     /// The tile must have the block.
     #[inline(always)]
-    unsafe fn end<S: Simd>(&self, _: S, _: Block) {}
+    unsafe fn end<S: Simd>(&self, _: S, _: ChannelBlock) {}
 }
 
 /// Where one vector of channels of a row goes.
@@ -67,7 +67,7 @@ pub(crate) struct Plain<'a> {
     pub(crate) channels: usize,
 }
 
-impl<'a> Finish for Plain<'a> {
+impl<'a> RowEpilogue for Plain<'a> {
     type Row<S: Simd> = Store<'a>;
     #[inline(always)]
     unsafe fn begin_row<S: Simd>(&self, _: S, start: usize, c: usize, n: usize, _: usize) -> Store<'a> {
@@ -101,10 +101,10 @@ pub(crate) struct RowMoments<'a, S: Simd> {
     squares: S::V,
 }
 
-impl<'a> Finish for Moments<'a> {
+impl<'a> RowEpilogue for Moments<'a> {
     type Row<S: Simd> = RowMoments<'a, S>;
     #[inline(always)]
-    unsafe fn begin<S: Simd>(&self, s: S, block: Block) {
+    unsafe fn begin<S: Simd>(&self, s: S, block: ChannelBlock) {
         // SAFETY: as the caller promises.
         unsafe {
             block.clear(s, 1, self.pivots);
@@ -156,7 +156,7 @@ impl<'a> Finish for Moments<'a> {
         }
     }
     #[inline(always)]
-    unsafe fn end<S: Simd>(&self, s: S, block: Block) {
+    unsafe fn end<S: Simd>(&self, s: S, block: ChannelBlock) {
         // SAFETY: as the caller promises.
         unsafe {
             block.scatter(s, 1, self.pivots, self.moments);
@@ -173,7 +173,7 @@ pub(crate) struct Activate<'a> {
     pub(crate) residual: Option<*const f32>,
 }
 
-impl<'a> Finish for Activate<'a> {
+impl<'a> RowEpilogue for Activate<'a> {
     type Row<S: Simd> = ActivatedRow<'a, S>;
     #[inline(always)]
     unsafe fn begin_row<S: Simd>(

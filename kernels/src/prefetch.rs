@@ -1,7 +1,11 @@
-//! What a product asks memory for while it computes.
+//! Prefetching: what kernels ask memory for while they compute.
 
-use crate::block::CACHE_LINE;
-use crate::gemm::Left;
+use crate::cache::CACHE_LINE;
+
+/// One of so many columns is asked for by those who compute, the others by those who read. A CPU drops requests for
+/// memory that come faster than it can serve them, so they are spread over all that is done. Measured at batch 64:
+/// 56x56x128 at stride 2 forward 93 us an image instead of 109, backward 152 instead of 183.
+pub(crate) const SHARED: usize = 2;
 
 /// Memory that a product asks for little by little while it computes: two runs of floats, some bytes of each at every
 /// step, since many requests at once would wait for each other. Nothing is read, so a run may reach beyond its tensor.
@@ -15,9 +19,9 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing but what is in use already: asking for that costs less than another kind of loop.
-    pub(crate) fn none(left: Left) -> Self {
-        Self { runs: [left.ptr; 2], len: 0, panels: false }
+    /// Nothing but `used`, which is in use already: asking for that costs less than another kind of loop.
+    pub(crate) fn none(used: *const f32) -> Self {
+        Self { runs: [used; 2], len: 0, panels: false }
     }
 
     /// The `len` floats that begin `start` after the tensors' first.

@@ -1,0 +1,4 @@
+//! The caches that kernels cut their blocks for.
+
+/// Floats of a cache line.
+pub(crate) const CACHE_LINE: usize = 16;

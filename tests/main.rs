@@ -23,3 +23,4 @@ mod runs;
 mod split;
 mod support;
 mod tensorboard;
+mod terminal;

@@ -4,15 +4,17 @@ mod html;
 mod next;
 mod table;
 
-use crate::failure::{Failure, note};
+use crate::counter::Counter;
+use crate::dataset::{announce, say_alone};
+use crate::failure::Failure;
 use crate::grouping;
-use crate::labelled::{Labelled, announce};
+use crate::labelled::Labelled;
 use crate::outputs::{Force, Kind, Output, is_of};
-use crate::progress::Counter;
 use crate::shell::{program, quote};
+use crate::terminal::{json, note};
 use audit::{Audit, Quick, Stage, Unit};
 use data::{Dataset, GroupBy};
-use std::io::{self, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -64,60 +66,52 @@ pub fn run(args: Args) -> Result<(), Failure> {
     announce(&dataset);
     if let Some(by) = &args.group_by {
         grouping::group_by(&mut dataset, by, true)?;
+        say_alone(&dataset);
     }
     let is_read = |path: &Path| is_of(&dataset, path);
     let Args { html, write_groups, force: Force { force }, .. } = &args;
-    let html = html.as_deref().map(|path| Output::check("--html", path, &Kind::AuditPage, is_read, *force));
-    let manifest = Kind::Table(["path", "label", "group"].into_iter().chain(columns(&dataset)).collect());
-    let write_groups =
-        write_groups.as_deref().map(|path| Output::check("--write-groups", path, &manifest, is_read, *force));
-    let (html, write_groups) = (html.transpose()?, write_groups.transpose()?);
+    let page = Output::check_if_given("--html", html, &Kind::AuditPage, is_read, *force)?;
+    let names = dataset.columns.iter().map(String::as_str);
+    let kind = Kind::Table(["path", "label", "group"].into_iter().chain(names).collect());
+    let manifest = Output::check_if_given("--write-groups", write_groups, &kind, is_read, *force)?;
 
     let positive = match &args.positive {
         Some(name) => predict::name_positive(&dataset.classes, name)?,
         None => eval::Positive::of_names(&dataset.classes),
     };
     let found = with_progress(&dataset, args.group_by.as_ref(), positive)?;
-    if let Some((path, output)) = args.html.as_ref().zip(html) {
-        model::write_atomic(path, |file| file.write_all(html::page(&found).as_bytes()))?;
-        output.written();
+    if let Some(page) = page {
+        let text = html::page(&found);
+        page.write(|path| model::write_atomic(path, |file| file.write_all(text.as_bytes())))?;
     }
-    if found.stopped && write_groups.is_some() {
-        note(
-            "--write-groups: nothing written, for the search was stopped and copies may be missing from the groups",
+    if found.stopped && manifest.is_some() {
+        note!(
+            "--write-groups: nothing written, for the search was stopped and copies may be missing from the groups"
         );
-    } else if let Some((path, output)) = args.write_groups.as_ref().zip(write_groups) {
+    } else if let Some(manifest) = manifest {
         let grouped = audit::regroup(&dataset, [&found.source_of, &found.series_of], args.by);
-        data::write_manifest(path, &grouped)?;
-        output.written();
+        manifest.write(|path| data::write_manifest(path, &grouped))?;
         let groups = grouped.samples.iter().filter_map(|sample| sample.group.as_ref());
         let groups = groups.collect::<std::collections::BTreeSet<_>>().len();
-        match args.by {
-            Unit::Series => note(format_args!(
-                "{groups} groups of look-alikes; --by source makes smaller ones, of copies alone"
-            )),
-            Unit::Source => {
-                note(format_args!("{groups} groups of copies; --by series keeps look-alikes together too"))
-            }
-        }
+        let of = match args.by {
+            Unit::Series => "look-alikes; --by source makes smaller ones, of copies alone",
+            Unit::Source => "copies; --by series keeps look-alikes together too",
+        };
+        note!("{groups} groups of {of}");
     }
-    let mut out = io::stdout().lock();
-    if args.json {
-        serde_json::to_writer_pretty(&mut out, &found)?;
-        writeln!(out)?;
-    } else {
-        write!(out, "{}", table::Table(&found))?;
+    match args.json {
+        true => json(&found)?,
+        false => table::print(&found)?,
     }
-    out.flush()?;
     let fails = args.strict && found.findings.iter().any(audit::Finding::fails_strict);
     if args.strict && found.leaks {
-        note("the split leaks (--strict)");
+        note!("the split leaks (--strict)");
     } else if fails {
-        note("series of look-alikes lie in more than one split (--strict)");
+        note!("series of look-alikes lie in more than one split (--strict)");
     }
     let (unreadable, images) = (found.unreadable.len(), found.images);
     if unreadable > 0 {
-        note(format_args!("{unreadable} of {images} files cannot be read"));
+        note!("{unreadable} of {images} files cannot be read");
     }
     if found.stopped {
         return Err(Failure::Stopped);
@@ -138,7 +132,7 @@ pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
         writeln!(file)
     });
     if let Err(error) = written {
-        note(format_args!("warning: {error}"));
+        note!("warning: {error}");
     }
     found
 }
@@ -147,32 +141,27 @@ pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
 fn warn(dataset: &Dataset, found: &Quick) {
     let may_cross = found.hints.iter().any(|hint| hint.across_splits > 0);
     if found.leaks || may_cross || found.groups.is_none() {
-        found.verdict.iter().for_each(|line| note(format_args!("warning: {line}")));
+        found.verdict.iter().for_each(|line| note!("warning: {line}"));
     }
     let data = quote(&dataset.source);
     if found.groups.is_none() && !may_cross {
-        note(
+        note!(
             "  if a column or the names say what belongs together: --group-by COLUMN|PATTERN; if every image stands \
              alone: --group-by '*'",
         );
     }
     if let Some(given) = found.groups.as_ref().filter(|groups| groups.across_splits > 0) {
         let by = quote(given.by.as_deref().unwrap_or("group"));
-        note(format_args!("  to keep groups whole: {} split {data} --by {by} --out split.csv", program()));
+        note!("  to keep groups whole: {} split {data} --by {by} --out split.csv", program());
     }
     if found.identical_files.across_splits > 0 {
         let program = program();
-        note(format_args!(
+        note!(
             "  to keep copies together: {program} audit {data} --write-groups grouped.csv && {program} split grouped.csv \
              --out split.csv"
-        ));
+        );
     }
-    note(format_args!("not checked: {}; {} audit {data}", found.not_checked, program()));
-}
-
-/// The names of a manifest's other columns.
-fn columns(dataset: &Dataset) -> impl Iterator<Item = &str> {
-    dataset.columns.iter().map(String::as_str)
+    note!("not checked: {}; {} audit {data}", found.not_checked, program());
 }
 
 /// The quick audit of what a model is evaluated on. `model` is a file, or a run folder, whose training data are looked
@@ -184,10 +173,10 @@ pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
     {
         match train::open_data(&config.data, config.group_by.as_ref(), config.seed) {
             Ok((training, _)) => found.compare(&labelled.dataset, &training),
-            Err(error) => note(format_args!(
+            Err(error) => note!(
                 "whether the model was trained with some of these files is not known, because its data cannot be \
                  opened ({error})"
-            )),
+            ),
         }
     }
     found

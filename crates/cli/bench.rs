@@ -6,9 +6,13 @@ mod kernels;
 mod train;
 
 use crate::failure::Failure;
+use ::kernels::Level;
+use bench::Seconds;
 use clap::Subcommand;
+use engine::par;
 use model::Architecture;
 use serde_json::{Value, json};
+use std::io;
 
 /// Measure speed
 #[derive(clap::Args)]
@@ -56,6 +60,59 @@ impl NetworkArgs {
             image_size: [self.image_size; 2],
             channels: self.channels,
             ..Architecture::named(&self.arch).map_err(Failure::usage)?
+        })
+    }
+}
+
+/// The speed of a step: a batch of images.
+struct Speed<'a> {
+    architecture: &'a Architecture,
+    level: Level,
+    /// Images.
+    batch: usize,
+    /// Of the steps that were timed.
+    times: &'a Seconds,
+    /// Floating-point operations of a step.
+    flops: f64,
+    peak_rss_mib: Option<f64>,
+}
+
+impl Speed<'_> {
+    fn images_per_second(&self) -> f64 {
+        self.batch as f64 / self.times.median()
+    }
+
+    fn gflops(&self) -> f64 {
+        self.flops / self.times.median() / 1e9
+    }
+
+    /// Who was measured.
+    fn print_heading(&self) -> io::Result<()> {
+        let Architecture { name, width, image_size: [h, w], channels, .. } = self.architecture;
+        let (batch, threads, level) = (self.batch, par::threads(), self.level.name());
+        say!("{name}, width {width}, {h}x{w}x{channels}, batch {batch}, {threads} threads, {level}")
+    }
+
+    /// Mebibytes, or that they are not known.
+    fn peak_memory(&self) -> String {
+        self.peak_rss_mib.map_or("?".into(), |mib| format!("{mib:.0}"))
+    }
+
+    fn to_json(&self) -> Value {
+        let Architecture { name, width, image_size, channels, .. } = self.architecture;
+        json!({
+            "arch": name,
+            "width": width,
+            "channels": channels,
+            "batch_size": self.batch,
+            "image_size": side(*image_size),
+            "threads": par::threads(),
+            "level": self.level.name(),
+            "images_per_second": self.images_per_second(),
+            "step_ms_median": self.times.median() * 1e3,
+            "step_ms_min": self.times.min() * 1e3,
+            "gflops": self.gflops(),
+            "peak_rss_mib": self.peak_rss_mib,
         })
     }
 }

@@ -1,9 +1,12 @@
 //! `vertebra compare`: two models on the same images, by paired tests.
 
-use crate::evaluate::{count_opening, with_interval};
-use crate::failure::{Failure, note};
-use crate::labelled::{DataArgs, Labelled, unreadable};
-use crate::progress::Counter;
+use crate::counter::Counter;
+use crate::dataset::unreadable;
+use crate::failure::Failure;
+use crate::figures::{count, p_value, with_interval};
+use crate::labelled::{DataArgs, Labelled};
+use crate::openings;
+use crate::terminal::{json, note};
 use data::{PassedOver, Remarks};
 use eval::{
     AurocDifference, Interval, McNemar, PositiveSource, Proportion, compare_auroc, mcnemar, summary::LEVEL,
@@ -12,8 +15,8 @@ use model::{Model, list_names};
 use predict::Classifier;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use train::{Evaluation, Looks, Predictions};
 
 /// Compare two models on the same labelled images
@@ -77,18 +80,18 @@ struct ClassAuroc {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let models = [read(&args.first)?, read(&args.second)?];
+    let models = [Model::read(&args.first)?, Model::read(&args.second)?];
     let [a, b] = &models;
     check_classes(a, b, &args)?;
     let positive = predict::positive_of(&a.metadata, args.positive.as_deref())?;
     let labelled = args.labelled.open(&a.metadata)?;
     let is_own_of_b = labelled.dataset.compare_fingerprint(&b.metadata.provenance.data_fingerprint).is_same();
     if labelled.is_training_data && !is_own_of_b {
-        note(format_args!(
+        note!(
             "warning: {} was not trained on this data set with these splits; if it has seen some of these images, it \
              looks better than it is",
             args.second.display()
-        ));
+        );
     }
     let busy = Counter::busy("comparing");
     let (first, remarks) = predict(a, &labelled)?;
@@ -120,7 +123,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let right = [first.right(), second.right()];
     let images = labelled.part.len();
     let looks = [(&args.first, labelled.is_training_data), (&args.second, is_own_of_b)]
-        .map(|(run, is_own)| count_opening(run, &labelled, is_own));
+        .map(|(run, is_own)| openings::count(run, &labelled, is_own));
     let comparison = Comparison {
         split: labelled.name.clone(),
         images,
@@ -139,20 +142,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         unreadable: unreadable(&labelled.dataset),
         models: [args.first, args.second].map(|path| path.display().to_string()),
     };
-    let mut out = io::stdout().lock();
-    if args.json {
-        serde_json::to_writer_pretty(&mut out, &comparison)?;
-        return Ok(writeln!(out)?);
-    }
-    Ok(comparison.print(&mut out)?)
+    Ok(if args.json { json(&comparison) } else { comparison.print() }?)
 }
 
 /// The most classes whose AUROCs are compared for people.
 const CLASSES: usize = 10;
-
-fn read(path: &Path) -> Result<Model, Failure> {
-    Ok(Model::read(path)?)
-}
 
 /// That both answer the same question.
 fn check_classes(a: &Model, b: &Model, args: &Args) -> Result<(), Failure> {
@@ -166,7 +160,7 @@ fn check_classes(a: &Model, b: &Model, args: &Args) -> Result<(), Failure> {
     }
     let (expected, found) = (list_names(&a.metadata.classes), list_names(&b.metadata.classes));
     let (first, second) = (args.first.display(), args.second.display());
-    Err(Failure::Failed(format!("{second}: expected the classes of {first} ({expected}), found {found}")))
+    Err(failed!("{second}: expected the classes of {first} ({expected}), found {found}"))
 }
 
 /// What a model says, and what the reader of files said.
@@ -185,61 +179,48 @@ fn scores(model: &Model, predictions: &Predictions, class: &str) -> Vec<f64> {
 }
 
 impl Comparison {
-    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    fn print(&self) -> io::Result<()> {
         let [a, b] = &self.models;
         let groups = match self.groups {
-            Some(1) => "1 independent group".to_owned(),
-            Some(groups) => format!("{groups} independent groups"),
+            Some(groups) => count(groups, "independent group"),
             None => "groups unknown, images taken as independent".to_owned(),
         };
-        let plural = if self.images == 1 { "" } else { "s" };
-        writeln!(out, "{}: {} image{plural}, {groups}", self.split, self.images)?;
+        say!("{}: {}, {groups}", self.split, count(self.images, "image"))?;
         if let (Some(class), Some(source)) = (&self.positive, self.positive_source) {
-            writeln!(out, "positive: {class} ({source})")?;
+            say!("positive: {class} ({source})")?;
         }
-        writeln!(out, "  A  {a}\n  B  {b}\n")?;
+        say!("  A  {a}")?;
+        say!("  B  {b}\n")?;
         let [first, second] = [0, 1].map(|i| with_interval(Some(self.accuracy[i]), self.accuracy_ci[i]));
-        writeln!(out, "  accuracy  A {first}  B {second}")?;
-        let McNemar { only_first, only_second, p_value } = self.mcnemar;
-        writeln!(
-            out,
-            "            only A right on {only_first}, only B right on {only_second}; p = {} (McNemar, exact{})",
-            p(p_value),
-            if self.groups.is_some() { ", by group" } else { "" }
-        )?;
+        say!("  accuracy  A {first}  B {second}")?;
+        let by_group = if self.groups.is_some() { ", by group" } else { "" };
+        let McNemar { only_first, only_second, p_value: p } = self.mcnemar;
+        let right = format!("only A right on {only_first}, only B right on {only_second}");
+        say!("            {right}; p = {} (McNemar, exact{by_group})", p_value(p))?;
         for reason in self.not_defined.values() {
-            writeln!(out, "  AUROC     not defined: {reason}")?;
+            say!("  AUROC     not defined: {reason}")?;
         }
         let mut shown: Vec<&ClassAuroc> = self.auroc.iter().collect();
         if shown.len() > CLASSES {
             shown.sort_by(|a, b| b.difference.difference.abs().total_cmp(&a.difference.difference.abs()));
             shown.truncate(CLASSES);
         }
-        let by_group = if self.groups.is_some() { ", by group" } else { "" };
         for ClassAuroc { class, difference } in &shown {
             let [first, second] = difference.auroc;
             let apart = difference.difference;
             let interval =
                 difference.interval.map_or(String::new(), |i| format!(" [{:+.3}, {:+.3}]", i.low, i.high));
-            let p = difference
-                .p_value
-                .map_or("no test: no spread".to_owned(), |value| format!("p = {}", p(value)));
-            writeln!(out, "  AUROC     A {first:.3}  B {second:.3}  of {class}")?;
-            writeln!(out, "            A - B = {apart:+.3}{interval}; {p} (DeLong, paired{by_group})")?;
+            let test = difference.p_value.map(|p| format!("p = {}", p_value(p)));
+            let test = test.unwrap_or_else(|| "no test: no spread".to_owned());
+            say!("  AUROC     A {first:.3}  B {second:.3}  of {class}")?;
+            say!("            A - B = {apart:+.3}{interval}; {test} (DeLong, paired{by_group})")?;
         }
         if let more @ 1.. = self.auroc.len() - shown.len() {
-            writeln!(out, "  the largest differences, and {more} more classes (--json has all)")?;
+            say!("  the largest differences, and {more} more classes (--json has all)")?;
         }
         for (name, looks) in ["A", "B"].iter().zip(self.looks) {
-            if let Some(looks) = looks {
-                writeln!(out, "  {}", looks.sentence(name))?;
-            }
+            looks.map_or(Ok(()), |looks| say!("  {}", looks.sentence(name)))?;
         }
-        writeln!(out, "\nResearch use only, not a medical device.")
+        say!("\nResearch use only, not a medical device.")
     }
-}
-
-/// A p-value with two digits that count.
-fn p(value: f64) -> String {
-    if value < 0.001 { format!("{value:.1e}") } else { format!("{value:.3}") }
 }

@@ -1,22 +1,25 @@
 //! `vertebra evaluate`: a model on a split of a data set.
 
 use crate::audit::beside;
-use crate::failure::{Failure, note};
-use crate::labelled::{DataArgs, Labelled, unreadable};
+use crate::counter::Counter;
+use crate::dataset::unreadable;
+use crate::failure::Failure;
+use crate::figures::with_interval;
+use crate::labelled::{DataArgs, Labelled};
 use crate::localise::{Localised, localise};
-use crate::outputs::{self, Force, Kind};
-use crate::progress::Counter;
+use crate::openings;
+use crate::outputs::{self, Force, Kind, Output};
 use crate::report::Page;
-use crate::shell;
+use crate::terminal::{json, note, say_lines};
 use audit::Quick;
 use data::{PassedOver, Remarks};
-use eval::{Interval, Subgroup, Summary};
+use eval::{Subgroup, Summary};
 use model::{Metadata, Model, ThresholdEvidence};
 use predict::Classifier;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use train::{Evaluation, Looks, Opening, Openings, Question, RunLock};
+use train::{Evaluation, Looks, Question, RunLock};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -88,7 +91,7 @@ const MAX_DRAWS: usize = 1_000_000;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Output {
+struct Evaluated {
     #[serde(flatten)]
     summary: Summary,
     /// What the model's threshold reached where it was chosen; none if it is not in use, or unknown.
@@ -120,9 +123,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let metadata = &model.metadata;
     let positive = predict::positive_of(metadata, args.positive.as_deref())?;
     if let (Some(_), classes @ 3..) = (args.threshold, metadata.classes.len()) {
-        let reason =
-            format!("expected a model of two classes, found {classes}: the largest probability decides");
-        return Err(Failure::Usage(format!("--threshold: {reason}")));
+        return Err(usage!(
+            "--threshold: expected a model of two classes, found {classes}: the largest probability decides"
+        ));
     }
     let labelled = args.labelled.open(metadata)?;
     let Labelled { dataset, part, name, .. } = &labelled;
@@ -150,19 +153,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
         subgroups.extend(evaluation.subgroups(&question, column).map_err(Failure::of_settings)?);
     }
     let summary = evaluation.summary(&question)?;
-    if let Some(path) = &args.predictions {
-        train::write_predictions(path, &metadata.classes, &summary, &predictions, dataset)?;
-        table.into_iter().for_each(outputs::Output::written);
+    if let Some(table) = table {
+        let write =
+            |path: &Path| train::write_predictions(path, &metadata.classes, &summary, &predictions, dataset);
+        table.write(write)?;
     }
-    let localisation = match &args.truth {
-        Some(truth) => {
-            Some(localise(&model, &labelled, &evaluation, &predictions, truth, args.heatmap_method)?)
-        }
-        None => None,
-    };
-    let looks = count_opening(&args.model, &labelled, labelled.is_training_data);
+    let localise =
+        |truth: &PathBuf| localise(&model, &labelled, &evaluation, &predictions, truth, args.heatmap_method);
+    let localisation = args.truth.as_ref().map(localise).transpose()?;
+    let looks = openings::count(&args.model, &labelled, labelled.is_training_data);
     let audit = beside(&labelled, &args.model);
-    if let Some(path) = &args.report {
+    if let Some(report) = report {
         let page = Page {
             model: &model,
             dataset,
@@ -174,8 +175,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             audit: Some(serde_json::to_value(&audit)?),
             openings: looks.map(|looks| looks.times),
         };
-        page.write(path, None)?;
-        report.into_iter().for_each(outputs::Output::written);
+        report.write(|path| page.write(path, None))?;
     }
     drop(busy);
     let (passed_over, unreadable) = (dataset.passed_over.clone(), unreadable(dataset));
@@ -183,7 +183,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(value) = args.threshold.filter(|_| args.write) {
         write_threshold(&args.model, metadata, &evaluation, name, value)?;
     }
-    let output = Output {
+    let evaluated = Evaluated {
         threshold_evidence: stored.and_then(|threshold| threshold.evidence.clone()),
         promise: stored.and_then(train::promise),
         summary,
@@ -196,12 +196,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         test_openings: looks.map(|looks| looks.times),
         looks,
     };
-    let mut out = io::stdout().lock();
-    if args.json {
-        serde_json::to_writer_pretty(&mut out, &output)?;
-        return Ok(writeln!(out)?);
-    }
-    output.print(&mut out)
+    Ok(if args.json { json(&evaluated) } else { evaluated.print() }?)
 }
 
 impl Args {
@@ -212,27 +207,23 @@ impl Args {
         path: &'a Option<PathBuf>,
         kind: &Kind,
         dataset: &data::Dataset,
-    ) -> Result<Option<outputs::Output<'a>>, Failure> {
-        let Some(path) = path else { return Ok(None) };
+    ) -> Result<Option<Output<'a>>, Failure> {
         let others = [Some(&self.model), self.truth.as_ref()];
-        let is_read = |out: &Path| {
-            outputs::is_of(dataset, out)
-                || others.into_iter().flatten().any(|read| outputs::is_same(read, out))
-        };
-        outputs::Output::check(option, path, kind, is_read, self.force.force).map(Some)
+        let is_other = |out: &Path| others.into_iter().flatten().any(|read| outputs::is_same(read, out));
+        let is_read = |out: &Path| outputs::is_of(dataset, out) || is_other(out);
+        Output::check_if_given(option, path, kind, is_read, self.force.force)
     }
 
     fn check(&self) -> Result<(), Failure> {
-        let refuse = |option: &str, expected: &str, found: &dyn std::fmt::Display| {
-            Err(Failure::Usage(format!("{option}: expected {expected}, found {found}")))
-        };
-        match (self.threshold, self.prevalence) {
-            (Some(p), _) if !(0.0..=1.0).contains(&p) => refuse("--threshold", "a probability", &p),
-            (_, Some(p)) if !(p > 0.0 && p < 1.0) => {
-                refuse("--prevalence", "a number between 0 and 1, neither of them", &p)
+        match (self.threshold, self.prevalence, self.bootstrap) {
+            (Some(p), ..) if !(0.0..=1.0).contains(&p) => {
+                Err(usage!("--threshold: expected a probability, found {p}"))
             }
-            _ if self.bootstrap > MAX_DRAWS => {
-                refuse("--bootstrap", &format!("at most {MAX_DRAWS} draws"), &self.bootstrap)
+            (_, Some(p), _) if !(p > 0.0 && p < 1.0) => {
+                Err(usage!("--prevalence: expected a number between 0 and 1, neither of them, found {p}"))
+            }
+            (.., draws) if draws > MAX_DRAWS => {
+                Err(usage!("--bootstrap: expected at most {MAX_DRAWS} draws, found {draws}"))
             }
             _ => Ok(()),
         }
@@ -262,79 +253,53 @@ fn write_threshold(
     if let Some(metrics) = metadata.provenance.metrics.as_object_mut() {
         let at =
             before.as_ref().map_or("one half".to_owned(), |t| format!("{} from p = {}", t.positive, t.value));
-        let note = format!(
+        let why = format!(
             "accuracy, sensitivity and specificity are those at {at}, before a threshold was set by hand"
         );
-        metrics.entry("note").or_insert(note.into());
+        metrics.entry("note").or_insert(why.into());
     }
     let written = model::rewrite_metadata(path, &metadata)?;
     let was =
         before.map_or("none".to_owned(), |t| format!("{} from p = {:.4} ({})", t.positive, t.value, t.rule));
-    note(format_args!("wrote {positive} from p = {value} into {}; it was {was}", written.display()));
+    note!("wrote {positive} from p = {value} into {}; it was {was}", written.display());
     Ok(())
 }
 
-/// Counts this look at images in the run folder `run`, with whose data it was trained if `is_own`: at what is tested, or
-/// at what was tested before and is called otherwise here. What a run itself trains and validates with it sees all the time.
-pub fn count_opening(run: &Path, labelled: &Labelled, is_own: bool) -> Option<Looks> {
-    let is_tested = ["test", "all"].contains(&labelled.name.as_str());
-    if !run.is_dir() || is_own && !is_tested {
-        return None;
-    }
-    let opening = Opening::now(shell::typed(), &labelled.dataset, &labelled.part);
-    let was_tested = || Openings::of_run(run).is_ok_and(|known| known.looks(&opening).times > 0);
-    if !is_tested && !was_tested() {
-        return None;
-    }
-    let counted = train::record_opening(run, opening);
-    counted
-        .inspect_err(|error| {
-            note(format_args!("warning: this look at the test split is not counted: {error}"))
-        })
-        .ok()
-}
-
-impl Output {
-    fn print(&self, out: &mut impl Write) -> Result<(), Failure> {
-        writeln!(out, "{}", self.summary)?;
+impl Evaluated {
+    fn print(&self) -> io::Result<()> {
+        say_lines(&self.summary)?;
+        say!()?;
         if let Some(promise) = &self.promise {
-            writeln!(out, "  {promise}\n")?;
+            say!("  {promise}\n")?;
         }
-        for line in &self.audit.verdict {
-            writeln!(out, "  {line}\n")?;
-        }
+        self.audit.verdict.iter().try_for_each(|line| say!("  {line}\n"))?;
         if self.views > 1 {
             let views = self.views;
             let without = match (self.summary.threshold, self.summary.threshold_rule.as_str()) {
                 (None, _) | (_, "fixed" | "largest probability") => "",
                 _ => "; the threshold was chosen without",
             };
-            writeln!(out, "  Probabilities are means over {views} views of each image{without}.")?;
+            say!("  Probabilities are means over {views} views of each image{without}.")?;
         }
         if !self.subgroups.is_empty() {
-            self.print_subgroups(out)?;
+            self.print_subgroups()?;
         }
-        if let Some(found) = &self.localisation {
-            found.print(out)?;
-        }
+        self.localisation.as_ref().map_or(Ok(()), Localised::print)?;
         if let Some(looks) = self.looks {
-            writeln!(out, "  {}", looks.sentence("this run"))?;
+            say!("  {}", looks.sentence("this run"))?;
         }
-        Ok(writeln!(out, "\nResearch use only, not a medical device.")?)
+        say!("\nResearch use only, not a medical device.")
     }
 
-    fn print_subgroups(&self, out: &mut impl Write) -> io::Result<()> {
+    fn print_subgroups(&self) -> io::Result<()> {
         let name = |group: &Subgroup| format!("{} = {}", group.column, group.value);
         let width = self.subgroups.iter().map(|group| name(group).chars().count()).max().unwrap_or(0).max(8);
-        let columns = ["accuracy", "sensitivity", "specificity", "AUROC"].map(|name| format!("{name:<20}"));
-        writeln!(
-            out,
-            "  {:<width$}  {:>6}  {:>6}  {}",
-            "subgroup",
-            "images",
-            "groups",
-            columns.concat().trim_end()
-        )?;
+        let line = |name: &str, images: &str, groups: &str, cells: [String; 4]| {
+            let cells = cells.map(|cell| format!("{cell:<20}")).concat();
+            say!("  {name:<width$}  {images:>6}  {groups:>6}  {}", cells.trim_end())
+        };
+        let heads = ["accuracy", "sensitivity", "specificity", "AUROC"].map(str::to_owned);
+        line("subgroup", "images", "groups", heads)?;
         for group in &self.subgroups {
             let values = [
                 (group.accuracy, group.accuracy_ci),
@@ -342,23 +307,10 @@ impl Output {
                 (group.specificity, group.specificity_ci),
                 (group.auroc, group.auroc_ci),
             ];
-            let cells = values.map(|(value, interval)| format!("{:<20}", with_interval(value, interval)));
             let groups = group.groups.map_or("-".to_owned(), |groups| groups.to_string());
-            writeln!(
-                out,
-                "  {:<width$}  {:>6}  {groups:>6}  {}",
-                name(group),
-                group.images,
-                cells.concat().trim_end()
-            )?;
+            let cells = values.map(|(value, interval)| with_interval(value, interval));
+            line(&name(group), &group.images.to_string(), &groups, cells)?;
         }
-        writeln!(out)
+        say!()
     }
-}
-
-/// `0.912 [0.85, 0.95]`; a dash where there is no value.
-pub fn with_interval(value: Option<f64>, interval: Option<Interval>) -> String {
-    let Some(value) = value else { return "-".to_owned() };
-    let interval = interval.map_or(String::new(), |i| format!(" [{:.2}, {:.2}]", i.low, i.high));
-    format!("{value:.3}{interval}")
 }

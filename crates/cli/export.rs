@@ -1,10 +1,11 @@
 //! `vertebra export`: a model for other programs.
 
-use crate::failure::{Failure, note};
+use crate::failure::Failure;
 use crate::outputs::{Force, Kind, Output, is_same};
+use crate::terminal::note;
 use clap::ValueEnum;
 use model::{Activation, Architecture, Model, Padding, write_atomic};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Write a model for other programs
@@ -45,48 +46,38 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let kind = if args.to == Target::Onnx { Kind::Onnx } else { Kind::Weights };
     let is_read = |out: &Path| is_same(out, &path);
     let output = Output::check("--out", &args.out, &kind, is_read, args.force.force)?;
-    match args.to {
+    output.write::<Failure>(|path| match args.to {
         Target::Onnx => {
             let bytes = onnx::to_bytes(&model)?;
-            write_atomic(&args.out, |file| file.write_all(&bytes))?;
+            Ok(write_atomic(path, |file| file.write_all(&bytes))?)
         }
         Target::Torch => {
-            model.to_torch()?.write(&args.out)?;
+            model.to_torch()?.write(path)?;
             torch_differs(&model.metadata.architecture).iter().for_each(note);
+            Ok(())
         }
-        Target::KerasNames => model.to_keras()?.write(&args.out)?,
-    }
-    output.written();
-    Ok(writeln!(io::stdout(), "{}", args.out.display())?)
+        Target::KerasNames => Ok(model.to_keras()?.write(path)?),
+    })?;
+    Ok(say!("{}", args.out.display())?)
 }
 
 /// What a PyTorch network needs besides the tensors, to compute the same.
 fn torch_differs(arch: &Architecture) -> Vec<String> {
-    let mut lines = Vec::new();
     if arch.name != "mobilenet-v2" {
-        lines.push(
-            "note: torchvision has no MobileNetV1; the names are those of tools/parity_pytorch.py".to_owned(),
-        );
-    } else {
-        let (width, classes) = (arch.width, arch.classes);
-        lines.push(format!(
-            "note: load into torchvision.models.mobilenet_v2(num_classes={classes}, width_mult={width})"
-        ));
-        if arch.channels != 3 {
-            lines.push(format!("note: its first convolution has to take {} channel", arch.channels));
-        }
-        if arch.padding != Padding::Symmetric {
-            lines.push("note: this model pads as TensorFlow does, and torchvision does not".to_owned());
-        }
-        if arch.activation != Activation::Relu6 {
-            lines.push(format!(
-                "note: this model's activation is {}, torchvision's is relu6",
-                arch.activation
-            ));
-        }
-        if arch.epsilon != 1e-5 {
-            lines.push(format!("note: this model's epsilon is {}, torchvision's is 1e-5", arch.epsilon));
-        }
+        let names = "note: torchvision has no MobileNetV1; the names are those of tools/parity_pytorch.py";
+        return vec![names.to_owned()];
     }
-    lines
+    let Architecture { width, classes, channels, activation, epsilon, .. } = arch;
+    let lines = [
+        Some(format!(
+            "note: load into torchvision.models.mobilenet_v2(num_classes={classes}, width_mult={width})"
+        )),
+        (*channels != 3).then(|| format!("note: its first convolution has to take {channels} channel")),
+        (arch.padding != Padding::Symmetric)
+            .then(|| "note: this model pads as TensorFlow does, and torchvision does not".to_owned()),
+        (*activation != Activation::Relu6)
+            .then(|| format!("note: this model's activation is {activation}, torchvision's is relu6")),
+        (*epsilon != 1e-5).then(|| format!("note: this model's epsilon is {epsilon}, torchvision's is 1e-5")),
+    ];
+    lines.into_iter().flatten().collect()
 }

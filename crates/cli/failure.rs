@@ -1,13 +1,15 @@
-//! How a command ends when it does not end well, and the words that go to the person at the terminal.
+//! How a command ends when it does not end well.
 
+use crate::interrupt;
+use crate::terminal::note;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 
 /// Why a command did not do what it was asked.
 pub enum Failure {
     /// The command line, or an environment variable, is wrong: status 2.
     Usage(String),
-    /// Something failed: status 1.
+    /// Something failed: status 1. What to type may follow, in lines that begin with two spaces.
     Failed(String),
     /// Something failed and was reported where it happened: status 1.
     Reported,
@@ -15,6 +17,16 @@ pub enum Failure {
     Stopped,
     /// Whoever read the output wants no more: status 0, as `head` expects.
     OutputClosed,
+}
+
+/// A failure with a message: what `format!` takes.
+macro_rules! failed {
+    ($($text:tt)*) => { $crate::failure::Failure::Failed(format!($($text)*)) };
+}
+
+/// A wrong command line with a message: what `format!` takes.
+macro_rules! usage {
+    ($($text:tt)*) => { $crate::failure::Failure::Usage(format!($($text)*)) };
 }
 
 impl Failure {
@@ -42,35 +54,29 @@ impl Failure {
     /// Prints the message, and gives the exit status.
     pub fn report(self) -> u8 {
         match self {
-            Self::Usage(message) => {
-                note(format_args!("error: {message}"));
-                2
-            }
-            Self::Failed(message) => {
-                note(format_args!("error: {message}"));
-                1
-            }
+            Self::Usage(message) => say_error(&message, 2),
+            Self::Failed(message) => say_error(&message, 1),
             Self::Reported => 1,
-            Self::Stopped => crate::interrupt::status(),
+            Self::Stopped => interrupt::status(),
             Self::OutputClosed => 0,
         }
     }
 }
 
-impl Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Usage(message) | Self::Failed(message) => f.write_str(message),
-            Self::Reported | Self::Stopped | Self::OutputClosed => Ok(()),
-        }
-    }
-}
+/// How the further lines of a message begin. A line break before anything else is part of a name.
+const CONTINUED: [&str; 2] = ["  ", "Then: "];
 
-/// Says something to people: on stderr, which may be closed, above a bar that is on the screen.
-pub fn note(text: impl Display) {
-    crate::progress::above(|| {
-        let _ = writeln!(io::stderr(), "{text}");
-    });
+/// Says what went wrong, and gives `status`.
+fn say_error(message: &str, status: u8) -> u8 {
+    let message = format!("error: {message}");
+    let continues = |at: &usize| CONTINUED.iter().any(|next| message[at + 1..].starts_with(next));
+    let ends = message.match_indices('\n').map(|(at, _)| at).filter(continues);
+    let mut begin = 0;
+    for end in ends.chain([message.len()]) {
+        note(&message[begin..end]);
+        begin = end + 1;
+    }
+    status
 }
 
 impl From<io::Error> for Failure {

@@ -30,8 +30,7 @@ impl Heatmaps {
         method: Method,
         positive: Option<usize>,
     ) -> Result<Self, Failure> {
-        std::fs::create_dir_all(&folder)
-            .map_err(|error| Failure::Failed(format!("{}: {error}", folder.display())))?;
+        std::fs::create_dir_all(&folder).map_err(|error| failed!("{}: {error}", folder.display()))?;
         let (explainer, prep) = (Explainer::new(model, method)?, model.metadata.preprocessing.clone());
         Ok(Self { folder, explainer, method, prep, positive, used: HashSet::new() })
     }
@@ -45,7 +44,8 @@ impl Heatmaps {
         metadata: &Metadata,
         row: &[f64],
     ) -> Result<PathBuf, String> {
-        let class = shown_class(self.positive, metadata, row);
+        // With two classes the positive one, so that maps of different images compare.
+        let class = self.positive.unwrap_or_else(|| predicted_class(metadata, row));
         let map = self.explainer.heatmap(pixels, class);
         let placement = Placement::new([picture.height, picture.width], &self.prep);
         let caption =
@@ -72,14 +72,5 @@ impl Heatmaps {
         let name = (1..).map(numbered).find(|name| !self.used.contains(name)).expect("some number is free");
         self.used.insert(name.clone());
         name
-    }
-}
-
-/// The class whose evidence is shown: the positive one of two, so that maps of different images compare; of more, the
-/// predicted one.
-fn shown_class(positive: Option<usize>, metadata: &Metadata, row: &[f64]) -> usize {
-    match positive {
-        Some(positive) => positive,
-        None => predicted_class(metadata, row),
     }
 }

@@ -1,12 +1,12 @@
 //! `vertebra import`: another program's weights become a model file.
 
-use crate::failure::{Failure, note};
+use crate::failure::Failure;
 use crate::outputs::{Force, Kind, Output, is_same};
 use crate::shell::{program, quote};
 use model::{
-    Activation, Colours, ForeignFile, ImportOptions, Imported, Naming, Origin, Padding, Preprocessing,
+    Activation, Architecture, Colours, ForeignFile, ImportOptions, Imported, Naming, Origin, Padding,
+    Preprocessing,
 };
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Make a model of another program's MobileNet weights
@@ -103,7 +103,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(first) = repeated.first() {
         let more = repeated.len() - 1;
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        note(format_args!("labels that occur twice got their number: {first}{more}"));
+        note!("labels that occur twice got their number: {first}{more}");
     }
     summary(&args, &imported, done)
 }
@@ -113,17 +113,10 @@ fn summary(args: &Args, imported: &Imported, done: &str) -> Result<(), Failure> 
     let model = &imported.model;
     let arch = &model.metadata.architecture;
     let (prep, origin) = (&model.metadata.preprocessing, &model.metadata.provenance.config);
-    let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "found     {}, width {}, {} channels, {} classes, {}{}",
-        arch.name,
-        arch.width,
-        arch.channels,
-        arch.classes,
-        if arch.folded { "batch norm folded" } else { "with batch norm" },
-        origin["imported"].as_str().map_or(String::new(), |program| format!("; names: {program}"))
-    )?;
+    let Architecture { name, width, channels, classes, .. } = arch;
+    let norm = if arch.folded { "batch norm folded" } else { "with batch norm" };
+    let names = origin["imported"].as_str().map_or(String::new(), |program| format!("; names: {program}"));
+    say!("found     {name}, width {width}, {channels} channels, {classes} classes, {norm}{names}")?;
     let padding = match arch.padding {
         Padding::Same => "same",
         Padding::Symmetric => "symmetric",
@@ -137,35 +130,35 @@ fn summary(args: &Args, imported: &Imported, done: &str) -> Result<(), Failure> 
         [height, width] if height == width => height.to_string(),
         [height, width] => format!("(height {height}, width {width})"),
     };
-    writeln!(out, "{}   --image-size {size}", word(imported.image_size))?;
-    writeln!(out, "{}   --padding {padding}", word(imported.padding))?;
+    say!("{}   --image-size {size}", word(imported.image_size))?;
+    say!("{}   --padding {padding}", word(imported.padding))?;
     if !arch.folded {
-        writeln!(out, "{}   --epsilon {}", word(imported.epsilon), arch.epsilon)?;
+        say!("{}   --epsilon {}", word(imported.epsilon), arch.epsilon)?;
     }
-    writeln!(out, "{}   --activation {}", word(imported.activation), arch.activation)?;
+    say!("{}   --activation {}", word(imported.activation), arch.activation)?;
     let (scale, offset) = (&prep.scale, &prep.offset);
-    writeln!(out, "{}   --preprocessing: x * {scale:?} + {offset:?}", word(imported.preprocessing))?;
+    say!("{}   --preprocessing: x * {scale:?} + {offset:?}", word(imported.preprocessing))?;
     if arch.channels == 3 {
         let order = if args.colours == Some(Colours::Bgr) { "bgr" } else { "rgb" };
-        writeln!(out, "{}   --colours {order}", word(imported.colours))?;
+        say!("{}   --colours {order}", word(imported.colours))?;
     }
-    let names = &model.metadata.classes;
-    let some = names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
-    writeln!(out, "{}   --labels: {some}{more}", word(imported.classes))?;
+    let classes = &model.metadata.classes;
+    let some = classes.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if classes.len() > 3 { format!(" and {} more", classes.len() - 3) } else { String::new() };
+    say!("{}   --labels: {some}{more}", word(imported.classes))?;
     for line in origin["notes"].as_array().into_iter().flatten() {
-        writeln!(out, "note      {}", line.as_str().unwrap_or_default())?;
+        say!("note      {}", line.as_str().unwrap_or_default())?;
     }
     let written = if done == "replaced" { "replaced " } else { "written  " };
-    writeln!(out, "{written} {}", args.out.display())?;
-    Ok(writeln!(out, "next: {} predict {} IMAGE --top 5", program(), quote(&args.out))?)
+    say!("{written} {}", args.out.display())?;
+    Ok(say!("next: {} predict {} IMAGE --top 5", program(), quote(&args.out))?)
 }
 
 /// The names in a file, one a line. ImageNet has two cranes; a model's classes are distinct, so each repeated name gets
 /// its number.
 fn labels(path: &Path, repeated: &mut Vec<String>) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", path.display())))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| failed!("cannot read {}: {error}", path.display()))?;
     let mut names: Vec<String> = text.lines().map(|line| line.trim().trim_matches('\'').to_owned()).collect();
     for at in 1..names.len() {
         if names[..at].contains(&names[at]) {

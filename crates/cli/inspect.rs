@@ -3,13 +3,15 @@
 mod dicom;
 
 use crate::failure::Failure;
+use crate::terminal;
 use engine::par;
 use infer::{Plan, StepInfo};
 use kernels::Level;
 use model::{ConvKind, Model, Network};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Show a model (its layers, sizes and cost, and where it comes from) or how a DICOM image is read
@@ -37,7 +39,8 @@ pub struct Args {
 }
 
 /// A line of the table.
-struct Layer {
+#[derive(Serialize)]
+struct TableLine {
     name: String,
     kind: &'static str,
     /// `[height, width, channels]`
@@ -48,16 +51,14 @@ struct Layer {
 
 pub fn run(args: Args) -> Result<(), Failure> {
     if begins_as_dicom(&args.file) {
-        return dicom::run(&args.file, args.json, &mut io::stdout().lock());
+        return dicom::run(&args.file, args.json);
     }
     let path = model::resolve(&args.file)?;
     let model = Model::read(&path)?;
     let network = model.network()?;
     let layers = layers(&network);
     let plan = Plan::new(&model, Level::current(), args.batch_size as usize)?;
-    let mut out = io::stdout().lock();
     if args.json {
-        let layers: Vec<Value> = layers.iter().map(Layer::to_json).collect();
         let document = json!({
             "file": path.display().to_string(),
             "parameters": network.total_parameters(),
@@ -67,24 +68,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
             "plan": plan_json(&plan),
             "metadata": model.metadata,
         });
-        serde_json::to_writer_pretty(&mut out, &document)?;
-        return Ok(writeln!(out)?);
+        return Ok(terminal::json(&document)?);
     }
-    writeln!(out, "{}\n", path.display())?;
-    writeln!(
-        out,
-        "{:<24} {:<22} {:>16} {:>12} {:>14}",
-        "layer", "kind", "output", "parameters", "multiply-adds"
-    )?;
-    for Layer { name, kind, output: [h, w, c], parameters, multiply_adds } in &layers {
+    say!("{}\n", path.display())?;
+    say!("layer                    kind                             output   parameters  multiply-adds")?;
+    for TableLine { name, kind, output: [h, w, c], parameters, multiply_adds } in &layers {
         let output = format!("{h}x{w}x{c}");
-        writeln!(out, "{name:<24} {kind:<22} {output:>16} {parameters:>12} {multiply_adds:>14}")?;
+        say!("{name:<24} {kind:<22} {output:>16} {parameters:>12} {multiply_adds:>14}")?;
     }
     let (all, trainable) = (network.total_parameters(), network.trainable_parameters());
-    writeln!(out, "\nparameters     {all}, {trainable} of them trained")?;
-    writeln!(out, "multiply-adds  {} for one image", network.multiply_adds())?;
-    print_plan(&mut out, &plan)?;
-    metadata(&mut out, &model)
+    say!("\nparameters     {all}, {trainable} of them trained")?;
+    say!("multiply-adds  {} for one image", network.multiply_adds())?;
+    print_plan(&plan)?;
+    print_metadata(&model)
 }
 
 /// Whether the file is DICOM. One that cannot be read is left to the reader of models, which says why.
@@ -123,72 +119,66 @@ fn plan_json(plan: &Plan) -> Value {
     })
 }
 
-fn print_plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
+fn print_plan(plan: &Plan) -> io::Result<()> {
     let (level, threads) = (Level::current().name(), par::threads());
-    writeln!(out, "\nplan for {level}, {threads} threads, batches of up to {}", plan.max_batch())?;
+    say!("\nplan for {level}, {threads} threads, batches of up to {}", plan.max_batch())?;
     for StepInfo { name, op, input: [h, w, c], weight_bytes, .. } in plan.layers() {
         let (input, weights) = (format!("{h}x{w}x{c}"), mib(*weight_bytes));
-        writeln!(out, "  {name:<44} {op:<8} from {input:<12} {weights:>10} of weights")?;
+        say!("  {name:<44} {op:<8} from {input:<12} {weights:>10} of weights")?;
     }
     let [arena, weights, scratch, total] = memory(plan).map(mib);
-    writeln!(
-        out,
-        "memory         {total}: activations {arena}, weights {weights}, working memory {scratch}\n"
-    )
+    say!("memory         {total}: activations {arena}, weights {weights}, working memory {scratch}\n")
 }
 
 fn mib(bytes: usize) -> String {
     format!("{:.3} MiB", bytes as f64 / (1 << 20) as f64)
 }
 
-fn metadata(out: &mut impl Write, model: &Model) -> Result<(), Failure> {
+fn print_metadata(model: &Model) -> Result<(), Failure> {
     let metadata = &model.metadata;
     let arch = &metadata.architecture;
-    writeln!(out, "architecture   {}, width {}, activation {}", arch.name, arch.width, arch.activation)?;
-    writeln!(out, "classes        {}", model::list_names(&metadata.classes))?;
+    say!("architecture   {}, width {}, activation {}", arch.name, arch.width, arch.activation)?;
+    say!("classes        {}", model::list_names(&metadata.classes))?;
     let prep = &metadata.preprocessing;
     let (scale, offset) = (&prep.scale, &prep.offset);
-    writeln!(
-        out,
-        "input          {}x{}x{}, x * {scale:?} + {offset:?}",
-        prep.height, prep.width, prep.channels
-    )?;
+    let [h, w, c] = [prep.height, prep.width, prep.channels];
+    say!("input          {h}x{w}x{c}, x * {scale:?} + {offset:?}")?;
     if metadata.classes.len() == 2 {
         let positive = predict::positive_of(metadata, None)?;
-        writeln!(out, "positive       {} ({})", metadata.classes[positive.class], positive.source)?;
+        say!("positive       {} ({})", metadata.classes[positive.class], positive.source)?;
     }
     if let Some(threshold) = &metadata.threshold {
         let model::Threshold { value, rule, positive, .. } = threshold;
-        writeln!(out, "threshold      {positive} from p = {value:.4} ({rule})")?;
+        say!("threshold      {positive} from p = {value:.4} ({rule})")?;
         if let Some(promise) = train::promise(threshold) {
-            writeln!(out, "               {promise}")?;
+            say!("               {promise}")?;
         }
     }
     if let Some(calibration) = &metadata.calibration {
-        writeln!(out, "calibration    temperature {}", calibration.temperature)?;
+        say!("calibration    temperature {}", calibration.temperature)?;
     }
     let origin = &metadata.provenance;
-    writeln!(out, "made by        {} {}", origin.program, origin.version)?;
+    say!("made by        {} {}", origin.program, origin.version)?;
     if !origin.data_fingerprint.is_empty() {
-        writeln!(out, "data           SHA-256 {}", origin.data_fingerprint)?;
+        say!("data           SHA-256 {}", origin.data_fingerprint)?;
     }
     for (name, values) in [("config", &origin.config), ("metrics", &origin.metrics)] {
         if !values.is_null() {
-            writeln!(out, "{name:<14} {values}")?;
+            say!("{name:<14} {values}")?;
         }
     }
     Ok(())
 }
 
 /// The layers in order of execution, norms counted with their convolution.
-fn layers(network: &Network) -> Vec<Layer> {
-    let mut layers: Vec<Layer> = network
+fn layers(network: &Network) -> Vec<TableLine> {
+    let mut layers: Vec<TableLine> = network
         .layers()
         .map(|(conv, size)| {
             let [h, w] = conv.output_size(size);
             let weights: usize = conv.weight_shape().iter().product();
             let per_channel = usize::from(conv.bias) + if conv.norm.is_some() { 4 } else { 0 };
-            Layer {
+            TableLine {
                 name: conv.name.clone(),
                 kind: match (conv.kind, conv.stride) {
                     (ConvKind::Pointwise, _) => "pointwise",
@@ -204,7 +194,7 @@ fn layers(network: &Network) -> Vec<Layer> {
         })
         .collect();
     let (classes, features) = (network.classes, network.features);
-    layers.push(Layer {
+    layers.push(TableLine {
         name: network.classifier.clone(),
         kind: "mean, then dense",
         output: [1, 1, classes],
@@ -212,15 +202,6 @@ fn layers(network: &Network) -> Vec<Layer> {
         multiply_adds: (classes * features) as u64,
     });
     layers
-}
-
-impl Layer {
-    fn to_json(&self) -> Value {
-        let Self { name, kind, output, parameters, multiply_adds } = self;
-        json!({
-            "name": name, "kind": kind, "output": output, "parameters": parameters, "multiply_adds": multiply_adds,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 //! The exit status tells who asked. A run that its user stopped did not do what it was asked (1); one that a system ended
 //! reports the signal as shells do (128 and its number: 143 for SIGTERM), which is what schedulers look for.
 
-use crate::failure::note;
-use crate::progress::clear;
+use crate::terminal::{clear, note};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
@@ -30,7 +29,7 @@ pub fn stop_flag(said: &'static str) -> Arc<AtomicBool> {
 pub fn watch() {
     WATCHED.call_once(|| {
         if !listen() {
-            note("warning: Ctrl-C cannot be caught here; a stopped run goes on from its last checkpoint");
+            note!("warning: Ctrl-C cannot be caught here; a stopped run goes on from its last checkpoint");
         }
     });
 }

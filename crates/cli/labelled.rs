@@ -1,9 +1,10 @@
 //! Labelled images for a model that exists: which data set, and which part of it.
 
-use crate::failure::{Failure, note};
-use crate::grouping::say_alone;
-use crate::predict::probability;
-use crate::progress::Counter;
+use crate::counter::Counter;
+use crate::dataset::{announce, say_alone};
+use crate::failure::Failure;
+use crate::grouping;
+use crate::options::probability;
 use crate::shell;
 use data::{Dataset, GroupBy, Likeness, Split};
 use model::Metadata;
@@ -48,9 +49,7 @@ impl DataArgs {
     pub fn open(&self, metadata: &Metadata) -> Result<Labelled, Failure> {
         let split = match self.split.as_str() {
             "all" => None,
-            name => Some(
-                name.parse::<Split>().map_err(|reason| Failure::usage(format_args!("--split: {reason}")))?,
-            ),
+            name => Some(name.parse::<Split>().map_err(|reason| usage!("--split: {reason}"))?),
         };
         let (mut dataset, is_training_data) = self.dataset(metadata)?;
         let whole = split.is_none() || dataset.samples.iter().all(|sample| sample.split.is_none());
@@ -72,9 +71,7 @@ impl DataArgs {
         say_alone(&dataset);
         if part.is_empty() {
             let (data, split) = (self.data.display(), &self.split);
-            return Err(Failure::Failed(format!(
-                "{data}: the {split} split has no images; choose another --split"
-            )));
+            return Err(failed!("{data}: the {split} split has no images; choose another --split"));
         }
         let name = match split {
             Some(split) if !whole => split.to_string(),
@@ -90,29 +87,29 @@ impl DataArgs {
         let wanted = self.group_by.as_ref();
         // The splits of training follow from its groups; what is independent here may be asked for otherwise.
         let mut drawn = plain.clone();
-        let fits =
-            trained_by.map_or(Ok(()), |by| self.regroup(&mut drawn, &by.parse().map_err(Failure::Failed)?));
+        let fits = trained_by
+            .map_or(Ok(()), |by| self.regroup(&mut drawn, &by.parse()?).map_err(|error| error.to_string()));
         match (wanted, trained_by, &fits) {
             (Some(by), ..) => self.regroup(&mut plain, by)?,
             (None, Some(by), Ok(())) => {
                 plain.clone_from(&drawn);
                 let (by, option) = (shell::quote(by), "(another with --group-by COLUMN|PATTERN)");
-                note(format_args!("groups: by {by}, as the model was trained {option}"));
+                note!("groups: by {by}, as the model was trained {option}");
             }
-            (None, Some(by), Err(failure)) => note(format_args!(
+            (None, Some(by), Err(reason)) => note!(
                 "warning: the model was trained with --group-by {}, which does not fit here, so intervals may be too \
-                 narrow; --group-by COLUMN|PATTERN gives groups ({failure})",
+                 narrow; --group-by COLUMN|PATTERN gives groups ({reason})",
                 shell::quote(by)
-            )),
+            ),
             (None, None, _) => {}
         }
         if fits.is_ok() && drawn.assign_splits(provenance.seed.unwrap_or(0)).is_ok() {
             let likeness = drawn.compare_fingerprint(&provenance.data_fingerprint);
             if likeness.is_same() {
                 let known = if likeness == Likeness::SameSizes { ", by names and sizes," } else { "" };
-                note(format_args!(
+                note!(
                     "this is{known} the data set that the model was trained on, with the splits of that run"
-                ));
+                );
                 if let Some(by) = wanted {
                     self.regroup(&mut drawn, by)?;
                 }
@@ -120,34 +117,12 @@ impl DataArgs {
             }
         }
         if plain.samples.iter().all(|sample| sample.split.is_none()) {
-            note(format_args!("{} has no splits: all of it is evaluated", self.data.display()));
+            note!("{} has no splits: all of it is evaluated", self.data.display());
         }
         Ok((plain, false))
     }
 
-    fn regroup(&self, dataset: &mut Dataset, by: &GroupBy) -> Result<(), Failure> {
-        match self.skip_unreadable {
-            true => Ok(dataset.group_readable_by(by)?),
-            false => Ok(dataset.group_by(by)?),
-        }
+    fn regroup(&self, dataset: &mut Dataset, by: &GroupBy) -> Result<(), data::Error> {
+        grouping::group_by(dataset, by, self.skip_unreadable)
     }
-}
-
-/// Says what was assumed when a data set was read, and what was passed over: a line each.
-pub fn announce(dataset: &Dataset) {
-    dataset.notes.iter().for_each(note);
-    if !dataset.passed_over.is_empty() {
-        note(&dataset.passed_over);
-    }
-    let (left_out, images) = (dataset.unreadable().len(), dataset.samples.len());
-    if left_out > 0 {
-        let words = dataset.unreadable_words();
-        note(format_args!("left out {left_out} of {images} images that cannot be read: {words}"));
-    }
-}
-
-/// The images that were left out because they cannot be read, for `--json`.
-pub fn unreadable(dataset: &Dataset) -> Vec<serde_json::Value> {
-    let one = |(path, reason)| serde_json::json!({ "path": path, "reason": reason });
-    dataset.unreadable().into_iter().map(one).collect()
 }

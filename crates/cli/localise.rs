@@ -1,14 +1,14 @@
 //! Heatmaps of a whole split against known boxes: `evaluate --truth`.
 
-use crate::evaluate::with_interval;
 use crate::failure::Failure;
+use crate::figures::{number, with_interval};
 use crate::labelled::Labelled;
 use data::decode;
 use eval::{Interval, Proportion, summary::LEVEL};
 use heatmap::{Explainer, Localisation, Method, read_truth};
 use model::{Model, Placement, preprocess};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use train::{Evaluation, Predictions};
 
@@ -59,7 +59,7 @@ pub fn localise(
     }
     if count == 0 {
         let names = "expected a box for some of these images (paths as in the data set), found none";
-        return Err(Failure::Failed(format!("{}: {names}", truth.display())));
+        return Err(failed!("{}: {names}", truth.display()));
     }
     let hits: Vec<bool> = scored.iter().map(|score| score.hit).collect();
     let pointing = Proportion::new(&hits, Some(&eval::group_ids(&groups)), LEVEL);
@@ -80,16 +80,12 @@ pub fn localise(
 
 impl Localised {
     /// For people.
-    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn print(&self) -> io::Result<()> {
         let Self { found, boxes, .. } = self;
-        writeln!(out, "  heatmaps of the {found} rightly classified of {boxes} images with a box")?;
+        say!("  heatmaps of the {found} rightly classified of {boxes} images with a box")?;
         let pointing = with_interval(self.pointing_game, self.pointing_game_ci);
-        writeln!(out, "  peak in box   {pointing}  (pointing game)")?;
-        writeln!(out, "  energy in box {}", with_interval(self.energy_inside, None))?;
-        writeln!(
-            out,
-            "  by chance     {}  (the box's share of the image)\n",
-            with_interval(self.box_area, None)
-        )
+        say!("  peak in box   {pointing}  (pointing game)")?;
+        say!("  energy in box {}", number(self.energy_inside))?;
+        say!("  by chance     {}  (the box's share of the image)\n", number(self.box_area))
     }
 }

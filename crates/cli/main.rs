@@ -4,12 +4,20 @@
 //! exit status is 0, 1 (something failed) or 2 (usage). No panic reaches a user.
 #![forbid(unsafe_code)]
 
+// The macros that the others use.
+#[macro_use]
+mod terminal;
+#[macro_use]
+mod failure;
+
 mod audit;
 mod bench;
 mod compare;
+mod counter;
+mod dataset;
 mod evaluate;
 mod export;
-mod failure;
+mod figures;
 mod grouping;
 mod heatmaps;
 mod help;
@@ -18,6 +26,9 @@ mod inspect;
 mod interrupt;
 mod labelled;
 mod localise;
+mod lost;
+mod openings;
+mod options;
 mod outputs;
 mod phantom;
 mod predict;
@@ -30,8 +41,9 @@ mod train;
 
 use ::train::MAX_THREADS;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use failure::{Failure, note};
+use failure::Failure;
 use kernels::Level;
+use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -80,7 +92,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     Level::from_env().map_err(Failure::Usage)?;
     let threads = cli.threads;
     if let Some(found) = threads.filter(|&threads| threads > MAX_THREADS) {
-        return Err(Failure::Usage(format!("--threads: expected at most {MAX_THREADS}, found {found}")));
+        return Err(usage!("--threads: expected at most {MAX_THREADS}, found {found}"));
     }
     if !matches!(cli.command, Command::Train(_)) {
         engine::par::set_threads(threads.unwrap_or(0));
@@ -110,17 +122,20 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|panic| {
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
     }));
-    let matches = help::fitted(Cli::command()).get_matches();
+    let command = || help::fitted(Cli::command());
+    let matches = command().try_get_matches().unwrap_or_else(|error| {
+        // It quotes what was typed, which may be names that a shell found: said again of names that steer no terminal.
+        let safe = env::args_os().map(|word| terminal::escaped(&word.to_string_lossy()));
+        command().try_get_matches_from(safe).err().unwrap_or(error).exit()
+    });
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let status = match panic::catch_unwind(AssertUnwindSafe(|| run(cli))) {
         Ok(Ok(())) => 0,
         Ok(Err(failure)) => failure.report(),
         Err(_) => {
             let what = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
-            let version = env!("CARGO_PKG_VERSION");
-            note(format_args!(
-                "internal error in vertebra {version}: {what}\nThis is a defect; please report it."
-            ));
+            note!("internal error in vertebra {}: {what}", env!("CARGO_PKG_VERSION"));
+            note!("This is a defect; please report it.");
             1
         }
     };

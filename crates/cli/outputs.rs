@@ -3,11 +3,11 @@
 //!
 //! Invariant: what [`Output::check`] refuses is not touched.
 
-use crate::failure::{Failure, note};
+use crate::failure::Failure;
 use data::Dataset;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a file is to be, by which an earlier one is known.
 pub enum Kind<'a> {
@@ -50,34 +50,42 @@ impl<'a> Output<'a> {
         let shown = path.display();
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            return Err(Failure::Failed(format!(
-                "{option} {shown}: expected the folder {}, found none",
-                folder.display()
-            )));
+            return Err(failed!("{option} {shown}: expected the folder {}, found none", folder.display()));
         }
         if path.is_dir() {
-            return Err(Failure::Failed(format!("{option} {shown}: expected a file, found a folder")));
+            return Err(failed!("{option} {shown}: expected a file, found a folder"));
         }
         if !path.exists() {
             return Ok(Self { path, replaces: false });
         }
         if is_input(path) {
-            return Err(Failure::usage(format_args!(
-                "{option} {shown}: expected another file than those that are read"
-            )));
+            return Err(usage!("{option} {shown}: expected another file than those that are read"));
         }
         if force || kind.is(path) {
             return Ok(Self { path, replaces: true });
         }
-        Err(Failure::Failed(format!(
+        Err(failed!(
             "{option} {shown}: a file is there that is not {} of this program; name another, or replace it with --force",
             kind.words()
-        )))
+        ))
     }
 
-    /// Says that it was written.
-    pub fn written(self) {
-        note(format_args!("{} {}", self.done(), self.path.display()));
+    /// The same where `option` may be left away.
+    pub fn check_if_given(
+        option: &str,
+        path: &'a Option<PathBuf>,
+        kind: &Kind,
+        is_input: impl FnOnce(&Path) -> bool,
+        force: bool,
+    ) -> Result<Option<Self>, Failure> {
+        path.as_deref().map(|path| Self::check(option, path, kind, is_input, force)).transpose()
+    }
+
+    /// Has it written, and says that it was.
+    pub fn write<E>(self, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+        write(self.path)?;
+        note!("{} {}", self.done(), self.path.display());
+        Ok(())
     }
 
     /// The word for what was done.

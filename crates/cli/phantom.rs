@@ -1,7 +1,8 @@
 //! `vertebra phantom`: the simulated radiographs, written to a folder.
 
-use crate::failure::{Failure, note};
-use crate::progress::{self, Counter};
+use crate::counter::Counter;
+use crate::failure::Failure;
+use crate::figures::seconds;
 use crate::shell::{program, quote};
 use phantom::Config;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<(), Failure> {
     let Args { out, patients, views, image_size, seed } = args;
     make(&Config { patients, views, image_size, seed }, &out)?;
-    note(format_args!("next: {} train {}", program(), quote(&out)));
+    note!("next: {} train {}", program(), quote(&out));
     Ok(())
 }
 
@@ -50,12 +51,12 @@ pub fn make(config: &Config, out: &Path) -> Result<(), Failure> {
         error => error.into(),
     })?;
     let [train, val, test] = summary.counts.map(|classes| classes.iter().sum::<usize>());
-    note(format_args!(
+    note!(
         "made {} simulated radiographs of {} patients in {} ({train} train, {val} val, {test} test; {})",
         summary.images,
         config.patients,
         out.display(),
-        progress::seconds(start)
-    ));
+        seconds(start)
+    );
     Ok(())
 }

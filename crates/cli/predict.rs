@@ -4,9 +4,11 @@
 //! bounded, so ten thousand images take no more memory than a hundred. A line is written as soon as its batch is done,
 //! and a batch does not wait for paths that were not named yet.
 
-use crate::failure::{Failure, note};
+use crate::counter::Counter;
+use crate::failure::Failure;
 use crate::heatmaps::Heatmaps;
-use crate::progress::Counter;
+use crate::options::probability;
+use crate::terminal::{note, raw};
 use clap::ValueEnum;
 use data::{Input, Passed, Remarks, Stream};
 use engine::par;
@@ -14,7 +16,7 @@ use heatmap::Method;
 use model::{Metadata, Model, Picture, Preprocessing, preprocess};
 use predict::{Classifier, Decision, predicted_class};
 use serde_json::{Map, Value, json};
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// Classify images
@@ -83,13 +85,7 @@ const SHOWN: usize = 10;
 const BATCH_BYTES: usize = 16 << 20;
 
 /// What was named, and its pixels as the network reads them, or why there are none.
-type Decoded = (Input, Result<Vec<f32>, String>);
-
-/// A probability on the command line.
-pub fn probability(text: &str) -> Result<f64, String> {
-    let value = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
-    value.ok_or_else(|| "expected a probability, 0 to 1".to_owned())
-}
+type Preprocessed = (Input, Result<Vec<f32>, String>);
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
@@ -108,11 +104,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let passed = Passed::default();
     let search = passed.clone();
     let stream = Stream::new(|| data::inputs(input, search), par::threads(), batch, decode)
-        .map_err(|error| Failure::Failed(format!("cannot start a thread: {error}")))?;
+        .map_err(|error| failed!("cannot start a thread: {error}"))?;
     // The first images are decoded meanwhile.
     let (mut classifier, metadata) = Classifier::consume(model)?;
 
-    let mut printer = Printer::new(args.format, args.top, heatmaps.is_some(), &metadata, decision);
+    let (format, classes, with_heatmaps) = (args.format, metadata.classes.len(), heatmaps.is_some());
+    // A line for people is a line, however many classes there are.
+    let all = if format == Format::Table { classes.min(SHOWN) } else { classes };
+    let top = args.top.map_or(all, |top| classes.min(top.into()));
+    let mut printer =
+        Printer { format, top, with_heatmaps, metadata: &metadata, decision, lines: 0, failed: 0 };
     printer.begin()?;
     // Lines that go to a terminal show by themselves how far it is.
     let counter = (!io::stdout().is_terminal()).then(|| Counter::busy("images classified"));
@@ -132,18 +133,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
         note(passed);
     }
     remarks.lines().iter().for_each(note);
-    note("Research use only, not a medical device.");
+    note!("Research use only, not a medical device.");
     match printer.failed {
         0 => Ok(()),
         failed => {
-            note(format_args!("{failed} of {} inputs failed", printer.lines));
+            note!("{failed} of {} inputs failed", printer.lines);
             Err(Failure::Reported)
         }
     }
 }
 
 /// Reads and preprocesses one image; what its reader says goes to `remarks`.
-fn decode(input: Input, prep: &Preprocessing, remarks: &Remarks) -> Decoded {
+fn decode(input: Input, prep: &Preprocessing, remarks: &Remarks) -> Preprocessed {
     let pixels = picture(&input).map(|(picture, notes)| {
         remarks.add(&input.path().display().to_string(), notes);
         preprocess(&picture, prep)
@@ -167,14 +168,14 @@ fn classify(
     classifier: &mut Classifier,
     printer: &mut Printer,
     mut heatmaps: Option<&mut Heatmaps>,
-    batch: Vec<Option<Decoded>>,
+    batch: Vec<Option<Preprocessed>>,
 ) -> Result<(), Failure> {
     let images: Vec<&[f32]> = batch.iter().flatten().filter_map(|(_, image)| image.as_deref().ok()).collect();
     let probabilities: Vec<f64> =
         classifier.log_probabilities_each(&images).into_iter().map(f64::exp).collect();
     let mut rows = probabilities.chunks_exact(printer.metadata.classes.len());
     for decoded in batch {
-        let (input, image) = decoded.ok_or_else(|| Failure::Failed("a decoding thread ended".into()))?;
+        let (input, image) = decoded.ok_or_else(|| failed!("a decoding thread ended"))?;
         match image {
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");
@@ -192,8 +193,8 @@ fn classify(
 
 /// Writes lines in one of the formats.
 struct Printer<'a> {
-    out: StdoutLock<'static>,
     format: Format,
+    /// Classes that a line shows.
     top: usize,
     /// Whether lines name a heatmap.
     with_heatmaps: bool,
@@ -204,44 +205,25 @@ struct Printer<'a> {
     failed: usize,
 }
 
-impl<'a> Printer<'a> {
-    fn new(
-        format: Format,
-        top: Option<u16>,
-        with_heatmaps: bool,
-        metadata: &'a Metadata,
-        decision: Option<Decision>,
-    ) -> Self {
-        let classes = metadata.classes.len();
-        // A line for people is a line, however many classes there are.
-        let all = if format == Format::Table { classes.min(SHOWN) } else { classes };
-        let top = top.map_or(all, |top| classes.min(top.into()));
-        let out = io::stdout().lock();
-        Self { out, format, top, with_heatmaps, metadata, decision, lines: 0, failed: 0 }
-    }
-
-    fn begin(&mut self) -> io::Result<()> {
-        match self.format {
-            Format::Jsonl => Ok(()),
-            Format::Table => {
-                if let Some(Decision { positive, threshold: eval::Threshold { value, rule } }) =
-                    &self.decision
-                {
-                    let class = &self.metadata.classes[positive.class];
-                    note(format_args!("positive: {class}, from p = {value:.4} ({rule})"));
-                }
+impl Printer<'_> {
+    fn begin(&self) -> io::Result<()> {
+        match (self.format, &self.decision) {
+            (Format::Table, Some(Decision { positive, threshold })) => {
+                let eval::Threshold { value, rule } = threshold;
+                note!("positive: {}, from p = {value:.4} ({rule})", self.metadata.classes[positive.class]);
                 Ok(())
             }
-            Format::Csv => {
-                let mut header = vec!["path".to_owned(), "label".into(), "probability".into()];
+            (Format::Csv, decision) => {
+                let mut header = ["path", "label", "probability"].map(str::to_owned).to_vec();
                 header.extend(self.metadata.classes.iter().map(|class| format!("p_{class}")));
                 header.extend(self.with_heatmaps.then(|| "heatmap".into()));
                 header.push("error".into());
-                if self.decision.is_some() {
+                if decision.is_some() {
                     header.extend(["decision".into(), "larger".into()]);
                 }
-                self.csv(&header)
+                csv_line(&header)
             }
+            _ => Ok(()),
         }
     }
 
@@ -275,7 +257,7 @@ impl<'a> Printer<'a> {
             order.sort_by_key(|&class| class != predicted);
         }
         let shown = &order[..self.top];
-        let path = path.display().to_string();
+        let (path, label) = (path.display().to_string(), &classes[predicted]);
         match self.format {
             Format::Table => {
                 let all: Vec<_> = shown.iter().map(|&i| format!("{} {:.4}", classes[i], row[i])).collect();
@@ -283,34 +265,29 @@ impl<'a> Printer<'a> {
                     more if more > 0 && classes.len() > SHOWN => format!(", and {more} more"),
                     _ => String::new(),
                 };
-                write!(self.out, "{path}  {}  ({}{more})", classes[predicted], all.join(", "))?;
-                if let Some(decision) = decision {
-                    let but = match *larger == classes[predicted] {
-                        true => String::new(),
-                        false => format!(", though {larger} is larger"),
-                    };
-                    write!(self.out, "  {decision}{but}")?;
-                }
+                let but =
+                    if larger == label { String::new() } else { format!(", though {larger} is larger") };
+                let decision = decision.map_or(String::new(), |decision| format!("  {decision}{but}"));
                 let arrow = heatmap.map_or(String::new(), |heatmap| format!("  -> {heatmap}"));
                 let error = if error.is_empty() { error } else { format!("  error: {error}") };
-                writeln!(self.out, "{arrow}{error}")
+                say!("{path}  {label}  ({}{more}){decision}{arrow}{error}", all.join(", "))
             }
             Format::Csv => {
-                let mut line = vec![path, classes[predicted].clone(), format!("{:.6}", row[predicted])];
+                let mut line = vec![path, label.clone(), format!("{:.6}", row[predicted])];
                 let cell =
                     |i: usize| if shown.contains(&i) { format!("{:.6}", row[i]) } else { String::new() };
                 line.extend((0..row.len()).map(cell));
                 line.extend(self.with_heatmaps.then(|| heatmap.unwrap_or_default()));
                 line.push(error);
                 line.extend(decision.into_iter().flat_map(|decision| [decision.to_owned(), larger.clone()]));
-                self.csv(&line)
+                csv_line(&line)
             }
             Format::Jsonl => {
                 let probabilities: Map<String, Value> =
                     shown.iter().map(|&i| (classes[i].clone(), json!(row[i]))).collect();
                 let mut line = json!({
                     "path": path,
-                    "label": classes[predicted],
+                    "label": label,
                     "probability": row[predicted],
                     "probabilities": probabilities,
                 });
@@ -326,7 +303,7 @@ impl<'a> Printer<'a> {
                 if !error.is_empty() {
                     line["error"] = json!(error);
                 }
-                writeln!(self.out, "{line}")
+                raw(line)
             }
         }
     }
@@ -336,7 +313,7 @@ impl<'a> Printer<'a> {
         self.failed += 1;
         let path = path.display().to_string();
         match self.format {
-            Format::Table => writeln!(self.out, "{path}  error: {reason}"),
+            Format::Table => say!("{path}  error: {reason}"),
             Format::Csv => {
                 let mut line = vec![path];
                 let columns = 3 + self.metadata.classes.len() + usize::from(self.with_heatmaps);
@@ -345,18 +322,18 @@ impl<'a> Printer<'a> {
                 if self.decision.is_some() {
                     line.resize(line.len() + 2, String::new());
                 }
-                self.csv(&line)
+                csv_line(&line)
             }
-            Format::Jsonl => writeln!(self.out, "{}", json!({ "path": path, "error": reason })),
+            Format::Jsonl => raw(json!({ "path": path, "error": reason })),
         }
     }
+}
 
-    /// One line of CSV (RFC 4180).
-    fn csv(&mut self, cells: &[String]) -> io::Result<()> {
-        let quote = |cell: &String| match cell.contains(['"', ',', '\n', '\r']) {
-            true => format!("\"{}\"", cell.replace('"', "\"\"")),
-            false => cell.clone(),
-        };
-        writeln!(self.out, "{}", cells.iter().map(quote).collect::<Vec<_>>().join(","))
-    }
+/// Prints one line of CSV (RFC 4180).
+fn csv_line(cells: &[String]) -> io::Result<()> {
+    let quote = |cell: &String| match cell.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.clone(),
+    };
+    raw(cells.iter().map(quote).collect::<Vec<_>>().join(","))
 }

@@ -2,17 +2,18 @@
 
 mod folds;
 
+use crate::counter::Counter;
 use crate::failure::Failure;
-use crate::progress::Counter;
+use crate::lost;
 use crate::shell::quote;
-use crate::train::lost;
+use crate::terminal;
 use data::{Dataset, Remarks, Split, decode};
 use eval::{Subgroup, Summary};
 use heatmap::{Explainer, Method, overlay, png};
 use model::{Metadata, Model, Placement, preprocess, write_atomic};
 use predict::{Classifier, predicted_class};
 use report::{Contents, Epoch, Training, WorstError};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use train::{
@@ -49,39 +50,27 @@ const ERRORS: usize = 8;
 const SIDE: [usize; 2] = [256, 256];
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
     let is_cross_validation = train::is_cross_validation(&args.run);
     if !is_cross_validation {
         Model::read(&args.run)?;
     }
     let _lock = RunLock::acquire(&args.run)?;
-    if let Some(place) = train::lost_data(&args.run)?.filter(|_| args.data.is_none()) {
-        return Err(lost(
-            &RunFolder(&args.run).config(),
-            &place,
-            &format!("report {} NEW-PLACE", quote(&args.run)),
-        ));
+    if args.data.is_none() {
+        lost::refuse(&args.run, &format!("report {} NEW-PLACE", quote(&args.run)))?;
     }
     let busy = Counter::busy("writing the report");
-    if is_cross_validation {
-        let report = of_folds(&args.run, args.data.as_deref())?;
-        drop(busy);
-        if args.json {
-            serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "report": shown(&report) }))?;
-            return Ok(writeln!(out)?);
-        }
-        return Ok(writeln!(out, "{}\nResearch use only, not a medical device.", report.display())?);
-    }
-    let [report, card] = of_run(&args.run, args.data.as_deref())?;
+    let data = args.data.as_deref();
+    let written = match is_cross_validation {
+        true => vec![("report", of_folds(&args.run, data)?)],
+        false => ["report", "model_card"].into_iter().zip(of_run(&args.run, data)?).collect(),
+    };
     drop(busy);
     if args.json {
-        serde_json::to_writer_pretty(
-            &mut out,
-            &serde_json::json!({ "report": shown(&report), "model_card": shown(&card) }),
-        )?;
-        return Ok(writeln!(out)?);
+        let shown = written.iter().map(|(name, path)| (*name, path.display().to_string()));
+        return Ok(terminal::json(&shown.collect::<BTreeMap<_, _>>())?);
     }
-    Ok(writeln!(out, "{}\n{}\nResearch use only, not a medical device.", report.display(), card.display())?)
+    written.iter().try_for_each(|(_, path)| say!("{}", path.display()))?;
+    Ok(say!("Research use only, not a medical device.")?)
 }
 
 /// Writes the report and the model card of a finished run into its folder: where they are. `data` says where its data are
@@ -95,11 +84,11 @@ pub fn of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Failure> 
     let (dataset, _) = open_run_data(&config, run)?;
     if !dataset.compare_fingerprint(&model.metadata.provenance.data_fingerprint).is_same() {
         let data = config.data.display();
-        return Err(Failure::Failed(format!(
+        return Err(failed!(
             "{data}: expected the data set that the run in {} was trained on, found another (files, their contents, \
              labels or splits have changed)",
             run.display()
-        )));
+        ));
     }
     if data.is_some() {
         config.save()?;
@@ -181,11 +170,11 @@ impl Page<'_> {
             let before = match std::fs::read_to_string(card) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => {
-                    return Err(Failure::Failed(format!(
+                    return Err(failed!(
                         "{}: expected a text, which would be kept where people wrote it, found otherwise ({error}); \
                          move it away",
                         card.display()
-                    )));
+                    ));
                 }
                 Ok(text) => Some(text),
             };
@@ -248,11 +237,6 @@ impl Page<'_> {
         let placement = Placement::new([picture.height, picture.width], prep);
         png(&overlay(&picture, &map, &placement, SIDE, None)).ok()
     }
-}
-
-/// A path for a document, which holds text only.
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 /// A file of a run folder; none if it is not there, or cannot be read.

@@ -13,10 +13,11 @@ mod reference;
 mod training;
 
 use crate::failure::Failure;
+use crate::terminal;
 use engine::par;
 use kernels::Level;
+use serde::Serialize;
 use serde_json::json;
-use std::io::{self, Write};
 
 /// Check that this machine computes the right numbers
 #[derive(clap::Args)]
@@ -31,7 +32,9 @@ pub struct Args {
     json: bool,
 }
 
+#[derive(Serialize)]
 struct Check {
+    #[serde(rename = "check")]
     name: String,
     passed: bool,
     detail: String,
@@ -50,17 +53,12 @@ struct Number {
 pub fn run(args: Args) -> Result<(), Failure> {
     let checks = checks()?;
     let passed = checks.iter().all(|check| check.passed);
-    let mut out = io::stdout().lock();
     if args.json {
-        let list =
-            |check: &Check| json!({ "check": check.name, "passed": check.passed, "detail": check.detail });
-        let document = json!({ "passed": passed, "checks": checks.iter().map(list).collect::<Vec<_>>() });
-        serde_json::to_writer_pretty(&mut out, &document)?;
-        writeln!(out)?;
+        terminal::json(&json!({ "passed": passed, "checks": checks }))?;
     } else {
         for Check { name, passed, detail } in &checks {
             let word = if *passed { "OK" } else { "FAIL" };
-            writeln!(out, "{word:<5} {name:<34} {detail}")?;
+            say!("{word:<5} {name:<34} {detail}")?;
         }
     }
     if passed { Ok(()) } else { Err(Failure::Reported) }

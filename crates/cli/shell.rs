@@ -1,17 +1,18 @@
 //! Lines that a person can paste into the shell they are in.
 
+use crate::terminal::steers;
 use std::env;
 use std::path::{Path, PathBuf};
 
 /// `word` as one word of a POSIX shell.
 pub fn quote(word: impl AsRef<Path>) -> String {
     match word.as_ref().to_str() {
-        Some(word) => data::quote(word),
-        None => quote_bytes(word.as_ref()),
+        Some(word) if !word.contains(steers) => data::quote(word),
+        _ => quote_bytes(word.as_ref()),
     }
 }
 
-/// A word that is no text: its bytes in the form that POSIX has for them since 2024, as bash and zsh had before.
+/// A word that is no text, or would steer the terminal: its bytes in the form that POSIX has for them since 2024, as bash and zsh had before.
 fn quote_bytes(word: &Path) -> String {
     #[cfg(unix)]
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(word.as_os_str()).to_vec();
@@ -69,6 +70,7 @@ mod tests {
             ("it's", r"'it'\''s'"),
             ("$HOME", "'$HOME'"),
             ("", "''"),
+            ("a\u{1b}[2J\n", r"$'a\033[2J\012'"),
         ] {
             assert_eq!(quote(word), quoted);
         }

@@ -1,10 +1,10 @@
 //! `vertebra split`: a data set divided by group, written as a manifest.
 
-use crate::failure::{Failure, note};
+use crate::counter::Counter;
+use crate::dataset::{announce, groups_of, say_alone};
+use crate::failure::Failure;
 use crate::grouping;
-use crate::labelled::announce;
 use crate::outputs::{Force, Kind, Output, is_of};
-use crate::progress::Counter;
 use crate::shell::{program, quote};
 use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
 use std::path::{Path, PathBuf};
@@ -61,12 +61,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let counter = Counter::busy("reading what belongs together");
     let grouped = grouping::group_by(&mut dataset, &args.by, false);
     drop(counter);
-    grouped.map_err(|failure| match failure {
-        Failure::Failed(reason) => {
-            Failure::Failed(format!("{reason}\n{}", grouping::advice(&dataset, "--by", &again(&args))))
-        }
-        other => other,
-    })?;
+    if let Err(error) = grouped {
+        return Err(failed!("{error}\n{}", grouping::advice(&dataset, "--by", &again(&args))));
+    }
+    say_alone(&dataset);
     let folds = match (args.folds, args.leave_one_out) {
         (Some(k), _) => Some(Folds::K(k.into())),
         (None, true) => Some(Folds::LeaveOneGroupOut),
@@ -89,8 +87,8 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &[f64]) -> Result<
     look_alikes(&dataset, |i| dataset.samples[i].split.map(|split| split as usize));
     write(args, &dataset, "split")?;
     let (out, program) = (quote(&args.out), program());
-    note(format_args!("next: {program} audit {out} --strict"));
-    note(format_args!("then: {program} train {out}"));
+    note!("next: {program} audit {out} --strict");
+    note!("then: {program} train {out}");
     Ok(())
 }
 
@@ -102,10 +100,7 @@ fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Fa
     }
     look_alikes(&dataset, |i| Some(fold_of[i]));
     if dataset.columns.iter().any(|column| column == "fold") {
-        return Err(Failure::Failed(format!(
-            "{}: expected no column \"fold\", found one",
-            args.data.display()
-        )));
+        return Err(failed!("{}: expected no column \"fold\", found one", args.data.display()));
     }
     dataset.columns.push("fold".into());
     for (sample, &fold) in dataset.samples.iter_mut().zip(&fold_of) {
@@ -114,7 +109,7 @@ fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Fa
     }
     write(args, &dataset, "fold")?;
     let (out, program) = (quote(&args.out), program());
-    note(format_args!("next: {program} train {out} --group-by fold --folds leave-one-group-out"));
+    note!("next: {program} train {out} --group-by fold --folds leave-one-group-out");
     Ok(())
 }
 
@@ -124,9 +119,7 @@ fn write(args: &Args, dataset: &Dataset, column: &str) -> Result<(), Failure> {
     columns.extend(dataset.columns.iter().map(String::as_str).filter(|name| *name != column));
     let is_read = |path: &Path| is_of(dataset, path);
     let output = Output::check("--out", &args.out, &Kind::Table(columns), is_read, args.force.force)?;
-    write_manifest(&args.out, dataset)?;
-    output.written();
-    Ok(())
+    Ok(output.write(|path| write_manifest(path, dataset))?)
 }
 
 /// The command line that this one would be with another `--by`, which is to be added.
@@ -155,13 +148,13 @@ fn again(args: &Args) -> String {
 fn look_alikes(dataset: &Dataset, part: impl Fn(usize) -> Option<usize>) {
     let found = audit::divided(dataset, part);
     for (column, divided, all) in found.iter().filter(|found| found.1 > 0) {
-        note(format_args!(
+        note!(
             "warning: {divided} of {all} sets of look-alikes that an audit found ({column}) are divided: --by {column} \
              keeps them together"
-        ));
+        );
     }
     if found.is_empty() {
-        note("copies that the groups do not name were not looked for: `vertebra audit` does");
+        note!("copies that the groups do not name were not looked for: `vertebra audit` does");
     }
 }
 
@@ -171,6 +164,6 @@ fn describe(dataset: &Dataset, name: &str, members: &[usize]) {
     members.iter().for_each(|&i| counts[dataset.samples[i].label] += 1);
     let classes: Vec<String> =
         dataset.classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
-    let (images, groups) = (members.len(), grouping::counted(dataset, members));
-    note(format_args!("{name}: {images} images ({}) of {groups}", model::list_names(&classes)));
+    let (images, groups) = (members.len(), groups_of(dataset, members));
+    note!("{name}: {images} images ({}) of {groups}", model::list_names(&classes));
 }

@@ -2,13 +2,17 @@
 
 mod folds;
 
-use crate::failure::{Failure, note};
+use crate::counter::Counter;
+use crate::dataset::unreadable;
+use crate::failure::Failure;
+use crate::figures::percent;
 use crate::interrupt;
-use crate::labelled;
-use crate::progress::{Counter, Progress};
+use crate::lost;
+use crate::openings;
+use crate::progress::Progress;
 use crate::shell::{self, program, quote};
+use crate::terminal::{json, say_lines};
 use model::{Metadata, Model};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use train::{Config, Looks, Opening, Outcome, Report, RunFolder, ScheduleKind};
 
@@ -69,56 +73,57 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         return folds::run(&config, args.folds, args.resume, &stop, args.json);
     }
     let mut progress = Progress::new(config.epochs);
-    let (mut glance, mut init, mut passed_over, mut unreadable) = (None, None, None, None);
+    let (mut glance, mut init, mut passed_over, mut left_out) = (None, None, None, None);
     let outcome = train::fit(&config, args.resume, &stop, &mut |event| {
         progress.show(event);
         if let train::Event::Started { dataset, .. } = event {
             glance = Some(crate::audit::glance(dataset, &config.out));
             passed_over = Some(dataset.passed_over.clone());
-            unreadable = Some(labelled::unreadable(dataset));
+            left_out = Some(unreadable(dataset));
         }
         if let train::Event::Initialised(head) = event {
             init = Some((*head).clone());
         }
     });
     drop(progress);
-    let outcome = outcome.map_err(Failure::of_positive)?;
     // The lock of the run folder is held until all is written.
-    let (openings, is_reported) = match &outcome {
-        Outcome::Finished(report, _) => {
-            let openings = count_opening(&config, report);
-            let busy = Counter::busy("writing the report");
-            let written = crate::report::of_run(&config.out, None);
-            drop(busy);
-            let is_reported = written.is_ok();
-            if let Err(failure) = written {
-                note("warning: the run is finished, but its report could not be written:");
-                failure.report();
-            }
-            (openings, is_reported)
-        }
-        Outcome::Interrupted { .. } => (None, false),
-    };
-    match outcome {
-        Outcome::Finished(report, _lock) if args.json => {
-            let result = serde_json::json!({
-                "run": config.out.display().to_string(), "best_epoch": report.best_epoch, "result": report.summary, "audit": glance,
-                "test_openings": openings.map(|looks| looks.times), "passed_over": passed_over,
-                "unreadable": unreadable,
-                "init": init,
-                "threshold_evidence": report.threshold.as_ref().and_then(|threshold| threshold.evidence.as_ref()),
-            });
-            let mut out = io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, &result)?;
-            Ok(writeln!(out)?)
-        }
-        Outcome::Finished(report, _lock) => close(&config, &report, glance.as_ref(), openings, is_reported),
+    let (report, _lock) = match outcome.map_err(Failure::of_positive)? {
+        Outcome::Finished(report, lock) => (report, lock),
         Outcome::Interrupted { step } => {
-            note(format_args!("stopped after step {step}; everything is saved. To go on:"));
-            note(format_args!("  {}", line_to_go_on(&config)));
-            Err(Failure::Stopped)
+            note!("stopped after step {step}; everything is saved. To go on:");
+            note!("  {}", line_to_go_on(&config));
+            return Err(Failure::Stopped);
         }
+    };
+    let looks = count_opening(&config, &report);
+    let busy = Counter::busy("writing the report");
+    let written = crate::report::of_run(&config.out, None);
+    drop(busy);
+    let is_reported = or_warn(written, "the run is finished, but its report").is_some();
+    if !args.json {
+        return close(&config, &report, glance.as_ref(), looks, is_reported);
     }
+    let threshold = report.threshold.as_ref();
+    Ok(json(&serde_json::json!({
+        "run": config.out.display().to_string(),
+        "best_epoch": report.best_epoch,
+        "result": report.summary,
+        "audit": glance,
+        "test_openings": looks.map(|looks| looks.times),
+        "passed_over": passed_over,
+        "unreadable": left_out,
+        "init": init,
+        "threshold_evidence": threshold.and_then(|threshold| threshold.evidence.as_ref()),
+    }))?)
+}
+
+/// What was written; if it could not be, that is said, for the training itself is done.
+fn or_warn<T>(written: Result<T, Failure>, what: &str) -> Option<T> {
+    let warn = |failure: Failure| {
+        note!("warning: {what} could not be written:");
+        failure.report()
+    };
+    written.map_err(warn).ok()
 }
 
 const STOPPING: &str =
@@ -139,24 +144,21 @@ impl Args {
             self.file().filter(|_| !is_told && !is_none(&config.data) && !config.data.exists())
         {
             let command = format!("train NEW-PLACE --config {} --out {out}", quote(&file));
-            return Err(lost(&file, &config.data, &command));
+            return Err(lost::lost(&file, &config.data, &command));
         }
         if !self.resume {
             return Ok(());
         }
         if let Some(folds) = self.folds.filter(|_| !is_cross_validation) {
-            return Err(Failure::Failed(format!(
+            return Err(failed!(
                 "{}: this run has folds none, found {folds}: resume without the option, or start a new run with \
                  another --out",
                 config.out.display()
-            )));
+            ));
         }
-        match train::lost_data(&config.out)?.filter(|_| !is_told) {
-            Some(place) => {
-                let command = format!("train NEW-PLACE --resume --out {out}");
-                Err(lost(&RunFolder(&config.out).config(), &place, &command))
-            }
-            None => Ok(()),
+        match is_told {
+            true => Ok(()),
+            false => lost::refuse(&config.out, &format!("train NEW-PLACE --resume --out {out}")),
         }
     }
 
@@ -198,7 +200,7 @@ impl Args {
         if init.is_some_and(|init| {
             init.architecture.channels > config.channels && !init.preprocessing.is_uniform()
         }) {
-            note(
+            note!(
                 "--init: its colours are scaled differently, so for gray images its first convolution is exact but \
                  for the outermost pixels; --channels 3 keeps it as it is",
             );
@@ -229,17 +231,6 @@ fn new_run(data: &Path) -> PathBuf {
     (1..).map(numbered).find(|path| !path.exists()).expect("some number is free")
 }
 
-/// That the data of the settings in `file` are not at `place` any more, and the `command` that says where they are.
-pub fn lost(file: &Path, place: &Path, command: &str) -> Failure {
-    Failure::Failed(format!(
-        "{}: the data of this run were in {}, which is not there. If they have moved, put the new place into this line:\n  \
-         {} {command}",
-        file.display(),
-        place.display(),
-        program()
-    ))
-}
-
 /// Defaults that fit the simulated radiographs: two cores are done in under three minutes. The simulator varies pose and
 /// exposure itself, so nothing is added to that; and a loss that stays on a plateau for the first epochs must not end
 /// the run.
@@ -263,14 +254,14 @@ fn phantom_data(config: &mut Config) -> Result<(), Failure> {
     let set = phantom::Config { seed: config.seed, ..phantom::Config::default() };
     let phantom::Config { patients, views, image_size, seed } = set;
     config.data = PathBuf::from(format!("runs/phantom-data-{patients}x{views}-{image_size}px-seed{seed}"));
-    note("no DATA was given: training on simulated radiographs (`vertebra phantom` makes others)");
+    note!("no DATA was given: training on simulated radiographs (`vertebra phantom` makes others)");
     if phantom::is_complete(&set, &config.data) {
-        note(format_args!("using those in {}", config.data.display()));
+        note!("using those in {}", config.data.display());
     } else {
         crate::phantom::make(&set, &config.data)?;
     }
     config.data.push("manifest.csv");
-    note(format_args!("settings: {}", config.options().join(" ")));
+    note!("settings: {}", config.options().join(" "));
     Ok(())
 }
 
@@ -280,12 +271,7 @@ fn count_opening(config: &Config, report: &Report) -> Option<Looks> {
         return None;
     }
     let opening = Opening { command: shell::typed(), ..report.opening.clone() };
-    let counted = train::record_opening(&config.out, opening);
-    counted
-        .inspect_err(|error| {
-            note(format_args!("warning: this look at the test split is not counted: {error}"))
-        })
-        .ok()
+    openings::counted("split", train::record_opening(&config.out, opening))
 }
 
 /// The closing table, where everything is, and the line to type next.
@@ -293,11 +279,10 @@ fn close(
     config: &Config,
     report: &Report,
     glance: Option<&audit::Quick>,
-    openings: Option<Looks>,
+    looks: Option<Looks>,
     is_reported: bool,
 ) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    writeln!(out)?;
+    say!()?;
     if report.split == data::Split::Val {
         let chosen = [(report.best_epoch > 0, "the weights"), (report.at_half.is_some(), "the threshold")];
         let chosen: Vec<&str> = chosen.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
@@ -305,45 +290,38 @@ fn close(
             true => "fitted the temperature".to_owned(),
             false => format!("chose {}", chosen.join(" and ")),
         };
-        writeln!(
-            out,
-            "There is no test split: this is the validation split, which {chose}, so it flatters."
-        )?;
+        say!("There is no test split: this is the validation split, which {chose}, so it flatters.")?;
     }
     match report.best_epoch {
-        0 => writeln!(out, "No epoch was finished: these are the last weights.")?,
-        epoch => writeln!(out, "Weights of epoch {epoch}, the lowest validation loss.")?,
+        0 => say!("No epoch was finished: these are the last weights.")?,
+        epoch => say!("Weights of epoch {epoch}, the lowest validation loss.")?,
     }
-    write!(out, "{}", report.summary)?;
+    say_lines(&report.summary)?;
     if let Some(promise) = report.threshold.as_ref().and_then(train::promise) {
-        writeln!(out, "\n  {promise}")?;
+        say!("\n  {promise}")?;
     }
     if let Some(at_half) = &report.at_half {
-        let percent =
-            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.1} %", 100.0 * value));
-        let right = at_half.confusion.right();
-        writeln!(
-            out,
-            "\n  By the largest probability (p = 0.5) instead: accuracy {} ({right} of {}), sensitivity {}, \
-             specificity {}",
-            percent(at_half.accuracy),
-            at_half.images,
-            percent(at_half.sensitivity),
-            percent(at_half.specificity)
+        let share = |value: Option<f64>| value.map_or("-".to_owned(), percent);
+        let [accuracy, sensitivity, specificity] =
+            [at_half.accuracy, at_half.sensitivity, at_half.specificity].map(share);
+        say!(
+            "\n  By the largest probability (p = 0.5) instead: accuracy {accuracy} ({} of {}), sensitivity \
+             {sensitivity}, specificity {specificity}",
+            at_half.confusion.right(),
+            at_half.images
         )?;
     }
     for line in glance.into_iter().flat_map(|glance| &glance.verdict) {
-        writeln!(out, "\n  {line}")?;
+        say!("\n  {line}")?;
     }
-    if let Some(looks) = openings.filter(|looks| looks.times > 1) {
-        writeln!(out, "\n  {}", looks.sentence("this run"))?;
+    if let Some(looks) = looks.filter(|looks| looks.times > 1) {
+        say!("\n  {}", looks.sentence("this run"))?;
     }
-    writeln!(out, "\nrun folder: {}", config.out.display())?;
+    say!("\nrun folder: {}", config.out.display())?;
     if is_reported {
-        writeln!(out, "report: {}", RunFolder(&config.out).report().display())?;
+        say!("report: {}", RunFolder(&config.out).report().display())?;
     }
     let (run, example) = (quote(&config.out), quote(&report.example));
-    writeln!(out, "next: {} predict {run} {example}", program())?;
-    writeln!(out, "Research use only, not a medical device.")?;
-    Ok(())
+    say!("next: {} predict {run} {example}", program())?;
+    Ok(say!("Research use only, not a medical device.")?)
 }

@@ -2,8 +2,11 @@
 //!
 //! Invariant: every text that comes from the data goes through [`escape`], or through a table, which escapes its cells.
 
-use super::table::{evaluation, interval, kinds, others, percent, severity, short, units};
-use audit::{Audit, BOUND, Pair, Picture, Severity};
+use super::table::{evaluation, interval, kinds, others, severity, short, units};
+use crate::figures::percent;
+use audit::{
+    Audit, BOUND, Baseline, Finding, Hint, NamePattern, Pair, Picture, Severity, Shortcut, Unreadable,
+};
 use report::{base64, document, escape, table};
 use std::fmt::Write;
 
@@ -15,17 +18,22 @@ pub fn page(audit: &Audit) -> String {
     let title = format!("Audit of {}", audit.data);
     let sections = [
         verdict(audit),
-        findings(audit),
+        unless_empty(&audit.findings, findings),
         parts(audit),
         repeats(audit),
-        pairs(&audit.pairs),
-        baselines(audit),
-        shortcuts(audit),
-        hints(audit),
-        names(audit),
-        unreadable(audit),
+        unless_empty(&audit.pairs, pairs),
+        unless_empty(&audit.baselines, |found| baselines(audit, found)),
+        unless_empty(&audit.shortcuts, shortcuts),
+        unless_empty(&audit.hints, hints),
+        unless_empty(&audit.name_patterns, names),
+        unless_empty(&audit.unreadable, unreadable),
     ];
     document(&title, &title, concat!("vertebra ", env!("CARGO_PKG_VERSION")), &sections)
+}
+
+/// What was not found has no section.
+fn unless_empty<T>(found: &[T], section: impl FnOnce(&[T]) -> String) -> String {
+    if found.is_empty() { String::new() } else { section(found) }
 }
 
 fn verdict(audit: &Audit) -> String {
@@ -34,11 +42,8 @@ fn verdict(audit: &Audit) -> String {
     format!("<div class=\"{class}\"><h2 id=\"verdict\">Verdict</h2>{sentences}</div>\n")
 }
 
-fn findings(audit: &Audit) -> String {
-    if audit.findings.is_empty() {
-        return String::new();
-    }
-    let line = |finding: &audit::Finding| {
+fn findings(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
         let class = match finding.severity {
             Severity::Leak => "leak",
             Severity::Warning => "warning",
@@ -47,7 +52,7 @@ fn findings(audit: &Audit) -> String {
         let (word, message) = (severity(finding.severity), escape(&finding.message));
         format!("<li><span class=\"tag {class}\">{word}</span>{message}</li>\n")
     };
-    let lines: String = audit.findings.iter().map(line).collect();
+    let lines: String = findings.iter().map(line).collect();
     format!("<h2 id=\"findings\">Findings</h2>\n<ul class=\"findings\">\n{lines}</ul>\n")
 }
 
@@ -76,9 +81,6 @@ fn repeats(audit: &Audit) -> String {
 }
 
 fn pairs(pairs: &[Pair]) -> String {
-    if pairs.is_empty() {
-        return String::new();
-    }
     let mut page = "<h2 id=\"copies\">Copies, side by side</h2>\n<p>Some of what was called a copy; judge for yourself.</p>\n\
                     <div class=\"pairs\">\n"
         .to_owned();
@@ -104,12 +106,9 @@ fn pairs(pairs: &[Pair]) -> String {
     page + "</div>\n"
 }
 
-fn baselines(audit: &Audit) -> String {
-    if audit.baselines.is_empty() {
-        return String::new();
-    }
+fn baselines(audit: &Audit, baselines: &[Baseline]) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-    let rows = audit.baselines.iter().flat_map(|found| {
+    let rows = baselines.iter().flat_map(|found| {
         let cells = vec![
             format!("{}, {}", found.method, evaluation(found.evaluation)),
             found.images.to_string(),
@@ -142,11 +141,8 @@ fn baselines(audit: &Audit) -> String {
     format!("<h2 id=\"baselines\">What classifiers that understand nothing score</h2>\n{table}")
 }
 
-fn shortcuts(audit: &Audit) -> String {
-    if audit.shortcuts.is_empty() {
-        return String::new();
-    }
-    let row = |found: &audit::Shortcut| {
+fn shortcuts(shortcuts: &[Shortcut]) -> String {
+    let row = |found: &Shortcut| {
         vec![
             found.feature.clone(),
             format!("{:.3}", found.auroc),
@@ -157,7 +153,7 @@ fn shortcuts(audit: &Audit) -> String {
             percent(found.majority_accuracy),
         ]
     };
-    let rows: Vec<Vec<String>> = audit.shortcuts.iter().take(FEATURES).map(row).collect();
+    let rows: Vec<Vec<String>> = shortcuts.iter().take(FEATURES).map(row).collect();
     let heads = ["feature", "AUROC", "95 % interval", "flagged", "rule", "right", "larger class"];
     format!(
         "<h2 id=\"shortcuts\">What else tells the class</h2>\n<p>Each feature alone, with the best threshold chosen on the \
@@ -166,27 +162,21 @@ fn shortcuts(audit: &Audit) -> String {
     )
 }
 
-fn hints(audit: &Audit) -> String {
-    if audit.hints.is_empty() {
-        return String::new();
-    }
-    let row = |hint: &audit::Hint| {
+fn hints(hints: &[Hint]) -> String {
+    let row = |hint: &Hint| {
         let (groups, across) = (hint.groups.to_string(), hint.across_splits.to_string());
         vec![format!("{}{}", hint.words(), others(hint.alone)), groups, across, hint.option()]
     };
-    let rows: Vec<Vec<String>> = audit.hints.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = hints.iter().map(row).collect();
     let table = table("Offered, not applied", &["what", "groups", "across splits", "to use it"], &rows);
     format!(
         "<h2 id=\"hints\">What may say which images belong together</h2>\n<p>Nobody said so.</p>\n{table}"
     )
 }
 
-fn names(audit: &Audit) -> String {
-    if audit.name_patterns.is_empty() {
-        return String::new();
-    }
+fn names(patterns: &[NamePattern]) -> String {
     let share = |share: Option<f64>| share.map_or("-".to_owned(), percent);
-    let row = |found: &audit::NamePattern| {
+    let row = |found: &NamePattern| {
         vec![
             format!("{}{}", found.pattern, others(found.alone)),
             (found.groups - found.alone).to_string(),
@@ -197,7 +187,7 @@ fn names(audit: &Audit) -> String {
             if found.credible { "yes" } else { "no" }.to_owned(),
         ]
     };
-    let rows: Vec<Vec<String>> = audit.name_patterns.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = patterns.iter().map(row).collect();
     let heads =
         ["pattern", "groups", "across splits", "copies divided", "nearest in group", "by chance", "credible"];
     format!(
@@ -207,12 +197,8 @@ fn names(audit: &Audit) -> String {
     )
 }
 
-fn unreadable(audit: &Audit) -> String {
-    if audit.unreadable.is_empty() {
-        return String::new();
-    }
-    let line =
-        |file: &audit::Unreadable| format!("<li>{}: {}</li>\n", escape(&file.path), escape(&file.reason));
-    let lines: String = audit.unreadable.iter().map(line).collect();
+fn unreadable(files: &[Unreadable]) -> String {
+    let line = |file: &Unreadable| format!("<li>{}: {}</li>\n", escape(&file.path), escape(&file.reason));
+    let lines: String = files.iter().map(line).collect();
     format!("<h2 id=\"unreadable\">Unreadable files</h2>\n<ul>\n{lines}</ul>\n")
 }

@@ -1,8 +1,9 @@
 //! An audit for people at a terminal: the verdict first, then what it rests on.
 
-use audit::{Audit, BOUND, Baseline, Evaluation, Repeats, Severity};
+use crate::figures::{number, percent};
+use audit::{Audit, BOUND, Baseline, Evaluation, Hint, NamePattern, Repeats, Severity, Shortcut, Unreadable};
 use eval::Interval;
-use std::fmt::{Display, Formatter, Result};
+use std::io;
 
 /// Features that are listed although they are not flagged.
 const UNFLAGGED: usize = 3;
@@ -12,40 +13,31 @@ const LETTERS: usize = 32;
 /// Files that cannot be read, listed at most.
 const LISTED: usize = 10;
 
-/// Writes an audit as plain text.
-pub struct Table<'a>(pub &'a Audit);
-
-impl Display for Table<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let audit = self.0;
-        writeln!(f, "{}", audit.data)?;
-        if let (Some(class), Some(source)) = (&audit.positive, audit.positive_source) {
-            writeln!(f, "positive: {class} ({source})")?;
-        }
-        writeln!(f)?;
-        for sentence in &audit.verdict {
-            writeln!(f, "  {sentence}")?;
-        }
-        findings(f, audit)?;
-        parts(f, audit)?;
-        repeats(f, audit)?;
-        hints(f, audit)?;
-        names(f, audit)?;
-        baselines(f, audit)?;
-        shortcuts(f, audit)?;
-        unreadable(f, audit)
+/// Prints an audit. What was not found has no section.
+pub fn print(audit: &Audit) -> io::Result<()> {
+    say!("{}", audit.data)?;
+    if let (Some(class), Some(source)) = (&audit.positive, audit.positive_source) {
+        say!("positive: {class} ({source})")?;
     }
+    say!()?;
+    audit.verdict.iter().try_for_each(|sentence| say!("  {sentence}"))?;
+    if !audit.findings.is_empty() {
+        say!()?;
+    }
+    for finding in &audit.findings {
+        say!("  {:<8} {}", severity(finding.severity), finding.message)?;
+    }
+    parts(audit)?;
+    repeats(audit)?;
+    unless_empty(&audit.hints, hints)?;
+    unless_empty(&audit.name_patterns, names)?;
+    unless_empty(&audit.baselines, |found| baselines(audit, found))?;
+    unless_empty(&audit.shortcuts, shortcuts)?;
+    unless_empty(&audit.unreadable, unreadable)
 }
 
-fn findings(f: &mut Formatter<'_>, audit: &Audit) -> Result {
-    if audit.findings.is_empty() {
-        return Ok(());
-    }
-    writeln!(f)?;
-    for finding in &audit.findings {
-        writeln!(f, "  {:<8} {}", severity(finding.severity), finding.message)?;
-    }
-    Ok(())
+fn unless_empty<T>(found: &[T], print: impl FnOnce(&[T]) -> io::Result<()>) -> io::Result<()> {
+    if found.is_empty() { Ok(()) } else { print(found) }
 }
 
 /// The word for a severity.
@@ -57,25 +49,23 @@ pub fn severity(severity: Severity) -> &'static str {
     }
 }
 
-fn parts(f: &mut Formatter<'_>, audit: &Audit) -> Result {
-    write!(f, "\n  {:<8} {:>8} {:>8} {:>8}", "split", "images", "sources", "groups")?;
+fn parts(audit: &Audit) -> io::Result<()> {
     let names: Vec<String> =
         audit.classes.iter().take(CLASSES).map(|class| model::clip_name(class, LETTERS)).collect();
-    let columns: Vec<usize> = names.iter().map(|class| class.chars().count().max(6)).collect();
-    for (class, column) in names.iter().zip(&columns) {
-        write!(f, "  {class:>column$}")?;
-    }
-    match audit.classes.len() - names.len() {
-        0 => writeln!(f)?,
-        more => writeln!(f, "  and {more} more classes (--json)")?,
-    }
+    let widths: Vec<usize> = names.iter().map(|class| class.chars().count().max(6)).collect();
+    let columns = |cells: Vec<String>| -> String {
+        cells.iter().zip(&widths).map(|(cell, width)| format!("  {cell:>width$}")).collect()
+    };
+    let more = match audit.classes.len() - names.len() {
+        0 => String::new(),
+        more => format!("  and {more} more classes (--json)"),
+    };
+    let heads = columns(names.clone());
+    say!("\n  {:<8} {:>8} {:>8} {:>8}{heads}{more}", "split", "images", "sources", "groups")?;
     for part in &audit.parts {
         let groups = part.groups.map_or("-".to_owned(), |groups| groups.to_string());
-        write!(f, "  {:<8} {:>8} {:>8} {groups:>8}", part.split, part.images, part.sources)?;
-        for (count, column) in part.per_class.iter().zip(&columns) {
-            write!(f, "  {count:>column$}")?;
-        }
-        writeln!(f)?;
+        let counts = columns(part.per_class.iter().map(usize::to_string).collect());
+        say!("  {:<8} {:>8} {:>8} {groups:>8}{counts}", part.split, part.images, part.sources)?;
     }
     Ok(())
 }
@@ -90,33 +80,30 @@ pub fn kinds(audit: &Audit) -> [(&'static str, &Repeats); 4] {
     ]
 }
 
-fn repeats(f: &mut Formatter<'_>, audit: &Audit) -> Result {
+fn repeats(audit: &Audit) -> io::Result<()> {
     let heads = ["sets", "images", "across splits", "across classes"];
-    writeln!(f, "\n  {:<18} {:>8} {:>8} {:>14} {:>15}", "the same", heads[0], heads[1], heads[2], heads[3])?;
+    say!("\n  {:<18} {:>8} {:>8} {:>14} {:>15}", "the same", heads[0], heads[1], heads[2], heads[3])?;
     for (name, found) in kinds(audit) {
         let Repeats { clusters, images, across_splits, across_classes, .. } = found;
-        writeln!(f, "  {name:<18} {clusters:>8} {images:>8} {across_splits:>14} {across_classes:>15}")?;
+        say!("  {name:<18} {clusters:>8} {images:>8} {across_splits:>14} {across_classes:>15}")?;
     }
     // Look-alikes are many, and to be seen in the manifest that --write-groups makes.
     for (name, found) in &kinds(audit)[..3] {
         let crossing = found.examples.iter().filter(|c| c.across_splits || c.across_classes);
         for cluster in crossing.take(2) {
-            writeln!(f, "  {name}, for example: {}", cluster.paths.join(" = "))?;
+            say!("  {name}, for example: {}", cluster.paths.join(" = "))?;
         }
     }
     Ok(())
 }
 
-fn names(f: &mut Formatter<'_>, audit: &Audit) -> Result {
-    if audit.name_patterns.is_empty() {
-        return Ok(());
-    }
-    writeln!(f, "\n  what file names suggest (--group-by PATTERN), and whether the pictures agree:")?;
-    for found in &audit.name_patterns {
-        let (pattern, groups) = (&found.pattern, found.groups);
+fn names(patterns: &[NamePattern]) -> io::Result<()> {
+    say!("\n  what file names suggest (--group-by PATTERN), and whether the pictures agree:")?;
+    for found in patterns {
+        let (pattern, groups) = (data::quote(&found.pattern), found.groups - found.alone);
         let alone = others(found.alone);
         let credible = if found.credible { ", credible" } else { "" };
-        writeln!(f, "    {}: {} groups{alone}{credible}", data::quote(pattern), groups - found.alone)?;
+        say!("    {pattern}: {groups} groups{alone}{credible}")?;
         let divided = match found.repeated_sources {
             0 => "no copies to compare with".to_owned(),
             repeated => format!("divides {} of {repeated} sources with copies", found.divided_sources),
@@ -124,12 +111,11 @@ fn names(f: &mut Formatter<'_>, audit: &Audit) -> Result {
         let near = found.nearest_in_group.zip(found.nearest_in_group_by_chance).map(|(found, chance)| {
             format!("; nearest picture in the same group {} (by chance {})", percent(found), percent(chance))
         });
-        let crossing = if found.across_splits > 0 {
-            format!("; {} lie in more than one split", found.across_splits)
-        } else {
-            String::new()
+        let crossing = match found.across_splits {
+            0 => String::new(),
+            crossing => format!("; {crossing} lie in more than one split"),
         };
-        writeln!(f, "      {divided}{}{crossing}", near.unwrap_or_default())?;
+        say!("      {divided}{}{crossing}", near.unwrap_or_default())?;
     }
     Ok(())
 }
@@ -139,59 +125,47 @@ pub fn others(alone: usize) -> String {
     if alone > 0 { format!(" ({alone} other images alone)") } else { String::new() }
 }
 
-fn hints(f: &mut Formatter<'_>, audit: &Audit) -> Result {
-    if audit.hints.is_empty() {
-        return Ok(());
-    }
-    writeln!(f, "\n  what may say which images belong together, although nobody said so:")?;
-    for hint in &audit.hints {
+fn hints(hints: &[Hint]) -> io::Result<()> {
+    say!("\n  what may say which images belong together, although nobody said so:")?;
+    for hint in hints {
         let (words, groups, across) = (hint.words(), hint.groups, hint.across_splits);
-        let alone = others(hint.alone);
-        writeln!(
-            f,
-            "    {words}: {groups} groups{alone}, {across} in more than one split ({})",
-            hint.option()
-        )?;
+        let (alone, option) = (others(hint.alone), hint.option());
+        say!("    {words}: {groups} groups{alone}, {across} in more than one split ({option})")?;
     }
     Ok(())
 }
 
-fn baselines(f: &mut Formatter<'_>, audit: &Audit) -> Result {
-    if audit.baselines.is_empty() {
-        return Ok(());
-    }
-    writeln!(
-        f,
+fn baselines(audit: &Audit, baselines: &[Baseline]) -> io::Result<()> {
+    say!(
         "\n  trivial baselines                   images {:>7}  accuracy  95 % interval    AUROC  larger class",
         units(audit)
     )?;
     let mut before = None;
-    for found in &audit.baselines {
+    for found in baselines {
         if before.replace(found.evaluation) != Some(found.evaluation) {
-            writeln!(f, "  {}:", evaluation(found.evaluation))?;
+            say!("  {}:", evaluation(found.evaluation))?;
         }
         let Baseline { method, images, groups, .. } = found;
-        let auroc = found.auroc.map_or("-".to_owned(), |auroc| format!("{auroc:.3}"));
         let (accuracy, majority) =
             (found.accuracy.map_or("-".into(), percent), percent(found.majority_accuracy));
-        let interval = found.accuracy_ci.map_or_else(String::new, interval);
-        writeln!(
-            f,
+        let (interval, auroc) = (found.accuracy_ci.map_or_else(String::new, interval), number(found.auroc));
+        say!(
             "    {method:<33} {images:>6}  {groups:>6}  {accuracy:>8}  {interval:<14} {auroc:>7}  {majority:>12}"
         )?;
         for one in &found.by_group {
             let (accuracy, majority) = (percent(one.accuracy), percent(one.majority_accuracy));
-            writeln!(
-                f,
-                "      {:<31} {:>6}  {:>6}  {accuracy:>8}  {:<14} {:>7}  {majority:>12}",
-                one.group, one.images, 1, "", ""
+            let (group, images) = (&one.group, one.images);
+            say!(
+                "      {group:<31} {images:>6}  {:>6}  {accuracy:>8}  {:<14} {:>7}  {majority:>12}",
+                1,
+                "",
+                ""
             )?;
         }
     }
     if audit.images > audit::MAX_QUERIES {
         let (queries, rows) = (audit::MAX_QUERIES, audit::MAX_ROWS);
-        writeln!(
-            f,
+        say!(
             "  (at most {queries} images asked for their nearest neighbour, at most {rows} fitted to: drawn at random)"
         )?;
     }
@@ -215,46 +189,29 @@ pub fn evaluation(evaluation: Evaluation) -> &'static str {
     }
 }
 
-fn shortcuts(f: &mut Formatter<'_>, audit: &Audit) -> Result {
-    let flagged = audit.shortcuts.iter().filter(|found| found.flagged).count();
-    if audit.shortcuts.is_empty() {
-        return Ok(());
-    }
-    writeln!(
-        f,
+fn shortcuts(shortcuts: &[Shortcut]) -> io::Result<()> {
+    say!(
         "\n  what else tells the class (flagged * from AUROC {BOUND}; rules are chosen on the same images)"
     )?;
-    for found in audit.shortcuts.iter().take(flagged + UNFLAGGED) {
+    let flagged = shortcuts.iter().filter(|found| found.flagged).count();
+    for found in shortcuts.iter().take(flagged + UNFLAGGED) {
         let mark = if found.flagged { "*" } else { " " };
-        let (auroc, range) = (found.auroc, interval(found.auroc_ci));
+        let Shortcut { feature, auroc, higher_in, .. } = found;
+        let (range, from) = (interval(found.auroc_ci), short(found.threshold));
         let (right, majority) = (percent(found.rule_accuracy), percent(found.majority_accuracy));
-        let rule = format!(
-            "{} from {}: {right} right (larger class {majority})",
-            found.higher_in,
-            short(found.threshold)
-        );
-        writeln!(f, "  {mark} {:<38} {auroc:.3} {range}  {rule}", found.feature)?;
+        let rule = format!("{higher_in} from {from}: {right} right (larger class {majority})");
+        say!("  {mark} {feature:<38} {auroc:.3} {range}  {rule}")?;
     }
     Ok(())
 }
 
-fn unreadable(f: &mut Formatter<'_>, audit: &Audit) -> Result {
-    if audit.unreadable.is_empty() {
-        return Ok(());
-    }
-    writeln!(f, "\n  unreadable:")?;
-    for file in audit.unreadable.iter().take(LISTED) {
-        writeln!(f, "    {}: {}", file.path, file.reason)?;
-    }
-    match audit.unreadable.len().checked_sub(LISTED) {
-        Some(more @ 1..) => writeln!(f, "    and {more} more (--json lists all)"),
+fn unreadable(files: &[Unreadable]) -> io::Result<()> {
+    say!("\n  unreadable:")?;
+    files.iter().take(LISTED).try_for_each(|file| say!("    {}: {}", file.path, file.reason))?;
+    match files.len().checked_sub(LISTED) {
+        Some(more @ 1..) => say!("    and {more} more (--json lists all)"),
         _ => Ok(()),
     }
-}
-
-/// A share as a percentage.
-pub fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }
 
 /// An interval.

@@ -2,15 +2,15 @@
 //! other programs.
 
 use crate::failure::Failure;
-use bench::{
-    Case, Im2col, Kernel, Least, Limits, Naive, Pass, Run, Seconds, Shapes, matrixmultiply, measure,
-};
+use crate::terminal;
+use bench::{Case, Im2col, Kernel, Least, Limits, Naive, Pass, Run, Shapes, matrixmultiply, measure};
 use clap::builder::PossibleValuesParser;
 use engine::par;
 use kernels::Level;
 use model::ConvKind;
+use serde::Serialize;
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 /// Measure every kernel on every layer of a network
@@ -54,25 +54,35 @@ pub struct Args {
 const BUDGET: Duration = Duration::from_millis(100);
 
 /// What was measured of one kernel.
-struct Row {
-    case: Case,
-    level: Level,
-    seconds: Seconds,
-    least: Least,
-    /// Seconds of the naive loop and of `matrixmultiply`.
-    others: [Option<f64>; 2],
+#[derive(Serialize)]
+struct KernelRow {
+    name: String,
+    kernel: &'static str,
+    level: &'static str,
+    shape: String,
+    ms_median: f64,
+    ms_min: f64,
+    /// None where nothing is multiplied.
+    gflops: Option<f64>,
+    /// Shares of the least time by the convolution's arithmetic, by memory, and by the bound.
+    peak_share: Option<f64>,
+    memory_share: f64,
+    bound_share: f64,
+    gb_per_s: f64,
+    /// How many times longer the naive loop and `matrixmultiply` take.
+    times_naive: Option<f64>,
+    times_matrixmultiply: Option<f64>,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let levels = levels(args.level.as_deref())?;
-    let shapes = Shapes::named(&args.arch).ok_or_else(|| {
-        Failure::usage(format_args!("--arch: expected mobilenet-v1 or mobilenet-v2, found {}", args.arch))
-    })?;
+    let shapes = Shapes::named(&args.arch)
+        .ok_or_else(|| usage!("--arch: expected mobilenet-v1 or mobilenet-v2, found {}", args.arch))?;
     let matches =
         |case: &Case| levels.iter().any(|level| case.name(level.name()).contains(args.filter.as_str()));
     let cases: Vec<Case> = Case::all(&shapes, args.batch as usize).into_iter().filter(matches).collect();
     if cases.is_empty() {
-        return Err(Failure::usage(format_args!("--filter: no kernel's name contains {:?}", args.filter)));
+        return Err(usage!("--filter: no kernel's name contains {:?}", args.filter));
     }
     let threads = par::threads();
     // On a thread of a pool, from where work starts without a queue between threads.
@@ -85,20 +95,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             }
             return print_json(&rows, &levels, args, &mut limits);
         }
-        let mut out = io::stdout().lock();
-        write!(out, "{}, batch {}, {threads} threads; peak GFLOP/s:", args.arch, args.batch)?;
-        for &level in &levels {
-            write!(out, " {} {:.1}", level.name(), limits.peak(level) / 1e9)?;
-        }
-        writeln!(
-            out,
-            "\n{:<48} {:>9} {:>8} {:>6} {:>7} {:>6} {:>6} {:>7} {:>7}",
-            "kernel", "ms", "GFLOP/s", "peak", "GB/s", "memory", "bound", "naive", "matmul"
+        let peak = |&level: &Level| format!(" {} {:.1}", level.name(), limits.peak(level) / 1e9);
+        let peaks: String = levels.iter().map(peak).collect();
+        say!("{}, batch {}, {threads} threads; peak GFLOP/s:{peaks}", args.arch, args.batch)?;
+        let heads = ["kernel", "ms", "GFLOP/s", "peak", "GB/s", "memory", "bound", "naive", "matmul"];
+        let [name, ms, rate, peak, bandwidth, memory, bound, naive, product] = heads;
+        say!(
+            "{name:<48} {ms:>9} {rate:>8} {peak:>6} {bandwidth:>7} {memory:>6} {bound:>6} \
+             {naive:>7} {product:>7}"
         )?;
         for case in &cases {
-            for row in measured(case, &levels, args, &mut limits) {
-                row.print(&mut out)?;
-            }
+            measured(case, &levels, args, &mut limits).iter().try_for_each(KernelRow::print)?;
         }
         Ok(())
     })
@@ -111,19 +118,36 @@ fn levels(name: Option<&str>) -> Result<Vec<Level>, Failure> {
         Level::available().filter(|level| name == "all" || name == level.name()).collect();
     if levels.is_empty() {
         let best = Level::best().name();
-        return Err(Failure::usage(format_args!("--level: this machine has no {name}; its best is {best}")));
+        return Err(usage!("--level: this machine has no {name}; its best is {best}"));
     }
     Ok(levels)
 }
 
 /// A row for each level whose name matches.
-fn measured(case: &Case, levels: &[Level], args: &Args, limits: &mut Limits) -> Vec<Row> {
+fn measured(case: &Case, levels: &[Level], args: &Args, limits: &mut Limits) -> Vec<KernelRow> {
     let others = others(case);
     let levels = levels.iter().filter(|level| case.name(level.name()).contains(args.filter.as_str()));
     let row = |&level: &Level| {
         let mut run = Run::new(case.clone(), level);
         let seconds = measure(BUDGET, || run.run());
-        Row { least: case.least_seconds(limits, level), case: case.clone(), level, seconds, others }
+        let median = seconds.median();
+        let Least { products, memory, bound } = case.least_seconds(limits, level);
+        let [times_naive, times_matrixmultiply] = others.map(|other| Some(other? / median));
+        KernelRow {
+            name: case.name(level.name()),
+            kernel: case.kernel.name(),
+            level: level.name(),
+            shape: case.label.clone(),
+            ms_median: median * 1e3,
+            ms_min: seconds.min() * 1e3,
+            gflops: case.flops().map(|flops| flops / median / 1e9),
+            peak_share: products.map(|least| least / median),
+            memory_share: memory / median,
+            bound_share: bound / median,
+            gb_per_s: case.bytes() / median / 1e9,
+            times_naive,
+            times_matrixmultiply,
+        }
     };
     levels.map(row).collect()
 }
@@ -146,68 +170,33 @@ fn others(case: &Case) -> [Option<f64>; 2] {
     [naive, product]
 }
 
-impl Row {
-    /// Shares of the least time by the convolution's arithmetic, by memory, and by the bound.
-    fn shares(&self) -> (Option<f64>, f64, f64) {
-        let Least { products, memory, bound } = self.least;
-        let share = |least: f64| least / self.seconds.median();
-        (products.map(share), share(memory), share(bound))
-    }
-
-    fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        let median = self.seconds.median();
-        let (arithmetic, memory, bound) = self.shares();
+impl KernelRow {
+    fn print(&self) -> io::Result<()> {
+        let Self { name, ms_median, gb_per_s, .. } = self;
         let known = |value: Option<f64>, unit: &str| match value {
             None => "-".into(),
             Some(value) if value >= 9999.5 => format!(">9999{unit}"),
             Some(value) => format!("{value:.*}{unit}", usize::from(value < 99.95)),
         };
-        let [naive, product] = self.others.map(|other| known(other.map(|seconds| seconds / median), "x"));
-        writeln!(
-            out,
-            "{:<48} {:>9.3} {:>8} {:>6} {:>7.1} {:>5.0}% {:>5.0}% {naive:>7} {product:>7}",
-            self.case.name(self.level.name()),
-            median * 1e3,
-            known(self.case.flops().map(|flops| flops / median / 1e9), ""),
-            arithmetic.map_or("-".into(), |share| format!("{:.0}%", 100.0 * share)),
-            self.case.bytes() / median / 1e9,
-            100.0 * memory,
-            100.0 * bound
+        let [naive, product] = [self.times_naive, self.times_matrixmultiply].map(|times| known(times, "x"));
+        let peak = self.peak_share.map_or("-".into(), |share| format!("{:.0}%", 100.0 * share));
+        let [memory, bound] = [self.memory_share, self.bound_share].map(|share| 100.0 * share);
+        let rate = known(self.gflops, "");
+        say!(
+            "{name:<48} {ms_median:>9.3} {rate:>8} {peak:>6} {gb_per_s:>7.1} {memory:>5.0}% {bound:>5.0}% {naive:>7} \
+             {product:>7}"
         )
-    }
-
-    fn to_json(&self) -> Value {
-        let (arithmetic, memory, bound) = self.shares();
-        let median = self.seconds.median();
-        let [naive, product] = self.others.map(|other| other.map(|seconds| seconds / median));
-        json!({
-            "name": self.case.name(self.level.name()),
-            "kernel": self.case.kernel.name(),
-            "level": self.level.name(),
-            "shape": self.case.label,
-            "ms_median": median * 1e3,
-            "ms_min": self.seconds.min() * 1e3,
-            "gflops": self.case.flops().map(|flops| flops / median / 1e9),
-            "peak_share": arithmetic,
-            "gb_per_s": self.case.bytes() / median / 1e9,
-            "memory_share": memory,
-            "bound_share": bound,
-            "times_naive": naive,
-            "times_matrixmultiply": product,
-        })
     }
 }
 
-fn print_json(rows: &[Row], levels: &[Level], args: &Args, limits: &mut Limits) -> Result<(), Failure> {
+fn print_json(rows: &[KernelRow], levels: &[Level], args: &Args, limits: &mut Limits) -> Result<(), Failure> {
     let peaks = levels.iter().map(|&level| (level.name().to_owned(), json!(limits.peak(level) / 1e9)));
     let document = json!({
         "arch": args.arch,
         "batch_size": args.batch,
         "threads": par::threads(),
         "peak_gflops": Value::Object(peaks.collect()),
-        "kernels": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
+        "kernels": rows,
     });
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &document)?;
-    Ok(writeln!(out)?)
+    Ok(terminal::json(&document)?)
 }

@@ -1,14 +1,15 @@
 //! `vertebra bench train`: whole training steps, and where their time goes.
 
-use super::{NetworkArgs, billions, peak_rss_mib};
+use super::{NetworkArgs, Speed, billions, peak_rss_mib};
 use crate::failure::Failure;
+use crate::terminal;
 use autograd::Timing;
 use bench::Seconds;
-use engine::{Rng, Tensor, par};
+use engine::{Rng, Tensor};
 use kernels::Level;
 use nn::{Algorithm, Loss, Network};
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::io;
 use std::time::Instant;
 use train::Trainer;
 
@@ -46,7 +47,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let architecture = args.network.architecture()?;
     let spec = architecture.network().map_err(Failure::usage)?;
     let (batch, level) = (args.batch_size as usize, Level::current());
-    let NetworkArgs { arch, width, image_size, channels } = &args.network;
+    let NetworkArgs { image_size, channels, .. } = &args.network;
     let mut rng = Rng::new(0);
     let mut images = Tensor::zeros([batch, *image_size, *image_size, *channels]);
     images.data_mut().fill_with(|| rng.range(-1.0, 1.0) as f32);
@@ -67,50 +68,30 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let total: f64 = times.iter().sum();
     let rows = if args.profile { rows(trainer.network.spec(), batch, &timings, total) } else { vec![] };
     let times = Seconds::of(times);
-    let (median, min) = (times.median(), times.min());
-    let (threads, peak) = (par::threads(), peak_rss_mib());
-    let (speed, gflops) = (batch as f64 / median, 3.0 * forward / median / 1e9);
-    let mut out = io::stdout().lock();
+    let (architecture, times, flops) = (&architecture, &times, 3.0 * forward);
+    let speed = Speed { architecture, level, batch, times, flops, peak_rss_mib: peak_rss_mib() };
     if args.json {
-        let mut document = json!({
-            "arch": arch,
-            "width": width,
-            "channels": channels,
-            "batch_size": batch,
-            "image_size": image_size,
-            "threads": threads,
-            "level": level.name(),
-            "steps": args.steps,
-            "images_per_second": speed,
-            "step_ms_median": median * 1e3,
-            "step_ms_min": min * 1e3,
-            "gflops": gflops,
-            "peak_rss_mib": peak,
-        });
+        let mut document = speed.to_json();
+        document["steps"] = json!(args.steps);
         if args.profile {
             document["profile"] = rows.iter().map(|row| row.to_json(args.steps, total)).collect();
         }
-        serde_json::to_writer_pretty(&mut out, &document)?;
-        return Ok(writeln!(out)?);
+        return Ok(terminal::json(&document)?);
     }
-    writeln!(
-        out,
-        "{arch}, width {width}, {image_size}x{image_size}x{channels}, batch {batch}, {threads} threads, {}",
-        level.name()
-    )?;
-    writeln!(out, "  images/s  {speed:.1}")?;
-    writeln!(out, "  step      {:.1} ms median, {:.1} ms min of {}", median * 1e3, min * 1e3, args.steps)?;
-    writeln!(out, "  GFLOP/s   {gflops:.1}")?;
-    writeln!(out, "  memory    {} MiB at most", peak.map_or("?".into(), |mib| format!("{mib:.0}")))?;
+    speed.print_heading()?;
+    say!("  images/s  {:.1}", speed.images_per_second())?;
+    let [median, min] = [times.median(), times.min()].map(|seconds| seconds * 1e3);
+    say!("  step      {median:.1} ms median, {min:.1} ms min of {}", args.steps)?;
+    say!("  GFLOP/s   {:.1}", speed.gflops())?;
+    say!("  memory    {} MiB at most", speed.peak_memory())?;
     if args.profile {
-        writeln!(
-            out,
-            "\n{:<24} {:<20} {:>16} {:>10} {:>11} {:>8} {:>6} {:>6}",
-            "layer", "op", "output", "forward ms", "backward ms", "GFLOP/s", "GB/s", "share"
+        let heads = ["layer", "op", "output", "forward ms", "backward ms", "GFLOP/s", "GB/s", "share"];
+        let [layer, op, output, forward, backward, rate, bandwidth, share] = heads;
+        say!(
+            "\n{layer:<24} {op:<20} {output:>16} {forward:>10} {backward:>11} \
+             {rate:>8} {bandwidth:>6} {share:>6}"
         )?;
-        for row in &rows {
-            row.print(&mut out, args.steps, total)?;
-        }
+        rows.iter().try_for_each(|row| row.print(args.steps, total))?;
     }
     Ok(())
 }
@@ -128,7 +109,7 @@ fn add(total: &mut Vec<Timing>, step: Vec<Timing>) {
 }
 
 /// One layer: its convolution with what follows it, over all steps.
-struct Row {
+struct LayerRow {
     layer: String,
     op: &'static str,
     /// Of one image.
@@ -143,12 +124,12 @@ struct Row {
 
 /// The layers of a network from the times of its ops, which follow the network's order, and what remains of `total`
 /// seconds.
-fn rows(network: &model::Network, batch: usize, timings: &[Timing], total: f64) -> Vec<Row> {
+fn rows(network: &model::Network, batch: usize, timings: &[Timing], total: f64) -> Vec<LayerRow> {
     let mut convs = network.layers().enumerate();
-    let mut rows: Vec<Row> = vec![];
+    let mut rows: Vec<LayerRow> = vec![];
     for timing in timings {
         let (forward, backward) = (timing.forward.as_secs_f64(), timing.backward.as_secs_f64());
-        let mut row = Row {
+        let mut row = LayerRow {
             layer: timing.op.into(),
             op: timing.op,
             output: timing.shape[1..].iter().map(ToString::to_string).collect::<Vec<_>>().join("x"),
@@ -192,7 +173,7 @@ fn rows(network: &model::Network, batch: usize, timings: &[Timing], total: f64) 
         rows.push(row);
     }
     let known: f64 = rows.iter().map(|row| row.forward + row.backward).sum();
-    rows.push(Row {
+    rows.push(LayerRow {
         layer: "update and the rest".into(),
         op: "adam",
         output: String::new(),
@@ -204,22 +185,20 @@ fn rows(network: &model::Network, batch: usize, timings: &[Timing], total: f64) 
     rows
 }
 
-impl Row {
+impl LayerRow {
     fn seconds(&self) -> f64 {
         self.forward + self.backward
     }
 
-    fn print(&self, out: &mut impl Write, steps: u32, total: f64) -> io::Result<()> {
+    fn print(&self, steps: u32, total: f64) -> io::Result<()> {
         let Self { layer, op, output, .. } = self;
         let (ms, seconds) = (1e3 / f64::from(steps), self.seconds() / f64::from(steps));
-        writeln!(
-            out,
-            "{layer:<24} {op:<20} {output:>16} {:>10.3} {:>11.3} {:>8} {:>6} {:>5.1}%",
-            self.forward * ms,
-            self.backward * ms,
-            billions(self.flops, seconds),
-            billions(self.bytes, seconds),
-            100.0 * self.seconds() / total
+        let [forward, backward] = [self.forward * ms, self.backward * ms];
+        let [rate, bandwidth] = [self.flops, self.bytes].map(|work| billions(work, seconds));
+        let share = 100.0 * self.seconds() / total;
+        say!(
+            "{layer:<24} {op:<20} {output:>16} {forward:>10.3} {backward:>11.3} \
+             {rate:>8} {bandwidth:>6} {share:>5.1}%"
         )
     }
 
@@ -263,7 +242,7 @@ mod tests {
             let total = 3.0 * timings.len() as f64 + 5.0;
             let rows = rows(trainer.network.spec(), 2, &timings, total);
             assert!(
-                (rows.iter().map(Row::seconds).sum::<f64>() - total).abs() < 1e-9,
+                (rows.iter().map(LayerRow::seconds).sum::<f64>() - total).abs() < 1e-9,
                 "{name}: time is lost"
             );
             let convs = rows.iter().filter(|row| ["conv", "depthwise", "pointwise"].contains(&row.op));

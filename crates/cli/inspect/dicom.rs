@@ -1,23 +1,23 @@
 //! `vertebra inspect FILE.dcm`: what would be read of an image, and how. Nothing printed names or dates a person.
 
 use crate::failure::Failure;
+use crate::figures::count;
+use crate::terminal;
 use dicom::{Description, Function, ImageDescription, Modality, Photometric, Voi};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io;
 use std::path::Path;
 
 /// Prints the description of the file at `path`; an image that is refused is a failure after it.
-pub fn run(path: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure> {
-    let description = data::describe(path).map_err(|error| Failure::Failed(error.to_string()))?;
-    if json {
-        serde_json::to_writer_pretty(&mut *out, &to_json(path, &description))?;
-        writeln!(out)?;
-    } else {
-        print(path, &description, out)?;
+pub fn run(path: &Path, json: bool) -> Result<(), Failure> {
+    let description = data::describe(path)?;
+    match json {
+        true => terminal::json(&to_json(path, &description))?,
+        false => print(path, &description)?,
     }
     match &description.image {
         Ok(_) => Ok(()),
-        Err(reason) => Err(Failure::Failed(format!("{}: {reason}", path.display()))),
+        Err(reason) => Err(failed!("{}: {reason}", path.display())),
     }
 }
 
@@ -76,55 +76,44 @@ fn name(function: Function) -> &'static str {
     }
 }
 
-fn print(path: &Path, description: &Description, out: &mut impl Write) -> Result<(), Failure> {
+fn print(path: &Path, description: &Description) -> io::Result<()> {
     let Description { transfer_syntax, transfer_syntax_name, modality, frames, image } = description;
     let given = |text: &str| if text.is_empty() { "not given".into() } else { text.to_string() };
-    writeln!(out, "{}\n", path.display())?;
-    writeln!(out, "format           DICOM, {transfer_syntax_name} ({})", given(transfer_syntax))?;
-    writeln!(out, "modality         {}", given(modality))?;
-    writeln!(out, "frames           {}", frames.map_or("not a number".into(), |frames| frames.to_string()))?;
+    say!("{}\n", path.display())?;
+    say!("format           DICOM, {transfer_syntax_name} ({})", given(transfer_syntax))?;
+    say!("modality         {}", given(modality))?;
+    say!("frames           {}", frames.map_or("not a number".into(), |frames| frames.to_string()))?;
     let Ok(image) = image else { return Ok(()) };
     let ImageDescription { rows, columns, bits_stored, bits_allocated, high_bit, .. } = image;
     let sign = if image.signed { "signed" } else { "unsigned" };
     let [low, high] = image.values;
-    writeln!(
-        out,
-        "size             {columns} x {rows}, {} a pixel",
-        plural(image.samples_per_pixel, "sample")
-    )?;
-    writeln!(out, "photometric      {}", image.photometric.name())?;
-    writeln!(out, "bits             {bits_stored} of {bits_allocated}, {sign}, high bit {high_bit}")?;
-    writeln!(out, "stored values    {low} to {high}")?;
+    say!("size             {columns} x {rows}, {} a pixel", count(image.samples_per_pixel, "sample"))?;
+    say!("photometric      {}", image.photometric.name())?;
+    say!("bits             {bits_stored} of {bits_allocated}, {sign}, high bit {high_bit}")?;
+    say!("stored values    {low} to {high}")?;
     if let Some([from, to]) = image.padding {
-        writeln!(out, "padding          {from} to {to}, shown black")?;
+        say!("padding          {from} to {to}, shown black")?;
     }
     if let (Some(modality), Some(voi)) = (&image.modality_transform, &image.voi) {
         match modality {
-            Modality::Identity => writeln!(out, "modality values  as stored")?,
+            Modality::Identity => say!("modality values  as stored")?,
             Modality::Rescale { slope, intercept } => {
-                writeln!(out, "modality values  stored * {slope} + {intercept}")?;
+                say!("modality values  stored * {slope} + {intercept}")?;
             }
-            Modality::Table { entries } => writeln!(out, "modality values  by a table of {entries}")?,
+            Modality::Table { entries } => say!("modality values  by a table of {entries}")?,
         }
         match voi {
             Voi::Window { center, width, function } => {
-                writeln!(out, "shown            window {center} width {width}, {}", name(*function))?;
+                say!("shown            window {center} width {width}, {}", name(*function))?;
             }
-            Voi::Table { entries } => writeln!(out, "shown            by a table of {entries}")?,
+            Voi::Table { entries } => say!("shown            by a table of {entries}")?,
             Voi::Range { low, high } => {
                 let why = if image.voi_unusable { "no window to use" } else { "no window" };
-                writeln!(out, "shown            {low} to {high}, computed: {why} in the file")?
+                say!("shown            {low} to {high}, computed: {why} in the file")?
             }
         }
         let inverted = image.photometric == Photometric::Monochrome1;
-        writeln!(out, "inverted         {}", if inverted { "yes" } else { "no" })?;
+        say!("inverted         {}", if inverted { "yes" } else { "no" })?;
     }
-    for note in &image.notes {
-        writeln!(out, "note             {note}")?;
-    }
-    Ok(())
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    image.notes.iter().try_for_each(|note| say!("note             {note}"))
 }

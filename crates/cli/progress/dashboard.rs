@@ -2,7 +2,9 @@
 //!
 //! It is text only: [`super::Progress`] puts it on the screen.
 
-use super::curve::Curve;
+use super::loss_curve::LossCurve;
+use crate::figures::{clock, number};
+use crate::terminal::within;
 use std::time::{Duration, Instant};
 use train::{Epoch, Event};
 
@@ -25,7 +27,7 @@ pub struct Dashboard {
     step: u64,
     from: u64,
     loss: f64,
-    curve: Curve,
+    curve: LossCurve,
     /// Smoothed.
     images_per_second: f64,
     /// Seconds that a step waits for its images, smoothed.
@@ -53,7 +55,7 @@ impl Dashboard {
             step: 0,
             from: 0,
             loss: f64::NAN,
-            curve: Curve::default(),
+            curve: LossCurve::default(),
             images_per_second: 0.0,
             waited: 0.0,
             last: None,
@@ -96,14 +98,13 @@ impl Dashboard {
 
     /// The text for a terminal of this many rows and columns. No line of it is longer than the terminal is wide.
     pub fn text(&self, (rows, columns): (u16, u16)) -> String {
-        let (since, size) = (self.began.elapsed(), (rows, columns));
+        let since = self.began.elapsed();
         let lines = if rows >= LARGE_ENOUGH.0 && columns >= LARGE_ENOUGH.1 {
             self.block(since, usize::from(columns) - BESIDE)
         } else {
             vec![format!("{}, {} left", self.place(), clock(self.run_left(since)))]
         };
-        let cut = |line: &String| line.chars().take(usize::from(size.1).saturating_sub(1)).collect();
-        lines.iter().map(cut).collect::<Vec<String>>().join("\n")
+        lines.iter().map(|line| within(line, (rows, columns))).collect::<Vec<_>>().join("\n")
     }
 
     /// The curves, `width` columns wide, and what belongs to them; the clock of this session shows `since`.
@@ -119,7 +120,7 @@ impl Dashboard {
         for (name, validation) in [("last", self.last), ("best", self.best)] {
             lines.push(match validation {
                 Some(Validation { epoch, loss, auroc }) => {
-                    let auroc = auroc.map_or("-".to_owned(), |auroc| format!("{auroc:.3}"));
+                    let auroc = number(auroc);
                     format!("{name}   epoch {epoch:>3}  val loss {loss:.4}  AUROC {auroc}")
                 }
                 None => format!("{name}   no epoch yet"),
@@ -158,16 +159,6 @@ impl Dashboard {
         let left = self.steps.saturating_sub(self.step) as f64;
         let done = (self.step - self.from) as f64;
         Duration::try_from_secs_f64(left * since.as_secs_f64() / done).ok()
-    }
-}
-
-/// `1:02:03`, `2:03`, or `-:--`.
-pub fn clock(time: Option<Duration>) -> String {
-    let Some(seconds) = time.map(|time| time.as_secs_f64().round() as u64) else { return "-:--".to_owned() };
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
 }
 
@@ -238,11 +229,5 @@ mod tests {
     fn before_the_first_step_nothing_is_known() {
         let block = Dashboard::new(5).block(Duration::from_secs(1), 60);
         assert_eq!(block.last().unwrap(), "left   -:-- of this epoch, -:-- of the run at most");
-    }
-
-    #[test]
-    fn times_are_read_like_a_clock() {
-        let of = |seconds| clock(Some(Duration::from_secs(seconds)));
-        assert_eq!([of(5), of(65), of(3723)], ["0:05", "1:05", "1:02:03"]);
     }
 }

@@ -1,13 +1,14 @@
 //! The report of a cross-validation: one page for what the folds say together, and the report of each fold.
 
 use crate::failure::Failure;
+use crate::figures::over_folds;
 use data::Dataset;
 use model::{Model, write_atomic};
 use report::Contents;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use train::{Fold, Pooled, RunFolder, Spread};
+use train::{Fold, Pooled, RunFolder};
 
 /// Writes `report.html` into the folder of a cross-validation, and the reports of its folds: where it is. `data` says where
 /// its data are now, if they were moved; the caller holds the lock of the folder.
@@ -39,7 +40,7 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
         result.folds.iter().enumerate().map(|(at, fold)| shown(at, fold)).collect();
     let spreads = [("Accuracy", result.accuracy), ("AUROC", result.auroc)];
     let spreads: Vec<String> =
-        spreads.into_iter().filter_map(|(name, spread)| Some(words(name, spread?))).collect();
+        spreads.into_iter().filter_map(|(name, spread)| Some(over_folds(name, spread?) + ".")).collect();
     let path = RunFolder(folder).report();
     let page = report::cross_validation(&contents, &folds, &spreads);
     write_atomic(&path, |file| file.write_all(page.as_bytes()))?;
@@ -73,12 +74,4 @@ fn shown(at: usize, fold: &Fold) -> report::Fold {
         accuracy: fold.accuracy,
         auroc: fold.auroc,
     }
-}
-
-fn words(name: &str, spread: Spread) -> String {
-    let Spread { mean, standard_deviation, min, max, folds } = spread;
-    let deviation = standard_deviation.map_or("-".to_owned(), |deviation| format!("{deviation:.3}"));
-    format!(
-        "{name} over {folds} folds: mean {mean:.3}, standard deviation {deviation}, {min:.3} to {max:.3}."
-    )
 }

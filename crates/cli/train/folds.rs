@@ -1,16 +1,18 @@
 //! `vertebra train --folds`: a run for each fold, and what they say together.
 
-use crate::failure::{Failure, note};
+use crate::dataset::announce;
+use crate::failure::Failure;
+use crate::figures::{number, over_folds};
 use crate::grouping::advice;
-use crate::labelled::announce;
+use crate::openings;
 use crate::progress::Progress;
 use crate::report::of_folds;
 use crate::shell::{self, program, quote};
+use crate::terminal::{self, say_lines};
 use data::{Dataset, Folds, Split};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use train::{Config, CrossValidation, Event, Fold, Opening, RunFolder, Spread};
+use train::{Config, CrossValidation, Event, Fold, Opening, RunFolder};
 
 /// Begins a cross-validation, or goes on with the one in the folder.
 pub fn run(
@@ -28,7 +30,7 @@ pub fn run(
     if resume {
         let before = train::settings(&config.out)?;
         if (before.epochs, before.max_steps) != (config.epochs, config.max_steps) {
-            note(
+            note!(
                 "its length changes: folds that were finished go on too, so that all are trained for as long",
             );
         }
@@ -40,7 +42,7 @@ pub fn run(
         }
         if progress.0 != fold {
             progress = (fold, Progress::new(config.epochs));
-            note(format_args!("fold {fold} of {count}"));
+            note!("fold {fold} of {count}");
         }
         progress.1.show(event);
         if let train::Event::Initialised(head) = event {
@@ -49,27 +51,19 @@ pub fn run(
     })
     .map_err(Failure::of_positive)?;
     let Some((result, _lock)) = result else {
-        note("stopped; everything is saved. To go on:");
-        note(format_args!("  {}", super::line_to_go_on(config)));
+        note!("stopped; everything is saved. To go on:");
+        note!("  {}", super::line_to_go_on(config));
         return Err(Failure::Stopped);
     };
     count_openings(config, &result);
-    let report = match of_folds(&config.out, None) {
-        Ok(report) => Some(report),
-        Err(failure) => {
-            note("warning: all folds are finished, but their report could not be written:");
-            failure.report();
-            None
-        }
-    };
-    let mut out = io::stdout().lock();
+    let written = of_folds(&config.out, None);
+    let report = super::or_warn(written, "all folds are finished, but their report");
     if json {
         let mut document = serde_json::to_value(&result)?;
         document["init"] = serde_json::to_value(&init)?;
-        serde_json::to_writer_pretty(&mut out, &document)?;
-        return Ok(writeln!(out)?);
+        return Ok(terminal::json(&document)?);
     }
-    close(&mut out, config, &result, report.as_deref())
+    close(config, &result, report.as_deref())
 }
 
 /// That there are groups to divide by, or what to type.
@@ -78,69 +72,44 @@ fn want_groups(config: &Config) -> Result<(), Failure> {
     if dataset.samples.iter().any(|sample| sample.group.is_some()) {
         return Ok(());
     }
-    let line = format!("{} {}", program(), crate::shell::words());
-    Err(Failure::Failed(format!(
+    let line = format!("{} {}", program(), shell::words());
+    Err(failed!(
         "{}: expected groups (patient, study, volume) to divide into folds, found none\n{}",
         config.data.display(),
         advice(&dataset, "--group-by", &line)
-    )))
+    ))
 }
 
 /// Counts the closing table as a look at the test images of every fold, by its run.
 fn count_openings(config: &Config, result: &CrossValidation) {
     for (at, fold) in result.folds.iter().enumerate() {
-        let counted = Dataset::open(&RunFolder(&config.out).manifest(at + 1))
-            .map_err(train::Error::from)
-            .and_then(|dataset| {
-                let opening = Opening::now(shell::typed(), &dataset, &dataset.part(Split::Test));
-                train::record_opening(&fold.run, opening)
-            });
-        if let Err(error) = counted {
-            note(format_args!("warning: this look at the test images is not counted: {error}"));
-        }
+        let dataset = Dataset::open(&RunFolder(&config.out).manifest(at + 1)).map_err(train::Error::from);
+        let looks = dataset.and_then(|dataset| {
+            let opening = Opening::now(shell::typed(), &dataset, &dataset.part(Split::Test));
+            train::record_opening(&fold.run, opening)
+        });
+        openings::counted("images", looks);
     }
 }
 
-fn close(
-    out: &mut impl Write,
-    config: &Config,
-    result: &CrossValidation,
-    report: Option<&Path>,
-) -> Result<(), Failure> {
-    writeln!(out, "\nEach image was predicted by a model that saw nothing of its group.")?;
-    write!(out, "{}", result.pooled)?;
-    writeln!(
-        out,
-        "\n  {:<6} {:>7} {:>7}  {:>8}  {:>6}  groups",
-        "fold", "images", "groups", "accuracy", "AUROC"
-    )?;
-    let figure = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+fn close(config: &Config, result: &CrossValidation, report: Option<&Path>) -> Result<(), Failure> {
+    say!("\nEach image was predicted by a model that saw nothing of its group.")?;
+    say_lines(&result.pooled)?;
+    say!("\n  {:<6} {:>7} {:>7}  {:>8}  {:>6}  groups", "fold", "images", "groups", "accuracy", "AUROC")?;
     for (at, fold) in result.folds.iter().enumerate() {
         let Fold { groups, group_count, images, accuracy, auroc, .. } = fold;
         let more = if groups.len() < *group_count { ", ..." } else { "" };
-        let (accuracy, auroc, names) = (figure(*accuracy), figure(*auroc), groups.join(", "));
-        writeln!(
-            out,
-            "  {:<6} {images:>7} {group_count:>7}  {accuracy:>8}  {auroc:>6}  {names}{more}",
-            at + 1
-        )?;
+        let (fold, accuracy, auroc) = (at + 1, number(*accuracy), number(*auroc));
+        let names = groups.join(", ");
+        say!("  {fold:<6} {images:>7} {group_count:>7}  {accuracy:>8}  {auroc:>6}  {names}{more}")?;
     }
     for (name, spread) in [("accuracy", result.accuracy), ("AUROC", result.auroc)] {
-        if let Some(Spread { mean, standard_deviation, min, max, folds }) = spread {
-            let deviation = figure(standard_deviation);
-            writeln!(
-                out,
-                "  {name} over {folds} folds: mean {mean:.3}, standard deviation {deviation}, {min:.3} to {max:.3}"
-            )?;
-        }
+        spread.map_or(Ok(()), |spread| say!("  {}", over_folds(name, spread)))?;
     }
-    writeln!(out, "\nfolder: {}", config.out.display())?;
-    if let Some(report) = report {
-        writeln!(out, "report: {}", report.display())?;
-    }
-    writeln!(out, "next, one model of all images with these settings: {}", line_for_all(config))?;
-    writeln!(out, "Research use only, not a medical device.")?;
-    Ok(())
+    say!("\nfolder: {}", config.out.display())?;
+    report.map_or(Ok(()), |report| say!("report: {}", report.display()))?;
+    say!("next, one model of all images with these settings: {}", line_for_all(config))?;
+    Ok(say!("Research use only, not a medical device.")?)
 }
 
 /// The line that trains one model with the settings of the folds.

@@ -42,10 +42,16 @@ fn line(
     writeln!(f, "{}", text.trim_end())
 }
 
+/// `text` without line breaks: nothing that a file says begins a line of the table.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
 /// A class name that leaves room for numbers beside it.
 fn clip(name: &str) -> String {
+    let name = one_line(name);
     if name.chars().count() <= LETTERS {
-        return name.to_owned();
+        return name;
     }
     name.chars().take(LETTERS - 1).chain(['…']).collect()
 }
@@ -65,7 +71,7 @@ impl Summary {
                 if let Some(source) = self.positive_source {
                     writeln!(f, "positive: {class} ({source})")?;
                 }
-                writeln!(f, "{class} from p = {threshold:.4} ({})", self.threshold_rule)?;
+                writeln!(f, "{class} from p = {threshold:.4} ({})", one_line(&self.threshold_rule))?;
             }
             _ => writeln!(f, "decided by {}; one class against the rest, macro means", self.threshold_rule)?,
         }

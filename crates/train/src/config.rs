@@ -347,7 +347,9 @@ impl Config {
     pub fn read(path: &Path, base: Option<&Self>) -> Result<Self, Error> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let text = std::fs::read_to_string(path).map_err(|error| Error::run(path, error.to_string()))?;
-        let broken = |error: toml::de::Error| Error::run(path, format!("not a run's settings: {error}"));
+        // The lines that show where are indented, as all lines of a message behind its first.
+        let lines = |error: toml::de::Error| error.to_string().trim_end().replace('\n', "\n  ");
+        let broken = |error| Error::run(path, format!("not a run's settings: {}", lines(error)));
         let (settings, from_folder) = places::split(&text);
         let said: toml::Table = toml::from_str(settings).map_err(broken)?;
         let mut unsaid = base.map(Self::table).unwrap_or_default();

@@ -47,6 +47,11 @@ pub fn show(at_once: bool, text: impl FnOnce((u16, u16)) -> String) {
     }
 }
 
+/// As much of a line as a terminal of that size, rows and columns, shows.
+pub fn within(line: &str, (_, columns): (u16, u16)) -> String {
+    line.chars().take(usize::from(columns).saturating_sub(1)).collect()
+}
+
 /// Whether there is a terminal to draw on.
 pub fn is_terminal() -> bool {
     screen().term.is_some()
@@ -109,7 +114,8 @@ impl Screen {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::fs::File;

@@ -9,7 +9,7 @@ const MOST: usize = 512;
 const ROWS: usize = 8;
 
 /// Losses of consecutive steps, and those of validations between them.
-pub struct Curve {
+pub struct LossCurve {
     /// The sum and the number of the losses of `stride` steps each; the last ones may be fewer.
     train: Vec<(f64, usize)>,
     stride: usize,
@@ -18,13 +18,13 @@ pub struct Curve {
     val: Vec<(usize, f64)>,
 }
 
-impl Default for Curve {
+impl Default for LossCurve {
     fn default() -> Self {
         Self { train: vec![], stride: 1, steps: 0, val: vec![] }
     }
 }
 
-impl Curve {
+impl LossCurve {
     /// Adds the training loss of the next step.
     pub fn step(&mut self, loss: f64) {
         self.steps += 1;
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_falling_loss_is_a_falling_line() {
-        let mut curve = Curve::default();
+        let mut curve = LossCurve::default();
         assert!(curve.lines(COLUMNS).is_empty());
         for step in 0..120 {
             curve.step(1.0 - f64::from(step) / 119.0);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_long_run_needs_no_more_memory_and_keeps_its_means() {
-        let mut curve = Curve::default();
+        let mut curve = LossCurve::default();
         for step in 0..100_000 {
             curve.step(f64::from(step % 2));
         }
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn one_step_and_one_loss_are_drawn() {
-        let mut curve = Curve::default();
+        let mut curve = LossCurve::default();
         curve.step(0.5);
         assert_eq!(curve.lines(COLUMNS)[0].chars().nth(9), Some('⠉'));
     }

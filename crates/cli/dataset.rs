@@ -1,0 +1,79 @@
+//! What a command says of the data set that it works on: what was assumed and passed over, who stands alone, how it is
+//! divided.
+
+use crate::figures::count;
+use crate::terminal::note;
+use data::{Dataset, Split, SplitOrigin};
+use std::collections::BTreeSet;
+
+/// Says what was assumed when a data set was read, and what was passed over: a line each.
+pub fn announce(dataset: &Dataset) {
+    dataset.notes.iter().for_each(note);
+    if !dataset.passed_over.is_empty() {
+        note(&dataset.passed_over);
+    }
+    let (left_out, images) = (dataset.unreadable().len(), dataset.samples.len());
+    if left_out > 0 {
+        let words = dataset.unreadable_words();
+        note!("left out {left_out} of {images} images that cannot be read: {words}");
+    }
+}
+
+/// The images that were left out because they cannot be read, for `--json`.
+pub fn unreadable(dataset: &Dataset) -> Vec<serde_json::Value> {
+    let one = |(path, reason)| serde_json::json!({ "path": path, "reason": reason });
+    dataset.unreadable().into_iter().map(one).collect()
+}
+
+/// Says how many images have no group, if others have one.
+pub fn say_alone(dataset: &Dataset) {
+    if let [first, ..] = dataset.alone()[..] {
+        let (alone, images) = (dataset.alone().len(), dataset.samples.len());
+        let most = if 2 * alone > images { "warning: " } else { "" };
+        let name = &dataset.samples[first].name;
+        note!("{most}{alone} of {images} images have no group, for example {name}: each stands alone");
+    }
+}
+
+/// How many groups `members` lie in, and how many of them have none: nobody knows whether those are independent.
+pub fn groups_of(dataset: &Dataset, members: &[usize]) -> String {
+    let groups: BTreeSet<&String> =
+        members.iter().filter_map(|&i| dataset.samples[i].group.as_ref()).collect();
+    let alone = members.iter().filter(|&&i| dataset.samples[i].group.is_none()).count();
+    match alone {
+        0 => count(groups.len(), "group"),
+        _ => format!("{} and {} without a group", count(groups.len(), "group"), count(alone, "image")),
+    }
+}
+
+/// Says what a run trains on, and how it was divided.
+pub fn describe(dataset: &Dataset, origin: SplitOrigin) {
+    let known = dataset.has_groups();
+    let part = |split: Split| {
+        let images = count(dataset.class_counts(split).iter().sum(), "image");
+        let groups = groups_of(dataset, &dataset.part(split));
+        if known { format!("{split} {images} ({groups})") } else { format!("{split} {images}") }
+    };
+    let parts = Split::ALL.map(part).join(", ");
+    let how = match (origin, known) {
+        (SplitOrigin::Given, true) => "given",
+        (SplitOrigin::Given, false) => "given; no groups are known",
+        (SplitOrigin::ValFromTrain, true) => "val set aside from train, by group",
+        (SplitOrigin::ValFromTrain, false) => "val set aside from train by image: no groups are known",
+        (SplitOrigin::Drawn, true) => "drawn by group",
+        (SplitOrigin::Drawn, false) => "drawn by image: no groups are known",
+    };
+    note!("data: {}, classes {}", dataset.source.display(), model::list_names(&dataset.classes));
+    note!("splits ({how}): {parts}");
+    say_alone(dataset);
+    let divided = dataset.divided_groups();
+    if let [(group, splits), ..] = &divided[..] {
+        let splits: Vec<String> = splits.iter().map(Split::to_string).collect();
+        note!(
+            "warning: groups that lie in more than one split: {} ({group} in {}); the result will look better than it is",
+            divided.len(),
+            splits.join(" and ")
+        );
+    }
+    announce(dataset);
+}

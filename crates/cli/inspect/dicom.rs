@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::figures::count;
 use crate::terminal;
-use dicom::{Description, Function, ImageDescription, Modality, Photometric, Voi};
+use dicom::{Description, ImageDescription, ModalityTransform, Photometric, Voi, VoiFunction};
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -44,11 +44,11 @@ fn to_json(path: &Path, description: &Description) -> Value {
             "values": { "min": image.values[0], "max": image.values[1] },
             "padding": image.padding,
             "modality_transform": image.modality_transform.as_ref().map(|modality| match modality {
-                Modality::Identity => json!({ "kind": "identity" }),
-                Modality::Rescale { slope, intercept } => {
+                ModalityTransform::Identity => json!({ "kind": "identity" }),
+                ModalityTransform::Rescale { slope, intercept } => {
                     json!({ "kind": "rescale", "slope": slope, "intercept": intercept })
                 }
-                Modality::Table { entries } => json!({ "kind": "table", "entries": entries }),
+                ModalityTransform::Table { entries } => json!({ "kind": "table", "entries": entries }),
             }),
             "voi": image.voi.as_ref().map(|voi| match voi {
                 Voi::Window { center, width, function } => {
@@ -68,11 +68,11 @@ fn to_json(path: &Path, description: &Description) -> Value {
     document
 }
 
-fn name(function: Function) -> &'static str {
+fn name(function: VoiFunction) -> &'static str {
     match function {
-        Function::Linear => "LINEAR",
-        Function::LinearExact => "LINEAR_EXACT",
-        Function::Sigmoid => "SIGMOID",
+        VoiFunction::Linear => "LINEAR",
+        VoiFunction::LinearExact => "LINEAR_EXACT",
+        VoiFunction::Sigmoid => "SIGMOID",
     }
 }
 
@@ -96,11 +96,11 @@ fn print(path: &Path, description: &Description) -> io::Result<()> {
     }
     if let (Some(modality), Some(voi)) = (&image.modality_transform, &image.voi) {
         match modality {
-            Modality::Identity => say!("modality values  as stored")?,
-            Modality::Rescale { slope, intercept } => {
+            ModalityTransform::Identity => say!("modality values  as stored")?,
+            ModalityTransform::Rescale { slope, intercept } => {
                 say!("modality values  stored * {slope} + {intercept}")?;
             }
-            Modality::Table { entries } => say!("modality values  by a table of {entries}")?,
+            ModalityTransform::Table { entries } => say!("modality values  by a table of {entries}")?,
         }
         match voi {
             Voi::Window { center, width, function } => {

@@ -1,7 +1,9 @@
 //! From colour samples or palette indices to RGB (PS3.3 sections C.7.6.3.1.2 and C.7.6.3.1.5).
 
-use crate::header::{Dataset, Header, PALETTE};
+use crate::attributes::Attributes;
+use crate::header::Header;
 use crate::lut::Lut;
+use crate::tags::PALETTE;
 
 /// RGB of the header's bits from YBR_FULL of the same.
 pub(crate) fn to_rgb(header: &Header, values: &[i32]) -> Vec<i32> {
@@ -31,13 +33,13 @@ pub(crate) fn rgb(header: &Header, values: &[i32]) -> Vec<f32> {
 
 /// RGB in `0..=255` of palette indices, and the bits of an entry.
 pub(crate) fn palette(
-    dataset: &Dataset,
+    attributes: &Attributes,
     values: &[i32],
     notes: &mut Vec<String>,
 ) -> Result<(Vec<f32>, u8), String> {
     let mut tables = Vec::new();
     for (descriptor, data) in PALETTE {
-        let (Some(descriptor), Some(data)) = (dataset.get(descriptor), dataset.get(data)) else {
+        let (Some(descriptor), Some(data)) = (attributes.get(descriptor), attributes.get(data)) else {
             return Err("expected red, green and blue of a palette, found not all of them".into());
         };
         tables.push(Lut::new(descriptor, data, false, "palette", notes)?);

@@ -4,22 +4,16 @@
 
 use std::borrow::Cow;
 
+use crate::decoded::Decoded;
 use crate::element::Element;
-use crate::header::{Header, Photometric};
+use crate::header::Header;
+use crate::photometric::Photometric;
 use crate::syntax::Codec;
 use crate::{colour, jpeg, jpeg_2000, jpeg_ls, rle};
 
 /// Above this many pixels, code must be at least 1/200 of its image: of what is smaller than that, nothing was recorded, and
 /// a file of a kilobyte must not claim a gigabyte.
 const FREE_PIXELS: usize = 4 << 20;
-
-/// What a decoder found.
-pub(crate) struct Decoded {
-    /// `[rows, columns, samples]`.
-    pub values: Vec<i32>,
-    /// Luma and chroma where the code says so itself.
-    pub ybr: Option<bool>,
-}
 
 /// The stored values of the image, `[rows, columns, samples]`; luma and chroma as RGB.
 pub(crate) fn read(header: &Header, codec: Codec, pixels: &Element) -> Result<Vec<i32>, String> {

@@ -10,15 +10,18 @@
 //! Invariant: what [`Pipeline::apply`] gives is a 16-bit level over 257, or a whole number where 8-bit values pass through
 //! unchanged, as [`model::Picture`] wants it.
 
-use crate::header::{
-    Dataset, Header, LUT_SHAPE, MODALITY, MODALITY_LUT, PADDING_LIMIT, PADDING_VALUE, Photometric,
-    RESCALE_INTERCEPT, RESCALE_SLOPE, VOI_FUNCTION, VOI_LUT, WINDOW_CENTER, WINDOW_WIDTH,
-};
+use crate::attributes::Attributes;
+use crate::header::Header;
 use crate::lut::Lut;
+use crate::photometric::Photometric;
+use crate::tags::{
+    LUT_SHAPE, MODALITY, MODALITY_LUT, PADDING_LIMIT, PADDING_VALUE, RESCALE_INTERCEPT, RESCALE_SLOPE,
+    VOI_FUNCTION, VOI_LUT, WINDOW_CENTER, WINDOW_WIDTH,
+};
 
 /// How stored values become what was measured.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Modality {
+pub enum ModalityTransform {
     /// They are it.
     Identity,
     /// `value * slope + intercept`.
@@ -37,7 +40,7 @@ pub enum Modality {
 
 /// The shape of a window (PS3.3 section C.11.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
+pub enum VoiFunction {
     /// A ramp of `width - 1`, centred half a value below the centre.
     Linear,
     /// A ramp of exactly that width and centre.
@@ -56,7 +59,7 @@ pub enum Voi {
         /// The same.
         width: f64,
         /// Its shape.
-        function: Function,
+        function: VoiFunction,
     },
     /// A table.
     Table {
@@ -74,7 +77,7 @@ pub enum Voi {
 
 /// The steps that a file asks for.
 pub(crate) struct Pipeline<'a> {
-    pub modality: Modality,
+    pub modality: ModalityTransform,
     pub voi: Voi,
     /// Stored values that are no part of the image.
     pub padding: Option<[i32; 2]>,
@@ -92,11 +95,11 @@ pub(crate) struct Pipeline<'a> {
 
 impl<'a> Pipeline<'a> {
     /// Reads the steps; `values` are asked where the file does not say what is of interest.
-    pub fn new(dataset: &Dataset, header: &'a Header, values: &[i32]) -> Self {
+    pub fn new(attributes: &Attributes, header: &'a Header, values: &[i32]) -> Self {
         let mut notes = Vec::new();
-        let (modality, modality_table) = modality(dataset, header, &mut notes);
+        let (modality, modality_table) = modality(attributes, header, &mut notes);
         let inverted = header.photometric == Photometric::Monochrome1;
-        match dataset.text(LUT_SHAPE) {
+        match attributes.text(LUT_SHAPE) {
             Some("IDENTITY") if inverted => {
                 notes.push("Presentation LUT Shape IDENTITY contradicts MONOCHROME1, which counts".into());
             }
@@ -107,17 +110,17 @@ impl<'a> Pipeline<'a> {
         }
         // The first value of a VOI table has the sign that the values have after the modality transform.
         let negative = match &modality {
-            Modality::Identity => header.signed,
-            Modality::Rescale { intercept, .. } => header.signed || *intercept < 0.0,
-            Modality::Table { .. } => false,
+            ModalityTransform::Identity => header.signed,
+            ModalityTransform::Rescale { intercept, .. } => header.signed || *intercept < 0.0,
+            ModalityTransform::Table { .. } => false,
         };
         let before = notes.len();
-        let voi_table = Lut::in_sequence(dataset, VOI_LUT, negative, &mut notes);
-        let window = if voi_table.is_none() { window(dataset, &mut notes) } else { None };
+        let voi_table = Lut::in_sequence(attributes, VOI_LUT, negative, &mut notes);
+        let window = if voi_table.is_none() { window(attributes, &mut notes) } else { None };
         let mut pipeline = Self {
             modality,
             voi: Voi::Range { low: 0.0, high: 1.0 },
-            padding: padding(dataset, header),
+            padding: padding(attributes, header),
             voi_unusable: notes.len() > before,
             notes,
             header,
@@ -133,7 +136,7 @@ impl<'a> Pipeline<'a> {
         };
         let whole = Voi::Range { low: 0.0, high: 255.0 };
         pipeline.unchanged =
-            pipeline.modality == Modality::Identity && pipeline.voi == whole && header.stored == 8;
+            pipeline.modality == ModalityTransform::Identity && pipeline.voi == whole && header.stored == 8;
         pipeline
     }
 
@@ -155,7 +158,7 @@ impl<'a> Pipeline<'a> {
 
     /// Whether all that could be stored is shown, where the file names no range.
     fn has_few_values(&self) -> bool {
-        self.header.stored <= 8 && !self.header.signed && self.modality == Modality::Identity
+        self.header.stored <= 8 && !self.header.signed && self.modality == ModalityTransform::Identity
     }
 
     /// Whether the file names no range, so that its own smallest and largest value are shown as black and white. One that
@@ -172,7 +175,7 @@ impl<'a> Pipeline<'a> {
     fn measured(&self, stored: i64) -> f64 {
         match (&self.modality, &self.modality_table) {
             (_, Some(table)) => table.get(stored).into(),
-            (Modality::Rescale { slope, intercept }, _) => stored as f64 * slope + intercept,
+            (ModalityTransform::Rescale { slope, intercept }, _) => stored as f64 * slope + intercept,
             _ => stored as f64,
         }
     }
@@ -193,10 +196,10 @@ impl<'a> Pipeline<'a> {
                 }
             }
             (&Voi::Window { center, width, function }, _) => match function {
-                Function::Linear if width > 1.0 => (x - (center - 0.5)) / (width - 1.0) + 0.5,
-                Function::Linear => f64::from(u8::from(x > center - 0.5)),
-                Function::LinearExact => (x - center) / width + 0.5,
-                Function::Sigmoid => 1.0 / (1.0 + (-4.0 * (x - center) / width).exp()),
+                VoiFunction::Linear if width > 1.0 => (x - (center - 0.5)) / (width - 1.0) + 0.5,
+                VoiFunction::Linear => f64::from(u8::from(x > center - 0.5)),
+                VoiFunction::LinearExact => (x - center) / width + 0.5,
+                VoiFunction::Sigmoid => 1.0 / (1.0 + (-4.0 * (x - center) / width).exp()),
             },
             (Voi::Table { .. }, None) => 0.0,
         };
@@ -220,8 +223,12 @@ impl<'a> Pipeline<'a> {
 }
 
 /// The modality transform, and its table if it is one.
-fn modality(dataset: &Dataset, header: &Header, notes: &mut Vec<String>) -> (Modality, Option<Lut>) {
-    let rescale = match (dataset.decimal(RESCALE_SLOPE), dataset.decimal(RESCALE_INTERCEPT)) {
+fn modality(
+    attributes: &Attributes,
+    header: &Header,
+    notes: &mut Vec<String>,
+) -> (ModalityTransform, Option<Lut>) {
+    let rescale = match (attributes.decimal(RESCALE_SLOPE), attributes.decimal(RESCALE_INTERCEPT)) {
         (Some(0.0), Some(_)) => {
             notes.push("Rescale Slope 0 would leave nothing: not applied".into());
             None
@@ -235,28 +242,28 @@ fn modality(dataset: &Dataset, header: &Header, notes: &mut Vec<String>) -> (Mod
         }
     };
     let rescale = rescale.filter(|&rescale| rescale != (1.0, 0.0));
-    if let Some(kind) = beam_intensity(dataset) {
-        let ignored = match (dataset.get(MODALITY_LUT), rescale) {
+    if let Some(kind) = beam_intensity(attributes) {
+        let ignored = match (attributes.get(MODALITY_LUT), rescale) {
             (Some(_), _) => "the Modality LUT".to_string(),
             (None, Some((slope, intercept))) => format!("rescale by {slope} and {intercept}"),
-            (None, None) => return (Modality::Identity, None),
+            (None, None) => return (ModalityTransform::Identity, None),
         };
         notes.push(format!("{ignored} is not applied: in {kind} it is not for display (PS3.3 C.8.7.1.1.2)"));
-        return (Modality::Identity, None);
+        return (ModalityTransform::Identity, None);
     }
-    let table = Lut::in_sequence(dataset, MODALITY_LUT, header.signed, notes);
+    let table = Lut::in_sequence(attributes, MODALITY_LUT, header.signed, notes);
     let modality = match (&table, rescale) {
-        (Some(table), _) => Modality::Table { entries: table.len() },
-        (None, Some((slope, intercept))) => Modality::Rescale { slope, intercept },
-        (None, None) => Modality::Identity,
+        (Some(table), _) => ModalityTransform::Table { entries: table.len() },
+        (None, Some((slope, intercept))) => ModalityTransform::Rescale { slope, intercept },
+        (None, None) => ModalityTransform::Identity,
     };
     (modality, table)
 }
 
 /// The kind of an image whose modality transform leads to the beam's intensity: by its SOP class, or, where it has none, by
 /// its modality.
-fn beam_intensity(dataset: &Dataset) -> Option<&'static str> {
-    match (dataset.class(), dataset.code(MODALITY)) {
+fn beam_intensity(attributes: &Attributes) -> Option<&'static str> {
+    match (attributes.class(), attributes.code(MODALITY)) {
         ("1.2.840.10008.5.1.4.1.1.12.1" | "1.2.840.10008.5.1.4.1.1.12.3", _) | ("", Some("XA")) => {
             Some("an X-ray angiography (XA)")
         }
@@ -266,8 +273,8 @@ fn beam_intensity(dataset: &Dataset) -> Option<&'static str> {
 }
 
 /// The file's first window that is one; none if there is none.
-fn window(dataset: &Dataset, notes: &mut Vec<String>) -> Option<Voi> {
-    let values = |tag| dataset.get(tag).map(|element| element.numbers()).unwrap_or_default();
+fn window(attributes: &Attributes, notes: &mut Vec<String>) -> Option<Voi> {
+    let values = |tag| attributes.get(tag).map(|element| element.numbers()).unwrap_or_default();
     let (centers, widths) = (values(WINDOW_CENTER), values(WINDOW_WIDTH));
     if centers.is_empty() && widths.is_empty() {
         return None;
@@ -289,31 +296,31 @@ fn window(dataset: &Dataset, notes: &mut Vec<String>) -> Option<Voi> {
     if count > 1 {
         notes.push(format!("window {} of {count} is used", i + 1));
     }
-    let text = dataset.text(VOI_FUNCTION).and_then(|text| text.split('\\').next()).unwrap_or_default();
+    let text = attributes.text(VOI_FUNCTION).and_then(|text| text.split('\\').next()).unwrap_or_default();
     let function = match text.trim().to_ascii_uppercase().replace([' ', '-'], "_").as_str() {
-        "" | "LINEAR" => Function::Linear,
-        "LINEAR_EXACT" => Function::LinearExact,
-        "SIGMOID" => Function::Sigmoid,
+        "" | "LINEAR" => VoiFunction::Linear,
+        "LINEAR_EXACT" => VoiFunction::LinearExact,
+        "SIGMOID" => VoiFunction::Sigmoid,
         _ => {
             notes.push("VOI LUT Function is none that the standard knows: taken as LINEAR".into());
-            Function::Linear
+            VoiFunction::Linear
         }
     };
     // LINEAR's ramp is one value narrower than its width, so that it has none below a width of 1 (section C.11.2.1.2.1).
-    if function == Function::Linear && width < 1.0 {
+    if function == VoiFunction::Linear && width < 1.0 {
         notes.push(format!("a LINEAR window has a width of 1 or more, found {width}: taken as LINEAR_EXACT"));
-        return Some(Voi::Window { center, width, function: Function::LinearExact });
+        return Some(Voi::Window { center, width, function: VoiFunction::LinearExact });
     }
     Some(Voi::Window { center, width, function })
 }
 
 /// Pixel Padding Value, and its limit if there is one (PS3.3 section C.7.5.1.1.2).
-fn padding(dataset: &Dataset, header: &Header) -> Option<[i32; 2]> {
+fn padding(attributes: &Attributes, header: &Header) -> Option<[i32; 2]> {
     if header.allocated > 16 {
         return None;
     }
     let number = |word: u16| if header.signed { i32::from(word as i16) } else { i32::from(word) };
-    let value = number(dataset.word(PADDING_VALUE)?);
-    let limit = dataset.word(PADDING_LIMIT).map_or(value, number);
+    let value = number(attributes.word(PADDING_VALUE)?);
+    let limit = attributes.word(PADDING_LIMIT).map_or(value, number);
     Some([value.min(limit), value.max(limit)])
 }

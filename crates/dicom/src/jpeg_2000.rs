@@ -5,7 +5,7 @@
 
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
-use crate::frame::Decoded;
+use crate::decoded::Decoded;
 use crate::header::Header;
 
 /// The largest number of tiles that a tile-part can name (Isot has 16 bits).
@@ -56,13 +56,14 @@ fn codestream(bytes: &[u8]) -> Result<&[u8], String> {
     Err("damaged: expected JPEG 2000 code in the JP2 file, found none".into())
 }
 
-struct Component {
+/// The bits of a component.
+struct Depth {
     precision: u8,
     signed: bool,
 }
 
 /// Reads the sizes that the decoder will make room for; the components.
-fn check(header: &Header, code: &[u8]) -> Result<Vec<Component>, String> {
+fn check(header: &Header, code: &[u8]) -> Result<Vec<Depth>, String> {
     let mut components = Vec::new();
     let (mut at, mut tile) = (2, 0..code.len());
     if !code.starts_with(&[0xff, 0x4f]) {
@@ -111,7 +112,7 @@ fn check(header: &Header, code: &[u8]) -> Result<Vec<Component>, String> {
 }
 
 /// SIZ (section A.5.1): none if it is cut short.
-fn size(header: &Header, segment: &[u8]) -> Option<Result<Vec<Component>, String>> {
+fn size(header: &Header, segment: &[u8]) -> Option<Result<Vec<Depth>, String>> {
     let number = |i: usize| -> Option<u64> {
         Some(u32::from_be_bytes(*segment.get(2 + 4 * i..)?.first_chunk()?).into())
     };
@@ -135,7 +136,7 @@ fn size(header: &Header, segment: &[u8]) -> Option<Result<Vec<Component>, String
     }
     let mut components = Vec::new();
     for part in parts {
-        let component = Component { precision: (part[0] & 0x7f) + 1, signed: part[0] & 0x80 != 0 };
+        let component = Depth { precision: (part[0] & 0x7f) + 1, signed: part[0] & 0x80 != 0 };
         if component.precision > 16 || part[1..] != [1, 1] {
             return Some(Err("expected full JPEG 2000 components of at most 16 bits, found others".into()));
         }

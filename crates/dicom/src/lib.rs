@@ -5,11 +5,38 @@
 //! which of these a file asks for. What is not one flat image, and what no decoder here reads, is refused by its name.
 //!
 //! Invariant: no element that names or dates a person is read but by [`group`] and [`identifiers`], which give hashes.
+//!
+//! ```
+//! // Two pixels, written by hand: a tag, two letters for the kind of value, its length, the value.
+//! let mut file = b"DICM".to_vec();
+//! let mut add = |group: u16, element: u16, kind: &[u8; 2], value: &[u8]| {
+//!     file.extend([group, element].map(u16::to_le_bytes).concat());
+//!     file.extend(kind);
+//!     file.extend((value.len() as u16).to_le_bytes());
+//!     file.extend(value);
+//! };
+//! add(0x0002, 0x0010, b"UI", b"1.2.840.10008.1.2.1\0"); // Explicit VR Little Endian
+//! add(0x0028, 0x0004, b"CS", b"MONOCHROME2 ");
+//! add(0x0028, 0x0010, b"US", &[1, 0]); // rows
+//! add(0x0028, 0x0011, b"US", &[2, 0]); // columns
+//! add(0x0028, 0x0100, b"US", &[8, 0]); // bits of a pixel
+//! file.extend(b"\xe0\x7f\x10\x00OB\0\0\x02\0\0\0\x00\xff");
+//!
+//! let (picture, notes) = dicom::picture(&file)?;
+//! assert_eq!((picture.width, picture.height), (2, 1));
+//! assert_eq!(picture.samples, [0.0, 255.0]);
+//! assert!(notes.iter().any(|note| note.starts_with("Bits Stored is missing")));
+//! # Ok::<(), String>(())
+//! ```
 
 #![forbid(unsafe_code)]
 
+mod attributes;
+mod bits;
 mod colour;
+mod decoded;
 mod element;
+mod file;
 mod frame;
 mod gray;
 mod header;
@@ -17,19 +44,24 @@ mod jpeg;
 mod jpeg_2000;
 mod jpeg_ls;
 mod lut;
+mod markers;
+mod photometric;
+mod pseudonym;
 mod rle;
 mod syntax;
+mod tags;
 mod technique;
 
-use sha2::{Digest, Sha256};
-
-use element::Tag;
+use attributes::Attributes;
+use file::DicomFile;
 use gray::Pipeline;
-use header::{Dataset, File, Header, MODALITY, PIXELS};
+use header::Header;
 use model::Picture;
+use tags::{MODALITY, PIXELS};
 
-pub use gray::{Function, Modality, Voi};
-pub use header::Photometric;
+pub use gray::{ModalityTransform, Voi, VoiFunction};
+pub use photometric::Photometric;
+pub use pseudonym::{IDENTIFIERS, group, identifiers, is_group};
 pub use technique::technique;
 
 /// The stored values of an image.
@@ -92,7 +124,7 @@ pub struct ImageDescription {
     /// Stored values, from and to, that are no part of the image.
     pub padding: Option<[i32; 2]>,
     /// Gray images: the modality transform.
-    pub modality_transform: Option<Modality>,
+    pub modality_transform: Option<ModalityTransform>,
     /// Gray images: the values of interest.
     pub voi: Option<Voi>,
     /// Whether the file has values of interest that cannot be used, so that `voi` is computed.
@@ -108,7 +140,7 @@ pub const SNIFFED_BYTES: usize = 4096;
 /// Whether a file's content, or its first [`SNIFFED_BYTES`], are those of a DICOM file: `DICM` after a preamble, or elements
 /// that begin without one. It reads a few elements and allocates nothing.
 pub fn is_dicom(bytes: &[u8]) -> bool {
-    header::is_dicom(bytes)
+    file::is_dicom(bytes)
 }
 
 /// Reads the stored values of the one image of a DICOM file.
@@ -116,10 +148,10 @@ pub fn is_dicom(bytes: &[u8]) -> bool {
 /// # Errors
 /// What was expected and what was found; no value that names a person.
 pub fn read(bytes: &[u8]) -> Result<Stored, String> {
-    let file = File::open(bytes)?;
-    let dataset = file.dataset()?;
-    let header = Header::read(&dataset)?;
-    let values = pixels(&file, &dataset, &header)?;
+    let file = DicomFile::open(bytes)?;
+    let attributes = file.attributes()?;
+    let header = Header::read(&attributes)?;
+    let values = pixels(&file, &attributes, &header)?;
     let Header {
         rows,
         columns,
@@ -133,25 +165,26 @@ pub fn read(bytes: &[u8]) -> Result<Stored, String> {
     Ok(Stored { rows, columns, samples_per_pixel, bits, allocated, signed, photometric, values })
 }
 
-fn pixels(file: &File, dataset: &Dataset, header: &Header) -> Result<Vec<i32>, String> {
+fn pixels(file: &DicomFile, attributes: &Attributes, header: &Header) -> Result<Vec<i32>, String> {
     let Some(codec) = file.syntax.codec else {
         let (name, uid) = (file.syntax.name, &file.syntax_uid);
         return Err(format!("no decoder for the transfer syntax {name} ({uid})"));
     };
-    let element = dataset.get(PIXELS).ok_or("expected an image, found a DICOM object without pixel data")?;
+    let element =
+        attributes.get(PIXELS).ok_or("expected an image, found a DICOM object without pixel data")?;
     frame::read(header, codec, element)
 }
 
 /// The picture that a viewer shows: gray, or RGB for a colour file; and what was assumed, a sentence each.
 pub fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
-    let file = File::open(bytes)?;
-    let dataset = file.dataset()?;
-    let header = Header::read(&dataset)?;
-    let values = pixels(&file, &dataset, &header)?;
+    let file = DicomFile::open(bytes)?;
+    let attributes = file.attributes()?;
+    let header = Header::read(&attributes)?;
+    let values = pixels(&file, &attributes, &header)?;
     let mut notes = header.notes.clone();
     let (channels, bits, samples) = match header.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
-            let pipeline = Pipeline::new(&dataset, &header, &values);
+            let pipeline = Pipeline::new(&attributes, &header, &values);
             notes.extend_from_slice(&pipeline.notes);
             if pipeline.is_stretched() {
                 notes.push("no window in the file: shown from the smallest value to the largest".into());
@@ -159,7 +192,7 @@ pub fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
             (1, if pipeline.unchanged { 8 } else { 16 }, pipeline.apply(&values))
         }
         Photometric::Palette => {
-            let (samples, bits) = colour::palette(&dataset, &values, &mut notes)?;
+            let (samples, bits) = colour::palette(&attributes, &values, &mut notes)?;
             (3, bits, samples)
         }
         _ => (3, if header.stored <= 8 { 8 } else { 16 }, colour::rgb(&header, &values)),
@@ -172,26 +205,26 @@ pub fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
 /// # Errors
 /// Bytes that are not DICOM.
 pub fn describe(bytes: &[u8]) -> Result<Description, String> {
-    let file = File::open(bytes)?;
-    let dataset = file.dataset()?;
+    let file = DicomFile::open(bytes)?;
+    let attributes = file.attributes()?;
     Ok(Description {
         transfer_syntax: file.syntax_uid.clone(),
         transfer_syntax_name: file.syntax.name,
-        modality: dataset.code(MODALITY).unwrap_or_default().into(),
-        frames: header::frames(&dataset),
-        image: describe_image(&file, &dataset),
+        modality: attributes.code(MODALITY).unwrap_or_default().into(),
+        frames: header::frames(&attributes),
+        image: describe_image(&file, &attributes),
     })
 }
 
-fn describe_image(file: &File, dataset: &Dataset) -> Result<ImageDescription, String> {
-    let header = Header::read(dataset)?;
-    let values = pixels(file, dataset, &header)?;
+fn describe_image(file: &DicomFile, attributes: &Attributes) -> Result<ImageDescription, String> {
+    let header = Header::read(attributes)?;
+    let values = pixels(file, attributes, &header)?;
     let mut notes = header.notes.clone();
     if header.photometric == Photometric::Palette {
-        colour::palette(dataset, &values, &mut notes)?;
+        colour::palette(attributes, &values, &mut notes)?;
     }
     let gray = matches!(header.photometric, Photometric::Monochrome1 | Photometric::Monochrome2);
-    let pipeline = gray.then(|| Pipeline::new(dataset, &header, &values));
+    let pipeline = gray.then(|| Pipeline::new(attributes, &header, &values));
     notes.extend(pipeline.iter().flat_map(|pipeline| pipeline.notes.clone()));
     Ok(ImageDescription {
         photometric: header.photometric,
@@ -209,41 +242,4 @@ fn describe_image(file: &File, dataset: &Dataset) -> Result<ImageDescription, St
         voi: pipeline.map(|pipeline| pipeline.voi),
         notes,
     })
-}
-
-/// What can be asked to group by.
-pub const IDENTIFIERS: [&str; 2] = ["PatientID", "StudyInstanceUID"];
-/// Their tags.
-const TAGS: [Tag; 2] = [Tag(0x0010, 0x0020), Tag(0x0020, 0x000d)];
-
-/// Whether `name` is an element that images can be grouped by.
-pub fn is_group(name: &str) -> bool {
-    IDENTIFIERS.contains(&name)
-}
-
-/// The pseudonyms of [`IDENTIFIERS`] in a file, as [`group`] gives them; none for an element that is not there.
-pub fn identifiers(bytes: &[u8]) -> [Option<String>; 2] {
-    TAGS.map(|tag| pseudonym(bytes, tag))
-}
-
-/// A pseudonym of the file's patient or study (`name`, of [`is_group`]): the first 16 hexadecimal digits of the SHA-256 of
-/// the value. The same in every data set, so that one patient is found in two; who knows an identifier can compute it, so it
-/// is no anonymisation. None where the bytes, which may be the head of a file, do not hold the element.
-pub fn group(bytes: &[u8], name: &str) -> Option<String> {
-    let at = IDENTIFIERS.iter().position(|known| *known == name)?;
-    pseudonym(bytes, TAGS[at])
-}
-
-fn pseudonym(bytes: &[u8], tag: Tag) -> Option<String> {
-    let file = File::open(bytes).ok()?;
-    let value = file.elements().map_while(Result::ok).find(|element| element.tag == tag)?.value;
-    let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
-    let start = value.iter().position(|byte| !is_padding(byte))?;
-    let end = value.iter().rposition(|byte| !is_padding(byte))?;
-    Some(pseudonym_of(&value[start..=end]))
-}
-
-/// The first 16 hexadecimal digits of the SHA-256.
-fn pseudonym_of(value: &[u8]) -> String {
-    Sha256::digest(value).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,7 +1,8 @@
 //! Tables of a DICOM file: modality, values of interest, palettes (PS3.3 sections C.11.1, C.11.2 and C.7.6.3.1.5).
 
+use crate::attributes::Attributes;
 use crate::element::{Element, Tag};
-use crate::header::Dataset;
+use crate::tags::VOI_LUT;
 
 const DESCRIPTOR: Tag = Tag(0x0028, 0x3002);
 const DATA: Tag = Tag(0x0028, 0x3006);
@@ -17,14 +18,14 @@ impl Lut {
     /// The table of a sequence's first item. An item that is empty, or whose elements are, means no table: `notes` says so.
     /// `negative`: inputs may be below zero.
     pub fn in_sequence(
-        dataset: &Dataset,
+        attributes: &Attributes,
         sequence: Tag,
         negative: bool,
         notes: &mut Vec<String>,
     ) -> Option<Self> {
-        let name = if sequence == super::header::VOI_LUT { "VOI LUT" } else { "Modality LUT" };
+        let name = if sequence == VOI_LUT { "VOI LUT" } else { "Modality LUT" };
         let (mut descriptor, mut data) = (None, None);
-        let item = dataset.get(sequence)?.first_item();
+        let item = attributes.get(sequence)?.first_item();
         for element in item.into_iter().flatten().map_while(Result::ok) {
             match element.tag {
                 DESCRIPTOR => descriptor = Some(element).filter(|element| !element.value.is_empty()),

@@ -1,6 +1,6 @@
 //! DICOM's RLE (PS3.5 annex G): PackBits of byte planes, the high byte of every sample first.
 
-use crate::frame::Decoded;
+use crate::decoded::Decoded;
 use crate::header::Header;
 
 /// A header has room for this many segments.

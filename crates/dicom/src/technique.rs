@@ -5,11 +5,11 @@
 //! are given as a hash, which is enough to tell two values apart.
 
 use crate::element::{Element, Tag};
-use crate::header::File;
+use crate::file::DicomFile;
 
 /// How a value is given.
 #[derive(Clone, Copy)]
-enum Form {
+enum Shown {
     /// As it stands: codes, numbers, names of products.
     Text,
     /// 16-bit numbers.
@@ -18,10 +18,10 @@ enum Form {
     Hash,
 }
 
-use Form::{Hash, Text, Words};
+use Shown::{Hash, Text, Words};
 
 /// The elements, with their keywords (PS3.6).
-const ELEMENTS: [(Tag, &str, Form); 44] = [
+const ELEMENTS: [(Tag, &str, Shown); 44] = [
     (Tag(0x0008, 0x0008), "ImageType", Text),
     (Tag(0x0008, 0x0016), "SOPClassUID", Text),
     (Tag(0x0008, 0x0060), "Modality", Text),
@@ -70,7 +70,7 @@ const ELEMENTS: [(Tag, &str, Form); 44] = [
 
 /// What the file says of its technique: keywords with values, in the order of the file. What cannot be read is left out.
 pub fn technique(bytes: &[u8]) -> Vec<(&'static str, String)> {
-    let Ok(file) = File::open(bytes) else { return vec![] };
+    let Ok(file) = DicomFile::open(bytes) else { return vec![] };
     let mut found = vec![];
     if !file.syntax_uid.is_empty() {
         found.push(("TransferSyntaxUID", file.syntax_uid.clone()));
@@ -82,13 +82,13 @@ pub fn technique(bytes: &[u8]) -> Vec<(&'static str, String)> {
     found
 }
 
-fn value(element: &Element, form: Form) -> Option<String> {
+fn value(element: &Element, form: Shown) -> Option<String> {
     match form {
         Text => element.text().map(str::to_owned),
         Words => {
             let words: Vec<String> = element.words().map(|word| word.to_string()).collect();
             (!words.is_empty()).then(|| words.join("\\"))
         }
-        Hash => (!element.value.is_empty()).then(|| super::pseudonym_of(element.value)),
+        Hash => (!element.value.is_empty()).then(|| crate::pseudonym::pseudonym_of(element.value)),
     }
 }

@@ -1,6 +1,9 @@
 //! Scans of the sequential DCT process (T.81 annexes A.3 and F), 8 and 12 bits.
 
-use super::{Bits, Component, Frame, Huffman, Scan, Tables, table};
+use super::frame::{Component, Frame};
+use super::huffman::Huffman;
+use super::scan::{Scan, Tables, table};
+use crate::bits::{Bits, Stuffing};
 
 /// Where the coefficients of a block, in their coded order, lie in its 8 x 8 (figure A.6).
 const ZIGZAG: [u8; 64] = [
@@ -10,7 +13,7 @@ const ZIGZAG: [u8; 64] = [
 ];
 
 /// A component's tables.
-struct Coding<'a> {
+struct ComponentTables<'a> {
     component: usize,
     dc: &'a Huffman,
     ac: &'a Huffman,
@@ -24,7 +27,7 @@ pub(super) fn scan(frame: &mut Frame, scan: &Scan, tables: &Tables, code: &[u8])
     for part in &scan.parts {
         let quantization = table(&tables.quantization, frame.components[part.component].table)?;
         let (dc, ac) = (table(&tables.dc, part.dc)?, table(&tables.ac, part.ac)?);
-        parts.push(Coding { component: part.component, dc, ac, quantization });
+        parts.push(ComponentTables { component: part.component, dc, ac, quantization });
     }
     let basis = basis();
     let middle = (1 << (frame.precision - 1)) as f32;
@@ -40,7 +43,7 @@ pub(super) fn scan(frame: &mut Frame, scan: &Scan, tables: &Tables, code: &[u8])
     } else {
         (frame.columns.div_ceil(8 * frame.h), frame.rows.div_ceil(8 * frame.v))
     };
-    let (mut bits, mut before) = (Bits::new(code), [0; 4]);
+    let (mut bits, mut before) = (Bits::new(code, Stuffing::Byte), [0; 4]);
     let mut start = 0;
     for unit in 0..across * down {
         if tables.restart > 0 && unit > 0 && unit % tables.restart == 0 {
@@ -72,7 +75,7 @@ pub(super) fn scan(frame: &mut Frame, scan: &Scan, tables: &Tables, code: &[u8])
 /// Reads the coefficients of a block, dequantized; whether all but the first are zero.
 fn coefficients(
     bits: &mut Bits,
-    part: &Coding,
+    part: &ComponentTables,
     last: &mut i32,
     block: &mut [f32; 64],
 ) -> Result<bool, String> {

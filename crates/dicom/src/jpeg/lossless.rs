@@ -1,6 +1,8 @@
 //! Scans of the lossless process (T.81 annex H): each sample from its neighbours, plus a coded difference.
 
-use super::{Bits, Frame, Scan, Tables, table};
+use super::frame::Frame;
+use super::scan::{Scan, Tables, table};
+use crate::bits::{Bits, Stuffing};
 
 /// Decodes a scan from the start of `code`; the bytes that it takes.
 pub(super) fn scan(frame: &mut Frame, scan: &Scan, tables: &Tables, code: &[u8]) -> Result<usize, String> {
@@ -14,7 +16,7 @@ pub(super) fn scan(frame: &mut Frame, scan: &Scan, tables: &Tables, code: &[u8])
     }
     let columns = frame.columns;
     let first = 1 << (frame.precision - scan.low - 1);
-    let (mut bits, mut start) = (Bits::new(code), 0);
+    let (mut bits, mut start) = (Bits::new(code, Stuffing::Byte), 0);
     // The row that a restart, or the scan, began with: there only the left neighbour counts (section H.1.2.1).
     let mut top = 0;
     let mut since = 0;

@@ -2,12 +2,14 @@
 //!
 //! There is no decoder in pure Rust, so this is one: the markers here, the modelling in [`model`].
 
-mod bits;
 mod model;
 
-use super::frame::Decoded;
-use super::header::Header;
-use model::{Coding, Decoder};
+use crate::decoded::Decoded;
+use crate::header::Header;
+use crate::markers::{marker, scan_header, segment};
+use model::{Coding, Decoder, Interleave};
+
+const ENDS_EARLY: &str = "truncated: the JPEG-LS code ends before its image";
 
 /// The coding parameters of an LSE segment (section C.2.4.1.1); 0: the default.
 #[derive(Clone, Copy, Default)]
@@ -27,17 +29,12 @@ pub(super) fn decode(header: &Header, code: &[u8]) -> Result<Decoded, String> {
     let mut values = Vec::new();
     let mut done = 0;
     while done < header.samples {
-        while code.get(at..at + 2) == Some(&[0xff, 0xff]) {
-            at += 1;
+        let (marker, behind) = marker(code, at).ok_or(ENDS_EARLY)?;
+        if marker == 0xd9 {
+            return Err(ENDS_EARLY.into());
         }
-        let Some(&[0xff, marker, high, low]) = code.get(at..).and_then(|rest| rest.first_chunk()) else {
-            return Err("truncated: the JPEG-LS code ends before its image".into());
-        };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let segment = code
-            .get(at + 4..at + 2 + length)
-            .ok_or_else(|| format!("truncated: JPEG-LS segment ff{marker:02x} is not complete"))?;
-        at += 2 + length;
+        let (segment, end) = segment(code, behind, "JPEG-LS", marker)?;
+        at = end;
         match marker {
             0xf7 => {
                 precision = Some(frame(header, segment, &mut ids)?);
@@ -61,7 +58,6 @@ pub(super) fn decode(header: &Header, code: &[u8]) -> Result<Decoded, String> {
                 at += decoder.decode(&mut values[first..], header.samples)?;
                 done += count;
             }
-            0xd9 => return Err("truncated: the JPEG-LS code ends before its image".into()),
             _ => {}
         }
     }
@@ -90,12 +86,8 @@ fn frame(header: &Header, segment: &[u8], ids: &mut Vec<u8>) -> Result<u32, Stri
 
 /// SOS: the first component, how many, the allowed error and the way they are interleaved.
 fn scan(segment: &[u8], ids: &[u8]) -> Result<(usize, usize, i32, Interleave), String> {
-    let count = segment.first().map_or(0, |&count| usize::from(count));
-    let (Some(parts), Some(&[near, interleave, _])) =
-        (segment.get(1..1 + 2 * count), segment.get(1 + 2 * count..).and_then(|rest| rest.first_chunk()))
-    else {
-        return Err("damaged: the JPEG-LS scan header is not complete".into());
-    };
+    let (parts, [near, interleave, _]) = scan_header(segment, "JPEG-LS")?;
+    let count = parts.len() / 2;
     if parts.chunks_exact(2).any(|part| part[1] != 0) {
         return Err("expected JPEG-LS without mapping tables, found one".into());
     }
@@ -108,14 +100,6 @@ fn scan(segment: &[u8], ids: &[u8]) -> Result<(usize, usize, i32, Interleave), S
         _ => return Err("expected JPEG-LS scans of one component or of all, found another number".into()),
     };
     Ok((first, count, near.into(), interleave))
-}
-
-/// How a scan orders the samples of its components.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Interleave {
-    None,
-    Line,
-    Sample,
 }
 
 impl Preset {

@@ -1,14 +1,21 @@
 //! The modelling and coding of JPEG-LS (T.87 annex A): contexts from the gradients around a sample, a prediction that each
 //! context corrects, and Golomb codes; flat places as runs.
 
-use super::Interleave;
-use super::bits::Bits;
+use crate::bits::{Bits, Stuffing};
 
 /// Contexts of the regular mode, after the sign is folded away.
 const CONTEXTS: usize = 365;
 /// How many bits the remainder of a run has, by the run index (section A.2.1).
 const RUN_BITS: [u32; 32] =
     [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// How a scan orders the samples of its components.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interleave {
+    None,
+    Line,
+    Sample,
+}
 
 /// The coding parameters.
 pub(super) struct Coding {
@@ -57,7 +64,7 @@ pub(super) struct Decoder<'a> {
 
 /// A line of a component with one sample beside either end.
 #[derive(Clone)]
-struct Lines {
+struct ComponentLines {
     above: Vec<i32>,
     line: Vec<i32>,
     /// Index into [`RUN_BITS`].
@@ -78,7 +85,7 @@ impl<'a> Decoder<'a> {
         let sum = ((range + 32) / 64).max(2);
         Self {
             coding,
-            bits: Bits::new(code),
+            bits: Bits::new(code, Stuffing::Bit),
             rows,
             columns,
             components,
@@ -94,7 +101,7 @@ impl<'a> Decoder<'a> {
     /// Writes the scan's first component to every `step`th of `values`, the others after it; the bytes that the scan takes.
     pub fn decode(&mut self, values: &mut [i32], step: usize) -> Result<usize, String> {
         let side = vec![0; self.columns + 2];
-        let mut lines = vec![Lines { above: side.clone(), line: side, run: 0 }; self.components];
+        let mut lines = vec![ComponentLines { above: side.clone(), line: side, run: 0 }; self.components];
         for row in 0..self.rows {
             for lines in &mut lines {
                 std::mem::swap(&mut lines.above, &mut lines.line);
@@ -116,7 +123,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A line of one component.
-    fn line(&mut self, lines: &mut Lines) -> Result<(), String> {
+    fn line(&mut self, lines: &mut ComponentLines) -> Result<(), String> {
         let mut x = 1;
         while x <= self.columns {
             if let Some(context) = self.context(lines, x) {
@@ -140,7 +147,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A line of all components, pixel by pixel; a run is one of pixels (section B.2.3 of the multi-component annex).
-    fn pixels(&mut self, all: &mut [Lines]) -> Result<(), String> {
+    fn pixels(&mut self, all: &mut [ComponentLines]) -> Result<(), String> {
         let mut x = 1;
         while x <= self.columns {
             let flat = all.iter().all(|lines| self.context(lines, x).is_none());
@@ -175,7 +182,7 @@ impl<'a> Decoder<'a> {
 
     /// The context at `x` and its sign, from the three gradients (section A.3); none where all are flat.
     #[inline]
-    fn context(&self, lines: &Lines, x: usize) -> Option<(usize, i32)> {
+    fn context(&self, lines: &ComponentLines, x: usize) -> Option<(usize, i32)> {
         let (left, above) = (lines.line[x - 1], &lines.above);
         let gradients = [above[x + 1] - above[x], above[x] - above[x - 1], above[x - 1] - left];
         let number = gradients.iter().fold(0, |number, &gradient| 9 * number + self.quantize(gradient));
@@ -199,7 +206,12 @@ impl<'a> Decoder<'a> {
 
     /// A sample of the regular mode (sections A.4 to A.6).
     #[inline]
-    fn sample(&mut self, lines: &Lines, x: usize, (number, sign): (usize, i32)) -> Result<i32, String> {
+    fn sample(
+        &mut self,
+        lines: &ComponentLines,
+        x: usize,
+        (number, sign): (usize, i32),
+    ) -> Result<i32, String> {
         let (left, above, corner) = (lines.line[x - 1], lines.above[x], lines.above[x - 1]);
         let edge = if corner >= left.max(above) {
             left.min(above)
@@ -281,7 +293,7 @@ impl<'a> Decoder<'a> {
     #[inline]
     fn golomb(&mut self, k: u32, limit: u32) -> Result<i32, String> {
         let most = limit - self.error_bits - 1;
-        let zeros = self.bits.zeros(most)?;
+        let zeros = self.bits.zeros(most)?.ok_or("damaged: a JPEG-LS code that is too long")?;
         let code = if zeros < most {
             (zeros << k) | self.bits.take(k)?
         } else {

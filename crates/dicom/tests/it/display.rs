@@ -8,7 +8,7 @@ use crate::tags::{
     PIXELS, PLANAR, SEQUENCE_END, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH, XA, XRF,
 };
 use data::decode_bytes;
-use dicom::{Function, ImageDescription, Modality, Voi};
+use dicom::{ImageDescription, ModalityTransform, Voi, VoiFunction};
 use model::Picture;
 
 /// A row of 16-bit MONOCHROME2.
@@ -87,7 +87,7 @@ fn the_modality_transform_of_a_beams_intensity_is_not_for_display() {
         for (rescale, window) in [(false, true), (true, true), (false, false), (true, false)] {
             let file = file(class, modality, rescale, window);
             assert_shades(&file, &as_stored);
-            assert_eq!(describe(&file).modality_transform, Some(Modality::Identity));
+            assert_eq!(describe(&file).modality_transform, Some(ModalityTransform::Identity));
             let what = if rescale { "rescale by 0.5 and 1" } else { "the Modality LUT" };
             assert_noted(&file, &[what, "not for display"]);
         }
@@ -135,7 +135,7 @@ fn narrow_windows() {
     for function in ["", "LINEAR", "LINEAR_EXACT", "linear exact"] {
         let file = window("0.4", "0.3", function, "0.0002", "0", &values);
         assert_shades(&file, &ramp);
-        let voi = Voi::Window { center: 0.4, width: 0.3, function: Function::LinearExact };
+        let voi = Voi::Window { center: 0.4, width: 0.3, function: VoiFunction::LinearExact };
         assert_eq!(describe(&file).voi, Some(voi));
         assert_eq!(describe(&file).notes.len(), usize::from(["", "LINEAR"].contains(&function)));
     }

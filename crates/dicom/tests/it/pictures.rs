@@ -6,7 +6,7 @@ use crate::tags::{
     MODALITY_LUT, PADDING, PATIENT, PIXELS, PLANAR, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH,
 };
 use data::decode_bytes;
-use dicom::{Modality, Voi};
+use dicom::{ModalityTransform, Voi};
 use model::Picture;
 
 fn show(file: &Writer) -> Picture {
@@ -283,6 +283,6 @@ fn a_description_says_how_and_not_who() {
     assert!(!text.contains("Doe") && !text.contains("4711"), "{text}");
     assert_eq!((&description.modality[..], description.frames), ("DX", Some(1)));
     let image = description.image.unwrap();
-    assert_eq!((image.values, image.modality_transform), ([3, 9], Some(Modality::Identity)));
+    assert_eq!((image.values, image.modality_transform), ([3, 9], Some(ModalityTransform::Identity)));
     assert!(matches!(image.voi, Some(Voi::Window { center: 5.0, width: 10.0, .. })));
 }

@@ -8,7 +8,10 @@
 //! Other programs choose their own instruction set, whatever the level of ours. The naive loop, and im2col where a kernel
 //! is no matrix product, run on one image and one thread; in the summary they count as if they scaled perfectly.
 
-use bench::{Case, Im2col, Kernel, Limits, Naive, Pass, Product, Run, Seconds, Shapes, matrixmultiply};
+use bench::{
+    BenchCase, CaseKind, ConvPass, Im2col, Limits, Naive, PreparedCase, Product, Seconds, Shapes,
+    matrixmultiply,
+};
 use criterion::{Bencher, Criterion, SamplingMode};
 use engine::par;
 use kernels::Level;
@@ -26,7 +29,7 @@ fn main() {
         times = par::with_threads(threads, || {
             let mut bench = Bench::new(times);
             for batch in BATCHES {
-                for case in Case::all(&Shapes::named("mobilenet-v1").expect("it has a table"), batch) {
+                for case in BenchCase::all(&Shapes::named("mobilenet-v1").expect("it has a table"), batch) {
                     bench.case(&case);
                 }
             }
@@ -42,7 +45,7 @@ struct Bench {
     criterion: Criterion,
     times: Times,
     /// Kernels that ran, with their names.
-    cases: Vec<(Case, Level, String)>,
+    cases: Vec<(BenchCase, Level, String)>,
 }
 
 impl Bench {
@@ -57,23 +60,23 @@ impl Bench {
         Self { criterion, times, cases: vec![] }
     }
 
-    fn case(&mut self, case: &Case) {
+    fn case(&mut self, case: &BenchCase) {
         for level in Level::available() {
             let mut run = None;
             let name = self.time(case, level.name(), || {
-                run.get_or_insert_with(|| Run::new(case.clone(), level)).run();
+                run.get_or_insert_with(|| PreparedCase::new(case.clone(), level)).run();
             });
             self.cases.push((case.clone(), level, name));
         }
-        if matches!(case.kernel, Kernel::Conv(_, Pass::Inference)) {
+        if matches!(case.kind, CaseKind::Conv(_, ConvPass::Inference)) {
             return; // What it is compared with is what the forward pass is compared with.
         }
         let single = case.batch == 1 && par::threads() == 1;
-        if single && !matches!(case.kernel, Kernel::Conv(_, Pass::Input | Pass::Weights)) {
+        if single && !matches!(case.kind, CaseKind::Conv(_, ConvPass::Input | ConvPass::Weights)) {
             let mut naive = None;
             self.time(case, "naive", || naive.get_or_insert_with(|| Naive::new(case.clone())).run());
         }
-        if single || matches!(case.kernel, Kernel::Conv(ConvKind::Pointwise, _)) {
+        if single || matches!(case.kind, CaseKind::Conv(ConvKind::Pointwise, _)) {
             let products: [(&str, Product); 2] = [("matrixmultiply", &matrixmultiply), ("gemm", &gemm)];
             for (name, product) in products {
                 let Some(mut other) = Im2col::new(case) else { continue };
@@ -83,11 +86,11 @@ impl Bench {
     }
 
     /// Times `run` if the command line asks for it, and returns its name.
-    fn time(&mut self, case: &Case, by: &str, mut run: impl FnMut()) -> String {
+    fn time(&mut self, case: &BenchCase, by: &str, mut run: impl FnMut()) -> String {
         let id = format!("{by}/{}/b{}/t{}", case.label, case.batch, par::threads());
-        let name = format!("{}/{id}", case.kernel.name());
+        let name = format!("{}/{id}", case.kind.name());
         let mut samples = vec![];
-        let mut group = self.criterion.benchmark_group(case.kernel.name());
+        let mut group = self.criterion.benchmark_group(case.kind.name());
         group.sampling_mode(SamplingMode::Flat);
         group.bench_function(id, |bencher: &mut Bencher| {
             // Makes the data, touches it, and fills the caches.
@@ -142,10 +145,10 @@ impl Bench {
 }
 
 /// How many times faster than the best other program, and which that is.
-fn best_other(times: &Times, case: &Case, seconds: f64) -> String {
+fn best_other(times: &Times, case: &BenchCase, seconds: f64) -> String {
     let threads = par::threads();
-    let kernel = match case.kernel {
-        Kernel::Conv(kind, Pass::Inference) => Kernel::Conv(kind, Pass::Forward),
+    let kernel = match case.kind {
+        CaseKind::Conv(kind, ConvPass::Inference) => CaseKind::Conv(kind, ConvPass::Forward),
         kernel => kernel,
     };
     let of = |by: &str| {

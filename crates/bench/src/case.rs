@@ -8,7 +8,7 @@ use model::ConvKind;
 
 /// What a convolution computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
+pub enum ConvPass {
     /// Training: reads a deferred activation, stores the raw output and its moments.
     Forward,
     /// Inference: reads a plain activation; bias and activation before the store.
@@ -21,11 +21,11 @@ pub enum Pass {
     Backward,
 }
 
-/// A kernel.
+/// Which kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
+pub enum CaseKind {
     /// A convolution.
-    Conv(ConvKind, Pass),
+    Conv(ConvKind, ConvPass),
     /// The mean over all pixels, of a deferred activation.
     Pool,
     /// Its gradient.
@@ -34,37 +34,36 @@ pub enum Kernel {
     Adam,
 }
 
-impl Kernel {
+impl CaseKind {
     /// What names of cases begin with.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kernel::Conv(ConvKind::Full, Pass::Forward) => "conv",
-            Kernel::Conv(ConvKind::Full, Pass::Inference) => "conv_infer",
-            Kernel::Conv(ConvKind::Full, Pass::Input) => "conv_dx",
-            Kernel::Conv(ConvKind::Full, Pass::Weights) => "conv_dw",
-            Kernel::Conv(ConvKind::Full, Pass::Backward) => "conv_backward",
-            Kernel::Conv(ConvKind::Depthwise, Pass::Forward) => "depthwise",
-            Kernel::Conv(ConvKind::Depthwise, Pass::Inference) => "depthwise_infer",
-            Kernel::Conv(ConvKind::Depthwise, Pass::Input) => "depthwise_dx",
-            Kernel::Conv(ConvKind::Depthwise, Pass::Weights) => "depthwise_dw",
-            Kernel::Conv(ConvKind::Depthwise, Pass::Backward) => "depthwise_backward",
-            Kernel::Conv(ConvKind::Pointwise, Pass::Forward) => "pointwise",
-            Kernel::Conv(ConvKind::Pointwise, Pass::Inference) => "pointwise_infer",
-            Kernel::Conv(ConvKind::Pointwise, Pass::Input) => "pointwise_dx",
-            Kernel::Conv(ConvKind::Pointwise, Pass::Weights) => "pointwise_dw",
-            Kernel::Conv(ConvKind::Pointwise, Pass::Backward) => "pointwise_backward",
-            Kernel::Pool => "global_average_pool",
-            Kernel::PoolBackward => "global_average_pool_backward",
-            Kernel::Adam => "adam",
-        }
+    pub fn name(self) -> String {
+        let (kind, pass) = match self {
+            CaseKind::Conv(kind, pass) => (kind, pass),
+            CaseKind::Pool => return "global_average_pool".into(),
+            CaseKind::PoolBackward => return "global_average_pool_backward".into(),
+            CaseKind::Adam => return "adam".into(),
+        };
+        let kind = match kind {
+            ConvKind::Full => "conv",
+            ConvKind::Depthwise => "depthwise",
+            ConvKind::Pointwise => "pointwise",
+        };
+        let pass = match pass {
+            ConvPass::Forward => "",
+            ConvPass::Inference => "_infer",
+            ConvPass::Input => "_dx",
+            ConvPass::Weights => "_dw",
+            ConvPass::Backward => "_backward",
+        };
+        format!("{kind}{pass}")
     }
 }
 
 /// A kernel on one layer of a network, for a batch.
 #[derive(Clone, Debug)]
-pub struct Case {
-    /// The kernel.
-    pub kernel: Kernel,
+pub struct BenchCase {
+    /// Which kernel.
+    pub kind: CaseKind,
     /// Of one image. The pool has its input as pixels of `inputs`, Adam all parameters as `inputs`.
     pub conv: Conv,
     /// Images; 1 for Adam.
@@ -73,65 +72,76 @@ pub struct Case {
     pub label: String,
 }
 
-impl Case {
+impl BenchCase {
     /// Every kernel on every different layer of a network.
     pub fn all(shapes: &Shapes, batch: usize) -> Vec<Self> {
         let prefix = shapes.prefix;
         let mut cases = vec![];
         for layer in &shapes.layers {
             let conv = layer.conv;
-            let passes: &[Pass] = match conv.kind {
+            let passes: &[ConvPass] = match conv.kind {
                 // The first layer's input wants no gradient.
-                ConvKind::Full => &[Pass::Forward, Pass::Inference, Pass::Weights],
+                ConvKind::Full => &[ConvPass::Forward, ConvPass::Inference, ConvPass::Weights],
                 // Its kernel makes the gradient of the weights whether or not that of the input is wanted.
-                ConvKind::Depthwise => &[Pass::Forward, Pass::Inference, Pass::Weights, Pass::Backward],
-                ConvKind::Pointwise => {
-                    &[Pass::Forward, Pass::Inference, Pass::Input, Pass::Weights, Pass::Backward]
+                ConvKind::Depthwise => {
+                    &[ConvPass::Forward, ConvPass::Inference, ConvPass::Weights, ConvPass::Backward]
                 }
+                ConvKind::Pointwise => &[
+                    ConvPass::Forward,
+                    ConvPass::Inference,
+                    ConvPass::Input,
+                    ConvPass::Weights,
+                    ConvPass::Backward,
+                ],
             };
             let ConvShape { h, w, inputs, outputs, stride, .. } = conv.shape;
             let stride = if stride == 1 { String::new() } else { format!("_s{stride}") };
             let label = format!("{prefix}_{h}x{w}x{inputs}_{outputs}{stride}");
             for &pass in passes {
-                let kernel = Kernel::Conv(conv.kind, pass);
+                let kind = CaseKind::Conv(conv.kind, pass);
                 // Inference has a pointwise kernel read what the depthwise one before it wrote spaced.
-                let infers = pass == Pass::Inference;
+                let infers = pass == ConvPass::Inference;
                 let reads = infers && conv.kind == ConvKind::Pointwise;
                 let writes = infers && conv.kind == ConvKind::Depthwise && depthwise::can_space(&conv.shape);
                 let conv = Conv { spaced: [reads, writes], ..conv };
-                cases.push(Case { kernel, conv, batch, label: label.clone() });
+                cases.push(BenchCase { kind, conv, batch, label: label.clone() });
             }
         }
         let Some(last) = shapes.layers.last().map(|layer| layer.conv.shape) else { return cases };
         let (h, w, c) = (last.out_h, last.out_w, last.outputs);
         let flat = |pixels, c| Conv::of_pixels(pixels, c, c, Rectifier::RELU6);
         let conv = flat(h * w, c);
-        for kernel in [Kernel::Pool, Kernel::PoolBackward] {
-            cases.push(Case { kernel, conv, batch, label: format!("{prefix}_{h}x{w}x{c}") });
+        for kind in [CaseKind::Pool, CaseKind::PoolBackward] {
+            cases.push(BenchCase { kind, conv, batch, label: format!("{prefix}_{h}x{w}x{c}") });
         }
         // Each convolution has its weights, gamma and beta.
-        let of = |case: &Case| case.weights() + 2 * case.conv.shape.outputs;
-        let forward = cases.iter().filter(|case| matches!(case.kernel, Kernel::Conv(_, Pass::Forward)));
+        let of = |case: &BenchCase| case.weights() + 2 * case.conv.shape.outputs;
+        let forward = cases.iter().filter(|case| matches!(case.kind, CaseKind::Conv(_, ConvPass::Forward)));
         let parameters = forward.zip(&shapes.layers).map(|(case, layer)| layer.count * of(case)).sum();
         let conv = flat(1, parameters);
-        cases.push(Case { kernel: Kernel::Adam, conv, batch: 1, label: format!("{prefix}_{parameters}") });
+        cases.push(BenchCase {
+            kind: CaseKind::Adam,
+            conv,
+            batch: 1,
+            label: format!("{prefix}_{parameters}"),
+        });
         cases
     }
 
     /// `pointwise/avx512/v1_14x14x512_512`; `by` is a level, or what it is compared with.
     pub fn name(&self, by: &str) -> String {
-        format!("{}/{by}/{}", self.kernel.name(), self.label)
+        format!("{}/{by}/{}", self.kind.name(), self.label)
     }
 
     /// Floats of the weights of a convolution.
     pub fn weights(&self) -> usize {
-        if matches!(self.kernel, Kernel::Conv(..)) { self.conv.weights() } else { 0 }
+        if matches!(self.kind, CaseKind::Conv(..)) { self.conv.weights() } else { 0 }
     }
 
     /// Floating-point operations, a multiply-add as two. None where memory is all that matters.
     pub fn flops(&self) -> Option<f64> {
-        let Kernel::Conv(_, pass) = self.kernel else { return None };
-        let products = if pass == Pass::Backward { 2 } else { 1 };
+        let CaseKind::Conv(_, pass) = self.kind else { return None };
+        let products = if pass == ConvPass::Backward { 2 } else { 1 };
         let pixels = self.batch * self.conv.shape.out_h * self.conv.shape.out_w;
         Some(2.0 * (products * pixels * self.weights()) as f64)
     }
@@ -140,16 +150,16 @@ impl Case {
     /// deferred input takes one a value, a gradient through a norm two, the moments of an output one; the mask of an
     /// activation and the sum that its norm needs one each.
     fn norm_flops(&self) -> f64 {
-        let Kernel::Conv(kind, pass) = self.kernel else { return 0.0 };
+        let CaseKind::Conv(kind, pass) = self.kind else { return 0.0 };
         // What the first layer reads is an image.
         let x = if kind == ConvKind::Full { 0 } else { self.batch * self.conv.shape.input_len() };
         let y = self.batch * self.conv.shape.output_len();
         let multiply_adds = match pass {
-            Pass::Forward => x + y,
-            Pass::Inference => 0,
-            Pass::Input => 2 * y + 2 * x,
-            Pass::Weights => 2 * y + x,
-            Pass::Backward => 2 * y + 3 * x,
+            ConvPass::Forward => x + y,
+            ConvPass::Inference => 0,
+            ConvPass::Input => 2 * y + 2 * x,
+            ConvPass::Weights => 2 * y + x,
+            ConvPass::Backward => 2 * y + 3 * x,
         };
         2.0 * multiply_adds as f64
     }
@@ -165,16 +175,16 @@ impl Case {
         let x = self.batch * self.conv.shape.input_len();
         let y = self.batch * self.conv.shape.output_len();
         let w = self.weights();
-        let floats = match self.kernel {
-            Kernel::Conv(_, Pass::Forward | Pass::Inference) => [x + w, y],
+        let floats = match self.kind {
+            CaseKind::Conv(_, ConvPass::Forward | ConvPass::Inference) => [x + w, y],
             // The gradient through the norm reads dy and z; the mask of the activation reads the input's z.
-            Kernel::Conv(_, Pass::Input) => [2 * y + w + x, x],
-            Kernel::Conv(_, Pass::Weights) => [2 * y + x, w],
-            Kernel::Conv(_, Pass::Backward) => [2 * y + x + w, x + w],
-            Kernel::Pool => [x, 0],
-            Kernel::PoolBackward => [x, x],
+            CaseKind::Conv(_, ConvPass::Input) => [2 * y + w + x, x],
+            CaseKind::Conv(_, ConvPass::Weights) => [2 * y + x, w],
+            CaseKind::Conv(_, ConvPass::Backward) => [2 * y + x + w, x + w],
+            CaseKind::Pool => [x, 0],
+            CaseKind::PoolBackward => [x, x],
             // Reads weights, gradient and two moments, writes all but the gradient.
-            Kernel::Adam => [4 * x, 3 * x],
+            CaseKind::Adam => [4 * x, 3 * x],
         };
         floats.map(|floats| (floats * size_of::<f32>()) as f64)
     }
@@ -210,8 +220,8 @@ pub struct Least {
 mod tests {
     use super::*;
 
-    fn case(name: &str) -> Case {
-        let cases = Case::all(&Shapes::named("mobilenet-v1").unwrap(), 2);
+    fn case(name: &str) -> BenchCase {
+        let cases = BenchCase::all(&Shapes::named("mobilenet-v1").unwrap(), 2);
         cases.into_iter().find(|case| case.name("avx2") == name).unwrap_or_else(|| panic!("no case {name}"))
     }
 
@@ -231,26 +241,28 @@ mod tests {
     #[test]
     fn the_bound_is_the_stricter_limit() {
         let mut limits = Limits::new();
-        for case in Case::all(&Shapes::named("mobilenet-v1").unwrap(), 1) {
+        for case in BenchCase::all(&Shapes::named("mobilenet-v1").unwrap(), 1) {
             let name = case.name("portable");
             let Least { products, memory, bound } = case.least_seconds(&mut limits, Level::Portable);
             assert!(memory > 0.0 && bound >= memory && bound >= products.unwrap_or(0.0), "{name}: {bound}");
-            assert_eq!(products.is_some(), matches!(case.kernel, Kernel::Conv(..)), "{name}");
+            assert_eq!(products.is_some(), matches!(case.kind, CaseKind::Conv(..)), "{name}");
         }
     }
 
     #[test]
     fn adam_updates_the_parameters_of_the_convolutions() {
-        let cases = Case::all(&Shapes::named("mobilenet-v1").unwrap(), 1);
-        let adam = cases.iter().find(|case| case.kernel == Kernel::Adam).unwrap();
+        let cases = BenchCase::all(&Shapes::named("mobilenet-v1").unwrap(), 1);
+        let adam = cases.iter().find(|case| case.kind == CaseKind::Adam).unwrap();
         // Keras' 3,228,864 of three channels without the top have 21,888 running statistics.
         assert_eq!(adam.conv.shape.inputs, 3_228_864 - 21_888 - 2 * 9 * 32);
     }
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<String> =
-            Case::all(&Shapes::named("mobilenet-v2").unwrap(), 1).iter().map(|case| case.name("x")).collect();
+        let mut names: Vec<String> = BenchCase::all(&Shapes::named("mobilenet-v2").unwrap(), 1)
+            .iter()
+            .map(|case| case.name("x"))
+            .collect();
         let count = names.len();
         names.sort();
         names.dedup();

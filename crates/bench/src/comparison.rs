@@ -2,7 +2,7 @@
 //!
 //! Both get an easier task: plain inputs and plain outputs, without norms, moments and activations.
 
-use crate::case::{Case, Kernel, Pass};
+use crate::case::{BenchCase, CaseKind, ConvPass};
 use crate::{ADAM, random};
 use engine::{Conv, par};
 use kernels::comparison::{self, Layout};
@@ -11,7 +11,7 @@ use model::ConvKind;
 
 /// One image of a case through the loops of [`kernels::scalar`], on one thread.
 pub struct Naive {
-    case: Case,
+    case: BenchCase,
     x: Buffer,
     y: Buffer,
     dx: Buffer,
@@ -21,32 +21,32 @@ pub struct Naive {
 
 impl Naive {
     /// Random data for one image.
-    pub fn new(case: Case) -> Self {
+    pub fn new(case: BenchCase) -> Self {
         let (x, y, w) = (case.conv.shape.input_len(), case.conv.shape.output_len(), case.weights());
         Self { case, x: random(x), y: random(y), dx: random(x), w: random(w), dw: random(w) }
     }
 
     /// Runs it once. Where both gradients come from one loop, the loop makes both.
     pub fn run(&mut self) {
-        let Self { case: Case { kernel, conv: Conv { shape, .. }, .. }, x, y, dx, w, dw } = self;
+        let Self { case: BenchCase { kind: kernel, conv: Conv { shape, .. }, .. }, x, y, dx, w, dw } = self;
         let c = shape.inputs;
         match kernel {
-            Kernel::Conv(kind, Pass::Forward | Pass::Inference) => match kind {
+            CaseKind::Conv(kind, ConvPass::Forward | ConvPass::Inference) => match kind {
                 ConvKind::Depthwise => scalar::depthwise_forward(shape, &Read::Plain(x), w, y),
                 ConvKind::Full | ConvKind::Pointwise => scalar::conv_forward(shape, &Read::Plain(x), w, y),
             },
-            Kernel::Conv(kind, _) => {
+            CaseKind::Conv(kind, _) => {
                 let backward = match kind {
                     ConvKind::Depthwise => scalar::depthwise_backward,
                     ConvKind::Full | ConvKind::Pointwise => scalar::conv_backward,
                 };
                 backward(shape, &Read::Plain(x), &Grad::Plain(y), w, dx, dw, &mut []);
             }
-            Kernel::Pool => scalar::global_average_pool(&Read::Plain(x), c, &mut y[..c]),
-            Kernel::PoolBackward => {
+            CaseKind::Pool => scalar::global_average_pool(&Read::Plain(x), c, &mut y[..c]),
+            CaseKind::PoolBackward => {
                 scalar::global_average_pool_backward(&Read::Plain(x), c, &y[..c], dx, &mut []);
             }
-            Kernel::Adam => {
+            CaseKind::Adam => {
                 let gradient = vec![1e-3; x.len()];
                 scalar::adam(&ADAM, &gradient, x, y, dx);
             }
@@ -74,7 +74,7 @@ pub fn matrixmultiply(a: (&[f32], Layout), b: (&[f32], Layout), c: (&mut [f32], 
 /// then one matrix product, or one a channel for a depthwise convolution.
 pub struct Im2col {
     kind: ConvKind,
-    pass: Pass,
+    pass: ConvPass,
     shape: ConvShape,
     /// A pointwise convolution takes the batch as one image.
     images: usize,
@@ -89,8 +89,8 @@ pub struct Im2col {
 
 impl Im2col {
     /// Random data for `case`; none where it is no convolution.
-    pub fn new(case: &Case) -> Option<Self> {
-        let Kernel::Conv(kind, pass) = case.kernel else { return None };
+    pub fn new(case: &BenchCase) -> Option<Self> {
+        let CaseKind::Conv(kind, pass) = case.kind else { return None };
         let (mut shape, mut images) = (case.conv.shape, case.batch);
         if kind == ConvKind::Pointwise {
             (shape.h, shape.out_h) = (shape.h * images, shape.out_h * images);
@@ -106,10 +106,10 @@ impl Im2col {
     /// Runs it once with `product`.
     pub fn run(&mut self, product: Product) {
         let (forward, input, weights) = match self.pass {
-            Pass::Forward | Pass::Inference => (true, false, false),
-            Pass::Input => (false, true, false),
-            Pass::Weights => (false, false, true),
-            Pass::Backward => (false, true, true),
+            ConvPass::Forward | ConvPass::Inference => (true, false, false),
+            ConvPass::Input => (false, true, false),
+            ConvPass::Weights => (false, false, true),
+            ConvPass::Backward => (false, true, true),
         };
         for image in 0..self.images {
             if forward || weights {
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn im2col_computes_what_the_naive_loop_does() {
         for threads in [1, 3] {
-            for case in Case::all(&small(), 1) {
+            for case in BenchCase::all(&small(), 1) {
                 let Some(mut other) = Im2col::new(&case) else { continue };
                 let mut naive = Naive::new(case.clone());
                 naive.dw.fill(0.0);
@@ -232,10 +232,10 @@ mod tests {
                     }
                 };
                 match other.pass {
-                    Pass::Forward | Pass::Inference => same(&other.y, &naive.y),
-                    Pass::Input => same(&other.dx, &naive.dx),
-                    Pass::Weights => same(&other.dw, &naive.dw),
-                    Pass::Backward => {
+                    ConvPass::Forward | ConvPass::Inference => same(&other.y, &naive.y),
+                    ConvPass::Input => same(&other.dx, &naive.dx),
+                    ConvPass::Weights => same(&other.dw, &naive.dw),
+                    ConvPass::Backward => {
                         same(&other.dx, &naive.dx);
                         same(&other.dw, &naive.dw);
                     }

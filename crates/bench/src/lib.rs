@@ -9,11 +9,11 @@ mod run;
 mod shapes;
 mod timing;
 
-pub use case::{Case, Kernel, Least, Pass};
+pub use case::{BenchCase, CaseKind, ConvPass, Least};
 pub use comparison::{Im2col, Naive, Product, matrixmultiply};
 pub use limits::Limits;
-pub use run::Run;
-pub use shapes::{Layer, Shapes};
+pub use run::PreparedCase;
+pub use shapes::{CountedConv, Shapes};
 pub use timing::{Seconds, measure};
 
 use engine::Rng;

@@ -1,6 +1,6 @@
 //! A case with data, ready to run again and again, over the tiles and on the threads that training uses.
 
-use crate::case::{Case, Kernel, Pass};
+use crate::case::{BenchCase, CaseKind, ConvPass};
 use crate::{ADAM, random};
 use engine::{Conv, Ending, Gradients, Weights, merge, par};
 use kernels::{Buffer, ConvShape, Deferred, Grad, Level, Packed, Read, Rectifier, pooling};
@@ -8,8 +8,8 @@ use model::ConvKind;
 use std::ops::Range;
 
 /// A case with its tensors. Weights are packed beforehand, as inference does once and training once a step.
-pub struct Run {
-    case: Case,
+pub struct PreparedCase {
+    case: BenchCase,
     level: Level,
     tensors: Tensors,
 }
@@ -33,28 +33,32 @@ struct Tensors {
     channels: Buffer,
 }
 
-impl Run {
+impl PreparedCase {
     /// Random data for `case`, to run at `level`.
-    pub fn new(case: Case, level: Level) -> Self {
-        let Case { kernel, conv, batch, .. } = case;
+    pub fn new(case: BenchCase, level: Level) -> Self {
+        let BenchCase { kind: kernel, conv, batch, .. } = case;
         let ConvShape { h, w, inputs, outputs, out_h, out_w, .. } = conv.shape;
         let [pitch, out_pitch] = conv.pitches();
         let (x, y) = (batch * h * w * pitch, batch * out_h * out_w * out_pitch);
         let (backward, wants_x, wants_w) = match kernel {
-            Kernel::Conv(_, Pass::Forward | Pass::Inference) | Kernel::Pool => (false, false, false),
-            Kernel::Conv(_, Pass::Input) | Kernel::PoolBackward | Kernel::Adam => (true, true, false),
-            Kernel::Conv(_, Pass::Weights) => (true, false, true),
-            Kernel::Conv(_, Pass::Backward) => (true, true, true),
+            CaseKind::Conv(_, ConvPass::Forward | ConvPass::Inference) | CaseKind::Pool => {
+                (false, false, false)
+            }
+            CaseKind::Conv(_, ConvPass::Input) | CaseKind::PoolBackward | CaseKind::Adam => {
+                (true, true, false)
+            }
+            CaseKind::Conv(_, ConvPass::Weights) => (true, false, true),
+            CaseKind::Conv(_, ConvPass::Backward) => (true, true, true),
         };
         let [tiles, partials] = match kernel {
-            Kernel::Conv(..) if backward => conv.partials(level, batch),
-            Kernel::Conv(..) => [conv.tile_count(level, batch), 0],
+            CaseKind::Conv(..) if backward => conv.partials(level, batch),
+            CaseKind::Conv(..) => [conv.tile_count(level, batch), 0],
             _ => [batch, 0],
         };
         let w = random(case.weights());
         let packed = match kernel {
-            Kernel::Conv(..) if !backward => conv.pack(level, &w),
-            Kernel::Conv(..) if wants_x => conv.pack_transposed(level, &w),
+            CaseKind::Conv(..) if !backward => conv.pack(level, &w),
+            CaseKind::Conv(..) if wants_x => conv.pack_transposed(level, &w),
             _ => None,
         };
         let only = |wanted: bool, len: usize| random(if wanted { len } else { 0 });
@@ -70,7 +74,7 @@ impl Run {
             w,
             packed,
         };
-        if kernel == Kernel::Adam {
+        if kernel == CaseKind::Adam {
             // The second moment is a mean of squares.
             tensors.dx.iter_mut().for_each(|v| *v *= *v);
         }
@@ -79,19 +83,19 @@ impl Run {
 
     /// Runs the kernel once over the whole batch.
     pub fn run(&mut self) {
-        match self.case.kernel {
-            Kernel::Conv(_, pass @ (Pass::Forward | Pass::Inference)) => self.forward(pass),
-            Kernel::Conv(..) => self.backward(),
-            Kernel::Pool => self.pool(),
-            Kernel::PoolBackward => self.pool_backward(),
-            Kernel::Adam => self.adam(),
+        match self.case.kind {
+            CaseKind::Conv(_, pass @ (ConvPass::Forward | ConvPass::Inference)) => self.forward(pass),
+            CaseKind::Conv(..) => self.backward(),
+            CaseKind::Pool => self.pool(),
+            CaseKind::PoolBackward => self.pool_backward(),
+            CaseKind::Adam => self.adam(),
         }
     }
 
-    fn forward(&mut self, pass: Pass) {
-        let (level, Case { conv, batch, .. }) = (self.level, &self.case);
+    fn forward(&mut self, pass: ConvPass) {
+        let (level, BenchCase { conv, batch, .. }) = (self.level, &self.case);
         let Tensors { x, y, w, packed, sums, channels, .. } = &mut self.tensors;
-        let training = pass == Pass::Forward;
+        let training = pass == ConvPass::Forward;
         let outputs = conv.shape.outputs;
         let weights = packed.as_ref().map_or(Weights::Taps(level, w), Weights::Panels);
         let read = read(conv, training, x, channels);
@@ -106,7 +110,7 @@ impl Run {
     }
 
     fn backward(&mut self) {
-        let (level, Case { conv, batch, .. }) = (self.level, &self.case);
+        let (level, BenchCase { conv, batch, .. }) = (self.level, &self.case);
         let Tensors { x, y, dy, dx, w, packed, partials, dw, sums, channels, .. } = &mut self.tensors;
         let g = gradient(dy, y, channels, conv.shape.outputs);
         let weights = match conv.kind {
@@ -191,9 +195,9 @@ mod tests {
     #[test]
     fn every_case_computes_what_the_specification_says() {
         for batch in [1, 17] {
-            for case in Case::all(&small(), batch) {
+            for case in BenchCase::all(&small(), batch) {
                 for level in engine::cases::levels() {
-                    let mut run = Run::new(case.clone(), level);
+                    let mut run = PreparedCase::new(case.clone(), level);
                     let before = [&run.tensors.x, &run.tensors.y, &run.tensors.dx].map(|data| data.to_vec());
                     run.run();
                     check(&run, &before, &case.name(level.name()));
@@ -203,8 +207,8 @@ mod tests {
     }
 
     /// The last image of the batch, so that the tiles of the others show too.
-    fn check(run: &Run, [x, y_before, dx_before]: &[Vec<f32>; 3], name: &str) {
-        let Run { case: Case { kernel, conv, batch, .. }, tensors, .. } = run;
+    fn check(run: &PreparedCase, [x, y_before, dx_before]: &[Vec<f32>; 3], name: &str) {
+        let PreparedCase { case: BenchCase { kind: kernel, conv, batch, .. }, tensors, .. } = run;
         let shape = &conv.shape;
         let Tensors { w, channels, .. } = tensors;
         let (input, output) =
@@ -217,16 +221,16 @@ mod tests {
         let read = deferred(x, channels, c);
         let mut y = vec![0.0; output.len()];
         let spec = |x: &Read, y: &mut [f32]| match kernel {
-            Kernel::Conv(ConvKind::Depthwise, _) => scalar::depthwise_forward(shape, x, w, y),
+            CaseKind::Conv(ConvKind::Depthwise, _) => scalar::depthwise_forward(shape, x, w, y),
             _ => scalar::conv_forward(shape, x, w, y),
         };
         match kernel {
-            Kernel::Conv(kind, Pass::Forward) => {
+            CaseKind::Conv(kind, ConvPass::Forward) => {
                 let plain = Read::Plain(x);
                 spec(&if *kind == ConvKind::Full { plain } else { read }.part(input), &mut y);
                 near(&tensors.y[output], &y, name);
             }
-            Kernel::Conv(_, Pass::Inference) => {
+            CaseKind::Conv(_, ConvPass::Inference) => {
                 spec(&Read::Plain(x).part(input), &mut y);
                 for (i, y) in y.iter_mut().enumerate() {
                     *y = scalar::activate(conv.activation, *y + channels[i % shape.outputs]);
@@ -234,7 +238,7 @@ mod tests {
                 let found = packed(&tensors.y, conv.pitches()[1], shape.outputs);
                 near(&found[output], &y, name);
             }
-            Kernel::Conv(kind, pass) => {
+            CaseKind::Conv(kind, pass) => {
                 let x = if *kind == ConvKind::Full { Read::Plain(x) } else { read };
                 let g = gradient(&tensors.dy, &tensors.y, channels, shape.outputs);
                 let (mut dx, mut dw) = (vec![0.0; input.len()], vec![0.0; w.len()]);
@@ -249,25 +253,25 @@ mod tests {
                     };
                     backward(shape, &x, &g, w, &mut dx, &mut dw, &mut sums);
                 }
-                if *pass != Pass::Weights {
+                if *pass != ConvPass::Weights {
                     near(&tensors.dx[input], &dx, name);
                 }
-                if *pass != Pass::Input {
+                if *pass != ConvPass::Input {
                     near(&tensors.dw, &dw, name);
                 }
             }
-            Kernel::Pool => {
+            CaseKind::Pool => {
                 let mut mean = vec![0.0; c];
                 scalar::global_average_pool(&read.part(input), c, &mut mean);
                 near(&tensors.y[of_image(batch - 1, c)], &mean, name);
             }
-            Kernel::PoolBackward => {
+            CaseKind::PoolBackward => {
                 let (mut dx, mut sums) = (vec![0.0; input.len()], vec![0.0; 2 * c]);
                 let g = &tensors.dy[of_image(batch - 1, c)];
                 scalar::global_average_pool_backward(&read.part(input.clone()), c, g, &mut dx, &mut sums);
                 near(&tensors.dx[input], &dx, name);
             }
-            Kernel::Adam => {
+            CaseKind::Adam => {
                 let (mut w, mut m, mut v) = (x.clone(), y_before.clone(), dx_before.clone());
                 scalar::adam(&ADAM, &tensors.dy, &mut w, &mut m, &mut v);
                 for (found, expected) in [(&tensors.x, &w), (&tensors.y, &m), (&tensors.dx, &v)] {

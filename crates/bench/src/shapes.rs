@@ -5,7 +5,7 @@ use model::Architecture;
 
 /// One convolution, however often the network has it.
 #[derive(Clone, Copy, Debug)]
-pub struct Layer {
+pub struct CountedConv {
     /// Of one image.
     pub conv: Conv,
     /// Layers of this shape in the network.
@@ -18,7 +18,7 @@ pub struct Shapes {
     /// `v1` or `v2`: how names of cases begin.
     pub prefix: &'static str,
     /// In order of execution.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<CountedConv>,
 }
 
 impl Shapes {
@@ -37,7 +37,7 @@ impl Shapes {
             ..Architecture::named(network).ok()?
         };
         let found = cases::of_network(&of_gray.network().ok()?);
-        let layers = found.into_iter().map(|(conv, count)| Layer { conv, count }).collect();
+        let layers = found.into_iter().map(|(conv, count)| CountedConv { conv, count }).collect();
         Some(Self { prefix, layers })
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn small() -> Shapes {
         let (out, pad) = (9usize.div_ceil(stride), kernel / 2);
         let (h, w, pad_top, pad_left, out_h, out_w) = (9, 9, pad, pad, out, out);
         let shape = ConvShape { h, w, inputs, outputs, kernel, stride, pad_top, pad_left, out_h, out_w };
-        Layer { conv: Conv { kind, shape, activation: Rectifier::RELU6, spaced: [false; 2] }, count: 1 }
+        CountedConv { conv: Conv { kind, shape, activation: Rectifier::RELU6, spaced: [false; 2] }, count: 1 }
     };
     let layers = vec![
         layer(ConvKind::Full, 3, 19, 3, 2),
@@ -73,7 +73,7 @@ mod tests {
         for (name, expected) in
             [("mobilenet-v1", 568_740_352 - 1_024_000), ("mobilenet-v2", 300_774_272 - 1_280_000)]
         {
-            let of = |layer: &Layer| layer.count as u64 * layer.conv.multiply_adds();
+            let of = |layer: &CountedConv| layer.count as u64 * layer.conv.multiply_adds();
             let layers = Shapes::named(name).unwrap().layers;
             assert_eq!(layers.iter().map(of).sum::<u64>() + gray, expected, "{name}");
         }

@@ -3,7 +3,10 @@
 
 use crate::failure::Failure;
 use crate::terminal;
-use bench::{Case, Im2col, Kernel, Least, Limits, Naive, Pass, Run, Shapes, matrixmultiply, measure};
+use bench::{
+    BenchCase, CaseKind, ConvPass, Im2col, Least, Limits, Naive, PreparedCase, Shapes, matrixmultiply,
+    measure,
+};
 use clap::builder::PossibleValuesParser;
 use engine::par;
 use kernels::Level;
@@ -57,7 +60,7 @@ const BUDGET: Duration = Duration::from_millis(100);
 #[derive(Serialize)]
 struct KernelRow {
     name: String,
-    kernel: &'static str,
+    kernel: String,
     level: &'static str,
     shape: String,
     ms_median: f64,
@@ -79,8 +82,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let shapes = Shapes::named(&args.arch)
         .ok_or_else(|| usage!("--arch: expected mobilenet-v1 or mobilenet-v2, found {}", args.arch))?;
     let matches =
-        |case: &Case| levels.iter().any(|level| case.name(level.name()).contains(args.filter.as_str()));
-    let cases: Vec<Case> = Case::all(&shapes, args.batch as usize).into_iter().filter(matches).collect();
+        |case: &BenchCase| levels.iter().any(|level| case.name(level.name()).contains(args.filter.as_str()));
+    let cases: Vec<BenchCase> =
+        BenchCase::all(&shapes, args.batch as usize).into_iter().filter(matches).collect();
     if cases.is_empty() {
         return Err(usage!("--filter: no kernel's name contains {:?}", args.filter));
     }
@@ -124,18 +128,18 @@ fn levels(name: Option<&str>) -> Result<Vec<Level>, Failure> {
 }
 
 /// A row for each level whose name matches.
-fn measured(case: &Case, levels: &[Level], args: &Args, limits: &mut Limits) -> Vec<KernelRow> {
+fn measured(case: &BenchCase, levels: &[Level], args: &Args, limits: &mut Limits) -> Vec<KernelRow> {
     let others = others(case);
     let levels = levels.iter().filter(|level| case.name(level.name()).contains(args.filter.as_str()));
     let row = |&level: &Level| {
-        let mut run = Run::new(case.clone(), level);
+        let mut run = PreparedCase::new(case.clone(), level);
         let seconds = measure(BUDGET, || run.run());
         let median = seconds.median();
         let Least { products, memory, bound } = case.least_seconds(limits, level);
         let [times_naive, times_matrixmultiply] = others.map(|other| Some(other? / median));
         KernelRow {
             name: case.name(level.name()),
-            kernel: case.kernel.name(),
+            kernel: case.kind.name(),
             level: level.name(),
             shape: case.label.clone(),
             ms_median: median * 1e3,
@@ -153,16 +157,16 @@ fn measured(case: &Case, levels: &[Level], args: &Args, limits: &mut Limits) -> 
 }
 
 /// Seconds that the naive loop and `matrixmultiply` take for the case.
-fn others(case: &Case) -> [Option<f64>; 2] {
-    let image = Case { batch: 1, ..case.clone() };
+fn others(case: &BenchCase) -> [Option<f64>; 2] {
+    let image = BenchCase { batch: 1, ..case.clone() };
     let scale = case.batch as f64 / par::threads() as f64;
     // Where the loop can only make both gradients, it is compared with the kernel that makes both.
-    let single = matches!(case.kernel, Kernel::Conv(_, Pass::Input | Pass::Weights));
+    let single = matches!(case.kind, CaseKind::Conv(_, ConvPass::Input | ConvPass::Weights));
     let naive = (!single).then(|| {
         let mut naive = Naive::new(image.clone());
         measure(BUDGET, || naive.run()).median() * scale
     });
-    let whole = matches!(case.kernel, Kernel::Conv(ConvKind::Pointwise, _));
+    let whole = matches!(case.kind, CaseKind::Conv(ConvKind::Pointwise, _));
     let product = Im2col::new(if whole { case } else { &image }).map(|mut product| {
         let seconds = measure(BUDGET, || product.run(&matrixmultiply)).median();
         if whole { seconds } else { seconds * scale }

@@ -4,7 +4,7 @@
 //! memory of its own. Rows that the next strip needs again (3x3 windows overlap) are kept, so within a call nothing is
 //! computed twice. MobileNet's largest tensors lie between such layers: a pass over memory is saved for each.
 
-use crate::layer::Layer;
+use crate::layer::PackedLayer;
 use kernels::scratch;
 use std::array;
 use std::ops::Range;
@@ -22,7 +22,7 @@ pub(crate) const MAX_LAYERS: usize = 16;
 
 /// Layers, each reading what the one before puts out.
 pub(crate) struct Chain {
-    pub layers: Vec<Layer>,
+    pub layers: Vec<PackedLayer>,
     /// Whether the input is added to the output.
     residual: bool,
     /// Rows of the output that are worked out at a time.
@@ -33,7 +33,7 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// A chain of 1 to [`MAX_LAYERS`] layers, with the longest strip whose working memory fits, of one row at least.
-    pub fn new(mut layers: Vec<Layer>, residual: bool) -> Self {
+    pub fn new(mut layers: Vec<PackedLayer>, residual: bool) -> Self {
         assert!((1..=MAX_LAYERS).contains(&layers.len()), "a chain of {} layers", layers.len());
         for i in 1..layers.len() {
             let (before, after) = layers.split_at_mut(i);
@@ -76,7 +76,7 @@ impl Chain {
         (last.conv.shape.out_h, last.row_len())
     }
 
-    fn last(&self) -> &Layer {
+    fn last(&self) -> &PackedLayer {
         &self.layers[self.layers.len() - 1]
     }
 
@@ -141,12 +141,12 @@ impl Chain {
 }
 
 /// Whether the weights are too many to stay in the cache from one call to the next.
-pub(crate) fn is_heavy<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> bool {
-    layers.into_iter().map(Layer::parameters).sum::<usize>() > RESIDENT
+pub(crate) fn is_heavy<'a>(layers: impl IntoIterator<Item = &'a PackedLayer>) -> bool {
+    layers.into_iter().map(PackedLayer::parameters).sum::<usize>() > RESIDENT
 }
 
 /// The share of the multiply-adds that is done twice when the output is divided into `tiles`.
-fn repeated<'a>(layers: impl DoubleEndedIterator<Item = &'a Layer>, tiles: usize) -> f64 {
+fn repeated<'a>(layers: impl DoubleEndedIterator<Item = &'a PackedLayer>, tiles: usize) -> f64 {
     let (mut once, mut twice, mut rows) = (0.0, 0.0, None);
     for layer in layers.rev() {
         let out_h = layer.conv.shape.out_h;
@@ -161,7 +161,7 @@ fn repeated<'a>(layers: impl DoubleEndedIterator<Item = &'a Layer>, tiles: usize
 }
 
 /// The most rows of each layer's output that a strip of the last one needs, from the last layer to the first.
-fn needs(layers: &[Layer], strip: usize) -> impl Iterator<Item = usize> {
+fn needs(layers: &[PackedLayer], strip: usize) -> impl Iterator<Item = usize> {
     let pairs = layers.windows(2).rev();
     let before = pairs.scan(strip, |rows, pair| {
         *rows = pair[1].seen(*rows).min(pair[0].conv.shape.out_h);
@@ -171,7 +171,7 @@ fn needs(layers: &[Layer], strip: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Floats to hold of each value between two layers.
-fn held(layers: &[Layer], strip: usize) -> Vec<usize> {
+fn held(layers: &[PackedLayer], strip: usize) -> Vec<usize> {
     let between = needs(layers, strip).zip(layers.iter().rev()).skip(1);
     let mut held: Vec<usize> = between.map(|(rows, layer)| rows * layer.row_len()).collect();
     held.reverse();
@@ -179,7 +179,7 @@ fn held(layers: &[Layer], strip: usize) -> Vec<usize> {
 }
 
 /// Floats that a strip works in: what is held, and what the first layer copies of the image.
-fn working_memory(layers: &[Layer], strip: usize) -> usize {
+fn working_memory(layers: &[PackedLayer], strip: usize) -> usize {
     let rows = needs(layers, strip).last().unwrap_or(strip);
     held(layers, strip).iter().sum::<usize>() + layers[0].scratch(rows)
 }

@@ -2,10 +2,10 @@
 
 use crate::arena::{Lifetime, place};
 use crate::chain::{Chain, MAX_LAYERS, is_heavy};
+use crate::error::Error;
 use crate::fold::{Folded, fold, fold_into};
-use crate::layer::Layer;
-use crate::plan::{Error, StepInfo};
-use crate::step::{Op, Step};
+use crate::layer::PackedLayer;
+use crate::step::{Step, StepInfo, StepKind};
 use engine::par;
 use kernels::Level;
 use model::{Activation, Block, ConvKind, ConvLayer, Network, Weights};
@@ -51,7 +51,7 @@ fn is_pointwise(conv: &ConvLayer) -> bool {
 
 /// A step without a place for its output.
 struct Draft {
-    op: Op,
+    kind: StepKind,
     info: StepInfo,
 }
 
@@ -74,7 +74,7 @@ impl Builder<'_> {
         for conv in &block.convs {
             let [h, w, _] = output;
             (before, output) = (output, output_shape(conv, output)?);
-            layers.push(Layer::new(self.level, conv, [h, w], &self.fold(conv)));
+            layers.push(PackedLayer::new(self.level, conv, [h, w], &self.fold(conv)));
         }
         let error = |problem| Err(Error::Layer { layer: name.clone(), problem });
         if block.residual && output != input {
@@ -111,16 +111,16 @@ impl Builder<'_> {
     /// Global average pooling, with the convolution before it if there is one left.
     fn pool(&mut self, conv: Option<&ConvLayer>) -> Result<(), Error> {
         let [h, w, channels] = self.shape;
-        let (name, op, outputs) = match conv {
-            None => ("pool".to_owned(), Op::Pool { level: self.level, channels }, channels),
+        let (name, kind, outputs) = match conv {
+            None => ("pool".to_owned(), StepKind::Pool { level: self.level, channels }, channels),
             Some(conv) => {
                 output_shape(conv, self.shape)?;
                 let folded = self.fold(conv);
-                let op = self.pooled(&folded, h * w, conv.activation);
-                (format!("{}+pool", conv.name), op, conv.outputs)
+                let kind = self.pooled(&folded, h * w, conv.activation);
+                (format!("{}+pool", conv.name), kind, conv.outputs)
             }
         };
-        self.push(name, "pool", op, [1, 1, outputs]);
+        self.push(name, "pool", kind, [1, 1, outputs]);
         Ok(())
     }
 
@@ -131,43 +131,50 @@ impl Builder<'_> {
             Cow::Borrowed(weights) => weights[name.as_str()].data().to_vec(),
         });
         let folded = Folded { weights, bias };
-        let op = self.pooled(&folded, 1, Activation::Identity);
-        self.push(network.classifier.clone(), "dense", op, [1, 1, network.classes]);
+        let kind = self.pooled(&folded, 1, Activation::Identity);
+        self.push(network.classifier.clone(), "dense", kind, [1, 1, network.classes]);
     }
 
-    fn pooled(&self, folded: &Folded, pixels: usize, activation: Activation) -> Op {
-        let part = |outputs| Layer::columns(self.level, folded, pixels, activation, outputs);
-        Op::pooled(self.level, folded.bias.len(), part)
+    fn pooled(&self, folded: &Folded, pixels: usize, activation: Activation) -> StepKind {
+        let part = |outputs| PackedLayer::columns(self.level, folded, pixels, activation, outputs);
+        StepKind::pooled(self.level, folded.bias.len(), part)
     }
 
     /// A step of its own, or the last one goes on with it: see [`Chain::takes`].
     fn chain(&mut self, name: String, chain: Chain, output: [usize; 3]) {
         match self.drafts.pop() {
-            Some(Draft { op: Op::Chain(mut before), info }) if before.takes(&chain, 2 * par::threads()) => {
+            Some(Draft { kind: StepKind::Chain(mut before), info })
+                if before.takes(&chain, 2 * par::threads()) =>
+            {
                 before.append(chain);
                 self.shape = info.input;
                 let ends = [info.name.split("..").next(), name.rsplit("..").next()];
-                self.push(ends.map(Option::unwrap_or_default).join(".."), "block", Op::Chain(before), output);
+                self.push(
+                    ends.map(Option::unwrap_or_default).join(".."),
+                    "block",
+                    StepKind::Chain(before),
+                    output,
+                );
             }
             last => {
                 self.drafts.extend(last);
-                self.push(name, "block", Op::Chain(chain), output);
+                self.push(name, "block", StepKind::Chain(chain), output);
             }
         }
     }
 
-    fn push(&mut self, name: String, kind: &'static str, op: Op, output: [usize; 3]) {
+    fn push(&mut self, name: String, op: &'static str, kind: StepKind, output: [usize; 3]) {
         let info = StepInfo {
             name,
-            op: kind,
+            op,
             input: self.shape,
             output,
-            parameters: op.layers().map(Layer::parameters).sum(),
-            multiply_adds: op.layers().map(Layer::multiply_adds).sum(),
-            weight_bytes: op.layers().map(Layer::bytes).sum(),
+            parameters: kind.layers().map(PackedLayer::parameters).sum(),
+            multiply_adds: kind.layers().map(PackedLayer::multiply_adds).sum(),
+            weight_bytes: kind.layers().map(PackedLayer::bytes).sum(),
         };
         self.shape = output;
-        self.drafts.push(Draft { op, info });
+        self.drafts.push(Draft { kind, info });
     }
 
     /// Gives every value its place; value `i` is what step `i` puts out.
@@ -180,9 +187,9 @@ impl Builder<'_> {
         };
         let (places, arena) = place(&(0..last).map(lifetime).collect::<Vec<_>>());
         let at = |value: usize| places.get(value).cloned();
-        let steps = self.drafts.into_iter().enumerate().map(|(i, Draft { op, info })| {
+        let steps = self.drafts.into_iter().enumerate().map(|(i, Draft { kind, info })| {
             let input = i.checked_sub(1).and_then(at);
-            (Step { op, input, output: at(i) }, info)
+            (Step { kind, input, output: at(i) }, info)
         });
         Compiled { steps: steps.collect(), arena, features: features.and_then(at) }
     }

@@ -7,19 +7,19 @@ use model::{Activation, ConvKind, ConvLayer, layout};
 use std::ops::Range;
 
 /// A convolution with its weights, and the bias that its epilogue adds.
-pub(crate) struct Layer {
+pub(crate) struct PackedLayer {
     /// Of one image.
     pub conv: Conv,
-    kernel: Kernel,
+    weights: LayerWeights,
     bias: Buffer,
 }
 
-enum Kernel {
+enum LayerWeights {
     Taps(Level, Buffer),
     Panels(Packed),
 }
 
-impl Layer {
+impl PackedLayer {
     /// The layer `layer`, whose weights are `folded`, for an input of `size`, `[height, width]`.
     pub fn new(level: Level, layer: &ConvLayer, size: [usize; 2], folded: &Folded) -> Self {
         let conv = Conv::new(layer, size);
@@ -27,11 +27,11 @@ impl Layer {
             return Self::of_rows(level, conv, &folded.weights, &folded.bias);
         }
         let weights = layout::to_engine(&layer.weight_shape(), &folded.weights);
-        let kernel = match conv.pack(level, &weights) {
-            Some(packed) => Kernel::Panels(packed),
-            None => Kernel::Taps(level, Buffer::from_slice(&weights)),
+        let packed = match conv.pack(level, &weights) {
+            Some(packed) => LayerWeights::Panels(packed),
+            None => LayerWeights::Taps(level, Buffer::from_slice(&weights)),
         };
-        Self { conv, kernel, bias: Buffer::from_slice(&folded.bias) }
+        Self { conv, weights: packed, bias: Buffer::from_slice(&folded.bias) }
     }
 
     /// Output channels `outputs` of a pointwise convolution over `pixels` pixels, which lie in one column.
@@ -52,7 +52,7 @@ impl Layer {
     fn of_rows(level: Level, conv: Conv, weights: &[f32], bias: &[f32]) -> Self {
         let mut packed = Packed::new(level, conv.shape.inputs, conv.shape.outputs);
         packed.pack_transposed(weights);
-        Self { conv, kernel: Kernel::Panels(packed), bias: Buffer::from_slice(bias) }
+        Self { conv, weights: LayerWeights::Panels(packed), bias: Buffer::from_slice(bias) }
     }
 
     /// A pointwise convolution of the same pixels in one column, which can be divided anywhere.
@@ -87,9 +87,9 @@ impl Layer {
         let x = &x[(seen.start - first) * row..(seen.end - first) * row];
         (conv.shape.h, conv.shape.out_h) = (seen.len(), rows.len());
         conv.shape.pad_top = conv.shape.pad_top.saturating_sub(rows.start * conv.shape.stride);
-        let weights = match &self.kernel {
-            Kernel::Taps(level, taps) => Weights::Taps(*level, taps),
-            Kernel::Panels(packed) => Weights::Panels(packed),
+        let weights = match &self.weights {
+            LayerWeights::Taps(level, taps) => Weights::Taps(*level, taps),
+            LayerWeights::Panels(packed) => Weights::Panels(packed),
         };
         let tensor = y.len();
         conv.rows(Read::Plain(x), weights, 0..rows.len(), y, tensor, epilogue);
@@ -112,18 +112,18 @@ impl Layer {
 
     /// Bytes of weights and biases as they are held.
     pub fn bytes(&self) -> usize {
-        let weights = match &self.kernel {
-            Kernel::Panels(packed) => packed.bytes(),
-            Kernel::Taps(_, weights) => weights.capacity() * size_of::<f32>(),
+        let weights = match &self.weights {
+            LayerWeights::Panels(packed) => packed.bytes(),
+            LayerWeights::Taps(_, weights) => weights.capacity() * size_of::<f32>(),
         };
         weights + self.bias.capacity() * size_of::<f32>()
     }
 
     /// Floats of working memory that its kernel takes for up to `rows` output rows.
     pub fn scratch(&self, rows: usize) -> usize {
-        match &self.kernel {
-            Kernel::Taps(level, _) => self.conv.scratch(*level, rows),
-            Kernel::Panels(packed) => self.conv.scratch(packed.level(), rows),
+        match &self.weights {
+            LayerWeights::Taps(level, _) => self.conv.scratch(*level, rows),
+            LayerWeights::Panels(packed) => self.conv.scratch(packed.level(), rows),
         }
     }
 }

@@ -1,58 +1,14 @@
 //! A model ready to run, and what it takes: memory, steps, multiply-adds.
 
 use crate::compile::compile;
-use crate::layer::Layer;
-use crate::step::Step;
+use crate::error::{Error, MAX_ARENA};
+use crate::layer::PackedLayer;
+use crate::step::{Step, StepInfo};
 use engine::par;
 use kernels::{Buffer, Level};
 use model::{Metadata, Model, Network, Weights};
 use std::borrow::Cow;
 use std::ops::Range;
-
-/// Why a plan cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The weights are not those of the network.
-    #[error(transparent)]
-    Model(#[from] model::Error),
-    /// A network that no [`model::Architecture`] makes.
-    #[error("{layer}: {problem}")]
-    Layer {
-        /// Name of the layer at fault.
-        layer: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A batch of no images.
-    #[error("batch size: expected at least 1, found 0")]
-    EmptyBatch,
-    /// A network whose activations no machine should be asked to hold.
-    #[error("activations of one image: expected at most {MAX_ARENA} bytes, found {0}")]
-    TooLarge(usize),
-}
-
-/// The most bytes of activations and working memory, so that a few bytes of a hostile file cannot claim all memory: fewer
-/// images are worked at the same time, and a network that needs more for one is refused.
-const MAX_ARENA: usize = 2 << 30;
-
-/// What one step of a plan does, for people and for benchmarks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepInfo {
-    /// The layer's name, or the first and the last of those that run together.
-    pub name: String,
-    /// `block` (convolutions, strip by strip), `pool` (with the pointwise convolution before it) or `dense`.
-    pub op: &'static str,
-    /// `[h, w, c]`
-    pub input: [usize; 3],
-    /// `[h, w, c]`
-    pub output: [usize; 3],
-    /// Weights and biases, norms folded in.
-    pub parameters: usize,
-    /// Multiply-adds of one image.
-    pub multiply_adds: u64,
-    /// Bytes of weights that are read for one image.
-    pub weight_bytes: usize,
-}
 
 /// A model ready to run: folded, packed, with all its memory.
 pub struct Plan {
@@ -154,7 +110,7 @@ impl Plan {
 
     /// Bytes of the packed weights and biases.
     pub fn weight_bytes(&self) -> usize {
-        self.steps.iter().flat_map(|step| step.op.layers()).map(Layer::bytes).sum()
+        self.steps.iter().flat_map(|step| step.kind.layers()).map(PackedLayer::bytes).sum()
     }
 
     /// Bytes of working memory of `threads` threads, at most.
@@ -186,5 +142,5 @@ impl Plan {
 
 /// The most working memory of any step.
 fn scratch(steps: &[Step]) -> [usize; 2] {
-    steps.iter().map(|step| step.op.scratch()).fold([0, 0], |[a, b], [c, d]| [a.max(c), b.max(d)])
+    steps.iter().map(|step| step.kind.scratch()).fold([0, 0], |[a, b], [c, d]| [a.max(c), b.max(d)])
 }

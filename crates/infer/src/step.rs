@@ -4,7 +4,7 @@
 //! begins, so tiles may follow the number of threads.
 
 use crate::chain::Chain;
-use crate::layer::Layer;
+use crate::layer::PackedLayer;
 use engine::par;
 use kernels::{Level, Read, pooling, scratch};
 use std::ops::Range;
@@ -13,49 +13,68 @@ use std::slice;
 /// Channels of a panel of weights, or of some, at every level.
 const PANEL: usize = 32;
 
+/// What one step of a plan does, for people and for benchmarks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepInfo {
+    /// The layer's name, or the first and the last of those that run together.
+    pub name: String,
+    /// `block` (convolutions, strip by strip), `pool` (with the pointwise convolution before it) or `dense`.
+    pub op: &'static str,
+    /// `[h, w, c]`
+    pub input: [usize; 3],
+    /// `[h, w, c]`
+    pub output: [usize; 3],
+    /// Weights and biases, norms folded in.
+    pub parameters: usize,
+    /// Multiply-adds of one image.
+    pub multiply_adds: u64,
+    /// Bytes of weights that are read for one image.
+    pub weight_bytes: usize,
+}
+
 /// What a step computes.
-pub(crate) enum Op {
+pub(crate) enum StepKind {
     /// Convolutions, strip by strip.
     Chain(Chain),
     /// Mean over the pixels of `channels` channels.
     Pool { level: Level, channels: usize },
     /// A pointwise convolution in parts of `width` channels, each averaged over its pixels; of one pixel, it is the
     /// classifier. Its weights are larger than its image: divided so, each thread reads its own part of them only.
-    Pooled { level: Level, width: usize, parts: Vec<Layer> },
+    Pooled { level: Level, width: usize, parts: Vec<PackedLayer> },
 }
 
-impl Op {
+impl StepKind {
     /// A part for each thread; `layer` makes that of a range of the channels `0..channels`.
-    pub fn pooled(level: Level, channels: usize, layer: impl Fn(Range<usize>) -> Layer) -> Self {
+    pub fn pooled(level: Level, channels: usize, layer: impl Fn(Range<usize>) -> PackedLayer) -> Self {
         let width = channels.div_ceil(par::threads()).next_multiple_of(PANEL);
         let ranges = (0..channels).step_by(width).map(|first| first..channels.min(first + width));
-        Op::Pooled { level, width, parts: ranges.map(layer).collect() }
+        StepKind::Pooled { level, width, parts: ranges.map(layer).collect() }
     }
 
     /// The layers in it, in order of execution.
-    pub fn layers(&self) -> slice::Iter<'_, Layer> {
+    pub fn layers(&self) -> slice::Iter<'_, PackedLayer> {
         match self {
-            Op::Chain(chain) => chain.layers.iter(),
-            Op::Pool { .. } => [].iter(),
-            Op::Pooled { parts, .. } => parts.iter(),
+            StepKind::Chain(chain) => chain.layers.iter(),
+            StepKind::Pool { .. } => [].iter(),
+            StepKind::Pooled { parts, .. } => parts.iter(),
         }
     }
 
     /// How many units (rows, parts) the output has, and the floats of one (the last may be shorter).
     fn units(&self) -> (usize, usize) {
         match self {
-            Op::Chain(chain) => chain.rows(),
-            &Op::Pool { channels, .. } => (1, channels),
-            Op::Pooled { width, parts, .. } => (parts.len(), *width),
+            StepKind::Chain(chain) => chain.rows(),
+            &StepKind::Pool { channels, .. } => (1, channels),
+            StepKind::Pooled { width, parts, .. } => (parts.len(), *width),
         }
     }
 
     /// Computes the units from `first` on that fill `y`.
     fn tile(&self, x: &[f32], first: usize, y: &mut [f32]) {
         match self {
-            Op::Chain(chain) => chain.run(x, first..first + y.len() / chain.rows().1, y),
-            &Op::Pool { level, .. } => pooling::global_average_pool(level, Read::Plain(x), y),
-            Op::Pooled { level, width, parts } => {
+            StepKind::Chain(chain) => chain.run(x, first..first + y.len() / chain.rows().1, y),
+            &StepKind::Pool { level, .. } => pooling::global_average_pool(level, Read::Plain(x), y),
+            StepKind::Pooled { level, width, parts } => {
                 for (part, y) in parts[first..].iter().zip(y.chunks_mut(*width)) {
                     match part.conv.shape.out_h {
                         1 => part.rows(x, 0, 0..1, y, None),
@@ -72,9 +91,9 @@ impl Op {
     /// Floats of working memory: its own, and that of the kernels it calls meanwhile.
     pub fn scratch(&self) -> [usize; 2] {
         match self {
-            Op::Chain(chain) => chain.scratch(),
-            Op::Pool { .. } => [0, 0],
-            Op::Pooled { width, parts, .. } => {
+            StepKind::Chain(chain) => chain.scratch(),
+            StepKind::Pool { .. } => [0, 0],
+            StepKind::Pooled { width, parts, .. } => {
                 let (pixels, inner) =
                     (parts[0].conv.shape.out_h, parts[0].scratch(parts[0].conv.shape.out_h));
                 [inner.max(pixels * width), inner]
@@ -83,9 +102,9 @@ impl Op {
     }
 }
 
-/// An [`Op`] with the places of its data in the arena.
+/// An [`StepKind`] with the places of its data in the arena.
 pub(crate) struct Step {
-    pub op: Op,
+    pub kind: StepKind,
     /// `None`: the image.
     pub input: Option<Range<usize>>,
     /// `None`: the logits.
@@ -97,18 +116,18 @@ impl Step {
     pub fn run(&self, image: &[f32], arena: &mut [f32], logits: &mut [f32], parallel: bool) {
         let (x, y) = self.views(image, arena, logits);
         if !parallel {
-            return self.op.tile(x, 0, y);
+            return self.kind.tile(x, 0, y);
         }
-        let (tile, (_, unit)) = (self.tile(), self.op.units());
-        par::chunks_mut(y, tile * unit, |i, y| self.op.tile(x, i * tile, y));
+        let (tile, (_, unit)) = (self.tile(), self.kind.units());
+        par::chunks_mut(y, tile * unit, |i, y| self.kind.tile(x, i * tile, y));
     }
 
     /// Units of a tile: one tile a thread where each reads its weights anew, else a few, so that a thread that was held
     /// up leaves some to the others; as many for each thread, where the units can be divided so.
     fn tile(&self) -> usize {
-        let ((units, _), threads) = (self.op.units(), par::threads());
-        let most = match &self.op {
-            Op::Chain(chain) if !chain.is_heavy() => 2,
+        let ((units, _), threads) = (self.kind.units(), par::threads());
+        let most = match &self.kind {
+            StepKind::Chain(chain) if !chain.is_heavy() => 2,
             _ => 1,
         };
         let even = (1..=most).rev().find(|each| units.is_multiple_of(threads * each));

@@ -7,6 +7,6 @@ mod optimizer;
 mod schedule;
 
 pub use autograd::ops::Loss;
-pub use network::{Mode, Network, Parameter, Pass};
+pub use network::{ForwardPass, Mode, Network, Parameter};
 pub use optimizer::{Algorithm, Optimizer};
 pub use schedule::{Decay, Schedule};

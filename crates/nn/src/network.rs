@@ -36,7 +36,7 @@ pub enum Mode<'a> {
 }
 
 /// What one forward pass leaves.
-pub struct Pass {
+pub struct ForwardPass {
     /// `[n, classes]`
     pub logits: Var,
     /// The leaf of each parameter that wants a gradient, in the order of the parameters.
@@ -44,7 +44,7 @@ pub struct Pass {
 }
 
 /// Positions of a convolution's tensors among the parameters.
-struct Layer {
+struct LayerTensors {
     weight: usize,
     bias: Option<usize>,
     /// gamma, beta, running mean, running variance
@@ -55,7 +55,7 @@ struct Layer {
 pub struct Network {
     spec: model::Network,
     parameters: Vec<Parameter>,
-    layers: Vec<Layer>,
+    layers: Vec<LayerTensors>,
     /// Training batches that the running statistics have seen.
     pub batches_seen: u64,
     /// Probability of dropping a pooled feature in training.
@@ -89,7 +89,7 @@ impl Network {
             at += count;
             at - count
         };
-        let layer = |(conv, _): (&ConvLayer, _)| Layer {
+        let layer = |(conv, _): (&ConvLayer, _)| LayerTensors {
             weight: next(1),
             bias: conv.bias.then(|| next(1)),
             norm: conv.norm.is_some().then(|| {
@@ -170,7 +170,7 @@ impl Network {
     }
 
     /// Runs a batch, `images: [n, h, w, channels]`.
-    pub fn forward(&mut self, tape: &mut Tape, images: Tensor, mode: Mode) -> Pass {
+    pub fn forward(&mut self, tape: &mut Tape, images: Tensor, mode: Mode) -> ForwardPass {
         let training = matches!(mode, Mode::Train(_));
         let mut leaves = vec![];
         for parameter in &self.parameters {
@@ -221,7 +221,7 @@ impl Network {
         let [weight, bias] = [vars.len() - 2, vars.len() - 1];
         let logits = ops::dense(tape, &pooled, &vars[weight], &vars[bias]);
         self.update_statistics(&seen);
-        Pass { logits, leaves }
+        ForwardPass { logits, leaves }
     }
 
     /// Moves the running statistics towards a batch's by `max(1 / t, 1 - momentum)`: a cumulative average at first, so

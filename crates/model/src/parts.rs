@@ -1,21 +1,17 @@
 //! The words that programs have for the tensors of a layer.
 
-/// Other programs' words for the parts of a layer, and ours.
-const PARTS: [(&str, &str); 13] = [
-    ("weight", "weight"),
-    ("weights", "weight"),
-    ("kernel", "weight"),
-    ("depthwise_kernel", "weight"),
-    ("depthwise_weights", "weight"),
-    ("gamma", "weight"),
-    ("bias", "bias"),
-    ("biases", "bias"),
-    ("beta", "bias"),
-    ("running_mean", "running_mean"),
-    ("moving_mean", "running_mean"),
-    ("running_var", "running_var"),
-    ("moving_variance", "running_var"),
-];
+/// Our word for a part of a layer by another program's, or ours; none for an unknown part.
+fn of_word(theirs: &str) -> Option<&'static str> {
+    match theirs {
+        "weight" | "weights" | "kernel" | "depthwise_kernel" | "depthwise_weights" | "gamma" => {
+            Some("weight")
+        }
+        "bias" | "biases" | "beta" => Some("bias"),
+        "running_mean" | "moving_mean" => Some("running_mean"),
+        "running_var" | "moving_variance" => Some("running_var"),
+        _ => None,
+    }
+}
 
 /// Splits the name of a tensor into the path of its layer and our word for the part; none for an unknown part.
 ///
@@ -24,7 +20,7 @@ pub(crate) fn split(name: &str) -> Option<(String, &'static str)> {
     let name = name.replace('/', ".");
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(':').unwrap_or(&name);
     let (path, part) = name.rsplit_once('.')?;
-    let (_, part) = PARTS.iter().find(|(theirs, _)| *theirs == part)?;
+    let part = of_word(part)?;
     let mut words: Vec<&str> = path.split('.').collect();
     words.dedup_by(|next, word| next == word && word.starts_with(|c: char| c.is_alphabetic()));
     Some((words.join("."), part))

@@ -134,7 +134,7 @@ struct Machine<'a> {
     stack: Vec<Id>,
     /// Heights of the stack where the marks lie.
     marks: Vec<usize>,
-    memo: BTreeMap<u32, Id>,
+    memo: BTreeMap<usize, Id>,
 }
 
 impl Machine<'_> {
@@ -154,36 +154,21 @@ impl Machine<'_> {
                 let value = i32::from_le_bytes(self.take()?);
                 self.push(Value::Int(value.into()));
             }
-            b'K' => {
-                let [value] = self.take()?;
-                self.push(Value::Int(value.into()));
-            }
-            b'M' => {
-                let value = u16::from_le_bytes(self.take()?);
-                self.push(Value::Int(value.into()));
+            b'K' | b'M' => {
+                let value = self.number(if operation == b'K' { 1 } else { 2 })?;
+                self.push(Value::Int(value as i64));
             }
             0x8a => self.long()?,
             b'G' => {
                 let value = f64::from_be_bytes(self.take()?);
                 self.push(Value::Float(value));
             }
-            b'X' | b'T' => {
-                let len = u32::from_le_bytes(self.take()?);
-                self.text(len as usize)?;
-            }
-            0x8c | b'U' => {
-                let [len] = self.take()?;
-                self.text(len.into())?;
-            }
+            b'X' | b'T' => self.text(4)?,
+            0x8c | b'U' => self.text(1)?,
             // Bytes, which nothing here needs.
-            b'C' => {
-                let [len] = self.take()?;
-                self.bytes(len.into())?;
-                self.push(Value::Object("bytes".into()));
-            }
-            b'B' => {
-                let len = u32::from_le_bytes(self.take()?);
-                self.bytes(len as usize)?;
+            b'C' | b'B' => {
+                let len = self.number(if operation == b'C' { 1 } else { 4 })?;
+                self.bytes(len)?;
                 self.push(Value::Object("bytes".into()));
             }
             b'1' => drop(self.pop_mark()?),
@@ -191,20 +176,11 @@ impl Machine<'_> {
                 let top = self.peek()?;
                 self.stack.push(top);
             }
-            // Sets, which are written as lists are.
-            0x8f => self.push(Value::List(vec![])),
-            0x90 => {
-                let items = self.pop_mark()?;
-                self.append(items)?;
-            }
-            0x91 => {
-                let items = self.pop_mark()?;
-                self.push(Value::Tuple(items));
-            }
             b'}' => self.push(Value::Dict(vec![])),
-            b']' => self.push(Value::List(vec![])),
+            // Sets (0x8f, and below 0x90 and 0x91) are written as lists are.
+            b']' | 0x8f => self.push(Value::List(vec![])),
             b')' => self.push(Value::Tuple(vec![])),
-            b't' => {
+            b't' | 0x91 => {
                 let items = self.pop_mark()?;
                 self.push(Value::Tuple(items));
             }
@@ -218,7 +194,7 @@ impl Machine<'_> {
                 let item = self.pop()?;
                 self.append(vec![item])?;
             }
-            b'e' => {
+            b'e' | 0x90 => {
                 let items = self.pop_mark()?;
                 self.append(items)?;
             }
@@ -230,23 +206,13 @@ impl Machine<'_> {
                 let items = self.pop_mark()?;
                 self.set(items)?;
             }
-            b'q' => {
-                let [slot] = self.take()?;
-                self.remember(slot.into())?;
-            }
-            b'r' => {
-                let slot = u32::from_le_bytes(self.take()?);
+            b'q' | b'r' => {
+                let slot = self.number(if operation == b'q' { 1 } else { 4 })?;
                 self.remember(slot)?;
             }
-            0x94 => self.remember(self.memo.len() as u32)?,
-            b'h' => {
-                let [slot] = self.take()?;
-                self.recall(slot.into())?;
-            }
-            b'j' => {
-                let slot = u32::from_le_bytes(self.take()?);
-                self.recall(slot)?;
-            }
+            0x94 => self.remember(self.memo.len())?,
+            b'h' => self.recall(1)?,
+            b'j' => self.recall(4)?,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
                 let name = Name::find(&module, &name);
@@ -311,7 +277,14 @@ impl Machine<'_> {
         Ok(line)
     }
 
-    fn text(&mut self, len: usize) -> Result<(), Error> {
+    /// An unsigned number of `width` bytes, at most 4.
+    fn number(&mut self, width: usize) -> Result<usize, Error> {
+        Ok(self.bytes(width)?.iter().rev().fold(0, |number, &byte| number << 8 | usize::from(byte)))
+    }
+
+    /// Text behind its length, a number of `width` bytes.
+    fn text(&mut self, width: usize) -> Result<(), Error> {
+        let len = self.number(width)?;
         let text = str::from_utf8(self.bytes(len)?).map(Rc::from);
         let text = text.map_err(|_| self.broken("text that is not UTF-8"))?;
         self.push(Value::Text(text));
@@ -376,13 +349,14 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn remember(&mut self, slot: u32) -> Result<(), Error> {
+    fn remember(&mut self, slot: usize) -> Result<(), Error> {
         let top = self.peek()?;
         self.memo.insert(slot, top);
         Ok(())
     }
 
-    fn recall(&mut self, slot: u32) -> Result<(), Error> {
+    fn recall(&mut self, width: usize) -> Result<(), Error> {
+        let slot = self.number(width)?;
         let id = self.memo.get(&slot).copied().ok_or_else(|| self.broken("a memo that was not written"))?;
         self.stack.push(id);
         Ok(())

@@ -3,7 +3,7 @@
 //! Names are made from our description of the network, never taken apart: a dialect is one function from a layer's place
 //! to its name, which serves import and export alike. A file speaks the dialect that names most of its layers.
 
-use super::Naming;
+use super::options::Naming;
 use crate::Architecture;
 use crate::network::{ConvKind, Network};
 use std::cmp::Reverse;
@@ -70,88 +70,40 @@ pub(crate) struct Dialect {
     module: fn(&Module) -> String,
 }
 
+const V1: &str = "mobilenet-v1";
+const V2: &str = "mobilenet-v2";
+
 const KERAS: [Dialect; 2] = [
-    Dialect {
-        name: "Keras",
-        arch: "mobilenet-v1",
-        naming: Some(Naming::Keras),
-        scaling: None,
-        module: keras_v1,
-    },
-    Dialect {
-        name: "Keras",
-        arch: "mobilenet-v2",
-        naming: Some(Naming::Keras),
-        scaling: None,
-        module: keras_v2,
-    },
+    dialect("Keras", V1, Some(Naming::Keras), keras_v1),
+    dialect("Keras", V2, Some(Naming::Keras), keras_v2),
 ];
 
 const DIALECTS: [Dialect; 11] = [
-    Dialect { name: "Vertebra", arch: "mobilenet-v1", naming: None, scaling: None, module: ours },
-    Dialect {
-        name: "torchvision",
-        arch: "mobilenet-v2",
-        naming: Some(Naming::Torchvision),
-        scaling: None,
-        module: ours,
-    },
-    Dialect {
-        name: "TensorFlow-slim",
-        arch: "mobilenet-v1",
-        naming: Some(Naming::Tf),
-        scaling: None,
-        module: slim_v1,
-    },
+    dialect("Vertebra", V1, None, ours),
+    dialect("torchvision", V2, Some(Naming::Torchvision), ours),
+    dialect("TensorFlow-slim", V1, Some(Naming::Tf), slim_v1),
     KERAS[0],
     KERAS[1],
-    Dialect {
-        name: "Keras' classes",
-        arch: "mobilenet-v1",
-        naming: Some(Naming::Keras),
-        scaling: None,
-        module: classes_v1,
-    },
-    Dialect {
-        name: "Keras' classes",
-        arch: "mobilenet-v2",
-        naming: Some(Naming::Keras),
-        scaling: None,
-        module: classes_v2,
-    },
-    Dialect {
-        name: "timm",
-        arch: "mobilenet-v1",
-        naming: Some(Naming::Torchvision),
-        scaling: Some("tf"),
-        module: timm_v1,
-    },
-    Dialect {
-        name: "timm",
-        arch: "mobilenet-v2",
-        naming: Some(Naming::Torchvision),
-        scaling: None,
-        module: timm_v2,
-    },
-    Dialect {
-        name: "transformers",
-        arch: "mobilenet-v1",
-        naming: Some(Naming::Tf),
-        scaling: None,
-        module: hub_v1,
-    },
-    Dialect {
-        name: "transformers",
-        arch: "mobilenet-v2",
-        naming: Some(Naming::Tf),
-        scaling: None,
-        module: hub_v2,
-    },
+    dialect("Keras' classes", V1, Some(Naming::Keras), classes_v1),
+    dialect("Keras' classes", V2, Some(Naming::Keras), classes_v2),
+    Dialect { scaling: Some("tf"), ..dialect("timm", V1, Some(Naming::Torchvision), timm_v1) },
+    dialect("timm", V2, Some(Naming::Torchvision), timm_v2),
+    dialect("transformers", V1, Some(Naming::Tf), hub_v1),
+    dialect("transformers", V2, Some(Naming::Tf), hub_v2),
 ];
+
+const fn dialect(
+    name: &'static str,
+    arch: &'static str,
+    naming: Option<Naming>,
+    module: fn(&Module) -> String,
+) -> Dialect {
+    Dialect { name, arch, naming, scaling: None, module }
+}
 
 /// Keras' names for the layers of `arch`.
 pub(crate) fn keras(arch: &str) -> Dialect {
-    if arch == KERAS[0].arch { KERAS[0] } else { KERAS[1] }
+    KERAS[usize::from(arch != V1)]
 }
 
 fn ours(module: &Module) -> String {

@@ -1,21 +1,21 @@
-//! Layers by their order, where no name is known: PyTorch networks are full of `model.3.0.weight`.
+//! LayersInOrder by their order, where no name is known: PyTorch networks are full of `model.3.0.weight`.
 //!
 //! The k-th convolution is the architecture's k-th and the k-th norm follows it. That is accepted only if every
 //! convolution has the right kind and kernel and takes as many channels as the one before it gives, and every norm is as
 //! long as its convolution is wide. Strides are not in the tensors; the caller is told.
 
-use super::Foreign;
 use super::naming::{Module, Place, modules};
+use super::tensor::ForeignTensor;
 use crate::network::{ConvKind, ConvLayer};
 use crate::{Architecture, NAMES};
 use std::collections::BTreeMap;
 
 /// The architecture whose layers these are in order, and our name for each path; or why there is none.
 pub(super) fn by_order(
-    tensors: &[Foreign],
+    tensors: &[ForeignTensor],
     hwio: bool,
 ) -> Result<(&'static str, BTreeMap<String, String>), String> {
-    let given: Vec<&Foreign> = tensors.iter().collect();
+    let given: Vec<&ForeignTensor> = tensors.iter().collect();
     let mut natural = given.clone();
     natural.sort_by_cached_key(|tensor| natural_key(&tensor.path));
     // PyTorch defines layers in order; safetensors sorts them by name, where 10 comes before 2.
@@ -34,7 +34,7 @@ pub(super) fn by_order(
 
 /// The convolutions, norms and dense layers of a file, each kind in order.
 #[derive(Default)]
-struct Layers<'a> {
+struct LayersInOrder<'a> {
     /// Path, and `[outputs, inputs, kernel]`; a depthwise convolution has 1 input.
     convs: Vec<(&'a str, [usize; 3])>,
     /// Path and length.
@@ -42,8 +42,8 @@ struct Layers<'a> {
     dense: Vec<&'a str>,
 }
 
-impl<'a> Layers<'a> {
-    fn of(tensors: &[&'a Foreign], hwio: bool) -> Self {
+impl<'a> LayersInOrder<'a> {
+    fn of(tensors: &[&'a ForeignTensor], hwio: bool) -> Self {
         let mut layers = Self::default();
         for tensor in tensors {
             let path = tensor.path.as_str();
@@ -63,8 +63,11 @@ impl<'a> Layers<'a> {
     }
 }
 
-fn assign(tensors: &[&Foreign], hwio: bool) -> Result<(&'static str, BTreeMap<String, String>), String> {
-    let Layers { convs, norms, dense } = Layers::of(tensors, hwio);
+fn assign(
+    tensors: &[&ForeignTensor],
+    hwio: bool,
+) -> Result<(&'static str, BTreeMap<String, String>), String> {
+    let LayersInOrder { convs, norms, dense } = LayersInOrder::of(tensors, hwio);
     let networks = NAMES.map(|name| {
         let network = Architecture::named(name).and_then(|architecture| architecture.network());
         (name, network.expect("published choices make a network"))

@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use train::{Evaluation, Looks, Predictions};
+use train::{LabelledPredictions, Looks, Predictions};
 
 /// Compare two models on the same labelled images
 #[derive(clap::Args)]
@@ -99,8 +99,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let predictions = [first, predict(b, &labelled)?.0];
     remarks.lines().iter().for_each(note);
     drop(busy);
-    let first = Evaluation::new(&a.metadata, &predictions[0], &labelled.dataset)?.with_positive(positive);
-    let second = Evaluation::new(&b.metadata, &predictions[1], &labelled.dataset)?;
+    let first =
+        LabelledPredictions::new(&a.metadata, &predictions[0], &labelled.dataset)?.with_positive(positive);
+    let second = LabelledPredictions::new(&b.metadata, &predictions[1], &labelled.dataset)?;
     let groups = first.groups.as_deref();
 
     let classes = &a.metadata.classes;

@@ -19,7 +19,7 @@ use predict::Classifier;
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
-use train::{Evaluation, Looks, Question, RunLock};
+use train::{LabelledPredictions, Looks, Question, RunLock};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -147,7 +147,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         prevalence: args.prevalence,
         draws: args.bootstrap,
     };
-    let evaluation = Evaluation::new(metadata, &predictions, dataset)?.with_positive(positive);
+    let evaluation = LabelledPredictions::new(metadata, &predictions, dataset)?.with_positive(positive);
     let mut subgroups = Vec::new();
     for column in &args.subgroup {
         subgroups.extend(evaluation.subgroups(&question, column).map_err(Failure::of_settings)?);
@@ -234,7 +234,7 @@ impl Args {
 fn write_threshold(
     path: &Path,
     metadata: &Metadata,
-    evaluation: &Evaluation,
+    evaluation: &LabelledPredictions,
     split: &str,
     value: f64,
 ) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use eval::Interval;
 use std::time::{Duration, Instant};
-use train::Spread;
+use train::FoldSpread;
 
 /// `1 image`, `2 images`.
 pub fn count(n: usize, what: &str) -> String {
@@ -31,8 +31,8 @@ pub fn p_value(p: f64) -> String {
 }
 
 /// What the folds of a cross-validation reach, by a metric of that name.
-pub fn over_folds(name: &str, spread: Spread) -> String {
-    let Spread { mean, standard_deviation, min, max, folds } = spread;
+pub fn over_folds(name: &str, spread: FoldSpread) -> String {
+    let FoldSpread { mean, standard_deviation, min, max, folds } = spread;
     let deviation = number(standard_deviation);
     format!("{name} over {folds} folds: mean {mean:.3}, standard deviation {deviation}, {min:.3} to {max:.3}")
 }

@@ -10,7 +10,7 @@ use model::{Model, Placement, preprocess};
 use serde::Serialize;
 use std::io;
 use std::path::Path;
-use train::{Evaluation, Predictions};
+use train::{LabelledPredictions, Predictions};
 
 /// How well the heatmaps of the rightly classified images with a box find it.
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ pub struct Localised {
 pub fn localise(
     model: &Model,
     labelled: &Labelled,
-    evaluation: &Evaluation,
+    evaluation: &LabelledPredictions,
     predictions: &Predictions,
     truth: &Path,
     method: Method,

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use train::{
-    Config, Evaluation, Opening, Openings, Predictions, Question, RunFolder, RunLock, open_run_data,
+    Config, LabelledPredictions, Opening, Openings, Predictions, Question, RunFolder, RunLock, open_run_data,
 };
 
 /// Write the report of a run again: report.html and model-card.md in its folder
@@ -99,7 +99,7 @@ pub fn of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Failure> 
     let prep = &model.metadata.preprocessing;
     let predictions =
         train::predict_all(&mut Classifier::new(&model)?, &dataset, &part, prep, &Remarks::default())?;
-    let evaluation = Evaluation::new(&model.metadata, &predictions, &dataset)?;
+    let evaluation = LabelledPredictions::new(&model.metadata, &predictions, &dataset)?;
     let summary = evaluation.summary(&Question::of(&split.to_string()))?;
     let openings = Openings::of_run(run)?.looks(&Opening::now(String::new(), &dataset, &part)).times;
     let quick = serde_json::to_value(audit::quick(&dataset)).ok();
@@ -128,7 +128,7 @@ pub struct Page<'a> {
     /// The model's predictions for a part of it.
     pub predictions: &'a Predictions,
     /// Beside the truth.
-    pub evaluation: &'a Evaluation<'a>,
+    pub evaluation: &'a LabelledPredictions<'a>,
     /// In figures.
     pub summary: &'a Summary,
     /// In parts.

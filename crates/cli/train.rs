@@ -14,7 +14,7 @@ use crate::shell::{self, program, quote};
 use crate::terminal::{json, say_lines};
 use model::{Metadata, Model};
 use std::path::{Path, PathBuf};
-use train::{Config, Looks, Opening, Outcome, Report, RunFolder, ScheduleKind};
+use train::{Config, Decay, Looks, Opening, Outcome, Report, RunFolder};
 
 /// Train a classifier, and evaluate it on the test split
 #[derive(clap::Args)]
@@ -240,7 +240,7 @@ fn for_phantom() -> Config {
         width: 0.25,
         batch_size: 16,
         lr: 0.004,
-        schedule: ScheduleKind::Cosine,
+        schedule: Decay::Cosine,
         warmup: 1.0,
         epochs: 20,
         patience: 0,

@@ -1,41 +1,22 @@
 //! A data set: which files, of which class, for what, and which belong together. Pixels are not read here; the only
 //! thing asked of a file is that it exists.
 //!
-//! Invariants: classes are sorted by name and, but for a cohort ([`Dataset::open_cohort`]), at least two; every label indexes them; no file occurs twice; either every
-//! sample has a split or none has; a class that is validated or tested is also trained, if anything is.
+//! Invariants: classes are sorted by name and, but for a cohort ([`Dataset::open_cohort`]), at least two; every label
+//! indexes them; no file occurs twice; either every sample has a split or none has; a class that is validated or tested
+//! is also trained, if anything is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::group::{GroupBy, group_from_name};
 use crate::passed::PassedOver;
+use crate::sample::{Listing, Sample};
 use crate::split::Split;
 use crate::split_names::classes_that_are_splits;
 use crate::{Error, dicom_file, folder, manifest};
 
 /// Shares of training, validation and test where none are given.
 pub const FRACTIONS: [f64; 3] = [0.8, 0.1, 0.1];
-
-/// One image and what is known of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Where the file is.
-    pub path: PathBuf,
-    /// Its path in the data set, with `/` between folders: its name in every table.
-    pub name: String,
-    /// Index into [`Dataset::classes`].
-    pub label: usize,
-    /// What it is used for; none until it is given or [`Dataset::assign_splits`] chose.
-    pub split: Option<Split>,
-    /// What must not be divided; none: the image stands alone.
-    pub group: Option<String>,
-    /// Size of the file.
-    pub bytes: u64,
-    /// The values of [`Dataset::columns`].
-    pub extra: Vec<String>,
-    /// Why it cannot be read, if it is left out for that: it is no part of any split then.
-    pub unreadable: Option<String>,
-}
 
 /// A classified set of images.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,25 +46,6 @@ pub enum SplitOrigin {
     Drawn,
 }
 
-/// What was read of a folder or a manifest.
-pub(crate) struct Read {
-    pub rows: Vec<Row>,
-    pub columns: Vec<String>,
-    pub passed_over: PassedOver,
-    pub notes: Vec<String>,
-}
-
-/// A sample before its class has a number.
-pub(crate) struct Row {
-    pub path: PathBuf,
-    pub name: String,
-    pub class: String,
-    pub split: Option<Split>,
-    pub group: Option<String>,
-    pub bytes: u64,
-    pub extra: Vec<String>,
-}
-
 impl Dataset {
     /// Reads a folder (`{train,val,test}/CLASS/...` or `CLASS/...`) or a CSV manifest (`path,label[,split][,group]`).
     pub fn open(source: &Path) -> Result<Self, Error> {
@@ -93,7 +55,8 @@ impl Dataset {
     /// The same for a model that exists: all images may be of one class. `missing` as in [`Dataset::open_with_missing`].
     pub fn open_cohort(source: &Path, missing: bool) -> Result<Self, Error> {
         let found = std::fs::metadata(source).map_err(|e| Error::io(source, e))?;
-        if found.is_dir() { folder::scan(source, missing) } else { manifest::read(source, missing) }
+        let read = if found.is_dir() { folder::scan } else { manifest::read };
+        Self::build(source, read(source, missing)?)
     }
 
     /// The same, but files that a manifest names, or links lead to, and that are not there are samples too, of 0 bytes: for
@@ -113,9 +76,9 @@ impl Dataset {
         }
     }
 
-    pub(crate) fn build(source: &Path, read: Read) -> Result<Self, Error> {
-        let Read { rows, columns, passed_over, notes } = read;
-        let names: BTreeSet<String> = rows.iter().map(|row| row.class.clone()).collect();
+    fn build(source: &Path, listing: Listing) -> Result<Self, Error> {
+        let Listing { samples, columns, passed_over, notes } = listing;
+        let names: BTreeSet<String> = samples.iter().map(|(class, _)| class.clone()).collect();
         let classes: Vec<String> = names.into_iter().collect();
         if let Some(why) = classes_that_are_splits(&classes) {
             return Err(Error::dataset(
@@ -127,17 +90,8 @@ impl Dataset {
             ));
         }
         let number: HashMap<&str, usize> = classes.iter().enumerate().map(|(i, c)| (c.as_str(), i)).collect();
-        let sample = |row: Row| Sample {
-            label: number[row.class.as_str()],
-            path: row.path,
-            name: row.name,
-            split: row.split,
-            group: row.group,
-            bytes: row.bytes,
-            extra: row.extra,
-            unreadable: None,
-        };
-        let samples = rows.into_iter().map(sample).collect();
+        let numbered = |(class, sample): (String, Sample)| Sample { label: number[&*class], ..sample };
+        let samples = samples.into_iter().map(numbered).collect();
         let dataset = Self { source: source.to_path_buf(), classes, columns, samples, passed_over, notes };
         dataset.check_classes()?;
         Ok(dataset)

@@ -4,7 +4,6 @@
 //! The content decides the format, never the extension, because radiographs arrive under every name. Size is checked in
 //! the header, before anything is allocated for it, and a decoder that panics is an error of its file: one bad file must
 //! not end a run over ten thousand. Alpha is dropped, as Pillow's `convert("L")` and `convert("RGB")` do.
-//!
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,15 +48,16 @@ pub fn decode_bytes(name: &str, bytes: &[u8]) -> Result<Picture, Error> {
 /// The same, with the notes of [`decode_noted`].
 pub fn decode_bytes_noted(name: &str, bytes: &[u8]) -> Result<(Picture, Vec<String>), Error> {
     let plain = |picture| (picture, Vec::new());
-    guarded(name, || match Format::sniff(bytes)? {
-        Format::Png => {
+    guarded(name, || match Content::of(bytes) {
+        Content::Png => {
             PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(explain).and_then(read).map(plain)
         }
-        Format::Jpeg if !jpeg_is_complete(bytes) => {
+        Content::Jpeg if !jpeg_is_complete(bytes) => {
             Err("truncated: the JPEG ends before its end marker".into())
         }
-        Format::Jpeg => JpegDecoder::new(Cursor::new(bytes)).map_err(explain).and_then(read).map(plain),
-        Format::Dicom => dicom::picture(bytes),
+        Content::Jpeg => JpegDecoder::new(Cursor::new(bytes)).map_err(explain).and_then(read).map(plain),
+        Content::Dicom => dicom::picture(bytes),
+        other => Err(format!("expected a PNG, JPEG or DICOM image, found {}", other.describe())),
     })
 }
 
@@ -66,24 +66,6 @@ pub(crate) fn guarded<T>(name: &str, decoder: impl FnOnce() -> Result<T, String>
     catch_unwind(AssertUnwindSafe(decoder))
         .unwrap_or_else(|_| Err("damaged: the decoder could not go on".into()))
         .map_err(|reason| Error::Image { name: name.into(), reason })
-}
-
-/// The formats that can be decoded, known by their first bytes.
-enum Format {
-    Png,
-    Jpeg,
-    Dicom,
-}
-
-impl Format {
-    fn sniff(bytes: &[u8]) -> Result<Self, String> {
-        match Content::of(bytes) {
-            Content::Png => Ok(Self::Png),
-            Content::Jpeg => Ok(Self::Jpeg),
-            Content::Dicom => Ok(Self::Dicom),
-            other => Err(format!("expected a PNG, JPEG or DICOM image, found {}", other.describe())),
-        }
-    }
 }
 
 fn limits() -> Limits {

@@ -14,7 +14,8 @@ use std::time::SystemTime;
 use engine::par;
 use sha2::{Digest as _, Sha256};
 
-use crate::dataset::{Dataset, Sample};
+use crate::dataset::Dataset;
+use crate::sample::Sample;
 
 /// SHA-256 of the bytes of a file.
 pub type Digest = [u8; 32];

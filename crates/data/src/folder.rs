@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::dataset::{Dataset, Read, Row};
 use crate::passed::PassedOver;
+use crate::sample::{Listing, Sample};
 use crate::split::Split;
 use crate::split_names::{one_name_each, quoted, split_of, taken_as};
 use crate::walk::{Found, Walk};
@@ -28,7 +28,7 @@ struct Tree {
 }
 
 /// Reads the folder `root`. With `missing`, a link to nothing is a sample of 0 bytes, and whoever reads it learns the reason.
-pub(crate) fn scan(root: &Path, missing: bool) -> Result<Dataset, Error> {
+pub(crate) fn scan(root: &Path, missing: bool) -> Result<Listing, Error> {
     let tree = Tree::read(root, missing)?;
     let refuse = |reason: String| Error::dataset(root, reason);
     // Folders of images: what they are called decides what they are.
@@ -109,8 +109,8 @@ impl Tree {
         Ok(tree)
     }
 
-    /// The data set whose classes are the folders at `depth`, and whose splits are those around them.
-    fn classes(mut self, root: &Path, depth: usize, notes: Vec<String>) -> Result<Dataset, Error> {
+    /// What the data set holds whose classes are the folders at `depth`, and whose splits are those around them.
+    fn classes(mut self, root: &Path, depth: usize, notes: Vec<String>) -> Result<Listing, Error> {
         let is_inside = |image: &Image| image.parts.len() > depth + 1;
         let (inside, outside): (Vec<Image>, Vec<Image>) = self.images.into_iter().partition(is_inside);
         let mut images: BTreeMap<&str, usize> = BTreeMap::new();
@@ -134,18 +134,13 @@ impl Tree {
             );
             return Err(Error::dataset(root, reason));
         }
-        let row = |image: Image| Row {
-            name: image.parts.join("/"),
-            class: image.parts[depth].clone(),
-            split: if depth > 0 { split_of(&image.parts[0]) } else { None },
-            path: image.path,
-            group: None,
-            bytes: image.bytes,
-            extra: Vec::new(),
+        let sample = |Image { path, parts, bytes }: Image| {
+            let split = if depth > 0 { split_of(&parts[0]) } else { None };
+            (parts[depth].clone(), Sample { path, name: parts.join("/"), split, bytes, ..Sample::default() })
         };
-        let mut rows: Vec<Row> = inside.into_iter().map(row).collect();
-        rows.sort_by(|a, b| a.name.cmp(&b.name));
-        Dataset::build(root, Read { rows, columns: Vec::new(), passed_over: self.passed, notes })
+        let mut samples: Vec<(String, Sample)> = inside.into_iter().map(sample).collect();
+        samples.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        Ok(Listing { samples, passed_over: self.passed, notes, ..Listing::default() })
     }
 }
 

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::split::{Split, split_groups};
+use crate::divide::split_groups;
+use crate::split::Split;
 use crate::{Dataset, Error};
 
 /// Shares of training and validation in what a fold does not test.

@@ -4,7 +4,6 @@
 //! order of path. Invariant: what cannot be found or entered is an item of its own, in its place, and never ends the
 //! sequence; what is passed over is counted.
 
-use std::ffi::OsString;
 use std::io::{self, BufRead, Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::MAX_FILE_BYTES;
 use crate::content::{Content, HEAD_BYTES};
 use crate::passed::PassedOver;
+use crate::path_bytes::path_of_bytes;
 use crate::walk::{Found, Walk};
 
 /// Something to read.
@@ -61,7 +61,7 @@ pub fn inputs(arguments: Vec<PathBuf>, passed: Passed) -> impl Iterator<Item = I
         } else if is_pattern(&argument.to_string_lossy()) && argument.symlink_metadata().is_err() {
             fit(argument, passed.clone())
         } else {
-            Box::new([Input::File(argument)].into_iter())
+            only(Input::File(argument))
         }
     })
 }
@@ -85,14 +85,15 @@ fn search(
         Ok(inside) if here => inside.to_path_buf(),
         _ => path,
     };
-    let (mut found, mut ended, mut only) = (0, false, PassedOver::default());
+    let (mut found, mut ended, mut here_passed) = (0, false, PassedOver::default());
     Box::new(std::iter::from_fn(move || {
         loop {
             match walk.next() {
                 None if ended || found > 0 => return None,
                 None => {
                     ended = true;
-                    let seen = if only.is_empty() { String::new() } else { format!(" ({only})") };
+                    let seen =
+                        if here_passed.is_empty() { String::new() } else { format!(" ({here_passed})") };
                     return Some(Input::Failed(
                         argument.clone(),
                         format!("expected images; found none{seen}"),
@@ -110,7 +111,7 @@ fn search(
                 Some(Found::Passed(path, reason)) => {
                     let path = named(path);
                     passed.add(&reason, &path);
-                    only.add(&reason, &path.to_string_lossy());
+                    here_passed.add(&reason, &path.to_string_lossy());
                 }
             }
         }
@@ -131,13 +132,17 @@ fn fit(argument: PathBuf, passed: Passed) -> Inputs {
     let depth = if rest.iter().any(|part| part.contains("**")) { usize::MAX } else { rest.len() };
     let pattern = match Pattern::new(&rest.join("/")) {
         Ok(pattern) => pattern,
-        Err(reason) => return Box::new([Input::Failed(argument, reason)].into_iter()),
+        Err(reason) => return only(Input::Failed(argument, reason)),
     };
     if !root.as_os_str().is_empty() && !root.is_dir() {
         let reason = format!("expected images; found no folder {}", root.display());
-        return Box::new([Input::Failed(argument, reason)].into_iter());
+        return only(Input::Failed(argument, reason));
     }
     search(argument, root, depth, hidden, move |path| pattern.fits(path), passed)
+}
+
+fn only(input: Input) -> Inputs {
+    Box::new(std::iter::once(input))
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -165,26 +170,26 @@ fn of_stream(mut stream: impl BufRead + 'static) -> Inputs {
     let failed = |error: io::Error| Input::Failed("-".into(), error.to_string());
     let head = match head_of(&mut stream) {
         Ok(head) => head,
-        Err(error) => return Box::new([failed(error)].into_iter()),
+        Err(error) => return only(failed(error)),
     };
     if !is_paths(&head) {
         let mut bytes = head;
         let read = stream.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
-        return Box::new(std::iter::once(match read {
+        return only(match read {
             Err(error) => failed(error),
             Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => Input::Failed(
                 "-".into(),
                 format!("expected an image of at most {MAX_FILE_BYTES} bytes, found more"),
             ),
             Ok(_) => Input::Bytes("-".into(), bytes),
-        }));
+        });
     }
     let head = head.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(head);
     let lines = Cursor::new(head).chain(stream).split(b'\n');
     Box::new(lines.filter_map(move |line| match line {
         Ok(line) => {
             let line = line.strip_suffix(b"\r").map(<[u8]>::to_vec).unwrap_or(line);
-            (!line.is_empty()).then(|| Input::File(path_of(line)))
+            (!line.is_empty()).then(|| Input::File(path_of_bytes(line)))
         }
         Err(error) => Some(failed(error)),
     }))
@@ -211,15 +216,6 @@ fn is_paths(head: &[u8]) -> bool {
     let is_image = head.starts_with(b"\x89PNG\r\n")
         || matches!(Content::of(head), Content::Foreign(_) | Content::File(_));
     !is_image && !Content::of(head).is_image() && !head.contains(&0)
-}
-
-/// The path that a line names, which on Unix need not be text.
-fn path_of(line: Vec<u8>) -> PathBuf {
-    #[cfg(unix)]
-    let path: OsString = std::os::unix::ffi::OsStringExt::from_vec(line);
-    #[cfg(not(unix))]
-    let path = OsString::from(String::from_utf8_lossy(&line).into_owned());
-    path.into()
 }
 
 #[cfg(test)]

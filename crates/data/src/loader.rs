@@ -6,6 +6,7 @@
 //! stream [seed, epoch, index of the sample in the data set].
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,9 +14,8 @@ use std::time::{Duration, Instant};
 use engine::Rng;
 use model::{Preprocessing, normalise, pixels};
 
-use crate::ahead::{ReadAhead, read_ahead};
 use crate::cache::{Cache, Pixels};
-use crate::{Augment, CacheUsage, Dataset, Error, Remarks, decode_noted};
+use crate::{Augment, CacheUsage, Dataset, Error, Remarks, Stream, decode_noted};
 
 /// How a [`Loader`] reads.
 #[derive(Clone, Debug)]
@@ -133,8 +133,10 @@ impl Loader {
         let source = self.source.clone();
         let order = source.order(epoch);
         let (workers, ahead) = (source.options.workers, source.options.ahead);
-        let make = move |number, cancelled: &dyn Fn() -> bool| source.batch(epoch, &order, number, cancelled);
-        Batches(read_ahead((first, self.batches_per_epoch()), workers, ahead, make))
+        let (numbers, reader) = (first..self.batches_per_epoch(), Arc::new(()));
+        let (all, is_read) = (numbers.clone(), Arc::downgrade(&reader));
+        let make = move |number| source.batch(epoch, &order, number, &|| is_read.strong_count() > 0);
+        Batches { numbers, stream: Stream::new(|| all, workers, ahead, make).ok(), _reader: reader }
     }
 
     /// Takes back a batch that is done with, so that the next ones need no new memory.
@@ -152,14 +154,26 @@ impl Loader {
 }
 
 /// The batches of an epoch, in order.
-pub struct Batches(ReadAhead<Batch>);
+pub struct Batches {
+    /// Those that are still to come.
+    numbers: Range<usize>,
+    /// None, if no thread could be started.
+    stream: Option<Stream<Result<Batch, Error>>>,
+    /// Tells the threads by its life that somebody reads.
+    _reader: Arc<()>,
+}
 
 impl Iterator for Batches {
     type Item = Result<Batch, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = Instant::now();
-        let batch = self.0.next()?;
+        let number = self.numbers.next()?;
+        let made = self.stream.as_ref().and_then(|stream| stream.batch(1).pop().flatten());
+        let batch = made.unwrap_or(Err(Error::Worker(number)));
+        if batch.is_err() {
+            self.numbers = 0..0; // There is nothing more to read.
+        }
         Some(batch.map(|batch| Batch { waited: start.elapsed(), ..batch }))
     }
 }
@@ -178,7 +192,7 @@ impl Source {
         epoch: u64,
         order: &[usize],
         number: usize,
-        cancelled: &dyn Fn() -> bool,
+        is_read: &dyn Fn() -> bool,
     ) -> Result<Batch, Error> {
         let first = number * self.options.batch_size;
         let order = &order[first..order.len().min(first + self.options.batch_size)];
@@ -187,8 +201,8 @@ impl Source {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         images.resize(order.len() * image, 0.0);
         for (&i, out) in order.iter().zip(images.chunks_exact_mut(image)) {
-            if cancelled() {
-                break; // Nobody reads this batch.
+            if !is_read() {
+                break;
             }
             self.image(epoch, i, out)?;
         }

@@ -4,16 +4,15 @@
 //! Manifests come from spreadsheets and from other systems: what [`crate::table`] reads is read, and a path is tried as it
 //! is given, then with its backslashes as slashes. Labels stay text, `01` too.
 //!
-//! Invariant: reading what [`write_manifest`] wrote gives the same samples, wherever the two manifests lie, also where a
-//! file's name is no text.
+//! Invariant: reading what [`crate::write_manifest`] wrote gives the same samples, wherever the two manifests lie, also
+//! where a file's name is no text.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::dataset::{Dataset, Read, Row, Sample};
-use crate::passed::PassedOver;
+use crate::path_bytes::path_of_bytes;
+use crate::sample::{Listing, Sample};
 use crate::split_names::{one_name_each, taken_as};
 use crate::table::{Record, Table, at_line};
 
@@ -45,33 +44,36 @@ impl Columns {
 }
 
 /// Reads a manifest. With `missing`, a path that is no file is a sample of 0 bytes, and whoever reads it learns the reason.
-pub(crate) fn read(source: &Path, missing: bool) -> Result<Dataset, Error> {
+pub(crate) fn read(source: &Path, missing: bool) -> Result<Listing, Error> {
     let table = Table::read(source, &["path", "label"])?;
     let columns = Columns::find(&table.header).map_err(|reason| Error::dataset(source, reason))?;
     let folder = source.parent().unwrap_or(Path::new(""));
 
-    let mut rows: Vec<Row> = Vec::new();
+    let mut samples: Vec<(String, Sample)> = Vec::new();
     let mut seen: HashMap<PathBuf, usize> = HashMap::new();
     let (mut splits, mut backslashes) = (Vec::new(), 0);
     for record in &table.rows {
         let refuse = |reason: String| at_line(source, record.line, reason);
-        let row = row(record, &columns, folder, missing).map_err(refuse)?;
+        let (class, sample) = row(record, &columns, folder, missing).map_err(refuse)?;
         let as_given = record.cells[columns.path].contains(&b'\\');
-        backslashes += usize::from(as_given && !row.name.contains('\\'));
-        if rows.first().is_some_and(|first| first.split.is_some() != row.split.is_some()) {
+        backslashes += usize::from(as_given && !sample.name.contains('\\'));
+        if samples.first().is_some_and(|(_, first)| first.split.is_some() != sample.split.is_some()) {
             return Err(refuse("expected a split in every row or in none, found both".into()));
         }
-        if let Some(first) = seen.insert(row.path.clone(), record.line) {
-            return Err(refuse(format!("expected every path once, found {} in line {first} too", row.name)));
+        if let Some(first) = seen.insert(sample.path.clone(), record.line) {
+            return Err(refuse(format!(
+                "expected every path once, found {} in line {first} too",
+                sample.name
+            )));
         }
         if let Some(name) = columns.split.and_then(|at| record.text(at).ok())
             && !splits.contains(&name)
         {
             splits.push(name);
         }
-        rows.push(row);
+        samples.push((class, sample));
     }
-    if rows.is_empty() {
+    if samples.is_empty() {
         return Err(Error::dataset(source, "expected a row for every image, found only the header"));
     }
     one_name_each(splits.iter().copied())
@@ -84,10 +86,11 @@ pub(crate) fn read(source: &Path, missing: bool) -> Result<Dataset, Error> {
         notes.push(format!("columns without a name are not read: {}", table.nameless));
     }
     let columns = columns.extra.iter().map(|&i| table.header[i].clone()).collect();
-    Dataset::build(source, Read { rows, columns, passed_over: PassedOver::default(), notes })
+    Ok(Listing { samples, columns, notes, ..Listing::default() })
 }
 
-fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Result<Row, String> {
+/// The class and the sample of a row.
+fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Result<(String, Sample), String> {
     let cell = |column: usize| record.text(column);
     let optional = |column: Option<usize>| -> Result<Option<&str>, String> {
         Ok(column.map(cell).transpose()?.filter(|text| !text.is_empty()))
@@ -96,27 +99,17 @@ fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Resu
         "" => return Err("expected a label, found an empty field".into()),
         label => label.to_owned(),
     };
-    let Place { path, name, bytes } = locate(&record.cells[columns.path], folder, missing)?;
-    Ok(Row {
-        path,
-        name,
-        class,
+    let sample = Sample {
         split: optional(columns.split)?.map(str::parse).transpose()?,
         group: optional(columns.group)?.map(String::from),
-        bytes,
         extra: columns.extra.iter().map(|&i| cell(i).map(String::from)).collect::<Result<_, _>>()?,
-    })
-}
-
-/// A file that a manifest names.
-struct Place {
-    path: PathBuf,
-    name: String,
-    bytes: u64,
+        ..locate(&record.cells[columns.path], folder, missing)?
+    };
+    Ok((class, sample))
 }
 
 /// Finds the file that `cell` names: as it stands there, without the space around it, or with slashes for backslashes.
-fn locate(cell: &[u8], folder: &Path, missing: bool) -> Result<Place, String> {
+fn locate(cell: &[u8], folder: &Path, missing: bool) -> Result<Sample, String> {
     let trimmed = cell.trim_ascii();
     if trimmed.is_empty() {
         return Err("expected a path, found an empty field".into());
@@ -126,11 +119,13 @@ fn locate(cell: &[u8], folder: &Path, missing: bool) -> Result<Place, String> {
     ways.dedup();
     let mut reason = String::new();
     for way in &ways {
-        let path = folder.join(os_string(way));
+        let path = folder.join(path_of_bytes(way.to_vec()));
         let name = String::from_utf8_lossy(way).into_owned();
         let name = if cfg!(windows) { name.replace('\\', "/") } else { name };
         match std::fs::metadata(&path) {
-            Ok(found) if found.is_file() => return Ok(Place { path, name, bytes: found.len() }),
+            Ok(found) if found.is_file() => {
+                return Ok(Sample { path, name, bytes: found.len(), ..Sample::default() });
+            }
             Ok(_) if reason.is_empty() => reason = "expected a file, found a folder".into(),
             Err(error) if reason.is_empty() => reason = error.to_string(),
             _ => {}
@@ -139,7 +134,7 @@ fn locate(cell: &[u8], folder: &Path, missing: bool) -> Result<Place, String> {
     let last = ways.last().copied().unwrap_or(trimmed);
     if missing {
         let name = String::from_utf8_lossy(last).into_owned();
-        return Ok(Place { path: folder.join(os_string(last)), name, bytes: 0 });
+        return Ok(Sample { path: folder.join(path_of_bytes(last.to_vec())), name, ..Sample::default() });
     }
     let shown = shortened(&String::from_utf8_lossy(trimmed));
     let of_windows = matches!(trimmed, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
@@ -159,70 +154,5 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-/// Bytes as a path: on Unix any bytes are one.
-fn os_string(bytes: &[u8]) -> OsString {
-    #[cfg(unix)]
-    return std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec());
-    #[cfg(not(unix))]
-    return OsString::from(String::from_utf8_lossy(bytes).into_owned());
-}
-
-/// A path as bytes, which [`os_string`] makes a path again.
-fn bytes_of(path: &Path) -> Vec<u8> {
-    #[cfg(unix)]
-    return std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
-    #[cfg(not(unix))]
-    return path.to_string_lossy().into_owned().into_bytes();
-}
-
-/// Writes `dataset` as a manifest: `path,label`, `split` and `group` if any sample has one, and its other columns. Paths
-/// are relative to the new manifest if the files lie below its folder, else absolute. Links in a data set stay links.
-pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = folder.canonicalize().map_err(|e| Error::io(folder, e))?;
-    let samples = &dataset.samples;
-    let has_split = samples.iter().any(|sample| sample.split.is_some());
-    let has_group = samples.iter().any(|sample| sample.group.is_some());
-    let mut header = vec!["path", "label"];
-    header.extend(has_split.then_some("split"));
-    header.extend(has_group.then_some("group"));
-    header.extend(dataset.columns.iter().map(String::as_str));
-    let root = if dataset.source.is_dir() { Some(&*dataset.source) } else { dataset.source.parent() };
-    let root = root.unwrap_or(Path::new(""));
-    let here = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-    let absolute_root = here.canonicalize().map_err(|e| Error::io(here, e))?;
-    let row = |sample: &Sample| {
-        let found = whole(&sample.path, root, &absolute_root)?;
-        let mut row = vec![
-            bytes_of(found.strip_prefix(&folder).unwrap_or(&found)),
-            dataset.classes[sample.label].clone().into_bytes(),
-        ];
-        let more = has_split.then(|| sample.split.map_or(String::new(), |split| split.to_string()));
-        let more = more.into_iter().chain(has_group.then(|| sample.group.clone().unwrap_or_default()));
-        row.extend(more.chain(sample.extra.iter().cloned()).map(String::into_bytes));
-        Ok(row)
-    };
-    let rows: Vec<Vec<Vec<u8>>> = samples.iter().map(row).collect::<Result<_, Error>>()?;
-    let write = |file: &mut dyn std::io::Write| {
-        let mut table = csv::Writer::from_writer(file);
-        table.write_record(&header)?;
-        rows.iter().try_for_each(|row| table.write_record(row))?;
-        table.flush()
-    };
-    model::write_atomic(path, |file| write(file)).map_err(|error| Error::dataset(path, error.to_string()))
-}
-
-/// The absolute path of a sample: `root`, resolved, and the way from there as it is.
-fn whole(path: &Path, root: &Path, absolute_root: &Path) -> Result<PathBuf, Error> {
-    let inside = path.strip_prefix(root).ok().filter(|inside| !inside.is_absolute());
-    match inside {
-        Some(inside) if !inside.components().any(|part| part == Component::ParentDir) => {
-            Ok(absolute_root.join(inside.components().collect::<PathBuf>()))
-        }
-        // A file that is not there has no folder to resolve.
-        _ => path.canonicalize().or_else(|_| std::path::absolute(path)).map_err(|e| Error::io(path, e)),
     }
 }

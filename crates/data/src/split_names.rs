@@ -5,26 +5,9 @@
 //! asked, because a wrong guess mixes test images into training, or makes a classifier of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use crate::split::Split;
-
-/// Every word that names a part. `dev` chooses between models, as validation does; `eval` and `holdout` are kept for the
-/// end, so that nothing is ever chosen by them.
-const WORDS: [(&str, Split); 13] = [
-    ("train", Split::Train),
-    ("training", Split::Train),
-    ("val", Split::Val),
-    ("valid", Split::Val),
-    ("validation", Split::Val),
-    ("dev", Split::Val),
-    ("development", Split::Val),
-    ("test", Split::Test),
-    ("testing", Split::Test),
-    ("eval", Split::Test),
-    ("evaluation", Split::Test),
-    ("holdout", Split::Test),
-    ("heldout", Split::Test),
-];
 
 /// Words beside it that say nothing more.
 const FILLERS: [&str; 9] =
@@ -59,8 +42,15 @@ fn words(name: &str) -> Vec<String> {
     joined
 }
 
+/// The part that a word names. `dev` chooses between models, as validation does; `eval` and `holdout` are kept for the end,
+/// so that nothing is ever chosen by them.
 fn of_word(word: &str) -> Option<Split> {
-    WORDS.iter().find(|(known, _)| *known == word).map(|&(_, split)| split)
+    match word {
+        "train" | "training" => Some(Split::Train),
+        "val" | "valid" | "validation" | "dev" | "development" => Some(Split::Val),
+        "test" | "testing" | "eval" | "evaluation" | "holdout" | "heldout" => Some(Split::Test),
+        _ => None,
+    }
 }
 
 /// The part that a name means, if it is the name of one and nothing else.
@@ -69,6 +59,15 @@ pub(crate) fn split_of(name: &str) -> Option<Split> {
     let mut telling = words.iter().filter(|word| !FILLERS.contains(&word.as_str()));
     let split = of_word(telling.next()?)?;
     telling.next().is_none().then_some(split)
+}
+
+impl FromStr for Split {
+    type Err = String;
+
+    /// By any of the names that people use: `validation`, `Testing`, `dev`, `holdout`, ...
+    fn from_str(name: &str) -> Result<Self, String> {
+        split_of(name).ok_or_else(|| format!("expected the split train, val or test, found \"{name}\""))
+    }
 }
 
 /// Splits by the names that a data set gives them.

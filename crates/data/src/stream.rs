@@ -1,11 +1,13 @@
-//! Work done ahead of its reader for items whose number nobody knows, in order and bounded.
+//! Work done ahead of its reader, in order and bounded, for items whose number nobody need know.
 //!
 //! One thread draws items from their source, which may wait for a person who types; a few others work on them. For each
 //! item the drawing thread puts down a place for its result: the places form the queue, so results come in order, and
-//! as a queue has a bound, memory does not grow with the number of items. (`ahead`, which the loader uses, numbers its
-//! items beforehand, and joins its threads; a thread that waits for stdin can only be left behind.)
+//! as a queue has a bound, memory does not grow with the number of items, however slow one of them is. These are not the
+//! threads of the tensor pool: they mostly sleep, and must not wait behind a convolution. They are not joined, as one that
+//! waits for stdin can only be left behind; without a reader they end with what they have begun.
 //!
-//! Invariant: the n-th result is `work` of the n-th item, or `None` if `work` panicked.
+//! Invariant: the n-th result is `work` of the n-th item, or `None` if `work` panicked, whatever the number of threads; and
+//! beside the result that the reader has or waits for, at most `ahead` are made or being made.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -18,7 +20,7 @@ pub struct Stream<T> {
 }
 
 impl<T: Send + 'static> Stream<T> {
-    /// Works on the items that `source` gives with `threads` threads, at most some `ahead` of the reader.
+    /// Works on the items that `source` gives with `threads` threads, at most `ahead` (and at least one) beyond the reader.
     ///
     /// # Errors
     /// When a thread cannot start.
@@ -44,7 +46,7 @@ impl<T: Send + 'static> Stream<T> {
             };
             thread::Builder::new().name("decoder".into()).spawn(run)?;
         }
-        let (sender, places) = sync_channel(ahead);
+        let (sender, places) = sync_channel(ahead.max(1));
         let draw = move || {
             for item in source() {
                 let (place, result) = sync_channel(1);
@@ -115,6 +117,27 @@ mod tests {
         thread::sleep(Duration::from_millis(30));
         let drawn = DRAWN.load(Ordering::SeqCst);
         assert!((2..=8).contains(&drawn), "{drawn} of 1000");
+    }
+
+    #[test]
+    fn no_more_than_ahead_is_made_before_it_is_read() {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let work = |n: usize| {
+            if n == 0 {
+                thread::sleep(Duration::from_millis(20));
+            }
+            MADE.fetch_add(1, Ordering::SeqCst);
+            n
+        };
+        let stream = Stream::new(|| 0..100, 3, 4, work).unwrap();
+        for taken in 0..5 {
+            while MADE.load(Ordering::SeqCst) < taken + 4 {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_millis(5));
+            assert_eq!(MADE.load(Ordering::SeqCst), taken + 4);
+            assert_eq!(stream.batch(1), [Some(taken)]);
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Table {
         let (said, start) = separator_line(&content);
         let body = &content[start..];
         let separator = said.unwrap_or_else(|| separator(body, wanted));
-        let mut lines = Lines { content: &content, at: 0, line: 1 };
+        let mut lines = LineCounter { content: &content, at: 0, line: 1 };
         let mut records = records(body, separator);
         let mut next = move || -> Result<Option<Record>, Error> {
             for record in records.by_ref() {
@@ -211,13 +211,13 @@ fn separator(body: &[u8], wanted: &[&str]) -> u8 {
 }
 
 /// Counts lines up to a place that only moves forward.
-struct Lines<'a> {
+struct LineCounter<'a> {
     content: &'a [u8],
     at: usize,
     line: usize,
 }
 
-impl Lines<'_> {
+impl LineCounter<'_> {
     /// The line of the record whose separator from the one before may still lie at byte `at`.
     fn of(&mut self, at: usize) -> usize {
         let breaks = self.content[at..].iter().take_while(|byte| b"\r\n".contains(byte)).count();

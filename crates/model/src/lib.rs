@@ -4,6 +4,23 @@
 //! plain list of layers with the names and shapes of their tensors. A new width or variant is a change of data here and
 //! of code nowhere. [`Model`] is a file: metadata and [`Weights`]. [`layout`] turns stored tensors into the engine's and
 //! back; `import`, of the feature `foreign`, reads other programs' weights.
+//!
+//! ```
+//! use model::{Architecture, Array, Metadata, Model, Preprocessing};
+//!
+//! let architecture = Architecture { width: 0.25, ..Architecture::named("mobilenet-v1")? };
+//! let tensors = architecture.network()?.tensors().into_iter().map(|spec| {
+//!     let zeros = vec![0.0; spec.elements()];
+//!     (spec.name, Array::new(spec.shape, zeros).expect("as many values as the shape has"))
+//! });
+//! let classes = ["intact", "fracture"].map(String::from).to_vec();
+//! let metadata = Metadata::new(architecture, classes, Preprocessing::new(1, [224; 2]));
+//! let model = Model::new(metadata, tensors.collect())?;
+//! // The bytes of a model file, which PyTorch reads as a state dict.
+//! let bytes = model.to_tensor_file()?.to_bytes();
+//! assert_eq!(Model::from_bytes(&bytes)?, model);
+//! # Ok::<(), model::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod architecture;
@@ -52,7 +69,7 @@ pub use import::{Colours, ImportOptions, Imported, Naming, Origin, import, impor
 pub use network::{Activation, Block, ConvKind, ConvLayer, Network, Norm, Padding, Role, TensorSpec};
 pub use picture::{MAX_PIXELS, Picture};
 pub use preprocess::{Placement, normalise, pixels, preprocess};
-pub use preprocessing::{Fit, Preprocessing};
+pub use preprocessing::{Preprocessing, ResizeMode};
 pub use resize::resize;
 pub use tensor_file::TensorFile;
 pub use weights::{Array, Weights};

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Fit, Picture, Preprocessing, resize};
+use crate::{Picture, Preprocessing, ResizeMode, resize};
 
 /// The network's input for `picture`: `[height, width, channels]` of `prep`.
 pub fn preprocess(picture: &Picture, prep: &Preprocessing) -> Vec<f32> {
@@ -22,8 +22,8 @@ pub fn pixels(picture: &Picture, prep: &Preprocessing) -> Vec<f32> {
         return samples.into_owned();
     }
     match prep.fit {
-        Fit::Stretch => resize(&samples, from, to, prep.channels),
-        Fit::Pad => pad(&samples, &Placement::new([from.0, from.1], prep), prep),
+        ResizeMode::Stretch => resize(&samples, from, to, prep.channels),
+        ResizeMode::Pad => pad(&samples, &Placement::new([from.0, from.1], prep), prep),
     }
 }
 
@@ -68,8 +68,8 @@ impl Placement {
     pub fn new([height, width]: [usize; 2], prep: &Preprocessing) -> Self {
         let (to_height, to_width) = (prep.height, prep.width);
         let size = match prep.fit {
-            Fit::Stretch => [to_height, to_width],
-            Fit::Pad => {
+            ResizeMode::Stretch => [to_height, to_width],
+            ResizeMode::Pad => {
                 let zoom = (to_height as f64 / height as f64).min(to_width as f64 / width as f64);
                 let side =
                     |from: usize, limit: usize| ((from as f64 * zoom).round() as usize).clamp(1, limit);
@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn places_are_found_in_both_directions() {
         let mut prep = Preprocessing::new(1, [100, 100]);
-        for (fit, size, corner) in [(Fit::Stretch, [100, 100], [0, 0]), (Fit::Pad, [100, 50], [0, 25])] {
+        for (fit, size, corner) in
+            [(ResizeMode::Stretch, [100, 100], [0, 0]), (ResizeMode::Pad, [100, 50], [0, 25])]
+        {
             prep.fit = fit;
             let place = Placement::new([400, 200], &prep);
             assert_eq!((place.size, place.corner), (size, corner));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
-pub enum Fit {
+pub enum ResizeMode {
     /// Resized to the model's size; the aspect ratio may change.
     #[default]
     Stretch,
@@ -31,7 +31,7 @@ pub struct Preprocessing {
     pub offset: Vec<f32>,
     /// How other shapes are fitted.
     #[serde(default)]
-    pub fit: Fit,
+    pub fit: ResizeMode,
 }
 
 /// Mean and standard deviation of ImageNet's pixels, in units of 255, as torchvision publishes them.
@@ -71,7 +71,7 @@ impl Preprocessing {
 
     fn uniform(channels: usize, [height, width]: [usize; 2], scale: f32, offset: f32) -> Self {
         let (scale, offset) = (vec![scale; channels], vec![offset; channels]);
-        Preprocessing { channels, height, width, scale, offset, fit: Fit::Stretch }
+        Preprocessing { channels, height, width, scale, offset, fit: ResizeMode::Stretch }
     }
 
     /// Whether every channel is scaled alike, so that gray input needs only the sum of the first weights.

@@ -1,11 +1,15 @@
 //! How the learning rate changes over a run.
 
-/// What happens after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
 pub enum Decay {
-    /// The rate stays.
+    /// It stays.
     Constant,
-    /// The rate falls to zero along half a cosine (Loshchilov and Hutter 2017, eq. 5, one cycle).
+    /// It falls to zero along half a cosine, at the end of the last epoch.
     Cosine,
 }
 
@@ -30,6 +34,7 @@ impl Schedule {
         }
         match self.decay {
             Decay::Constant => self.base,
+            // Loshchilov and Hutter 2017, eq. 5, one cycle.
             Decay::Cosine => {
                 let span = self.total_steps.saturating_sub(self.warmup_steps).max(1) as f64;
                 let done = ((step - self.warmup_steps) as f64 / span).min(1.0);

@@ -8,7 +8,7 @@
 
 mod graph;
 
-use model::{Error, Fit, Metadata, Model};
+use model::{Error, Metadata, Model, ResizeMode};
 use protobuf::Message;
 use serde_json::json;
 
@@ -61,8 +61,8 @@ fn input(metadata: &Metadata) -> serde_json::Value {
         _ => "red, green, blue: a gray picture three times",
     };
     let fit = match prep.fit {
-        Fit::Stretch => "stretch: to height and width, whatever the aspect ratio",
-        Fit::Pad => "pad: with the aspect ratio kept, centred, the rest black",
+        ResizeMode::Stretch => "stretch: to height and width, whatever the aspect ratio",
+        ResizeMode::Pad => "pad: with the aspect ratio kept, centred, the rest black",
     };
     json!({
         "pixels": "0..=255; values of 16 bits are divided by 257",

@@ -2,7 +2,9 @@
 //! is checked by `tools/check_onnx.py`.
 
 use infer::fold;
-use model::{Activation, Architecture, Array, Fit, Metadata, Model, Padding, Preprocessing, Role, Threshold};
+use model::{
+    Activation, Architecture, Array, Metadata, Model, Padding, Preprocessing, ResizeMode, Role, Threshold,
+};
 
 fn model(architecture: Architecture) -> Model {
     let mut n = 0u32;
@@ -116,7 +118,7 @@ fn weights_are_the_folded_ones_and_metadata_is_there() {
     let mut model = model(small("mobilenet-v1"));
     model.metadata.threshold =
         Some(Threshold { value: 0.25, rule: "Youden".into(), positive: "yes".into(), evidence: None });
-    model.metadata.preprocessing.fit = Fit::Pad;
+    model.metadata.preprocessing.fit = ResizeMode::Pad;
     let bytes = onnx::to_bytes(&model).unwrap();
     let graph = all(&bytes, 7)[0];
     let network = model.network().unwrap();

@@ -4,14 +4,27 @@
 //! [`Predictor`] is all that a deployment needs. It reads no image file and knows no data set: a [`model::Picture`] comes
 //! from whatever decoder or camera there is.
 //!
-//! ```no_run
-//! # fn main() -> Result<(), predict::Error> {
-//! let mut predictor = predict::Predictor::read("model.safetensors")?;
+//! ```
+//! use model::{Architecture, Array, Metadata, Model, Picture, Preprocessing, Role};
+//! use predict::Predictor;
+//!
+//! // In a program: Predictor::read("model.safetensors")?. Here it is a small network without training.
+//! let named = Architecture::named("mobilenet-v1")?;
+//! let architecture = Architecture { width: 0.25, image_size: [32; 2], ..named };
+//! let tensors = architecture.network()?.tensors().into_iter().map(|spec| {
+//!     let value = if spec.role == Role::Variance { 1.0 } else { 0.1 };
+//!     let values = vec![value; spec.elements()];
+//!     (spec.name, Array::new(spec.shape, values).expect("as many values as the shape has"))
+//! });
+//! let classes = ["intact", "fracture"].map(String::from).to_vec();
+//! let metadata = Metadata::new(architecture, classes, Preprocessing::new(1, [32; 2]));
+//! let mut predictor = Predictor::new(Model::new(metadata, tensors.collect())?)?;
+//!
 //! let gray = vec![0_u8; 480 * 640];
-//! let found = predictor.predict(&model::Picture::from_u8(&gray, [480, 640], 1)?);
+//! let found = predictor.predict(&Picture::from_u8(&gray, [480, 640], 1)?);
 //! println!("{} {:.3}", found.label, found.probability);
-//! # Ok(())
-//! # }
+//! assert_eq!(found.positive, Some(found.label == "fracture"));
+//! # Ok::<(), predict::Error>(())
 //! ```
 #![forbid(unsafe_code)]
 

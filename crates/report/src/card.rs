@@ -190,8 +190,8 @@ fn data(contents: &Contents) -> Vec<Line> {
     let p = &contents.metadata.preprocessing;
     let verdict = contents.audit.as_ref().and_then(|audit| audit["verdict"].as_array());
     let fit = match p.fit {
-        model::Fit::Stretch => "stretched to this size",
-        model::Fit::Pad => "fitted into this size, the rest black",
+        model::ResizeMode::Stretch => "stretched to this size",
+        model::ResizeMode::Pad => "fitted into this size, the rest black",
     };
     let channels = count(p.channels, "channel");
     let mut lines = vec![

@@ -1,7 +1,7 @@
 //! What ends a run: temperature and threshold are fixed on the validation split, the test split is evaluated, and the
 //! model file is completed with all of it.
 
-use crate::evaluate::{Evaluation, Question, labels};
+use crate::evaluate::{LabelledPredictions, Question, class_numbers};
 use crate::predictions::{Predictions, predict_all, predict_loader};
 use crate::{Error, Opening};
 use data::{Dataset, Loader, Remarks, Split};
@@ -47,7 +47,7 @@ impl Report {
     ) -> Result<(Self, Model), Error> {
         let raw = predict_loader(&mut Classifier::new(&model)?, validation)?;
         let classes = model.metadata.classes.clone();
-        let val_labels = labels(&classes, &raw, dataset)?;
+        let val_labels = class_numbers(&classes, &raw.indices, dataset)?;
         let val_loss = raw.loss(&val_labels);
         let temperature = eval::fit_temperature(&raw.probabilities, classes.len(), &val_labels);
         model.metadata.calibration = temperature.map(|t| Calibration { temperature: t as f32 });
@@ -58,17 +58,14 @@ impl Report {
         }
         let test = dataset.part(Split::Test);
         let remarks = Remarks::default();
-        let (split, predictions) = if test.is_empty() {
-            (Split::Val, on_validation)
-        } else {
-            (
-                Split::Test,
-                predict_all(&mut classifier, dataset, &test, &model.metadata.preprocessing, &remarks)?,
-            )
+        let prep = &model.metadata.preprocessing;
+        let (split, predictions) = match test.is_empty() {
+            true => (Split::Val, on_validation),
+            false => (Split::Test, predict_all(&mut classifier, dataset, &test, prep, &remarks)?),
         };
         let name = split.to_string();
         let question = Question::of(&name);
-        let evaluation = Evaluation::new(&model.metadata, &predictions, dataset)?;
+        let evaluation = LabelledPredictions::new(&model.metadata, &predictions, dataset)?;
         let summary = evaluation.summary(&question)?;
         let chosen = model.metadata.threshold.as_ref();
         let at_half = Question { threshold: Some(0.5), draws: 0, ..question };
@@ -111,7 +108,7 @@ fn choose_threshold(
     predictions: &Predictions,
     dataset: &Dataset,
 ) -> Result<Option<model::Threshold>, Error> {
-    let evaluation = Evaluation::new(metadata, predictions, dataset)?;
+    let evaluation = LabelledPredictions::new(metadata, predictions, dataset)?;
     let class = evaluation.positive();
     let scores: Vec<f64> = predictions.probabilities.chunks_exact(2).map(|row| row[class]).collect();
     let positive: Vec<bool> = evaluation.labels.iter().map(|&label| label == class).collect();

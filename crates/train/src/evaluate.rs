@@ -16,13 +16,13 @@ use std::path::Path;
 pub const DRAWS: usize = 2000;
 
 /// The quick figures of an epoch.
-pub(crate) struct Quick {
+pub(crate) struct EpochFigures {
     pub accuracy: f64,
     pub auroc: Option<f64>,
 }
 
 /// Accuracy of the largest probability, and AUROC (of the positive class; with more than two, the mean over classes).
-pub(crate) fn quick(probabilities: &[f64], labels: &[usize], classes: &[String]) -> Quick {
+pub(crate) fn quick(probabilities: &[f64], labels: &[usize], classes: &[String]) -> EpochFigures {
     let rows = || probabilities.chunks_exact(classes.len());
     let right = rows().zip(labels).filter(|&(row, &label)| eval::argmax(row) == label).count();
     let auroc = |class: usize| {
@@ -34,7 +34,7 @@ pub(crate) fn quick(probabilities: &[f64], labels: &[usize], classes: &[String])
     let of = if classes.len() == 2 { vec![default_positive(classes)] } else { (0..classes.len()).collect() };
     let areas: Vec<f64> = of.into_iter().filter_map(auroc).collect();
     let mean = areas.iter().sum::<f64>() / areas.len() as f64;
-    Quick { accuracy: right as f64 / labels.len() as f64, auroc: (!areas.is_empty()).then_some(mean) }
+    EpochFigures { accuracy: right as f64 / labels.len() as f64, auroc: (!areas.is_empty()).then_some(mean) }
 }
 
 /// What is asked of an evaluation.
@@ -58,7 +58,7 @@ impl<'a> Question<'a> {
 }
 
 /// A model's predictions beside the truth.
-pub struct Evaluation<'a> {
+pub struct LabelledPredictions<'a> {
     metadata: &'a Metadata,
     predictions: &'a Predictions,
     dataset: &'a Dataset,
@@ -70,7 +70,7 @@ pub struct Evaluation<'a> {
     pub positive: Positive,
 }
 
-impl<'a> Evaluation<'a> {
+impl<'a> LabelledPredictions<'a> {
     /// For `predictions` of images in `dataset`; an error if an image has a class that the model does not know. The positive
     /// class is the model's.
     pub fn new(
@@ -78,12 +78,9 @@ impl<'a> Evaluation<'a> {
         predictions: &'a Predictions,
         dataset: &'a Dataset,
     ) -> Result<Self, Error> {
-        let labels = labels(&metadata.classes, predictions, dataset)?;
-        let grouped = dataset.samples.iter().any(|sample| sample.group.is_some());
-        let samples = predictions.indices.iter().map(|&i| &dataset.samples[i]);
-        let names: Vec<_> =
-            samples.map(|s| (s.group.is_some(), s.group.as_ref().unwrap_or(&s.name))).collect();
-        let groups = grouped.then(|| eval::group_ids(&names));
+        let labels = class_numbers(&metadata.classes, &predictions.indices, dataset)?;
+        let keys: Vec<_> = predictions.indices.iter().map(|&i| dataset.group_key(i)).collect();
+        let groups = dataset.has_groups().then(|| eval::group_ids(&keys));
         let positive = positive_of(metadata, None)?;
         Ok(Self { metadata, predictions, dataset, labels, groups, positive })
     }
@@ -159,21 +156,17 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// The true classes of predicted images, as the model numbers them.
-pub(crate) fn labels(
-    classes: &[String],
-    predictions: &Predictions,
-    dataset: &Dataset,
-) -> Result<Vec<usize>, Error> {
-    numbers(classes, &predictions.indices, dataset)
-}
-
 /// That the model knows the class of every image of `part`: to be asked before any of them is read.
 pub fn check_classes(classes: &[String], part: &[usize], dataset: &Dataset) -> Result<(), Error> {
-    numbers(classes, part, dataset).map(|_| ())
+    class_numbers(classes, part, dataset).map(|_| ())
 }
 
-fn numbers(classes: &[String], part: &[usize], dataset: &Dataset) -> Result<Vec<usize>, Error> {
+/// The true classes of the images of `part`, as the model numbers them.
+pub(crate) fn class_numbers(
+    classes: &[String],
+    part: &[usize],
+    dataset: &Dataset,
+) -> Result<Vec<usize>, Error> {
     let number: HashMap<&str, usize> =
         classes.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
     let of_model: Vec<Option<usize>> =
@@ -181,13 +174,8 @@ fn numbers(classes: &[String], part: &[usize], dataset: &Dataset) -> Result<Vec<
     let of_sample = |&i: &usize| {
         let sample = &dataset.samples[i];
         of_model[sample.label].ok_or_else(|| {
-            let unknown: Vec<&String> = dataset
-                .classes
-                .iter()
-                .zip(&of_model)
-                .filter(|(_, known)| known.is_none())
-                .map(|(c, _)| c)
-                .collect();
+            let unknown = dataset.classes.iter().filter(|class| !number.contains_key(class.as_str()));
+            let unknown: Vec<&String> = unknown.collect();
             let (known, found) = (list_names(classes), list_names(&unknown));
             let reason =
                 format!("{}: expected one of the model's classes ({known}), found {found}", sample.name);

@@ -91,7 +91,7 @@ pub fn fit(
         Some(last) => checkpoint::load(last, &mut trainer)?,
         None => Position::default(),
     };
-    config.write(&folder.config())?;
+    config.save()?;
     let mut run = Run::new(config, folder, &dataset, metadata, trainer, position, stop, observe)?;
     let (steps, images) = (run.last_step(), run.training.images());
     let network = run.trainer.network.spec();

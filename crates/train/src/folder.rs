@@ -67,3 +67,8 @@ impl RunFolder<'_> {
         self.best().exists() || steps.lines().count() > 1
     }
 }
+
+/// Whether `folder` holds a cross-validation, finished or not.
+pub fn is_cross_validation(folder: &Path) -> bool {
+    RunFolder(folder).manifest(1).exists()
+}

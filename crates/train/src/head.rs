@@ -92,33 +92,17 @@ fn lay_rows(new: &mut Array, trained: &Array, rows: &[Option<usize>], count: usi
 
 impl Display for Head {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let Self { kept, fresh, left, moved } = self;
-        let names = |names: &[String]| list_names(names);
-        match (kept.is_empty(), fresh.is_empty()) {
-            (true, _) => write!(
-                f,
-                "a fresh classifier for {}: none of them is a class of the model ({})",
-                names(fresh),
-                names(left)
-            ),
-            (false, true) if left.is_empty() && *moved => {
-                write!(f, "its classifier is kept, with rows in the order of these classes: {}", names(kept))
-            }
-            (false, true) if left.is_empty() => {
-                write!(f, "its classifier is kept, for the same classes: {}", names(kept))
-            }
-            (false, true) => write!(
-                f,
-                "its classifier is kept for {}; rows of other classes are left out: {}",
-                names(kept),
-                names(left)
-            ),
-            (false, false) => write!(
-                f,
-                "its classifier is kept for {}; fresh rows for {}, which it does not know",
-                names(kept),
-                names(fresh)
-            ),
+        let [kept, fresh, left] = [&self.kept, &self.fresh, &self.left].map(|names| list_names(names));
+        if self.kept.is_empty() {
+            write!(f, "a fresh classifier for {fresh}: none of them is a class of the model ({left})")
+        } else if !self.fresh.is_empty() {
+            write!(f, "its classifier is kept for {kept}; fresh rows for {fresh}, which it does not know")
+        } else if !self.left.is_empty() {
+            write!(f, "its classifier is kept for {kept}; rows of other classes are left out: {left}")
+        } else if self.moved {
+            write!(f, "its classifier is kept, with rows in the order of these classes: {kept}")
+        } else {
+            write!(f, "its classifier is kept, for the same classes: {kept}")
         }
     }
 }

@@ -7,6 +7,9 @@
 mod checkpoint;
 mod closing;
 mod config;
+mod config_file;
+mod documents;
+mod drawn;
 mod error;
 mod evaluate;
 mod event;
@@ -21,9 +24,11 @@ mod openings;
 mod options;
 mod paths;
 mod places;
+mod pooled;
 mod predictions;
 mod promise;
 mod recipe;
+mod resume;
 mod start;
 mod stopper;
 mod tensorboard;
@@ -31,21 +36,21 @@ mod trainer;
 mod unreadable;
 
 pub use closing::Report;
-pub use config::{ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind, ScheduleKind};
+pub use config::{ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind};
+pub use drawn::{find_images, lost_data, settings};
 pub use error::Error;
-pub use evaluate::{DRAWS, Evaluation, Question, check_classes, write_predictions};
+pub use evaluate::{DRAWS, LabelledPredictions, Question, check_classes, write_predictions};
 pub use event::{Epoch, Event};
 pub use fit::{Outcome, check_folder, fit};
-pub use folder::RunFolder;
-pub use folds::{
-    CrossValidation, Fold, Pooled, Spread, cross_validate, find_images, is_cross_validation, lost_data,
-    pooled, settings,
-};
+pub use folder::{RunFolder, is_cross_validation};
+pub use folds::cross_validate;
 pub use head::Head;
 pub use lock::RunLock;
+pub use nn::Decay;
 pub use openings::{Looks, Opening, Openings, record_opening};
 #[cfg(feature = "cli")]
 pub use options::Options;
+pub use pooled::{CrossValidation, Fold, FoldSpread, Pooled, pooled};
 pub use predictions::{Predictions, predict_all, predict_views, views};
 pub use promise::promise;
 pub use recipe::Recipe;

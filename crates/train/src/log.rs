@@ -4,6 +4,7 @@
 //! back to that, so a resumed run's tables equal an uninterrupted one's (but for the columns of speed).
 
 use crate::Error;
+use crate::documents::write_text;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ impl Log {
         let old = if keep > 0 { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
         let kept = truncated(&old, header, keep);
         if kept != old {
-            model::write_atomic(&path, |file| file.write_all(kept.as_bytes()))?;
+            write_text(&path, &kept)?;
         }
         let file = OpenOptions::new().append(true).open(&path).map_err(Error::io(&path))?;
         Ok(Self { file, path })

@@ -7,12 +7,12 @@
 //! What is counted are looks at *images*, known by the bytes of their files: by whatever path, manifest, order or name of a
 //! split they were reached, and alone or among others. A look counts if it shares an image with the present one.
 
+use crate::documents::{read_json, write_text};
 use crate::lock::locked;
 use crate::{Error, RunFolder};
 use data::{Dataset, hexadecimal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -92,14 +92,8 @@ pub struct Openings(pub Vec<Opening>);
 impl Openings {
     /// Those of the run in `folder`; none if the file is not there.
     pub fn of_run(folder: &Path) -> Result<Self, Error> {
-        let path = RunFolder(folder).openings();
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            found => found.map_err(|error| Error::run(&path, error.to_string()))?,
-        };
-        serde_json::from_str(&text).map(Self).map_err(|error| {
-            Error::run(&path, format!("expected a list of openings, found otherwise: {error}"))
-        })
+        let found = read_json(&RunFolder(folder).openings(), "a list of openings")?;
+        Ok(Self(found.unwrap_or_default()))
     }
 
     /// How often the images of `opening` were looked at.
@@ -142,7 +136,7 @@ pub fn record_opening(folder: &Path, mut opening: Opening) -> Result<Looks, Erro
     }
     all.0.push(opening);
     let text = serde_json::to_string_pretty(&all.0).expect("texts and numbers have a JSON form");
-    model::write_atomic(RunFolder(folder).openings(), |file| writeln!(file, "{text}"))?;
+    write_text(&RunFolder(folder).openings(), &format!("{text}\n"))?;
     Ok(all.looks(&asked))
 }
 

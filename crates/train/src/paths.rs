@@ -15,24 +15,15 @@ enum Written {
 impl Written {
     fn of(path: &Path) -> Self {
         match path.to_str() {
-            Some(text) => Self::Text(text.into()),
-            #[cfg(unix)]
-            None => Self::Bytes(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()),
-            #[cfg(not(unix))]
-            None => Self::Text(path.to_string_lossy().into_owned()),
+            None if cfg!(unix) => Self::Bytes(data::bytes_of_path(path)),
+            _ => Self::Text(path.to_string_lossy().into_owned()),
         }
     }
 
     fn path(self) -> PathBuf {
         match self {
             Self::Text(text) => text.into(),
-            #[cfg(unix)]
-            Self::Bytes(bytes) => {
-                let name: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(bytes);
-                name.into()
-            }
-            #[cfg(not(unix))]
-            Self::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
+            Self::Bytes(bytes) => data::path_of_bytes(bytes),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a model says of the images of a data set.
 
 use crate::Error;
-use data::{Dataset, Loader, LoaderOptions, Remarks, View};
+use data::{Dataset, Loader, LoaderOptions, Remarks, TestTimeView};
 use model::{Metadata, Preprocessing};
 use predict::{Classifier, log_softmax};
 
@@ -37,7 +37,7 @@ pub fn predict_views(
     dataset: &Dataset,
     part: &[usize],
     prep: &Preprocessing,
-    views: &[View],
+    views: &[TestTimeView],
     remarks: &Remarks,
 ) -> Result<Predictions, Error> {
     let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH)).with_remarks(remarks);
@@ -70,10 +70,10 @@ fn predict_by(
 /// The views of test-time augmentation: small turns, and their mirror images for a model that was
 /// trained with `--flip`. To any other model a mirrored radiograph is something that it never saw and that no patient
 /// is, so its answer to one would add noise.
-pub fn views(metadata: &Metadata) -> Vec<View> {
+pub fn views(metadata: &Metadata) -> Vec<TestTimeView> {
     let mirrored = metadata.provenance.config["flip"] == true;
     let sides = if mirrored { &[false, true][..] } else { &[false] };
-    let turned = |&mirror: &bool| DEGREES.map(|degrees| View { degrees, mirror });
+    let turned = |&mirror: &bool| DEGREES.map(|degrees| TestTimeView { degrees, mirror });
     sides.iter().flat_map(turned).collect()
 }
 

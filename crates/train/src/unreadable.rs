@@ -7,9 +7,8 @@ use std::path::Path;
 
 use data::{Dataset, SplitOrigin};
 
-use crate::folds::is_cross_validation;
 use crate::start::open_data_with;
-use crate::{Config, Error, Event, RunFolder};
+use crate::{Config, Error, Event, RunFolder, is_cross_validation};
 
 /// The data set of the run that `config` describes, in the folder `run`, with its splits, and without the images that the
 /// run left out when it began.

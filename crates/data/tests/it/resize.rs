@@ -1,6 +1,6 @@
 //! Against Pillow 13.0.0: `Image.fromarray(a.astype(float32)).resize((w, h), Image.BILINEAR)` (mode "F").
 
-use model::{Fit, Picture, Preprocessing, pixels, resize};
+use model::{Picture, Preprocessing, ResizeMode, pixels, resize};
 
 /// The source that Pillow was given: `(37 x + 101 y + 7 x y) mod 256`.
 fn source(height: usize, width: usize) -> Vec<f32> {
@@ -63,7 +63,7 @@ fn the_same_size_is_not_touched() {
 #[test]
 fn pad_keeps_the_aspect_and_fills_with_black() {
     let picture = Picture { width: 8, height: 4, channels: 1, bits: 8, samples: vec![200.0; 32] };
-    let prep = Preprocessing { fit: Fit::Pad, ..Preprocessing::new(1, [6, 6]) };
+    let prep = Preprocessing { fit: ResizeMode::Pad, ..Preprocessing::new(1, [6, 6]) };
     let want: Vec<f32> = (0..6).flat_map(|y| [if (1..4).contains(&y) { 200.0 } else { 0.0 }; 6]).collect();
     assert_close(&pixels(&picture, &prep), &want);
 }

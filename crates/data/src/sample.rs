@@ -1,0 +1,37 @@
+//! One image of a data set, and what is read of a folder or a manifest before its classes have numbers.
+
+use std::path::PathBuf;
+
+use crate::passed::PassedOver;
+use crate::split::Split;
+
+/// One image and what is known of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// Its path in the data set, with `/` between folders: its name in every table.
+    pub name: String,
+    /// Index into [`crate::Dataset::classes`].
+    pub label: usize,
+    /// What it is used for; none until it is given or [`crate::Dataset::assign_splits`] chose.
+    pub split: Option<Split>,
+    /// What must not be divided; none: the image stands alone.
+    pub group: Option<String>,
+    /// Size of the file.
+    pub bytes: u64,
+    /// The values of [`crate::Dataset::columns`].
+    pub extra: Vec<String>,
+    /// Why it cannot be read, if it is left out for that: it is no part of any split then.
+    pub unreadable: Option<String>,
+}
+
+/// What was read of a folder or a manifest.
+#[derive(Default)]
+pub(crate) struct Listing {
+    /// The name of its class with each sample, which has no label yet.
+    pub samples: Vec<(String, Sample)>,
+    pub columns: Vec<String>,
+    pub passed_over: PassedOver,
+    pub notes: Vec<String>,
+}

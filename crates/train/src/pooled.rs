@@ -1,0 +1,258 @@
+//! The result of a cross-validation: what its folds predicted, together and each by itself.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use data::{Dataset, Sample, Split};
+use eval::{Input, Positive, Summary, Threshold, group_ids};
+use serde::Serialize;
+
+use crate::{Config, Error, RunFolder};
+
+/// Bootstrap draws of the pooled summary.
+const DRAWS: usize = 1000;
+
+/// The result of a cross-validation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CrossValidation {
+    /// All images, each predicted by the model of the fold that tests it, at the largest probability.
+    pub pooled: Summary,
+    /// Each fold by itself.
+    pub folds: Vec<Fold>,
+    /// The accuracy over folds.
+    pub accuracy: Option<FoldSpread>,
+    /// The AUROC over the folds that have one.
+    pub auroc: Option<FoldSpread>,
+}
+
+/// One fold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fold {
+    /// Its run folder.
+    #[serde(serialize_with = "crate::paths::shown")]
+    pub run: PathBuf,
+    /// The groups that it tests; a few of them, if they are many.
+    pub groups: Vec<String>,
+    /// How many they are.
+    pub group_count: usize,
+    /// Images.
+    pub images: usize,
+    /// The share that is right at the largest probability.
+    pub accuracy: Option<f64>,
+    /// AUROC; none with one class only.
+    pub auroc: Option<f64>,
+}
+
+/// How a figure varies over folds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FoldSpread {
+    /// The mean over folds, each counted alike.
+    pub mean: f64,
+    /// The standard deviation (with n - 1); none with one fold.
+    pub standard_deviation: Option<f64>,
+    /// The lowest.
+    pub min: f64,
+    /// The highest.
+    pub max: f64,
+    /// Folds that have a value.
+    pub folds: usize,
+}
+
+impl FoldSpread {
+    /// Of values that are there; none if none is.
+    fn of(values: impl Iterator<Item = Option<f64>>) -> Option<Self> {
+        let values: Vec<f64> = values.flatten().collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Some(Self {
+            mean,
+            standard_deviation: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()),
+            min: values.iter().copied().reduce(f64::min)?,
+            max: values.iter().copied().reduce(f64::max)?,
+            folds: values.len(),
+        })
+    }
+}
+
+/// How many folds the folder has.
+pub(crate) fn manifests(out: &Path) -> usize {
+    (1..).take_while(|&fold| RunFolder(out).manifest(fold).exists()).count()
+}
+
+/// The result of a cross-validation with the predictions that it is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pooled {
+    /// The result.
+    pub result: CrossValidation,
+    /// The true class of each image, fold after fold.
+    pub labels: Vec<usize>,
+    /// `[n, classes]`
+    pub probabilities: Vec<f64>,
+    /// The group of each image.
+    pub groups: Vec<usize>,
+}
+
+/// What the folds in the folder of a cross-validation predicted, together.
+///
+/// # Errors
+/// A fold that is not finished.
+pub fn pooled(out: &Path) -> Result<Pooled, Error> {
+    let folds = 1..=manifests(out);
+    let is_finished = |fold: &usize| RunFolder(&RunFolder(out).fold(*fold)).predictions().exists();
+    let (finished, unfinished): (Vec<usize>, Vec<usize>) = folds.partition(is_finished);
+    match unfinished.first() {
+        None => pool(out, finished.len()),
+        Some(first) => {
+            let (done, all) = (finished.len(), finished.len() + unfinished.len());
+            let reason = format!(
+                "expected a finished cross-validation, found {done} of {all} folds finished and fold {first} not; \
+                 `train --resume --out {}` goes on with it",
+                out.display()
+            );
+            Err(Error::run(out, reason))
+        }
+    }
+}
+
+/// What the folds predicted, together.
+pub(crate) fn pool(out: &Path, count: usize) -> Result<Pooled, Error> {
+    let folds: Vec<Predicted> =
+        (1..=count).map(|fold| Predicted::read(out, fold)).collect::<Result<_, _>>()?;
+    let all = folds.iter().fold(Predicted::default(), Predicted::join);
+    // All folds have the same settings.
+    let settings = Config::of_run(&RunFolder(out).fold(1))?;
+    let positive = settings.positive.as_deref();
+    let one = |(at, fold): (usize, &Predicted)| {
+        let summary = fold.summary("test", 0, positive)?;
+        let groups: BTreeSet<&String> = fold.groups.iter().collect();
+        Ok(Fold {
+            run: RunFolder(out).fold(at + 1),
+            groups: groups.iter().take(5).map(|&group| group.clone()).collect(),
+            group_count: groups.len(),
+            images: summary.images,
+            accuracy: summary.accuracy,
+            auroc: summary.auroc,
+        })
+    };
+    let per_fold = folds.iter().enumerate().map(one).collect::<Result<Vec<Fold>, Error>>()?;
+    let result = CrossValidation {
+        pooled: all.summary("all folds", DRAWS, positive)?,
+        accuracy: FoldSpread::of(per_fold.iter().map(|fold| fold.accuracy)),
+        auroc: FoldSpread::of(per_fold.iter().map(|fold| fold.auroc)),
+        folds: per_fold,
+    };
+    Ok(Pooled {
+        result,
+        groups: group_ids(&all.groups),
+        labels: all.labels,
+        probabilities: all.probabilities,
+    })
+}
+
+fn is_of(dataset: &Dataset, sample: &Sample, class: &str) -> bool {
+    dataset.classes[sample.label] == class
+}
+
+/// The predictions of one fold, or of all.
+#[derive(Clone, Debug, Default)]
+struct Predicted {
+    classes: Vec<String>,
+    labels: Vec<usize>,
+    probabilities: Vec<f64>,
+    groups: Vec<String>,
+}
+
+impl Predicted {
+    /// Reads the table of predictions and the groups from the manifest.
+    fn read(out: &Path, fold: usize) -> Result<Self, Error> {
+        let dataset = Dataset::open_with_missing(&RunFolder(out).manifest(fold))?;
+        let tested: Vec<&Sample> =
+            dataset.part(Split::Test).into_iter().map(|i| &dataset.samples[i]).collect();
+        let by_name: HashMap<&str, &Sample> =
+            tested.iter().map(|sample| (sample.name.as_str(), *sample)).collect();
+        let path = RunFolder(&RunFolder(out).fold(fold)).predictions();
+        let broken = |reason: String| Error::run(&path, format!("not a table of predictions: {reason}"));
+        let mut table = csv::Reader::from_path(&path).map_err(|error| broken(error.to_string()))?;
+        let header = table.headers().map_err(|error| broken(error.to_string()))?.clone();
+        let column = |name: &str| {
+            header
+                .iter()
+                .position(|known| known == name)
+                .ok_or_else(|| broken(format!("expected the column {name}")))
+        };
+        let (path_at, label_at) = (column("path")?, column("label")?);
+        let p_at: Vec<usize> =
+            dataset.classes.iter().map(|class| column(&format!("p_{class}"))).collect::<Result<_, _>>()?;
+        let mut found = Self { classes: dataset.classes.clone(), ..Self::default() };
+        let records: Vec<csv::StringRecord> =
+            table.records().collect::<Result<_, _>>().map_err(|error| broken(error.to_string()))?;
+        // Where images have moved since, the manifest has new names; its order, which is that of the table, is the same.
+        let in_order = records.len() == tested.len();
+        for (row, record) in records.iter().enumerate() {
+            let name = &record[path_at];
+            let moved =
+                || tested.get(row).filter(|sample| in_order && is_of(&dataset, sample, &record[label_at]));
+            let sample = by_name.get(name).or_else(moved);
+            let sample = sample.ok_or_else(|| broken(format!("{name} is not tested in this fold")))?;
+            found.labels.push(sample.label);
+            found.groups.push(sample.group.clone().unwrap_or_else(|| sample.name.clone()));
+            for &at in &p_at {
+                found
+                    .probabilities
+                    .push(record[at].parse().map_err(|_| broken(format!("{name}: {}", &record[at])))?);
+            }
+        }
+        if found.labels.len() != by_name.len() {
+            return Err(broken(format!("expected {} images, found {}", by_name.len(), found.labels.len())));
+        }
+        Ok(found)
+    }
+
+    fn join(mut self, other: &Self) -> Self {
+        self.classes.clone_from(&other.classes);
+        self.labels.extend(&other.labels);
+        self.probabilities.extend(&other.probabilities);
+        self.groups.extend_from_slice(&other.groups);
+        self
+    }
+
+    /// At the largest probability: every fold chose a threshold of its own, so there is none for all.
+    fn summary(&self, split: &str, draws: usize, named: Option<&str>) -> Result<Summary, Error> {
+        let positive = match named {
+            Some(name) => predict::name_positive(&self.classes, name)?,
+            None => Positive::of_names(&self.classes),
+        };
+        let summary = Summary::new(&Input {
+            split,
+            labels: &self.labels,
+            probabilities: &self.probabilities,
+            classes: &self.classes,
+            groups: Some(&group_ids(&self.groups)),
+            positive: positive.class,
+            threshold: Threshold { value: 0.5, rule: "largest probability".into() },
+            prevalence: None,
+            draws,
+            seed: 0,
+        })?;
+        let positive_source = summary.positive_class.as_ref().map(|_| positive.source);
+        Ok(Summary { positive_source, ..summary })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spread_of_what_is_there() {
+        let found = FoldSpread::of([Some(0.5), None, Some(0.9)].into_iter()).unwrap();
+        assert!(
+            (found.mean - 0.7).abs() < 1e-12
+                && (found.standard_deviation.unwrap() - 0.08f64.sqrt()).abs() < 1e-12
+        );
+        assert_eq!((found.min, found.max, found.folds), (0.5, 0.9, 2));
+        assert_eq!(FoldSpread::of([Some(0.5)].into_iter()).unwrap().standard_deviation, None);
+        assert_eq!(FoldSpread::of([None].into_iter()), None);
+    }
+}

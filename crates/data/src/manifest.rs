@@ -4,7 +4,7 @@
 //! Manifests come from spreadsheets and from other systems: what [`crate::table`] reads is read, and a path is tried as it
 //! is given, then with its backslashes as slashes. Labels stay text, `01` too.
 //!
-//! Invariant: reading what [`crate::write_manifest`] wrote gives the same samples, wherever the two manifests lie, also
+//! Invariant: reading what [`crate::write_manifest()`] wrote gives the same samples, wherever the two manifests lie, also
 //! where a file's name is no text.
 
 use std::collections::HashMap;

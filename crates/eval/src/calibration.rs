@@ -65,7 +65,7 @@ pub fn expected_calibration_error(bins: &[ReliabilityBin]) -> f64 {
 
 /// Logistic recalibration (Cox 1958): `logit P(y) = intercept + slope * logit p`. Perfect is (0, 1); a slope below 1
 /// means predictions that are too extreme.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Recalibration {
     /// Intercept fitted together with the slope.
     pub intercept: f64,
@@ -84,7 +84,7 @@ pub struct Recalibration {
 /// Fits the recalibration by maximum likelihood. `None` if there is no maximum: one class only, all probabilities
 /// equal, or classes that a threshold divides without error (the slope would be infinite).
 pub fn recalibration(probabilities: &[f64], happened: &[bool]) -> Option<Recalibration> {
-    let logits: Vec<f64> = probabilities.iter().map(|&p| logit(clip(p))).collect();
+    let logits = logits(probabilities);
     if is_separable(&logits, happened) {
         return None;
     }
@@ -94,14 +94,7 @@ pub fn recalibration(probabilities: &[f64], happened: &[bool]) -> Option<Recalib
     let (intercept, slope) = fit_logistic(&logits, happened, &weights, start, 1e-12)?;
     let expected = |shift: f64| logits.iter().map(|x| sigmoid(x + shift)).sum::<f64>();
     let in_the_large = bisect(-100.0, 100.0, |shift| expected(shift) < events);
-    Some(Recalibration {
-        intercept,
-        intercept_ci: None,
-        slope,
-        slope_ci: None,
-        in_the_large,
-        in_the_large_ci: None,
-    })
+    Some(Recalibration { intercept, slope, in_the_large, ..Recalibration::default() })
 }
 
 /// The same of samples that count `weights` times, sought from the fit of all of them: `[intercept, slope, in the large]`.

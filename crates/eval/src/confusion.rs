@@ -1,13 +1,15 @@
-//! The confusion matrix and what is read off it: accuracy, precision, recall, F1; one class against the rest, macro, micro.
+//! The confusion matrix and what is read off it: accuracy, precision, recall, F1; one class against the rest, macro.
 //!
 //! Invariant: rows are the truth, columns the prediction. A ratio whose denominator is 0 has no value (`None`), so a
 //! class that was never predicted has no precision; it is not 0, and macro means leave it out (as scikit-learn does with
-//! `zero_division=nan`). F1 is `2tp / (2tp + fp + fn)`: 0, not undefined, when a class is present and never found.
+//! `zero_division=nan`). Micro averages of precision, recall and F1 all are the accuracy: pooled over the classes, a mistake
+//! is one false positive and one false negative. F1 is `2tp / (2tp + fp + fn)`: 0, not undefined, when a class is present and
+//! never found.
 
 use serde::Serialize;
 
 /// Counts of (true class, predicted class).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Confusion {
     /// `rows[truth][predicted]`.
@@ -15,7 +17,7 @@ pub struct Confusion {
 }
 
 /// One class against the rest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneVsRest {
     /// Of the class, and predicted so.
     pub true_positives: usize,
@@ -47,11 +49,6 @@ impl OneVsRest {
         ratio(self.true_negatives, self.true_negatives + self.false_positives)
     }
 
-    /// Negative predictive value.
-    pub fn negative_predictive_value(&self) -> Option<f64> {
-        ratio(self.true_negatives, self.true_negatives + self.false_negatives)
-    }
-
     /// Harmonic mean of precision and recall, from counts.
     pub fn f1(&self) -> Option<f64> {
         let twice = 2 * self.true_positives;
@@ -74,19 +71,9 @@ impl Confusion {
         Self { rows }
     }
 
-    /// The number of samples.
-    pub fn total(&self) -> usize {
-        self.rows.iter().flatten().sum()
-    }
-
     /// Samples on the diagonal.
     pub fn right(&self) -> usize {
         (0..self.rows.len()).map(|class| self.rows[class][class]).sum()
-    }
-
-    /// The share on the diagonal; `None` without samples.
-    pub fn accuracy(&self) -> Option<f64> {
-        ratio(self.right(), self.total())
     }
 
     /// `class` against the rest.
@@ -116,17 +103,6 @@ impl Confusion {
     /// Macro average: the plain mean over the classes for which `metric` has a value.
     pub fn macro_average(&self, metric: impl Fn(&OneVsRest) -> Option<f64>) -> Option<f64> {
         mean(self.each_vs_rest().iter().map(metric))
-    }
-
-    /// Micro average: `metric` of the counts summed over the classes. Precision, recall and F1 then equal the accuracy.
-    pub fn micro_average(&self, metric: impl Fn(&OneVsRest) -> Option<f64>) -> Option<f64> {
-        let pooled = self.each_vs_rest().into_iter().fold(OneVsRest::default(), |sum, class| OneVsRest {
-            true_positives: sum.true_positives + class.true_positives,
-            false_positives: sum.false_positives + class.false_positives,
-            false_negatives: sum.false_negatives + class.false_negatives,
-            true_negatives: sum.true_negatives + class.true_negatives,
-        });
-        metric(&pooled)
     }
 
     /// The pairs of classes that are confused most often, `(truth, predicted, count)`, at most `most` of them: by count, then

@@ -78,11 +78,7 @@ impl DeLong {
     /// Estimated covariance of two AUROCs of the same samples; of one with itself, its variance. `None` if a class
     /// has fewer than two groups.
     pub fn covariance(&self, other: &Self) -> Option<f64> {
-        let count =
-            |has: fn(&Deviation) -> bool| self.groups.iter().filter(|&group| has(group)).count() as f64;
-        let positive_groups = count(|group| group.has_positive);
-        let negative_groups = count(|group| group.has_negative);
-        let groups = count(|group| group.has_positive || group.has_negative);
+        let [positive_groups, negative_groups, groups] = self.group_counts().map(|count| count as f64);
         if positive_groups < 2.0 || negative_groups < 2.0 {
             return None;
         }
@@ -100,10 +96,11 @@ impl DeLong {
         )
     }
 
-    /// Standard error; `None` if a class has fewer than two groups.
-    pub fn standard_error(&self) -> Option<f64> {
-        // The three parts are corrected for bias apart, so their sum can fall a little below 0.
-        self.covariance(self).map(|variance| variance.max(0.0).sqrt())
+    /// Groups with a positive, with a negative, and with either.
+    fn group_counts(&self) -> [usize; 3] {
+        let count = |has: fn(&Deviation) -> bool| self.groups.iter().filter(|&group| has(group)).count();
+        let either = count(|group| group.has_positive || group.has_negative);
+        [count(|group| group.has_positive), count(|group| group.has_negative), either]
     }
 
     /// What group by group is added to the deviation of the AUROC, positives and negatives together.
@@ -114,7 +111,8 @@ impl DeLong {
     /// The interval at `level`.
     pub fn estimate(&self, level: f64) -> AurocEstimate {
         let auroc = self.auroc;
-        let standard_error = self.standard_error();
+        // The three parts are corrected for bias apart, so their sum can fall a little below 0.
+        let standard_error = self.covariance(self).map(|variance| variance.max(0.0).sqrt());
         let (interval, method) = match standard_error {
             Some(error) if error > 0.0 => {
                 let grouped = (self.groups.len() as f64) < self.positives + self.negatives;
@@ -132,10 +130,7 @@ impl DeLong {
     /// The largest number of disjoint pairs of a group with a positive and a group with a negative. A group that has
     /// both can stand on either side, or be a pair by itself when it is the only group.
     fn independent_pairs(&self) -> usize {
-        let count = |has: fn(&Deviation) -> bool| self.groups.iter().filter(|&group| has(group)).count();
-        let positive = count(|group| group.has_positive);
-        let negative = count(|group| group.has_negative);
-        let either = count(|group| group.has_positive || group.has_negative);
+        let [positive, negative, either] = self.group_counts();
         positive.min(negative).min(either / 2).max(1)
     }
 }

@@ -7,6 +7,7 @@
 use crate::groups::table_len;
 use crate::special::{beta_quantile, student_quantile};
 use serde::Serialize;
+use std::fmt::{Display, Formatter};
 
 /// A confidence interval; in JSON the pair `[low, high]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -22,6 +23,13 @@ impl Interval {
     /// Whether `value` lies within the limits.
     pub fn contains(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
+    }
+}
+
+/// `[0.912, 0.987]`.
+impl Display for Interval {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{:.3}, {:.3}]", self.low, self.high)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Metrics, intervals, calibration, heatmaps and the report.
+//! Metrics with their uncertainty: rates, areas under curves, calibration, decision curves, comparisons.
 //!
 //! The statistics are plain functions over slices, in f64, without files: `scores` and `probabilities` one a sample,
 //! `positive[i]` whether sample `i` is of the positive class, `groups[i]` the number of its group ([`group_ids`]).
@@ -12,14 +12,18 @@ pub mod compare;
 pub mod confusion;
 pub mod decision;
 pub mod delong;
+mod evaluate;
 pub mod groups;
 mod input;
 pub mod interval;
+mod per_class;
 pub mod positive;
 pub mod pr;
 pub mod ranking;
+mod reasons;
 pub mod roc;
 pub mod scoring;
+mod sound;
 mod special;
 mod spread;
 mod subgroup;
@@ -38,5 +42,6 @@ pub use pr::auprc;
 pub use roc::auroc;
 pub use subgroup::{Subgroup, subgroups};
 pub use summary::Summary;
+pub use table::count;
 pub use temperature::fit_temperature;
 pub use threshold::{Threshold, ThresholdRule};

@@ -6,11 +6,11 @@
 /// Scores sorted from high to low with their labels.
 #[derive(Clone, Debug)]
 pub struct Ranking {
-    items: Vec<Item>,
+    items: Vec<Scored>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Item {
+struct Scored {
     score: f64,
     sample: usize,
     positive: bool,
@@ -30,11 +30,11 @@ pub struct Cut {
 impl Ranking {
     /// Ranks `scores` (finite, one a sample) with `positive` saying which samples are.
     pub fn new(scores: &[f64], positive: &[bool]) -> Self {
-        let mut items: Vec<Item> = scores
+        let mut items: Vec<Scored> = scores
             .iter()
             .zip(positive)
             .enumerate()
-            .map(|(sample, (&score, &positive))| Item { score, sample, positive })
+            .map(|(sample, (&score, &positive))| Scored { score, sample, positive })
             .collect();
         items.sort_by(|a, b| b.score.total_cmp(&a.score));
         Self { items }
@@ -80,7 +80,7 @@ impl Ranking {
     }
 
     /// Runs of equal scores, from the highest down.
-    fn ties(&self) -> impl Iterator<Item = &[Item]> {
+    fn ties(&self) -> impl Iterator<Item = &[Scored]> {
         self.items.chunk_by(|a, b| a.score == b.score)
     }
 }

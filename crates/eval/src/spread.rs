@@ -15,7 +15,7 @@ use crate::ranking::{Cut, Ranking};
 use crate::roc::area_under_roc;
 use crate::scoring::clip;
 
-/// Draws with fewer than this are no ground for a percentile of 2.5 %.
+/// DrawOfAreas with fewer than this are no ground for a percentile of 2.5 %.
 pub(crate) const LEAST: usize = 200;
 /// The most that draws of areas look at samples, over all classes by themselves; pooled, as many again.
 const RANKED: usize = 400_000_000;
@@ -30,7 +30,7 @@ pub(crate) fn affordable(draws: usize, cost: usize, most: usize) -> usize {
     if affordable < draws.min(LEAST) { 0 } else { affordable }
 }
 
-/// Draws of areas under the curves of `classes` classes over `n` samples.
+/// DrawOfAreas of areas under the curves of `classes` classes over `n` samples.
 pub(crate) fn ranked_draws(draws: usize, classes: usize, n: usize) -> usize {
     affordable(draws, classes * n, RANKED)
 }
@@ -40,14 +40,14 @@ pub(crate) fn scores_each(classes: usize, draws: usize) -> bool {
     classes * draws <= SCORES
 }
 
-/// Draws of a recalibration over `n` samples: at least [`LEAST`], which is linear in `n`.
+/// DrawOfAreas of a recalibration over `n` samples: at least [`LEAST`], which is linear in `n`.
 pub(crate) fn recalibration_draws(draws: usize, n: usize) -> usize {
     draws.min((RECALIBRATED / n.max(1)).max(LEAST))
 }
 
 /// Intervals of what every draw tells.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Spread {
+pub(crate) struct DrawnFigures {
     pub brier: Option<Interval>,
     pub log_loss: Option<Interval>,
     pub ece: Option<Interval>,
@@ -61,7 +61,7 @@ pub(crate) struct Spread {
 }
 
 /// What one draw tells.
-struct Draw {
+struct DrawOfFigures {
     brier: f64,
     log_loss: f64,
     ece: f64,
@@ -70,7 +70,7 @@ struct Draw {
     class_f1: Vec<Option<f64>>,
 }
 
-impl Spread {
+impl DrawnFigures {
     /// Of `input`, whose samples were called `predicted` and lie in `groups`. `ece` is the value of all samples, in
     /// `ece_bins` bins.
     pub fn new(
@@ -115,7 +115,7 @@ impl Spread {
             let ratio = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
             let mean_of = |of: &dyn Fn(&[f64; 3]) -> Option<f64>| mean(counts.iter().map(of));
             let f1 = |&[hit, is, called]: &[f64; 3]| ratio(2.0 * hit, is + called);
-            Draw {
+            DrawOfFigures {
                 brier: brier / total,
                 log_loss: log_loss / total,
                 ece: gaps.iter().map(|gap| gap.abs()).sum::<f64>() / total,
@@ -128,7 +128,9 @@ impl Spread {
                 class_f1: if each { counts.iter().map(f1).collect() } else { vec![] },
             }
         });
-        let of = |value: &dyn Fn(&Draw) -> Option<f64>| percentile_interval(draws.iter().map(value), level);
+        let of = |value: &dyn Fn(&DrawOfFigures) -> Option<f64>| {
+            percentile_interval(draws.iter().map(value), level)
+        };
         let [precision, recall, specificity, f1] = [0, 1, 2, 3].map(|at| of(&|draw| draw.means[at]));
         // Noise adds to every bin's gap, so draws lie above the sample as the sample lies above the truth. The interval is
         // that of the draws, moved down by as much as their mean lies too high.
@@ -150,7 +152,7 @@ impl Spread {
 
 /// Intervals of areas under curves.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Areas {
+pub(crate) struct DrawnAreas {
     /// Of the means over the classes.
     pub auroc: Option<Interval>,
     pub auprc: Option<Interval>,
@@ -162,7 +164,7 @@ pub(crate) struct Areas {
     pub class_auprc: Vec<Option<Interval>>,
 }
 
-impl Areas {
+impl DrawnAreas {
     /// Of the classes, whose rankings are given one by one, and `pooled`, sample by sample; by `draws` draws.
     pub fn new(
         rankings: &[&Ranking],
@@ -184,7 +186,8 @@ impl Areas {
             let each: (Vec<_>, Vec<_>) = rankings.iter().map(|ranking| areas(ranking, 1)).unzip();
             (each, areas(pooled, classes))
         });
-        let of = |value: &dyn Fn(&Draws) -> Option<f64>| percentile_interval(draws.iter().map(value), level);
+        let of =
+            |value: &dyn Fn(&DrawOfAreas) -> Option<f64>| percentile_interval(draws.iter().map(value), level);
         Self {
             auroc: of(&|((auroc, _), _)| mean(auroc.iter().copied())),
             auprc: of(&|((_, auprc), _)| mean(auprc.iter().copied())),
@@ -197,7 +200,7 @@ impl Areas {
 }
 
 /// What one draw tells of areas: AUROC and average precision of each class, and of all pooled.
-type Draws = ((Vec<Option<f64>>, Vec<Option<f64>>), (Option<f64>, Option<f64>));
+type DrawOfAreas = ((Vec<Option<f64>>, Vec<Option<f64>>), (Option<f64>, Option<f64>));
 
 /// Adds to `whole`, the recalibration of all samples, the intervals that `draws` draws give. A draw whose slope is infinite
 /// has no value; where more have none than an interval leaves out, there is no interval. How large that share is.

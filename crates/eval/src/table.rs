@@ -1,6 +1,7 @@
 //! A summary for people: plain text, aligned, every number with its interval or the reason why it has none. It stays a page:
 //! of many classes the worst are shown, and of their matrix the largest confusions; the JSON document has all.
 
+use crate::confusion::OneVsRest;
 use crate::interval::Interval;
 use crate::summary::{Average, ClassSummary, Confused, Summary};
 use std::fmt::{Display, Formatter, Result};
@@ -37,7 +38,7 @@ fn line(
     interval: Option<Interval>,
     note: &str,
 ) -> Result {
-    let interval = interval.map_or_else(String::new, |i| format!("[{:.3}, {:.3}]", i.low, i.high));
+    let interval = interval.map_or_else(String::new, |interval| interval.to_string());
     let text = format!("  {name:<12} {:>6}  {interval:<14}  {note}", number(value));
     writeln!(f, "{}", text.trim_end())
 }
@@ -45,6 +46,11 @@ fn line(
 /// `text` without line breaks: nothing that a file says begins a line of the table.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
+}
+
+/// `1 image`, `2 images`.
+pub fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A class name that leaves room for numbers beside it.
@@ -59,12 +65,10 @@ fn clip(name: &str) -> String {
 impl Summary {
     fn heading(&self, f: &mut Formatter<'_>) -> Result {
         let groups = match self.groups {
-            Some(1) => "1 independent group".to_owned(),
-            Some(groups) => format!("{groups} independent groups"),
+            Some(groups) => count(groups, "independent group"),
             None => "groups unknown, images taken as independent".to_owned(),
         };
-        let plural = if self.images == 1 { "" } else { "s" };
-        writeln!(f, "{}: {} image{plural}, {groups}", self.split, self.images)?;
+        writeln!(f, "{}: {}, {groups}", self.split, count(self.images, "image"))?;
         match (&self.positive_class, self.threshold) {
             (Some(class), Some(threshold)) => {
                 let class = clip(class);
@@ -107,13 +111,12 @@ impl Summary {
         let one_class = self.not_defined.contains_key("auroc");
         let mut notes = [const { String::new() }; 4];
         if let Some(positive) = positive {
-            let counts = self.confusion.one_vs_rest(positive);
-            let (tp, fp, fn_, tn) = (
-                counts.true_positives,
-                counts.false_positives,
-                counts.false_negatives,
-                counts.true_negatives,
-            );
+            let OneVsRest {
+                true_positives: tp,
+                false_positives: fp,
+                false_negatives: fn_,
+                true_negatives: tn,
+            } = self.confusion.one_vs_rest(positive);
             notes = [of(tp, tp + fn_), of(tn, tn + fp), of(tp, tp + fp), of(tn, tn + fn_)];
         } else if let Some(only) = self.per_class.iter().find(|class| one_class && class.support > 0) {
             notes[0] = format!("recall of {}", clip(&only.class));
@@ -138,21 +141,18 @@ impl Summary {
             line(f, "PPV", at.ppv, at.ppv_ci, &note)?;
             line(f, "NPV", at.npv, at.npv_ci, &note)?;
         }
-        let drawn = |interval: Option<Interval>| interval.map_or(String::new(), |_| self.drawn().to_owned());
-        let auroc = self.auroc_ci_method.unwrap_or_default();
-        if !one_class {
-            line(f, "AUROC", self.auroc, self.auroc_ci, &self.note("auroc", auroc))?;
-            line(f, "AUPRC", self.auprc, self.auprc_ci, &self.note("auprc", &drawn(self.auprc_ci)))?;
+        let drawn = |interval: Option<Interval>| interval.map_or("", |_| self.drawn());
+        for (name, key, value, interval, words) in [
+            ("AUROC", "auroc", self.auroc, self.auroc_ci, self.auroc_ci_method.unwrap_or_default()),
+            ("AUPRC", "auprc", self.auprc, self.auprc_ci, drawn(self.auprc_ci)),
+            ("Brier", "brier", Some(self.brier), self.brier_ci, drawn(self.brier_ci)),
+            ("log-loss", "log_loss", Some(self.log_loss), self.log_loss_ci, drawn(self.log_loss_ci)),
+            ("ECE", "ece", Some(self.ece), self.ece_ci, &self.ece_binning),
+        ] {
+            if value.is_some() || !one_class {
+                line(f, name, value, interval, &self.note(key, words))?;
+            }
         }
-        line(f, "Brier", Some(self.brier), self.brier_ci, &self.note("brier", &drawn(self.brier_ci)))?;
-        line(
-            f,
-            "log-loss",
-            Some(self.log_loss),
-            self.log_loss_ci,
-            &self.note("log_loss", &drawn(self.log_loss_ci)),
-        )?;
-        line(f, "ECE", Some(self.ece), self.ece_ci, &self.note("ece", &self.ece_binning))?;
         if let Some(fit) = &self.calibration {
             let note = self.note("calibration", "of calibration; 1 is right, less is too sure");
             line(f, "slope", Some(fit.slope), fit.slope_ci, &note)?;
@@ -187,8 +187,7 @@ impl Summary {
         };
         row(f, "class", ["precision", "recall", "F1", "support"].map(str::to_owned))?;
         for class in &shown {
-            let values = [class.precision, class.recall, class.f1].map(number);
-            let [precision, recall, f1] = values;
+            let [precision, recall, f1] = [class.precision, class.recall, class.f1].map(number);
             row(f, &clip(&class.class), [precision, recall, f1, class.support.to_string()])?;
         }
         if many {
@@ -204,14 +203,10 @@ impl Summary {
             row(f, name, [number(precision), number(recall), number(f1), self.images.to_string()])?;
         }
         let Average { precision_ci, recall_ci, f1_ci, .. } = &self.macro_average;
-        let interval = |name: &str, interval: &Option<Interval>| {
-            interval.map(|i| format!("{name} [{:.3}, {:.3}]", i.low, i.high))
-        };
-        let known: Vec<String> =
-            [interval("precision", precision_ci), interval("recall", recall_ci), interval("F1", f1_ci)]
-                .into_iter()
-                .flatten()
-                .collect();
+        let known: Vec<String> = [("precision", precision_ci), ("recall", recall_ci), ("F1", f1_ci)]
+            .into_iter()
+            .filter_map(|(name, interval)| Some(format!("{name} {}", (*interval)?)))
+            .collect();
         match known.is_empty() {
             true => writeln!(f, "  (intervals of each class: --json)")?,
             false => writeln!(f, "  macro means: {} (of each class: --json)", known.join(", "))?,
@@ -268,10 +263,7 @@ impl Summary {
     fn closing(&self, f: &mut Formatter<'_>) -> Result {
         let Some(bound) = self.all_right_lower_bound else { return Ok(()) };
         let n = self.images;
-        let on = self.groups.map_or_else(String::new, |groups| {
-            let plural = if groups == 1 { "" } else { "s" };
-            format!(" on {groups} independent group{plural}")
-        });
+        let on = self.groups.map_or(String::new(), |n| format!(" on {}", count(n, "independent group")));
         writeln!(f, "\n  {n} of {n} right: exact 95 % lower bound {bound:.3} (one-sided{on})")
     }
 }

@@ -14,6 +14,7 @@ const STUDIES: usize = 2000;
 
 /// The share of simulated studies whose interval contains `truth`.
 fn coverage(name: &str, truth: f64, study: impl Fn(&mut Rng) -> Interval + Sync + Send) -> f64 {
+    let _busy = crate::PROCESSORS.read();
     let inside = par::map(STUDIES, |i| study(&mut Rng::derive(&[11, i as u64])).contains(truth));
     let share = inside.iter().filter(|&&inside| inside).count() as f64 / STUDIES as f64;
     println!("{name}: {:.1} %", 100.0 * share);

@@ -5,8 +5,9 @@
 //! marked blanks: an invented sentence would be worse than none.
 
 use crate::Contents;
-use crate::html::{count, interval, number, times};
+use crate::html::{number, number_and_interval, times};
 use crate::keep::{self, Entry, Section};
+use eval::count;
 use model::list_names;
 
 /// A line of the card.
@@ -18,7 +19,7 @@ pub(crate) enum Line {
 }
 
 /// A heading with its lines.
-pub(crate) struct Part {
+pub(crate) struct Topic {
     pub heading: &'static str,
     /// The headings of the two guidelines that ask for it.
     pub asked_by: &'static str,
@@ -93,8 +94,8 @@ fn markdown(text: &str) -> String {
 }
 
 /// All parts, in the order of a paper.
-pub(crate) fn parts(contents: &Contents) -> Vec<Part> {
-    let part = |heading, asked_by, lines| Part { heading, asked_by, lines };
+pub(crate) fn parts(contents: &Contents) -> Vec<Topic> {
+    let part = |heading, asked_by, lines| Topic { heading, asked_by, lines };
     vec![
         part(
             "Purpose",
@@ -318,9 +319,7 @@ fn results(contents: &Contents) -> Vec<Line> {
         ("Expected calibration error", Some(s.ece), None),
     ];
     let known = figures.into_iter().filter(|figure| figure.1.is_some());
-    known
-        .map(|(name, value, ci)| Known(name, format!("{name} {} {}", number(value), interval(ci)).trim_end()))
-        .collect()
+    known.map(|(name, value, ci)| Known(name, format!("{name} {}", number_and_interval(value, ci)))).collect()
 }
 
 fn failures(contents: &Contents) -> Vec<Line> {

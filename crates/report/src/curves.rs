@@ -10,13 +10,13 @@ const POINTS: usize = 60;
 const LEVEL: f64 = 0.95;
 
 /// A curve and the polygon of its band (empty where there is none).
-pub(crate) struct Curve {
+pub(crate) struct BandedCurve {
     pub line: Vec<(f64, f64)>,
     pub band: Vec<(f64, f64)>,
 }
 
 /// Sensitivity over 1 - specificity.
-pub(crate) fn roc(scores: &[f64], positive: &[bool], groups: Option<&[usize]>) -> Curve {
+pub(crate) fn roc(scores: &[f64], positive: &[bool], groups: Option<&[usize]>) -> BandedCurve {
     let points = |cuts: Vec<Cut>| {
         let total = cuts.last().copied().unwrap_or_default();
         let point = |cut: &Cut| (cut.negatives / total.negatives, cut.positives / total.positives);
@@ -28,7 +28,7 @@ pub(crate) fn roc(scores: &[f64], positive: &[bool], groups: Option<&[usize]>) -
 }
 
 /// Precision over recall.
-pub(crate) fn precision_recall(scores: &[f64], positive: &[bool], groups: Option<&[usize]>) -> Curve {
+pub(crate) fn precision_recall(scores: &[f64], positive: &[bool], groups: Option<&[usize]>) -> BandedCurve {
     let points = |cuts: Vec<Cut>| {
         let total = cuts.last().copied().unwrap_or_default();
         let called = cuts.iter().filter(|cut| cut.positives + cut.negatives > 0.0);
@@ -44,7 +44,7 @@ fn curve(
     positive: &[bool],
     groups: Option<&[usize]>,
     points: impl Fn(Vec<Cut>) -> Vec<(f64, f64)> + Sync + Send,
-) -> Curve {
+) -> BandedCurve {
     let ranking = Ranking::new(scores, positive);
     let line = points(ranking.cuts().collect());
     let single: Vec<usize> = (0..scores.len()).collect();
@@ -66,7 +66,7 @@ fn curve(
         })
         .collect();
     let upper = edges.iter().map(|&(x, _, high)| (x, high));
-    Curve { line, band: upper.chain(edges.iter().rev().map(|&(x, low, _)| (x, low))).collect() }
+    BandedCurve { line, band: upper.chain(edges.iter().rev().map(|&(x, low, _)| (x, low))).collect() }
 }
 
 /// The curve at `x`: the largest value of the last points up to it.

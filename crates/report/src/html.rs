@@ -23,11 +23,17 @@ const ON_ONE_PAGE: usize = 15;
 
 /// A table with a caption; the first cell of a row is its heading. Cells are text.
 pub fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> String {
+    let escaped = |row: &Vec<String>| row.iter().map(|cell| escape(cell)).collect();
+    table_of_html(caption, header, &rows.iter().map(escaped).collect::<Vec<_>>())
+}
+
+/// The same, of cells that are HTML.
+pub(crate) fn table_of_html(caption: &str, header: &[&str], rows: &[Vec<String>]) -> String {
     let head: String = header.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
     let row = |row: &Vec<String>| {
         let (first, rest) = row.split_first().expect("a row has a heading");
-        let cells: String = rest.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escape(first))
+        let cells: String = rest.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        format!("<tr><th scope=\"row\">{first}</th>{cells}</tr>\n")
     };
     let body: String = rows.iter().map(row).collect();
     let caption = escape(caption);
@@ -45,12 +51,12 @@ pub(crate) fn number(value: Option<f64>) -> String {
 
 /// `[0.912, 0.987]`; nothing where there is none.
 pub(crate) fn interval(interval: Option<Interval>) -> String {
-    interval.map_or_else(String::new, |i| format!("[{:.3}, {:.3}]", i.low, i.high))
+    interval.map_or_else(String::new, |interval| interval.to_string())
 }
 
-/// `1 image`, `2 images`.
-pub(crate) fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+/// `0.961 [0.912, 0.987]`, as much of it as there is.
+pub(crate) fn number_and_interval(value: Option<f64>, ci: Option<Interval>) -> String {
+    format!("{} {}", number(value), interval(ci)).trim_end().to_owned()
 }
 
 /// `once`, `2 times`.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod card;
+mod charts;
 mod curves;
 mod folds;
 mod html;

@@ -1,8 +1,9 @@
 //! The page: its order, its style, and what a reader finds at the top and at the end.
 
 use crate::card::{self, Line};
-use crate::html::{count, escape, table};
-use crate::{Contents, Training, sections};
+use crate::html::{escape, table};
+use crate::{Contents, Training, charts, sections};
+use eval::count;
 use model::list_names;
 
 /// Light and dark by the reader's setting; on paper always light. Nothing is loaded.
@@ -15,19 +16,24 @@ pub fn html(contents: &Contents) -> String {
         sections::verdict(contents),
         sections::result(contents),
         trained(contents, training),
-        training.map_or_else(String::new, |training| sections::learning(contents, training)),
-        sections::curves(contents),
+        training.map_or_else(String::new, |training| charts::learning(contents, training)),
+        charts::curves(contents),
         sections::confusion(contents),
-        sections::calibration(contents),
-        sections::decision(contents),
+        charts::calibration(contents),
+        charts::decision(contents),
         sections::subgroups(contents),
         sections::errors(contents),
         limits(),
         card(contents),
     ];
-    let provenance = &contents.metadata.provenance;
+    document_of(contents, "report", &body)
+}
+
+/// The document of a report of this kind.
+pub(crate) fn document_of(contents: &Contents, kind: &str, sections: &[String]) -> String {
+    let (title, provenance) = (&contents.title, &contents.metadata.provenance);
     let made_by = format!("{} {}", provenance.program, provenance.version);
-    document(&format!("{}: Vertebra report", contents.title), &contents.title, &made_by, &body)
+    document(&format!("{title}: Vertebra {kind}"), title, &made_by, sections)
 }
 
 /// A page with a title and a heading, which are text, and sections, which are HTML. A section begins with a heading
@@ -138,7 +144,7 @@ fn card(contents: &Contents) -> String {
         Line::Known(_, text) => format!("<li>{}</li>", escape(text)),
         Line::Blank(what) => format!("<li class=\"blank\">To be filled in: {}</li>", escape(what)),
     };
-    let part = |part: &card::Part| {
+    let part = |part: &card::Topic| {
         let lines: String = part.lines.iter().map(line).collect();
         format!(
             "<h3>{}</h3><p class=\"asked\">{}</p><ul>{lines}</ul>",

@@ -14,18 +14,19 @@ const SIZE: (u32, u32) = (440, 330);
 /// A colour of the page.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Ink {
-    Text = 1,
-    Grid = 2,
-    First = 3,
-    Second = 4,
-    Third = 5,
-    Fourth = 6,
-    Soft = 7,
+    Text,
+    Grid,
+    First,
+    Second,
+    Third,
+    Fourth,
+    Soft,
 }
 
-impl Ink {
-    const ALL: [Ink; 7] = [Ink::Text, Ink::Grid, Ink::First, Ink::Second, Ink::Third, Ink::Fourth, Ink::Soft];
+/// The variables of the page, by [`Ink`].
+const VARIABLES: [&str; 7] = ["--text", "--grid", "--first", "--second", "--third", "--fourth", "--soft"];
 
+impl Ink {
     /// For lines of several classes, in turn.
     pub(crate) fn of_class(class: usize) -> Self {
         [Ink::First, Ink::Second, Ink::Third, Ink::Fourth][class % 4]
@@ -33,24 +34,16 @@ impl Ink {
 
     /// The variable of the page.
     pub(crate) fn variable(self) -> &'static str {
-        match self {
-            Ink::Text => "--text",
-            Ink::Grid => "--grid",
-            Ink::First => "--first",
-            Ink::Second => "--second",
-            Ink::Third => "--third",
-            Ink::Fourth => "--fourth",
-            Ink::Soft => "--soft",
-        }
+        VARIABLES[self as usize]
     }
 
     fn marker(self) -> RGBColor {
-        RGBColor(self as u8, 0, self as u8)
+        RGBColor(self as u8 + 1, 0, self as u8 + 1)
     }
 }
 
 /// What is drawn, from back to front.
-pub(crate) enum Layer {
+pub(crate) enum Mark {
     /// A line through points.
     Line(Ink, Vec<(f64, f64)>),
     /// A dashed line.
@@ -82,7 +75,7 @@ impl Axes {
 pub(crate) fn figure(
     title: &str,
     axes: &Axes,
-    layers: &[Layer],
+    layers: &[Mark],
     legend: &[(Ink, String)],
     words: &str,
 ) -> String {
@@ -103,7 +96,7 @@ pub(crate) fn figure(
     format!("<figure><h3>{title}</h3>{svg}<figcaption>{keys}<span>{words}</span></figcaption></figure>\n")
 }
 
-fn draw(axes: &Axes, layers: &[Layer]) -> Result<String, DrawingAreaErrorKind<std::io::Error>> {
+fn draw(axes: &Axes, layers: &[Mark]) -> Result<String, DrawingAreaErrorKind<std::io::Error>> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -131,24 +124,24 @@ fn draw(axes: &Axes, layers: &[Layer]) -> Result<String, DrawingAreaErrorKind<st
             .draw()?;
         for layer in layers {
             match layer {
-                Layer::Line(ink, points) => {
+                Mark::Line(ink, points) => {
                     chart.draw_series(LineSeries::new(points.clone(), ink.marker().stroke_width(2)))?;
                 }
-                Layer::Dashed(ink, points) => {
+                Mark::Dashed(ink, points) => {
                     let style = ink.marker().stroke_width(2);
                     chart.draw_series(DashedLineSeries::new(points.clone(), 6, 5, style))?;
                 }
-                Layer::Band(ink, points) => {
+                Mark::Band(ink, points) => {
                     let area = Polygon::new(points.clone(), ink.marker().mix(0.18));
                     chart.draw_series(std::iter::once(area))?;
                 }
-                Layer::Bars(ink, bars) => {
+                Mark::Bars(ink, bars) => {
                     let bar = |&(from, to, height): &(f64, f64, f64)| {
                         Rectangle::new([(from, 0.0), (to, height)], ink.marker().mix(0.55).filled())
                     };
                     chart.draw_series(bars.iter().map(bar))?;
                 }
-                Layer::Points(ink, points) => {
+                Mark::Points(ink, points) => {
                     let circle = |&point: &(f64, f64)| Circle::new(point, 4, ink.marker().filled());
                     chart.draw_series(points.iter().map(circle))?;
                 }
@@ -171,9 +164,8 @@ fn short(value: &f64) -> String {
 /// The drawing with the page's colours, as an image with a description. `label` is escaped already.
 fn themed(svg: &str, label: &str) -> String {
     let mut svg = svg.to_owned();
-    for ink in Ink::ALL {
-        svg = svg
-            .replace(&format!("\"#{0:02X}00{0:02X}\"", ink as u8), &format!("\"var({})\"", ink.variable()));
+    for (marker, variable) in (1..).zip(VARIABLES) {
+        svg = svg.replace(&format!("\"#{marker:02X}00{marker:02X}\""), &format!("\"var({variable})\""));
     }
     // Inside of HTML the name space is understood, and no address stands in the page.
     let svg = svg.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "");
@@ -193,11 +185,11 @@ mod tests {
     #[test]
     fn colours_are_the_pages() {
         let layers = [
-            Layer::Band(Ink::First, vec![(0.0, 0.2), (1.0, 1.0), (1.0, 0.8), (0.0, 0.0)]),
-            Layer::Line(Ink::First, vec![(0.0, 0.0), (1.0, 1.0)]),
-            Layer::Dashed(Ink::Second, vec![(0.0, 0.5), (1.0, 0.5)]),
-            Layer::Bars(Ink::Third, vec![(0.1, 0.2, 0.7)]),
-            Layer::Points(Ink::Fourth, vec![(0.5, 0.5)]),
+            Mark::Band(Ink::First, vec![(0.0, 0.2), (1.0, 1.0), (1.0, 0.8), (0.0, 0.0)]),
+            Mark::Line(Ink::First, vec![(0.0, 0.0), (1.0, 1.0)]),
+            Mark::Dashed(Ink::Second, vec![(0.0, 0.5), (1.0, 0.5)]),
+            Mark::Bars(Ink::Third, vec![(0.1, 0.2, 0.7)]),
+            Mark::Points(Ink::Fourth, vec![(0.5, 0.5)]),
         ];
         let text =
             figure("A <title>", &Axes::unit("x", "y"), &layers, &[(Ink::First, "<b>".into())], "Words.");

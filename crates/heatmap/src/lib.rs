@@ -19,7 +19,7 @@ mod score;
 pub use cam::{Cam, ClassMaps};
 pub use dense::Heatmap;
 pub use occlusion::Occlusion;
-pub use overlay::{Canvas, Caption, overlay, png};
+pub use overlay::{Caption, overlay, png};
 pub use score::{Box2d, Localisation, read_truth};
 
 use model::Model;

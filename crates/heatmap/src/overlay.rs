@@ -5,7 +5,7 @@
 
 use crate::{Heatmap, Method, font};
 use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use image::{Rgb, RgbImage};
 use model::{Picture, Placement, resize};
 
 /// Opacity of the strongest colour, in parts of 1.
@@ -17,8 +17,8 @@ const ZOOM: usize = 2;
 const MARGIN: usize = 8;
 const FOR: [f32; 3] = [230.0, 50.0, 20.0];
 const AGAINST: [f32; 3] = [40.0, 110.0, 240.0];
-const PAPER: [u8; 3] = [16, 16, 16];
-const INK: [u8; 3] = [235, 235, 235];
+const PAPER: Rgb<u8> = Rgb([16; 3]);
+const INK: Rgb<u8> = Rgb([235; 3]);
 
 /// The words of a legend.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,17 +31,6 @@ pub struct Caption {
     pub method: Method,
 }
 
-/// Red, green and blue, `[height, width, 3]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Canvas {
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// `[height, width, 3]`
-    pub pixels: Vec<u8>,
-}
-
 /// Draws `map` over `picture`, which the network saw as `placement` says. The picture's longer side is brought between
 /// the two values of `side`. Without a caption there is no legend.
 pub fn overlay(
@@ -50,7 +39,7 @@ pub fn overlay(
     placement: &Placement,
     side: [usize; 2],
     caption: Option<&Caption>,
-) -> Canvas {
+) -> RgbImage {
     let longer = picture.height.max(picture.width);
     let zoom = longer.clamp(side[0], side[1]) as f64 / longer as f64;
     let [height, width] =
@@ -58,7 +47,7 @@ pub fn overlay(
     let background =
         resize(&picture.samples, (picture.height, picture.width), (height, width), picture.channels);
     let legend = if caption.is_some() { 4 * LINE + MARGIN } else { 0 };
-    let mut canvas = Canvas { height, width, pixels: vec![0; height * width * 3] };
+    let mut canvas = RgbImage::from_pixel(width as u32, (height + legend) as u32, PAPER);
     let largest = map.largest().max(f32::MIN_POSITIVE);
     for y in 0..height {
         for x in 0..width {
@@ -66,15 +55,15 @@ pub fn overlay(
             let value = sample(map, placement.to_input(point)) / largest;
             let (colour, alpha) = tint(value);
             let below = &background[(y * width + x) * picture.channels..];
-            for c in 0..3 {
+            let mixed = std::array::from_fn(|c| {
                 let below = below[c % picture.channels];
-                canvas.pixels[(y * width + x) * 3 + c] = (below + alpha * (colour[c] - below)).round() as u8;
-            }
+                (below + alpha * (colour[c] - below)).round() as u8
+            });
+            set(&mut canvas, x, y, Rgb(mixed));
         }
     }
     if let Some(caption) = caption {
-        canvas.add_rows(legend);
-        canvas.legend(caption, largest, height);
+        draw_legend(&mut canvas, caption, largest, height);
     }
     canvas
 }
@@ -99,61 +88,54 @@ fn sample(map: &Heatmap, [y, x]: [f64; 2]) -> f32 {
     row(top) + v * (row(bottom) - row(top))
 }
 
-impl Canvas {
-    fn add_rows(&mut self, rows: usize) {
-        self.height += rows;
-        self.pixels.extend(PAPER.repeat(rows * self.width));
-    }
-
-    fn set(&mut self, x: usize, y: usize, colour: [u8; 3]) {
-        if x < self.width && y < self.height {
-            self.pixels[(y * self.width + x) * 3..][..3].copy_from_slice(&colour);
-        }
-    }
-
-    /// `text` from its top left corner on, cut at the right margin with dots.
-    fn text(&mut self, text: &str, left: usize, top: usize) {
-        // The last letter needs no gap after it.
-        let room = (self.width.saturating_sub(left + MARGIN) / ZOOM + 1) / (font::LETTER[0] + 1);
-        let mut text = text.to_owned();
-        if text.chars().count() > room {
-            text = text.chars().take(room.saturating_sub(2)).chain("..".chars()).collect();
-        }
-        font::draw(&text, |x, y| {
-            for (dx, dy) in (0..ZOOM).flat_map(|dx| (0..ZOOM).map(move |dy| (dx, dy))) {
-                self.set(left + x * ZOOM + dx, top + y * ZOOM + dy, INK);
-            }
-        });
-    }
-
-    fn legend(&mut self, caption: &Caption, largest: f32, top: usize) {
-        let line = |i: usize| top + MARGIN + i * LINE;
-        self.text(&format!("p({}) = {:.3}", caption.class, caption.probability), MARGIN, line(0));
-        let ends = [format!("{:.1} against", -largest), format!("+{largest:.1} for")];
-        let used = |text: &str| font::width(text) * ZOOM + 2 * MARGIN;
-        let (left, right) = (used(&ends[0]), self.width.saturating_sub(used(&ends[1])));
-        self.text(&ends[0], MARGIN, line(1));
-        for x in left..right {
-            let value = 2.0 * (x - left) as f32 / (right - left).max(1) as f32 - 1.0;
-            let (colour, alpha) = tint(value);
-            // Over the middle gray of a picture.
-            let mixed = colour.map(|c| (128.0 + alpha * (c - 128.0)).round() as u8);
-            (0..font::LETTER[1] * ZOOM).for_each(|y| self.set(x, line(1) + y, mixed));
-        }
-        self.text(&ends[1], right + MARGIN, line(1));
-        self.text(caption.method.describe(), MARGIN, line(2));
-        self.text("Research use only, not a medical device", MARGIN, line(3));
+/// Sets a pixel, if there is such a one.
+fn set(canvas: &mut RgbImage, x: usize, y: usize, colour: Rgb<u8>) {
+    if let Some(pixel) = canvas.get_pixel_mut_checked(x as u32, y as u32) {
+        *pixel = colour;
     }
 }
 
-/// The PNG file of a canvas.
+/// `text` from its top left corner on, cut at the right margin with dots.
+fn draw_text(canvas: &mut RgbImage, text: &str, left: usize, top: usize) {
+    // The last letter needs no gap after it.
+    let room = ((canvas.width() as usize).saturating_sub(left + MARGIN) / ZOOM + 1) / (font::LETTER[0] + 1);
+    let mut text = text.to_owned();
+    if text.chars().count() > room {
+        text = text.chars().take(room.saturating_sub(2)).chain("..".chars()).collect();
+    }
+    font::draw(&text, |x, y| {
+        for (dx, dy) in (0..ZOOM).flat_map(|dx| (0..ZOOM).map(move |dy| (dx, dy))) {
+            set(canvas, left + x * ZOOM + dx, top + y * ZOOM + dy, INK);
+        }
+    });
+}
+
+fn draw_legend(canvas: &mut RgbImage, caption: &Caption, largest: f32, top: usize) {
+    let line = |i: usize| top + MARGIN + i * LINE;
+    draw_text(canvas, &format!("p({}) = {:.3}", caption.class, caption.probability), MARGIN, line(0));
+    let ends = [format!("{:.1} against", -largest), format!("+{largest:.1} for")];
+    let used = |text: &str| font::width(text) * ZOOM + 2 * MARGIN;
+    let (left, right) = (used(&ends[0]), (canvas.width() as usize).saturating_sub(used(&ends[1])));
+    draw_text(canvas, &ends[0], MARGIN, line(1));
+    for x in left..right {
+        let value = 2.0 * (x - left) as f32 / (right - left).max(1) as f32 - 1.0;
+        let (colour, alpha) = tint(value);
+        // Over the middle gray of a picture.
+        let mixed = Rgb(colour.map(|c| (128.0 + alpha * (c - 128.0)).round() as u8));
+        (0..font::LETTER[1] * ZOOM).for_each(|y| set(canvas, x, line(1) + y, mixed));
+    }
+    draw_text(canvas, &ends[1], right + MARGIN, line(1));
+    draw_text(canvas, caption.method.describe(), MARGIN, line(2));
+    draw_text(canvas, "Research use only, not a medical device", MARGIN, line(3));
+}
+
+/// The PNG file of a picture in colour.
 ///
 /// # Errors
 /// When it cannot be encoded.
-pub fn png(canvas: &Canvas) -> Result<Vec<u8>, image::ImageError> {
+pub fn png(canvas: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
     let mut bytes = Vec::new();
-    let size = [canvas.width, canvas.height].map(|side| side as u32);
-    PngEncoder::new(&mut bytes).write_image(&canvas.pixels, size[0], size[1], ExtendedColorType::Rgb8)?;
+    canvas.write_with_encoder(PngEncoder::new(&mut bytes))?;
     Ok(bytes)
 }
 
@@ -162,10 +144,6 @@ mod tests {
     use super::*;
 
     const SIDE: [usize; 2] = [512, 1024];
-
-    fn pixel(canvas: &Canvas, y: usize, x: usize) -> [u8; 3] {
-        canvas.pixels[(y * canvas.width + x) * 3..][..3].try_into().unwrap()
-    }
 
     #[test]
     fn red_is_for_blue_is_against_and_nothing_is_left_alone() {
@@ -176,19 +154,19 @@ mod tests {
         (values[0], values[15]) = (2.0, -2.0);
         let map = Heatmap { size: [4, 4], values };
         let canvas = overlay(&picture, &map, &placement, SIDE, None);
-        assert_eq!((canvas.height, canvas.width), (512, 512));
-        let ([r, _, b], [r2, _, b2]) = (pixel(&canvas, 0, 0), pixel(&canvas, 511, 511));
+        assert_eq!(canvas.dimensions(), (512, 512));
+        let (Rgb([r, _, b]), Rgb([r2, _, b2])) = (canvas[(0, 0)], canvas[(511, 511)]);
         assert!(r > 150 && b < 100 && b2 > 150 && r2 < 100, "{r} {b} {r2} {b2}");
-        assert_eq!(pixel(&canvas, 0, 511), [100; 3]);
+        assert_eq!(canvas[(511, 0)], Rgb([100; 3]));
 
         let caption = Caption { class: "fracture".into(), probability: 0.5, method: Method::Cam };
         let legend = overlay(&picture, &map, &placement, SIDE, Some(&caption));
-        assert_eq!(legend.height, 512 + 4 * LINE + MARGIN);
-        let drawn = legend.pixels[canvas.pixels.len()..].chunks(3).filter(|p| *p == INK).count();
+        assert_eq!(legend.height() as usize, 512 + 4 * LINE + MARGIN);
+        let drawn = legend.pixels().skip(512 * 512).filter(|pixel| **pixel == INK).count();
         assert!(drawn > 1000, "text was drawn: {drawn}");
         let long = Caption { class: "x".repeat(500), ..caption };
         overlay(&picture, &Heatmap { size: [4, 4], values: vec![0.0; 16] }, &placement, SIDE, Some(&long));
         let decoded = data::decode_bytes("x.png", &png(&legend).unwrap()).unwrap();
-        assert_eq!((decoded.height, decoded.width, decoded.channels), (legend.height, 512, 3));
+        assert_eq!((decoded.height, decoded.width, decoded.channels), (legend.height() as usize, 512, 3));
     }
 }

@@ -189,7 +189,7 @@ fn with_progress(
 ) -> Result<Audit, data::Error> {
     let counter = Counter::new(dataset.samples.len());
     let stop = crate::interrupt::stop_flag("stopping, to say what was found so far; once more ends at once");
-    audit::audit_for(dataset, group_by, positive, &|stage, done| {
+    audit::audit(dataset, group_by, positive, &|stage, done| {
         let what = match stage {
             Stage::Read => "images read",
             Stage::Compare => "images compared",

@@ -4,10 +4,7 @@ use eval::Interval;
 use std::time::{Duration, Instant};
 use train::FoldSpread;
 
-/// `1 image`, `2 images`.
-pub fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
+pub use eval::count;
 
 /// `0.912`; a dash where there is no value.
 pub fn number(value: Option<f64>) -> String {

@@ -13,6 +13,7 @@ use eval::{Input, Interval, Summary, Threshold, argmax, group_ids};
 use serde::Serialize;
 
 use crate::facts::Facts;
+use crate::groups::Groups;
 use crate::logistic::Logistic;
 use crate::nearest::{Gallery, PerClass, probabilities};
 
@@ -28,7 +29,7 @@ const SAMPLE_STREAM: u64 = u64::from_be_bytes(*b"audit   ");
 /// How training and evaluation images are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Evaluation {
+pub enum Separation {
     /// Training split against test (or validation) split, as the data give them.
     GivenSplit,
     /// No image is judged by copies of its own source.
@@ -43,7 +44,7 @@ pub struct Baseline {
     /// What it is.
     pub method: &'static str,
     /// How images were kept apart.
-    pub evaluation: Evaluation,
+    pub evaluation: Separation,
     /// Images that were judged; a sample of them all where there are very many.
     pub images: usize,
     /// Independent units among them, on which the intervals rest.
@@ -87,15 +88,6 @@ pub struct Subject<'a> {
     pub positive: usize,
 }
 
-/// Groups as the baselines use them.
-#[derive(Clone, Copy)]
-pub struct Held<'a> {
-    /// The group of each image.
-    pub ids: &'a [usize],
-    /// The name of each group.
-    pub names: &'a [String],
-}
-
 /// The images that were asked for their nearest neighbour, and what was found.
 pub struct Nearest {
     queries: Vec<usize>,
@@ -108,13 +100,15 @@ impl Nearest {
         let winner = |(&query, found): (&usize, &PerClass)| Some((query, crate::nearest::winner(found)?));
         self.queries.iter().zip(&self.found).filter_map(winner)
     }
+
+    /// For each query that has a nearest image, the query and how likely each class is.
+    fn judged(&self) -> Vec<(usize, Vec<f64>)> {
+        let likely = |(&query, found): (&usize, &PerClass)| Some((query, probabilities(found)?));
+        self.queries.iter().zip(&self.found).filter_map(likely).collect()
+    }
 }
 
 impl<'a> Subject<'a> {
-    fn labels(&self) -> Vec<usize> {
-        self.dataset.samples.iter().map(|sample| sample.label).collect()
-    }
-
     fn readable(&self) -> impl Iterator<Item = usize> {
         (0..self.facts.len()).filter(|&i| self.facts[i].is_ok())
     }
@@ -130,11 +124,11 @@ impl<'a> Subject<'a> {
     }
 
     fn nearest(&self, queries: Vec<usize>, rule: &(dyn Fn(usize, usize) -> bool + Sync)) -> Nearest {
-        let labels = self.labels();
+        let labels: Vec<usize> = self.dataset.samples.iter().map(|sample| sample.label).collect();
         let thumbnails =
             self.facts.iter().map(|facts| facts.as_ref().ok().map(|facts| &facts.small[..])).collect();
         let gallery = Gallery { thumbnails, labels: &labels, classes: self.dataset.classes.len() };
-        let found = gallery.nearest(&queries, &[rule]).into_iter().flatten().collect();
+        let found = gallery.nearest(&queries, rule);
         Nearest { queries, found }
     }
 
@@ -148,46 +142,31 @@ impl<'a> Subject<'a> {
     pub fn baselines(
         &self,
         outside_source: &Nearest,
-        groups: Option<Held>,
+        groups: Option<&Groups>,
         units: &[usize],
     ) -> Vec<Baseline> {
         let mut all = vec![];
-        let near = "1-nearest-neighbour, 32x32 pixels";
-        let smooth = "logistic regression, 8x8 pixels";
+        let mut add = |separation, nearest: &Nearest, smooth: Vec<(usize, Vec<f64>)>, held| {
+            let near = "1-nearest-neighbour, 32x32 pixels";
+            all.extend(self.judge(near, separation, nearest.judged(), units, held));
+            all.extend(self.judge("logistic regression, 8x8 pixels", separation, smooth, units, held));
+        };
         if let Some((train, judged)) = self.given() {
             let judged = sample(judged, MAX_QUERIES);
             let is_train = |_: usize, b: usize| self.dataset.samples[b].split == Some(Split::Train);
-            let found = self.nearest(judged.clone(), &is_train);
-            all.extend(self.of_nearest(near, Evaluation::GivenSplit, &found, units, None));
+            let nearest = self.nearest(judged.clone(), &is_train);
             let fitted = self.fit(train);
-            let judged = judged.into_iter().map(|i| (i, fitted.probabilities(self.tiny(i)))).collect();
-            all.extend(self.judge(smooth, Evaluation::GivenSplit, judged, units, None));
+            let smooth = judged.into_iter().map(|i| (i, fitted.probabilities(self.tiny(i)))).collect();
+            add(Separation::GivenSplit, &nearest, smooth, None);
         }
-        all.extend(self.of_nearest(near, Evaluation::SourcesHeldOut, outside_source, units, None));
-        let judged = self.cross_validate(self.source);
-        all.extend(self.judge(smooth, Evaluation::SourcesHeldOut, judged, units, None));
+        add(Separation::SourcesHeldOut, outside_source, self.cross_validate(self.source), None);
         if let Some(held) = groups {
-            let (group, source) = (held.ids, self.source);
+            let (group, source) = (&held.ids, self.source);
             let apart = |a: usize, b: usize| group[a] != group[b] && source[a] != source[b];
-            let found = self.nearest(outside_source.queries.clone(), &apart);
-            all.extend(self.of_nearest(near, Evaluation::GroupsHeldOut, &found, units, groups));
-            let judged = self.cross_validate(held.ids);
-            all.extend(self.judge(smooth, Evaluation::GroupsHeldOut, judged, units, groups));
+            let nearest = self.nearest(outside_source.queries.clone(), &apart);
+            add(Separation::GroupsHeldOut, &nearest, self.cross_validate(group), groups);
         }
         all
-    }
-
-    fn of_nearest(
-        &self,
-        method: &'static str,
-        evaluation: Evaluation,
-        nearest: &Nearest,
-        units: &[usize],
-        held: Option<Held>,
-    ) -> Option<Baseline> {
-        let rows = nearest.queries.iter().zip(&nearest.found);
-        let judged = rows.filter_map(|(&query, found)| Some((query, probabilities(found)?))).collect();
-        self.judge(method, evaluation, judged, units, held)
     }
 
     fn tiny(&self, i: usize) -> &'a [f32] {
@@ -230,10 +209,10 @@ impl<'a> Subject<'a> {
     fn judge(
         &self,
         method: &'static str,
-        evaluation: Evaluation,
+        separation: Separation,
         judged: Vec<(usize, Vec<f64>)>,
         units: &[usize],
-        held: Option<Held>,
+        held: Option<&Groups>,
     ) -> Option<Baseline> {
         let classes = &self.dataset.classes;
         let labels: Vec<usize> = judged.iter().map(|&(i, _)| self.dataset.samples[i].label).collect();
@@ -264,10 +243,10 @@ impl<'a> Subject<'a> {
                 majority_accuracy: majority(&labels, classes.len()),
             })
         };
-        let names = held.map(|held| held.names).filter(|names| names.len() <= FOLDS).unwrap_or_default();
+        let names = held.map(|held| &held.names[..]).filter(|names| names.len() <= FOLDS).unwrap_or_default();
         Some(Baseline {
             method,
-            evaluation,
+            evaluation: separation,
             images: labels.len(),
             groups: summary.groups.unwrap_or(labels.len()),
             accuracy: summary.accuracy,

@@ -6,7 +6,6 @@
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use data::{Dataset, Sample, decode_bytes};
@@ -14,8 +13,9 @@ use duplicates::{Similar, Thumbnail};
 use model::{Picture, Preprocessing, pixels, resize};
 use sha2::{Digest, Sha256};
 
-use crate::file::{Container, Format};
-use crate::tags::{Tag, tags};
+use crate::file::{Container, ContainerFacts};
+use crate::hints::Identifiers;
+use crate::tags::{NamedValue, tags};
 
 /// Side of the thumbnails that the nearest neighbour compares.
 pub const SMALL: usize = 32;
@@ -39,11 +39,11 @@ pub struct Facts {
     /// SHA-256 of size and pixels; R = G = B counts as gray.
     pub pixels: Hash,
     /// The container.
-    pub container: Container,
+    pub container: ContainerFacts,
     /// What its metadata say.
-    pub tags: Vec<Tag>,
+    pub tags: Vec<NamedValue>,
     /// Pseudonyms of [`dicom::IDENTIFIERS`].
-    pub identifiers: [Option<String>; 2],
+    pub identifiers: Identifiers,
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -54,17 +54,17 @@ pub struct Facts {
     pub channels: usize,
     /// Size of the file.
     pub bytes: usize,
-    /// Statistics of the pixels.
-    pub statistics: Statistics,
+    /// PixelStatistics of the pixels.
+    pub statistics: PixelStatistics,
     /// Gray thumbnail, `[SMALL, SMALL]`.
     pub small: Vec<u8>,
     /// Gray thumbnail, `[TINY, TINY]`, in `0..=255`.
     pub tiny: Vec<f32>,
 }
 
-/// Statistics of the pixels, in gray levels of 255, or shares of the image.
+/// PixelStatistics of the pixels, in gray levels of 255, or shares of the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Statistics {
+pub struct PixelStatistics {
     /// Mean.
     pub mean: f64,
     /// Standard deviation.
@@ -100,25 +100,21 @@ pub fn scan(
 ) -> Result<(Vec<Result<Facts, String>>, Similar), data::Error> {
     let done = AtomicUsize::new(0);
     let images = dataset.samples.len();
-    let facts: Vec<OnceLock<Result<Facts, String>>> = (0..images).map(|_| OnceLock::new()).collect();
     let stopped = AtomicBool::new(false);
-    let thumbnail = |i: usize| {
+    let look = |i: usize| {
         if stopped.load(Ordering::Relaxed) {
-            return None;
+            return (None, None);
         }
-        let (read, thumbnail) = match read(&dataset.samples[i]) {
-            Ok((facts, thumbnail)) => (Ok(facts), Some(thumbnail)),
-            Err(reason) => (Err(reason), None),
-        };
-        let _ = facts[i].set(read);
+        let (facts, thumbnail) = read(&dataset.samples[i])
+            .map_or_else(|reason| (Err(reason), None), |(facts, thumbnail)| (Ok(facts), Some(thumbnail)));
         if progress(done.fetch_add(1, Ordering::Relaxed) + 1).is_break() {
             stopped.store(true, Ordering::Relaxed);
         }
-        thumbnail
+        (Some(facts), thumbnail)
     };
-    let similar = duplicates::find(images, &thumbnail, compared)
+    let (facts, similar) = duplicates::find(images, &look, compared)
         .map_err(|duplicates::Error { path, source }| data::Error::Io { path, source })?;
-    let facts: Vec<_> = facts.into_iter().filter_map(OnceLock::into_inner).collect();
+    let facts: Vec<_> = facts.into_iter().flatten().collect();
     if facts.len() < images {
         let bad = facts.iter().filter(|facts| facts.is_err()).count();
         let read = facts.len();
@@ -161,9 +157,9 @@ fn of_picture(bytes: &[u8], picture: &Picture) -> (Facts, Thumbnail) {
     let gray = pixels(picture, &Preprocessing::new(1, [height, width]));
     let thumbnail = |side| resize(&gray, (height, width), (side, side), 1);
     let coloured = colour(picture);
-    let container = Container::of(bytes);
-    let identifiers = match container.format {
-        Format::Dicom => dicom::identifiers(bytes),
+    let container = ContainerFacts::of(bytes);
+    let identifiers = match container.container {
+        Container::Dicom => dicom::identifiers(bytes),
         _ => [None, None],
     };
     let facts = Facts {
@@ -177,7 +173,7 @@ fn of_picture(bytes: &[u8], picture: &Picture) -> (Facts, Thumbnail) {
         bits: picture.bits,
         channels: picture.channels,
         bytes: bytes.len(),
-        statistics: Statistics { colour: coloured, ..statistics(&gray, width) },
+        statistics: PixelStatistics { colour: coloured, ..statistics(&gray, width) },
         small: to_bytes(&thumbnail(SMALL)),
         tiny: thumbnail(TINY),
     };
@@ -215,8 +211,8 @@ fn colour(picture: &Picture) -> f64 {
     3.0 * coloured as f64 / picture.samples.len() as f64
 }
 
-/// Statistics of `gray: [height, width]`.
-fn statistics(gray: &[f32], width: usize) -> Statistics {
+/// PixelStatistics of `gray: [height, width]`.
+fn statistics(gray: &[f32], width: usize) -> PixelStatistics {
     let height = gray.len() / width;
     let count = gray.len() as f64;
     let share = |condition: fn(f32) -> bool| gray.iter().filter(|&&v| condition(v)).count() as f64 / count;
@@ -248,7 +244,7 @@ fn statistics(gray: &[f32], width: usize) -> Statistics {
             row[width - corner_x..].iter().for_each(|&v| corners[bottom + 1].add(v));
         }
     }
-    Statistics {
+    PixelStatistics {
         mean,
         contrast: (squares / count - mean * mean).max(0.0).sqrt(),
         detail: steps / ((width - 1) * height).max(1) as f64,
@@ -286,21 +282,9 @@ impl Mean {
 
 /// The share of the image in rows and columns at its edges that have one gray level.
 fn frame(gray: &[f32], width: usize) -> f64 {
-    let height = gray.len() / width;
-    let even = |values: &mut dyn Iterator<Item = f32>| {
-        let (low, high) = values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)));
-        high - low <= 4.0
-    };
-    let row = |y: &usize| even(&mut gray[y * width..(y + 1) * width].iter().copied());
-    let column = |x: &usize| even(&mut gray[*x..].iter().step_by(width).copied());
-    let top = (0..height).take_while(row).count();
-    if top == height {
-        return 1.0;
-    }
-    let bottom = (0..height).rev().take_while(row).count();
-    let left = (0..width).take_while(column).count();
-    let right = (0..width).rev().take_while(column).count();
-    1.0 - ((height - top - bottom) * (width - left - right)) as f64 / gray.len() as f64
+    let size = (gray.len() / width, width);
+    let inside = duplicates::inside_even_edges(gray, size, |low, high| high - low <= 4.0);
+    inside.map_or(1.0, |[_, _, columns, rows]| 1.0 - (columns * rows) as f64 / gray.len() as f64)
 }
 
 #[cfg(test)]
@@ -336,6 +320,10 @@ pub(crate) mod tests {
         let even = of_picture(b"", &picture(3, 1, |_, _| 7)).0.statistics;
         assert_eq!((even.mean, even.contrast, even.rim, even.frame), (7.0, 0.0, 7.0, 1.0));
         of_picture(b"", &picture(1, 1, |_, _| 9));
+        for stripes in [picture(8, 6, |x, _| (x % 2 * 255) as u8), picture(8, 6, |_, y| (y % 2 * 255) as u8)]
+        {
+            assert_eq!(of_picture(b"", &stripes).0.statistics.frame, 1.0, "even lines all over");
+        }
     }
 
     #[test]

@@ -1,12 +1,9 @@
 //! What a file says about itself apart from its pixels: format, compression, metadata. None of it is anatomy, so none
-//! of it may tell the class.
-
-use serde::Serialize;
+//! of it may tell the class. What is damaged counts as far as it can be followed.
 
 /// The container of an image, by its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
     /// Portable Network Graphics.
     Png,
     /// JPEG File Interchange Format, or EXIF.
@@ -15,62 +12,80 @@ pub enum Format {
     Dicom,
 }
 
+impl Container {
+    /// That of a file which the decoder reads.
+    pub fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Self::Png,
+            [0xff, 0xd8, ..] => Self::Jpeg,
+            // The only other format, with or without its preamble.
+            _ => Self::Dicom,
+        }
+    }
+}
+
 /// Facts of the container.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Container {
+pub struct ContainerFacts {
     /// The format.
-    pub format: Format,
+    pub container: Container,
     /// Mean of the first JPEG quantisation table (1: hardly compressed); 0 for other formats.
     pub quantisation: f64,
     /// Bytes that are neither pixels nor needed to decode them: text, EXIF, colour profiles.
     pub metadata_bytes: usize,
 }
 
-impl Container {
-    /// Reads the structure of a file; what is damaged counts as far as it can be followed.
+impl ContainerFacts {
+    /// Reads the structure of a file.
     pub fn of(bytes: &[u8]) -> Self {
-        if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-            Self { format: Format::Png, quantisation: 0.0, metadata_bytes: png_metadata(bytes) }
-        } else if bytes.starts_with(&[0xff, 0xd8]) {
-            let (quantisation, metadata_bytes) = jpeg_facts(bytes);
-            Self { format: Format::Jpeg, quantisation, metadata_bytes }
-        } else {
-            // The only other format that the decoder reads, with or without its preamble.
-            Self { format: Format::Dicom, quantisation: 0.0, metadata_bytes: 0 }
+        let container = Container::of(bytes);
+        let (mut quantisation, mut metadata_bytes) = (0.0, 0);
+        match container {
+            Container::Png => {
+                // Ancillary chunks (PNG specification, 5.4: bit 5 of the first letter), without transparency.
+                let ancillary =
+                    chunks(bytes).filter(|(kind, _)| kind[0].is_ascii_lowercase() && *kind != b"tRNS");
+                metadata_bytes = ancillary.map(|(_, content)| content.len()).sum();
+            }
+            Container::Jpeg => {
+                for (marker, content) in segments(bytes) {
+                    match marker {
+                        0xdb if quantisation == 0.0 => quantisation = mean_of_table(content),
+                        // Application and comment segments (ITU-T T.81, B.2); APP0 is JFIF's own header.
+                        0xe1..=0xef | 0xfe => metadata_bytes += content.len(),
+                        _ => {}
+                    }
+                }
+            }
+            Container::Dicom => {}
         }
+        Self { container, quantisation, metadata_bytes }
     }
 }
 
-/// Bytes of ancillary chunks (PNG specification, 5.4: bit 5 of a chunk's first letter), without transparency.
-fn png_metadata(bytes: &[u8]) -> usize {
-    let (mut at, mut sum) = (8, 0);
-    while let Some(&[a, b, c, d, ref kind @ ..]) = bytes.get(at..at + 8) {
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        if kind[0].is_ascii_lowercase() && kind != b"tRNS" {
-            sum += length;
-        }
-        at = at.saturating_add(length).saturating_add(12);
-    }
-    sum
+/// The chunks of a PNG file, kind and content (PNG specification, 5.3).
+pub fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (&length, after) = rest.split_first_chunk()?;
+        let (kind, after) = after.split_first_chunk()?;
+        let (content, after) = after.split_at_checked(u32::from_be_bytes(length) as usize)?;
+        // Behind the checksum.
+        rest = after.get(4..).unwrap_or_default();
+        Some((kind, content))
+    })
 }
 
-/// Mean of the first quantisation table, and bytes of application and comment segments, up to the first scan
-/// (ITU-T T.81, B.2).
-fn jpeg_facts(bytes: &[u8]) -> (f64, usize) {
-    let (mut at, mut table, mut metadata) = (2, 0.0, 0);
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let content = bytes.get(at + 4..at + 2 + length).unwrap_or_default();
-        match marker {
-            0xda => break,
-            0xdb if table == 0.0 => table = mean_of_table(content),
-            // APP0 is JFIF's own header.
-            0xe1..=0xef | 0xfe => metadata += content.len(),
-            _ => {}
-        }
-        at += 2 + length;
-    }
-    (table, metadata)
+/// The segments of a JPEG file up to its first scan, marker and content (ITU-T T.81, B.1.1.4).
+pub fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let &[0xff, marker, high, low, ref after @ ..] = rest else { return None };
+        let length = usize::from(u16::from_be_bytes([high, low])).checked_sub(2)?;
+        let (content, after) = after.split_at_checked(length)?;
+        rest = after;
+        (marker != 0xda).then_some((marker, content))
+    })
 }
 
 fn mean_of_table(content: &[u8]) -> f64 {
@@ -95,20 +110,20 @@ mod tests {
         let jpeg = |quality| {
             let mut bytes = vec![];
             JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&picture).unwrap();
-            Container::of(&bytes)
+            ContainerFacts::of(&bytes)
         };
         let (fine, coarse) = (jpeg(95), jpeg(30));
-        assert_eq!((fine.format, fine.metadata_bytes), (Format::Jpeg, 0));
+        assert_eq!((fine.container, fine.metadata_bytes), (Container::Jpeg, 0));
         assert!(1.0 < fine.quantisation && 3.0 * fine.quantisation < coarse.quantisation);
 
         let mut plain = vec![];
         PngEncoder::new(&mut plain).write_image(&picture, 16, 16, image::ExtendedColorType::L8).unwrap();
-        assert_eq!(Container::of(&plain).metadata_bytes, 0);
+        assert_eq!(ContainerFacts::of(&plain).metadata_bytes, 0);
         // A text chunk before the end chunk (12 bytes).
         let mut text = plain[..plain.len() - 12].to_vec();
         text.extend([&[0, 0, 0, 5][..], b"tEXtside\0", &[0; 4], &plain[plain.len() - 12..]].concat());
-        let found = Container::of(&text);
-        assert_eq!((found.format, found.metadata_bytes), (Format::Png, 5));
-        assert_eq!(Container::of(&text[..40]).metadata_bytes, 0, "cut off inside a chunk");
+        let found = ContainerFacts::of(&text);
+        assert_eq!((found.container, found.metadata_bytes), (Container::Png, 5));
+        assert_eq!(ContainerFacts::of(&text[..40]).metadata_bytes, 0, "cut off inside a chunk");
     }
 }

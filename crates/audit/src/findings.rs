@@ -1,56 +1,18 @@
 //! What a person should know of a data set, one line each, the worst first.
 
-use serde::Serialize;
+use eval::count;
 
+use crate::document::{Audit, Finding, SERIES_CROSS, Severity};
 use crate::groups::Origin;
 use crate::hints::Hint;
 use crate::regroup::is_found_name;
 use crate::repeats::Repeats;
-use crate::report::Audit;
-use crate::shortcuts::Kind;
+use crate::shortcuts::ShortcutKind;
 
 /// Classes that differ in size by more than this are mentioned.
 const IMBALANCE: f64 = 3.0;
 /// Fewer groups than this make every interval wide.
 const FEW_GROUPS: usize = 20;
-
-/// The kind of the finding that series of look-alikes lie in more than one split.
-const SERIES_CROSS: &str = "series-across-splits";
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The given split leaks: a score on it cannot be believed.
-    Leak,
-    /// A score may not mean what it seems to.
-    Warning,
-    /// Good to know.
-    Note,
-}
-
-/// One line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What kind of thing it is: a short name that does not change.
-    pub kind: &'static str,
-    /// The line.
-    pub message: String,
-}
-
-impl Finding {
-    /// Whether a strict audit fails on it: a leak, or look-alikes on both sides of the split.
-    pub fn fails_strict(&self) -> bool {
-        self.is_leak() || self.kind == SERIES_CROSS
-    }
-
-    /// Whether it is a leak of the given split.
-    pub fn is_leak(&self) -> bool {
-        self.severity == Severity::Leak
-    }
-}
 
 /// Everything worth a line.
 pub fn findings(audit: &Audit) -> Vec<Finding> {
@@ -81,18 +43,21 @@ impl List {
         ];
         for (at, (kind, what, found)) in kinds.into_iter().enumerate() {
             // What an earlier line has said already.
-            let known = |count: fn(&Repeats) -> usize| at > 0 && count(kinds[at - 1].2) == count(found);
+            let known = |of: fn(&Repeats) -> usize| at > 0 && of(kinds[at - 1].2) == of(found);
             if found.across_splits > 0 && !known(|r| r.across_splits) {
-                let message = format!("{}: {} in more than one split", what, sets(found.across_splits));
+                let message =
+                    format!("{}: {} in more than one split", what, count(found.across_splits, "set"));
                 self.add(Severity::Leak, kind, message);
             }
             if found.across_classes > 0 && !known(|r| r.across_classes) {
-                let message = format!("{}: {} in more than one class", what, sets(found.across_classes));
+                let message =
+                    format!("{}: {} in more than one class", what, count(found.across_classes, "set"));
                 self.add(Severity::Warning, "label-conflict", message);
             }
             if found.clusters > 0 && !known(|r| r.images) {
                 let Repeats { clusters, images, largest, .. } = found;
-                let message = format!("{what}: {images} images in {} of up to {largest}", sets(*clusters));
+                let message =
+                    format!("{what}: {images} images in {} of up to {largest}", count(*clusters, "set"));
                 self.add(Severity::Note, kind, message);
             }
         }
@@ -121,36 +86,35 @@ impl List {
             return self.add(Severity::Warning, "groups-unknown", message.into());
         };
         let by = groups.by.as_deref().unwrap_or_default();
-        let (count, crossing) = (groups.count, groups.across_splits);
+        let (all, crossing) = (groups.count, groups.across_splits);
         match groups.origin {
             Origin::Given if crossing > 0 => {
-                let message = format!("{crossing} of {count} groups ({by}) lie in more than one split");
+                let message = format!("{crossing} of {all} groups ({by}) lie in more than one split");
                 self.add(Severity::Leak, "groups-across-splits", message);
             }
             Origin::Names => {
-                let crossing = if crossing > 0 {
-                    format!("; {crossing} of them lie in more than one split")
-                } else {
-                    String::new()
+                let crossing = match crossing {
+                    0 => String::new(),
+                    _ => format!("; {crossing} of them lie in more than one split"),
                 };
                 let message = format!(
-                    "file names suggest {count} groups, and the pictures agree{crossing}: if that is right, use --group-by {}",
+                    "file names suggest {all} groups, and the pictures agree{crossing}: if that is right, use --group-by {}",
                     data::quote(by)
                 );
                 self.add(Severity::Warning, "groups-suggested", message);
             }
             // What of them crosses the split was said above.
             Origin::Pictures => {
-                let message = format!("no groups are given, but the pictures look like {count} series");
+                let message = format!("no groups are given, but the pictures look like {all} series");
                 self.add(Severity::Warning, "groups-suggested", message);
             }
             Origin::Given => {}
         }
-        if groups.origin == Origin::Given && count < FEW_GROUPS {
-            let message = format!("only {count} groups stand behind every number: no interval can be narrow");
+        if groups.origin == Origin::Given && all < FEW_GROUPS {
+            let message = format!("only {all} groups stand behind every number: no interval can be narrow");
             self.add(Severity::Warning, "few-groups", message);
         }
-        if groups.single_class == count && count > audit.classes.len() && count < FEW_GROUPS {
+        if groups.single_class == all && all > audit.classes.len() && all < FEW_GROUPS {
             let message = "every group has images of one class only: what tells groups apart tells the class"
                 .to_owned();
             self.add(Severity::Warning, "groups-are-classes", message);
@@ -180,10 +144,10 @@ impl List {
     fn shortcuts(&mut self, audit: &Audit) {
         for found in audit.shortcuts.iter().filter(|found| found.flagged) {
             let why = match found.kind {
-                Kind::File => "a property of the file, never anatomy",
-                Kind::Picture => "exposure or processing, perhaps anatomy",
-                Kind::Name => "invisible to a network, but what it counts may not be",
-                Kind::Column => "invisible to a network, but what it says may not be",
+                ShortcutKind::File => "a property of the file, never anatomy",
+                ShortcutKind::Picture => "exposure or processing, perhaps anatomy",
+                ShortcutKind::Name => "invisible to a network, but what it counts may not be",
+                ShortcutKind::Column => "invisible to a network, but what it says may not be",
             };
             let (feature, class, auroc) = (&found.feature, &found.higher_in, found.auroc);
             let message = format!("{feature} tells \"{class}\" with AUROC {auroc:.3}: {why}");
@@ -193,13 +157,13 @@ impl List {
 
     fn sizes(&mut self, audit: &Audit) {
         if let [first, ..] = &audit.unreadable[..] {
-            let (count, path, reason) = (audit.unreadable.len(), &first.path, &first.reason);
+            let (files, path, reason) = (audit.unreadable.len(), &first.path, &first.reason);
             let message =
-                format!("{count} of {} files cannot be read, the first is {path}: {reason}", audit.images);
+                format!("{files} of {} files cannot be read, the first is {path}: {reason}", audit.images);
             self.add(Severity::Warning, "unreadable", message);
         }
-        let Some(all) = audit.parts.first() else { return };
-        let sizes = all.per_class.iter().zip(&audit.classes);
+        let Some(whole) = audit.parts.first() else { return };
+        let sizes = whole.per_class.iter().zip(&audit.classes);
         let (smallest, largest) = (sizes.clone().min(), sizes.max());
         if let (Some((small, rare)), Some((large, common))) = (smallest, largest)
             && *large as f64 > IMBALANCE * *small as f64
@@ -216,9 +180,4 @@ impl List {
             }
         }
     }
-}
-
-/// So many sets.
-pub fn sets(count: usize) -> String {
-    if count == 1 { "1 set".into() } else { format!("{count} sets") }
 }

@@ -10,9 +10,8 @@ use data::{Dataset, GroupBy};
 use eval::group_ids;
 use serde::Serialize;
 
-use crate::baselines::Held;
-use crate::names::Candidate;
-use crate::repeats::differ;
+use crate::names::NameGroups;
+use crate::repeats::{differ, members};
 
 /// The share of nearest neighbours in the same group, beyond chance, that makes a pattern of names credible.
 const BEYOND_CHANCE: f64 = 0.2;
@@ -93,13 +92,7 @@ impl Groups {
         name: impl Fn(&K) -> String,
     ) -> Self {
         let ids = group_ids(keys);
-        let mut members: Vec<Vec<usize>> = vec![];
-        for (i, &id) in ids.iter().enumerate() {
-            if id == members.len() {
-                members.push(vec![]);
-            }
-            members[id].push(i);
-        }
+        let members = members(ids.iter().copied().map(Some));
         let split = |members: &&Vec<usize>| differ(members, |i| dataset.samples[i].split);
         let class = |members: &&Vec<usize>| !differ(members, |i| Some(dataset.samples[i].label));
         Self {
@@ -112,11 +105,6 @@ impl Groups {
             names: members.iter().map(|members| name(&keys[members[0]])).collect(),
             ids,
         }
-    }
-
-    /// For the baselines.
-    pub fn held(&self) -> Held<'_> {
-        Held { ids: &self.ids, names: &self.names }
     }
 }
 
@@ -148,7 +136,7 @@ impl NamePattern {
     /// The evidence for `candidate`. `nearest` are images with their nearest neighbour outside their own source.
     pub fn new(
         dataset: &Dataset,
-        candidate: &Candidate,
+        candidate: &NameGroups,
         source: &[usize],
         nearest: &[(usize, usize)],
     ) -> Self {

@@ -6,9 +6,8 @@ use data::Dataset;
 use eval::group_ids;
 use serde::Serialize;
 
-use crate::facts::Facts;
 use crate::groups::Groups;
-use crate::names::Candidate;
+use crate::names::NameGroups;
 use crate::repeats::{clusters, differ};
 use crate::words::is_telling;
 
@@ -89,39 +88,16 @@ impl Hint {
     }
 }
 
-/// The hints of a data set. `known` are its groups, `names` what its names offer.
-pub fn hints(
-    dataset: &Dataset,
-    facts: &[Result<Facts, String>],
-    known: Option<&Groups>,
-    names: Option<&Candidate>,
-) -> Vec<Hint> {
-    let identifiers: Vec<Identifiers> = facts
-        .iter()
-        .map(|facts| facts.as_ref().map_or([None, None], |facts| facts.identifiers.clone()))
-        .collect();
-    let mut found = without_pictures(dataset, known, names);
-    found.extend(of_dicom(dataset, known, &identifiers));
-    found
-}
-
 /// Pseudonyms of [`dicom::IDENTIFIERS`].
 pub type Identifiers = [Option<String>; 2];
 
-/// The hints that identifiers of DICOM files give, one of each image.
-pub fn of_dicom(dataset: &Dataset, known: Option<&Groups>, identifiers: &[Identifiers]) -> Vec<Hint> {
-    let hint = |(at, name): (usize, &&str)| {
-        let value = |ids: &'_ Identifiers| ids[at].clone().unwrap_or_default();
-        let values: Vec<String> = identifiers.iter().map(value).collect();
-        let keys: Vec<_> =
-            dataset.samples.iter().zip(&values).map(|(sample, value)| key(&sample.name, value)).collect();
-        Hint::new(dataset, known, Place::Dicom, name, &keys)
-    };
-    dicom::IDENTIFIERS.iter().enumerate().filter_map(hint).collect()
-}
-
-/// The hints that need no file to be opened.
-pub fn without_pictures(dataset: &Dataset, known: Option<&Groups>, names: Option<&Candidate>) -> Vec<Hint> {
+/// The hints of a data set. `known` are its groups, `names` what its names offer, `identifiers` what its files say.
+pub fn hints(
+    dataset: &Dataset,
+    known: Option<&Groups>,
+    names: Option<&NameGroups>,
+    identifiers: &[Identifiers],
+) -> Vec<Hint> {
     let samples = &dataset.samples;
     let columns = dataset.columns.iter().enumerate().filter(|(_, column)| is_telling(column));
     let of_column = columns.filter_map(|(at, column)| {
@@ -138,7 +114,13 @@ pub fn without_pictures(dataset: &Dataset, known: Option<&Groups>, names: Option
         let may_cross = known.is_none() && !has_split;
         (is_telling(&named.pattern) || hint.across_splits > 0 || may_cross).then_some(hint)
     });
-    of_column.chain(of_names).collect()
+    let of_dicom = dicom::IDENTIFIERS.iter().enumerate().filter_map(|(at, name)| {
+        let values = identifiers.iter().map(|ids| ids[at].as_deref().unwrap_or_default());
+        let keys: Vec<_> =
+            samples.iter().zip(values).map(|(sample, value)| key(&sample.name, value)).collect();
+        Hint::new(dataset, known, Place::Dicom, name, &keys)
+    });
+    of_column.chain(of_names).chain(of_dicom).collect()
 }
 
 /// An image without a value stands alone.
@@ -153,6 +135,9 @@ mod tests {
     use crate::testing::dataset;
     use data::Split::{Test, Train};
 
+    /// What files that are not DICOM say.
+    const NONE: [Identifiers; 6] = [const { [None, None] }; 6];
+
     #[test]
     fn what_a_word_names_is_offered() {
         let row = |name, class, split| (name, class, Some(split), None);
@@ -162,9 +147,8 @@ mod tests {
             row("patient2_a.png", "y", Train),
             row("patient3_a.png", "y", Test),
         ]);
-        let facts: Vec<Result<Facts, String>> = (0..4).map(|_| Err(String::new())).collect();
         let hinted = |set: &Dataset, known: Option<&Groups>| -> Vec<(String, usize, usize)> {
-            let hints = hints(set, &facts, known, offered(set).as_ref());
+            let hints = hints(set, known, offered(set).as_ref(), &NONE);
             hints.into_iter().map(|hint| (hint.by, hint.groups, hint.across_splits)).collect()
         };
         assert_eq!(hinted(&set, None), [("patient*_".to_owned(), 3, 1)]);
@@ -183,8 +167,7 @@ mod tests {
             let class = |i: usize| ["x", "y"][i % 2];
             let row = |(i, name)| (name, class(i), Some(if i < 4 { Train } else { Test }), None);
             let set = dataset(&names.into_iter().enumerate().map(row).collect::<Vec<_>>());
-            let facts: Vec<Result<Facts, String>> = (0..6).map(|_| Err(String::new())).collect();
-            hints(&set, &facts, None, offered(&set).as_ref()).into_iter().map(|hint| hint.by).collect()
+            hints(&set, None, offered(&set).as_ref(), &NONE).into_iter().map(|hint| hint.by).collect()
         };
         assert_eq!(by(["01_0", "01_1", "02_0", "03_0", "02_1", "03_1"]), ["*_"]);
         assert!(by(["01_0", "01_1", "02_0", "02_1", "03_0", "03_1"]).is_empty(), "nothing crosses");

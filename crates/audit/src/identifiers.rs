@@ -7,27 +7,18 @@
 //! nothing are left out; each stands alone. What is made is a pattern of [`data::GroupBy`], and one that would take a
 //! file for which it was not meant, or groups other than meant, is not offered.
 
+mod judge;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use judge::{FEW, Judged, MIN_GROUPS, Member, NEARLY_EVERY, Reach, counted_share, judge};
 
 use data::{DIGIT, Dataset, group_from_name};
 use eval::group_ids;
 
-use crate::names::{stem, tokens};
+use crate::tokens::{beginnings, stem, tokens};
 use crate::words::{is_category, is_telling};
 
-/// Of the identifiers that two folders share, this share stands in the same names: each folder counts anew.
-const COUNTED_ANEW: f64 = 0.5;
-/// And of a folder's identifiers at least this share is in another folder too.
-const SHARED: f64 = 0.2;
-/// The share of files that belong to another by a plain number, so that it is taken for an identifier.
-const REPEATED: f64 = 0.5;
-/// The same, if what follows the number begins at 0 or 1 with (nearly) every number: `IM-0115-0001`.
-const REPEATED_COUNTED: f64 = 0.05;
-const NEARLY_EVERY: f64 = 0.8;
-/// Groups that a plain number or word makes, at least: two kinds of files are no patients.
-const MIN_GROUPS: usize = 3;
-/// A number of so few values may be a kind of file, and what follows is looked at for each.
-const FEW: usize = 12;
 /// Images of a group of words, at most, on average: more are kinds of files (`bacteria_12`, `virus_13`).
 const MAX_OF_WORD: usize = 10;
 /// Alternatives that one pattern names, at most.
@@ -57,22 +48,13 @@ pub fn identifiers(dataset: &Dataset) -> Option<String> {
 }
 
 /// A part of a name that is read: the file's stem, or a folder.
-struct Part<'a> {
+struct NamePart<'a> {
     sample: usize,
     /// What is before, ending in `/`, or empty.
     above: &'a str,
     text: &'a str,
     /// What is behind, without the extension.
     below: &'a str,
-}
-
-/// A part with what may be its identifier.
-struct Member<'a> {
-    sample: usize,
-    above: &'a str,
-    id: &'a str,
-    /// What stands behind the identifier.
-    rest: String,
 }
 
 /// An identifier as it is taken: alternatives of a pattern, and the files that they are for.
@@ -86,27 +68,8 @@ struct Taken {
     counted: bool,
 }
 
-/// How far an identifier reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
-    /// All folders.
-    All,
-    /// Folders of one name.
-    Folder,
-    /// One folder.
-    Path,
-}
-
-impl Reach {
-    /// What stands before the identifier.
-    fn scope(self, above: &str) -> &str {
-        match self {
-            Self::All => "",
-            Self::Folder => above.trim_end_matches('/').rfind('/').map_or(above, |at| &above[at + 1..]),
-            Self::Path => above,
-        }
-    }
-}
+/// Numbers that were judged to be no identifiers: what stands before them, what ends them, and the members.
+type Rejected<'a> = Vec<(String, Vec<String>, Vec<Member<'a>>)>;
 
 struct Search<'d> {
     dataset: &'d Dataset,
@@ -126,17 +89,17 @@ impl<'d> Search<'d> {
                 pieces(name).into_iter().filter(|(at, _)| *at >= start).collect();
             let &(at, text) = folders.get(depth).filter(|_| depth + 1 < folders.len())?;
             let below = &name[at + text.len()..];
-            Some(Part {
+            Some(NamePart {
                 sample,
                 above: &name[..at],
                 text,
                 below: below.rsplit_once('.').map_or(below, |b| b.0),
             })
         };
-        let parts: Vec<Part> = self.free().into_iter().filter_map(part).collect();
+        let parts: Vec<NamePart> = self.free().into_iter().filter_map(part).collect();
         self.numbers(&parts, "/");
         // Whole names of the folders that hold the files: all files must have one, as `*/` takes any.
-        let parts: Vec<Part> = self.free().into_iter().filter_map(part).collect();
+        let parts: Vec<NamePart> = self.free().into_iter().filter_map(part).collect();
         let innermost = parts.iter().all(|part| !part.below[1..].contains('/'));
         if innermost && parts.len() == self.dataset.samples.len() {
             let members = parts.iter().map(|part| Member {
@@ -153,9 +116,9 @@ impl<'d> Search<'d> {
         let part = |sample: usize| {
             let name = self.dataset.samples[sample].name.as_str();
             let above = name.rfind('/').map_or(0, |at| at + 1);
-            Part { sample, above: &name[..above], text: stem(name), below: "" }
+            NamePart { sample, above: &name[..above], text: stem(name), below: "" }
         };
-        let parts: Vec<Part> = self.free().into_iter().map(part).collect();
+        let parts: Vec<NamePart> = self.free().into_iter().map(part).collect();
         self.numbers(&parts, "");
     }
 
@@ -195,7 +158,7 @@ impl<'d> Search<'d> {
     }
 
     /// Identifiers that are numbers in `parts`, each followed by `end` of the part.
-    fn numbers(&mut self, parts: &[Part], end: &str) {
+    fn numbers(&mut self, parts: &[NamePart], end: &str) {
         let least = (self.dataset.samples.len() / 100).max(2);
         let mut rejected = vec![];
         let all = parts.iter().map(|part| (part, 0)).collect();
@@ -214,12 +177,12 @@ impl<'d> Search<'d> {
     /// Divides parts, each read up to a place, by the text that follows, and judges the number behind it.
     fn explore<'a>(
         &mut self,
-        parts: Vec<(&'a Part<'a>, usize)>,
+        parts: Vec<(&'a NamePart<'a>, usize)>,
         end: &str,
         least: usize,
-        rejected: &mut Vec<(String, Vec<String>, Vec<Member<'a>>)>,
+        rejected: &mut Rejected<'a>,
     ) {
-        let mut families: BTreeMap<&str, Vec<(&Part, &str)>> = BTreeMap::new();
+        let mut families: BTreeMap<&str, Vec<(&NamePart, &str)>> = BTreeMap::new();
         for (part, at) in parts {
             let Some(token) = tokens(&part.text[at..]).into_iter().next() else { continue };
             if !token.number.is_empty() {
@@ -250,33 +213,29 @@ impl<'d> Search<'d> {
     fn judge_family<'a>(
         &mut self,
         prefix: &str,
-        family: &[(&'a Part<'a>, &'a str)],
+        family: &[(&'a NamePart<'a>, &'a str)],
         end: &str,
-        rejected: &mut Vec<(String, Vec<String>, Vec<Member<'a>>)>,
+        rejected: &mut Rejected<'a>,
     ) -> bool {
-        let behind = |part: &Part<'a>, number: &str| -> &'a str {
+        let behind = |part: &NamePart<'a>, number: &str| -> &'a str {
             let text = &part.text[prefix.len() + number.len()..];
             tokens(text).first().map_or("", |token| token.text)
         };
         // What ends the number, by its first letter; what hardly any name has (hashes among numbers) is left.
-        let first = |part: &Part<'a>, number: &str| behind(part, number).chars().next();
+        let first = |part: &NamePart<'a>, number: &str| behind(part, number).chars().next();
         let mut counts: BTreeMap<Option<char>, usize> = BTreeMap::new();
         family.iter().for_each(|(part, number)| *counts.entry(first(part, number)).or_default() += 1);
         let most = counts.values().max().copied().unwrap_or(0) as f64;
         counts.retain(|_, count| *count as f64 >= RARE_END * most);
         let family = family.iter().filter(|(part, number)| counts.contains_key(&first(part, number)));
         let mut members = vec![];
-        let mut ends: BTreeMap<char, String> = BTreeMap::new();
+        let mut texts = vec![];
         for &(part, number) in family {
-            let text = behind(part, number);
-            if let Some(first) = text.chars().next() {
-                let known = ends.entry(first).or_insert_with(|| text.to_owned());
-                known.truncate(common(known, text));
-            }
+            texts.push(behind(part, number));
             let rest = format!("{}{}", &part.text[prefix.len() + number.len()..], part.below);
             members.push(Member { sample: part.sample, above: part.above, id: number, rest });
         }
-        let mut ends: Vec<String> = ends.into_values().collect();
+        let mut ends: Vec<String> = beginnings(texts).into_iter().map(str::to_owned).collect();
         if counts.contains_key(&None) {
             ends.push(end.to_owned());
         }
@@ -380,115 +339,9 @@ fn joined(alternatives: &[&(String, String)]) -> String {
     alternatives.iter().map(|(before, end)| format!("{before}*{end}")).collect::<Vec<_>>().join("|")
 }
 
-/// What stands behind an identifier, and the classes of its images.
-type Group<'a> = (BTreeSet<&'a str>, BTreeSet<usize>);
-
-struct Judged {
-    reach: Reach,
-    groups: usize,
-    counted: bool,
-}
-
-/// Whether the identifiers of `members` say what belongs together, and how far they reach.
-fn judge(dataset: &Dataset, members: &[Member], telling: bool) -> Option<Judged> {
-    let keys = rest_keys(members);
-    let reach = [Reach::All, Reach::Folder, Reach::Path];
-    let reach =
-        reach.into_iter().find(|&reach| reach == Reach::Path || !is_counted_anew(members, &keys, reach))?;
-    let mut groups: BTreeMap<(&str, &str), Group> = BTreeMap::new();
-    for (member, key) in members.iter().zip(&keys) {
-        let group = groups.entry((reach.scope(member.above), member.id)).or_default();
-        group.0.insert(key);
-        group.1.insert(dataset.samples[member.sample].label);
-    }
-    let files: usize = groups.values().map(|group| group.0.len()).sum();
-    let repeated: usize = groups.values().map(|group| group.0.len()).filter(|&n| n > 1).sum();
-    let share = repeated as f64 / files as f64;
-    let counted = counted_share(members) >= NEARLY_EVERY;
-    let are_classes =
-        groups.len() <= dataset.classes.len() && groups.values().all(|(_, labels)| labels.len() == 1);
-    let repeats = match (telling, counted) {
-        (true, _) => repeated > 0,
-        (false, true) => share >= REPEATED_COUNTED,
-        (false, false) => share >= REPEATED,
-    };
-    let least = if telling { 2 } else { MIN_GROUPS };
-    // A few numbers before one that counts all files: hospitals, batches.
-    let mut of_key: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (member, key) in members.iter().zip(&keys) {
-        of_key.entry(key).or_default().insert(member.id);
-    }
-    let are_kinds = !telling && groups.len() <= FEW && of_key.values().all(|ids| ids.len() == 1);
-    (repeats && groups.len() >= least && !are_classes && !are_kinds).then_some(Judged {
-        reach,
-        groups: groups.len(),
-        counted,
-    })
-}
-
-/// What stands behind each identifier, without words that every name of its folder has (`_bacteria_`).
-fn rest_keys(members: &[Member]) -> Vec<String> {
-    let words = |rest: &str| rest.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let mut of_folder: HashMap<&str, BTreeSet<String>> = HashMap::new();
-    for member in members {
-        of_folder.entry(member.above).or_default().insert(words(&member.rest));
-    }
-    let key = |m: &Member| match of_folder[m.above].len() {
-        1 => tokens(&m.rest).iter().map(|token| token.number).collect::<Vec<_>>().join(" "),
-        _ => m.rest.clone(),
-    };
-    members.iter().map(key).collect()
-}
-
-/// Whether the folders within `reach` count anew: what they share of identifiers stands in the same names.
-fn is_counted_anew(members: &[Member], keys: &[String], reach: Reach) -> bool {
-    let mut places: BTreeMap<(&str, &str), BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
-    let mut in_folder: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (member, key) in members.iter().zip(keys) {
-        let place = places.entry((reach.scope(member.above), member.id)).or_default();
-        place.entry(key).or_default().insert(member.above);
-        in_folder.entry(member.above).or_default().insert(member.id);
-    }
-    let is_shared =
-        |keys: &&BTreeMap<&str, BTreeSet<&str>>| keys.values().flatten().collect::<BTreeSet<_>>().len() > 1;
-    let shared: Vec<_> = places.values().filter(is_shared).collect();
-    let same = shared.iter().filter(|keys| keys.values().any(|folders| folders.len() > 1)).count();
-    if is_serial_of_folders(members, keys, reach) {
-        return true;
-    }
-    let mut sizes: Vec<usize> = in_folder.values().map(BTreeSet::len).collect();
-    sizes.sort_unstable();
-    let second = sizes.iter().rev().nth(1).copied().unwrap_or(0);
-    same > 0
-        && same as f64 >= COUNTED_ANEW * shared.len() as f64
-        && shared.len() as f64 >= SHARED * second as f64
-}
-
-/// Whether the number behind the identifiers counts all files of a folder, and does so in other folders too.
-fn is_serial_of_folders(members: &[Member], keys: &[String], reach: Reach) -> bool {
-    let mut places: BTreeMap<(&str, &str), BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
-    for (member, key) in members.iter().zip(keys).filter(|(_, key)| !key.is_empty()) {
-        let place = places.entry((reach.scope(member.above), key)).or_default();
-        place.entry(member.above).or_default().insert(member.id);
-    }
-    let serial = places.values().flat_map(BTreeMap::values).all(|ids| ids.len() == 1);
-    let shared = places.values().filter(|folders| folders.len() > 1).count();
-    serial && shared as f64 >= COUNTED_ANEW * (places.len() - shared) as f64 && shared > 0
-}
-
-/// The share of identifiers behind which the first number is 0 or 1 at least once.
-fn counted_share(members: &[Member]) -> f64 {
-    let mut first: BTreeMap<&str, bool> = BTreeMap::new();
-    for member in members {
-        let number = tokens(&member.rest).first().and_then(|token| token.number.parse::<u64>().ok());
-        *first.entry(member.id).or_default() |= number.is_some_and(|number| number <= 1);
-    }
-    first.values().filter(|&&is| is).count() as f64 / first.len().max(1) as f64
-}
-
 /// Whether the numbers behind `prefix` are days: `20230105`, or `2023-01-05`.
-fn are_dates(prefix: &str, members: &[(&Part, &str)]) -> bool {
-    let is = |(part, number): &(&Part, &str)| {
+fn are_dates(prefix: &str, members: &[(&NamePart, &str)]) -> bool {
+    let is = |(part, number): &(&NamePart, &str)| {
         let year = |text: &str| text.parse::<u32>().is_ok_and(|year| (1900..2100).contains(&year));
         let within = |text: &str, last: u32| text.parse::<u32>().is_ok_and(|n| (1..=last).contains(&n));
         match number.len() {
@@ -504,12 +357,6 @@ fn are_dates(prefix: &str, members: &[(&Part, &str)]) -> bool {
         }
     };
     members.iter().all(is)
-}
-
-/// How many bytes two texts have in common at their beginning.
-fn common(a: &str, b: &str) -> usize {
-    let same = a.char_indices().zip(b.chars()).find(|((_, a), b)| a != b);
-    same.map_or(a.len().min(b.len()), |((at, _), _)| at)
 }
 
 /// The pieces of a path with their places.

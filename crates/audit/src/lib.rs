@@ -8,6 +8,7 @@
 
 mod baselines;
 mod columns;
+mod document;
 mod facts;
 mod file;
 mod findings;
@@ -21,23 +22,22 @@ mod pairs;
 mod quick;
 mod regroup;
 mod repeats;
-mod report;
-#[cfg(test)]
-mod schemes;
+mod run;
 mod shortcuts;
 mod tags;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod verdict;
 mod words;
 
-pub use baselines::{Baseline, Evaluation, MAX_QUERIES, MAX_ROWS, OneGroup};
-pub use findings::{Finding, Severity};
+pub use baselines::{Baseline, MAX_QUERIES, MAX_ROWS, OneGroup, Separation};
+pub use document::{Audit, Finding, Part, Severity, Unreadable};
 pub use groups::{Groups, NamePattern, Origin};
 pub use hints::{Hint, Place};
-pub use pairs::{Pair, Picture};
+pub use pairs::{Pair, PairedImage};
 pub use quick::{Quick, quick, quick_hints};
 pub use regroup::{Unit, divided, regroup};
 pub use repeats::{Cluster, Repeats};
-pub use report::{Audit, Part, Stage, Unreadable, audit, audit_for};
-pub use shortcuts::{BOUND, Kind, Shortcut};
+pub use run::{Stage, audit};
+pub use shortcuts::{BOUND, Shortcut, ShortcutKind};

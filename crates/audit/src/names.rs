@@ -14,6 +14,7 @@ use data::{Dataset, group_from_name};
 use eval::group_ids;
 
 use crate::identifiers::{SEPARATORS, groups_of, identifiers};
+use crate::tokens::{beginnings, stem, tokens};
 
 /// Families that one pattern names, at most.
 const MAX_FAMILIES: usize = 8;
@@ -26,7 +27,7 @@ const FAMILY: f64 = 0.01;
 
 /// Groups that a pattern of the names makes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
+pub struct NameGroups {
     /// The pattern, as `--group-by` takes it.
     pub pattern: String,
     /// The group of each image, numbered from 0.
@@ -40,11 +41,11 @@ pub struct Candidate {
 }
 
 /// What the names alone offer.
-pub fn offered(dataset: &Dataset) -> Option<Candidate> {
-    identifiers(dataset).map(|pattern| Candidate::new(dataset, pattern, true))
+pub fn offered(dataset: &Dataset) -> Option<NameGroups> {
+    identifiers(dataset).map(|pattern| NameGroups::new(dataset, pattern, true))
 }
 
-impl Candidate {
+impl NameGroups {
     fn new(dataset: &Dataset, pattern: String, offered: bool) -> Self {
         let groups = groups_of(dataset, &pattern);
         let count = groups.iter().max().map_or(0, |&last| last + 1);
@@ -55,7 +56,7 @@ impl Candidate {
 }
 
 /// The candidates for `dataset`: what its names offer, and then coarse ones first.
-pub fn candidates(dataset: &Dataset) -> Vec<Candidate> {
+pub fn candidates(dataset: &Dataset) -> Vec<NameGroups> {
     let names: Vec<&str> = dataset.samples.iter().map(|sample| sample.name.as_str()).collect();
     let stems: Vec<&str> = names.iter().map(|name| stem(name)).collect();
     let families = families(&stems);
@@ -69,10 +70,10 @@ pub fn candidates(dataset: &Dataset) -> Vec<Candidate> {
         group_ids(&dataset.samples.iter().map(|sample| sample.split).collect::<Vec<_>>()),
         group_ids(&dataset.samples.iter().map(|sample| (sample.split, sample.label)).collect::<Vec<_>>()),
     ];
-    let mut found: Vec<Candidate> = offered(dataset).into_iter().collect();
+    let mut found: Vec<NameGroups> = offered(dataset).into_iter().collect();
     for pattern in patterns {
-        let candidate = Candidate::new(dataset, pattern, false);
-        let Candidate { groups, count, alone, .. } = &candidate;
+        let candidate = NameGroups::new(dataset, pattern, false);
+        let NameGroups { groups, count, alone, .. } = &candidate;
         let fits = *alone as f64 <= (1.0 - FITS) * names.len() as f64;
         let says_something = *count > 1 && count * 20 <= names.len() * 19 && !trivial.contains(groups);
         if fits && says_something && found.iter().all(|known| known.groups != *groups) {
@@ -93,34 +94,6 @@ pub fn numbers(dataset: &Dataset, level: usize) -> Option<Vec<f64>> {
     let all: Option<Vec<f64>> =
         stems.iter().map(|stem| stem.strip_prefix(family.prefix).and_then(value)).collect();
     all.filter(|all| all.iter().any(|value| *value != all[0]))
-}
-
-/// The file name without folders and extension.
-pub fn stem(name: &str) -> &str {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
-}
-
-/// Text and the number after it; the number is empty at the end of a name.
-pub struct Token<'a> {
-    /// Without digits.
-    pub text: &'a str,
-    /// Digits.
-    pub number: &'a str,
-}
-
-/// The tokens of a name.
-pub fn tokens(name: &str) -> Vec<Token<'_>> {
-    let mut rest = name;
-    let mut found = vec![];
-    while !rest.is_empty() {
-        let number_at = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let (text, after) = rest.split_at(number_at);
-        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-        found.push(Token { text, number: &after[..end] });
-        rest = &after[end..];
-    }
-    found
 }
 
 /// Names that begin with the same text, up to the first number that varies among them.
@@ -182,14 +155,8 @@ fn number_pattern(families: &[Family], level: usize) -> Option<String> {
     for Family { prefix, rests } in families {
         let after: BTreeSet<&str> =
             rests.iter().map(|rest| tokens(rest).get(level).map_or("", |token| token.text)).collect();
-        // What ends the number: the common beginning of the texts that begin alike, and last the end of the name.
-        let mut ends: BTreeMap<char, &str> = BTreeMap::new();
-        for text in &after {
-            let Some(first) = text.chars().next() else { continue };
-            let end = ends.entry(first).or_insert(text);
-            *end = common(end, text);
-        }
-        alternatives.extend(ends.values().map(|end| format!("{prefix}*{end}")));
+        // What ends the number, and last the end of the name.
+        alternatives.extend(beginnings(after.iter().copied()).iter().map(|end| format!("{prefix}*{end}")));
         if after.contains("") {
             alternatives.push(format!("{prefix}*"));
         }
@@ -198,15 +165,6 @@ fn number_pattern(families: &[Family], level: usize) -> Option<String> {
         .iter()
         .all(|alternative| alternative.matches('*').count() == 1 && !alternative.contains('|'));
     usable.then(|| alternatives.join("|"))
-}
-
-/// The common beginning of two texts.
-fn common<'a>(a: &'a str, b: &str) -> &'a str {
-    let same = a.char_indices().zip(b.chars()).find(|((_, a), b)| a != b);
-    match same {
-        Some(((at, _), _)) => &a[..at],
-        None => &a[..a.len().min(b.len())],
-    }
 }
 
 /// Patterns for the folders above the files: by their numbers, or by the whole name of the nearest.

@@ -1,8 +1,8 @@
 //! The nearest neighbour on small thumbnails: a classifier that understands nothing and remembers everything. What it
 //! scores on a split is what remembering is worth there.
 //!
-//! One pass over all pairs answers several questions at once: who is the nearest of each class, among the images that
-//! each rule admits. Distances are exact integers, so the answer does not depend on the order of the work.
+//! One pass over all pairs tells who is the nearest of each class, among the images that a rule admits. Distances are exact
+//! integers, so the answer does not depend on the order of the work.
 
 use engine::par;
 
@@ -11,6 +11,9 @@ const BLOCK: usize = 16;
 
 /// The nearest admitted image of each class: its squared distance and number.
 pub type PerClass = Vec<Option<(u32, usize)>>;
+
+/// Which images may answer which.
+type Rule<'a> = &'a (dyn Fn(usize, usize) -> bool + Sync);
 
 /// Thumbnails with their classes.
 pub struct Gallery<'a> {
@@ -23,33 +26,23 @@ pub struct Gallery<'a> {
 }
 
 impl Gallery<'_> {
-    /// For each query (a number of an image), for each rule, the nearest admitted image of each class. A rule says
-    /// whether a query, its first argument, may be answered by another image, its second.
-    pub fn nearest(
-        &self,
-        queries: &[usize],
-        rules: &[&(dyn Fn(usize, usize) -> bool + Sync)],
-    ) -> Vec<Vec<PerClass>> {
+    /// For each query (a number of an image) the nearest image of each class that `rule` admits: it says whether a query, its
+    /// first argument, may be answered by another image, its second.
+    pub fn nearest(&self, queries: &[usize], rule: Rule) -> Vec<PerClass> {
         let blocks: Vec<&[usize]> = queries.chunks(BLOCK).collect();
-        par::run(blocks, |block| self.block(block, rules)).into_iter().flatten().collect()
+        par::run(blocks, |block| self.block(block, rule)).into_iter().flatten().collect()
     }
 
-    fn block(
-        &self,
-        queries: &[usize],
-        rules: &[&(dyn Fn(usize, usize) -> bool + Sync)],
-    ) -> Vec<Vec<PerClass>> {
-        let mut best = vec![vec![vec![None; self.classes]; rules.len()]; queries.len()];
+    fn block(&self, queries: &[usize], rule: Rule) -> Vec<PerClass> {
+        let mut best = vec![vec![None; self.classes]; queries.len()];
         for (other, thumbnail) in self.thumbnails.iter().enumerate() {
             let Some(thumbnail) = thumbnail else { continue };
             for (&query, best) in queries.iter().zip(&mut best) {
                 let Some(asked) = self.thumbnails[query].filter(|_| query != other) else { continue };
                 let distance = squared_distance(asked, thumbnail);
-                for (rule, best) in rules.iter().zip(best) {
-                    let best: &mut Option<(u32, usize)> = &mut best[self.labels[other]];
-                    if best.is_none_or(|(nearest, _)| distance < nearest) && rule(query, other) {
-                        *best = Some((distance, other));
-                    }
+                let best: &mut Option<(u32, usize)> = &mut best[self.labels[other]];
+                if best.is_none_or(|(nearest, _)| distance < nearest) && rule(query, other) {
+                    *best = Some((distance, other));
                 }
             }
         }
@@ -104,9 +97,8 @@ mod tests {
         let gallery = Gallery { thumbnails: shown, labels: &labels, classes: 3 };
         let queries: Vec<usize> = (0..40).filter(|&i| i != 7).collect();
         let far = |a: usize, b: usize| a.abs_diff(b) > 10;
-        let found = gallery.nearest(&queries, &[&|_, _| true, &far]);
-        for (&query, rules) in queries.iter().zip(&found) {
-            for (rule, per_class) in rules.iter().enumerate() {
+        for (rule, admits) in [&|_, _| true, &far as Rule].into_iter().enumerate() {
+            for (&query, per_class) in queries.iter().zip(&gallery.nearest(&queries, admits)) {
                 for (class, nearest) in per_class.iter().enumerate() {
                     let distance = |other: &usize| -> u32 {
                         let pairs = thumbnails[query].iter().zip(&thumbnails[*other]);

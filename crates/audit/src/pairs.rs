@@ -2,7 +2,6 @@
 
 use data::{Dataset, Split};
 use duplicates::{Link, Thumbnail};
-use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
 
 use crate::facts::thumbnail;
@@ -14,7 +13,7 @@ const SHOWN: usize = 12;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
     /// The two.
-    pub pictures: [Picture; 2],
+    pub pictures: [PairedImage; 2],
     /// What relates them, in words.
     pub relation: String,
     /// Whether they lie in two splits.
@@ -25,7 +24,7 @@ pub struct Pair {
 
 /// An image, small.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub struct PairedImage {
     /// Its name in the data set.
     pub path: String,
     /// Its class.
@@ -54,7 +53,7 @@ pub fn pairs(dataset: &Dataset, links: &[Link]) -> Vec<Pair> {
         let picture = |i: usize| {
             let sample = &dataset.samples[i];
             let class = dataset.classes[sample.label].clone();
-            Some(Picture {
+            Some(PairedImage {
                 path: sample.name.clone(),
                 class,
                 split: sample.split,
@@ -87,9 +86,9 @@ fn relation(link: &Link) -> String {
 }
 
 fn png(thumbnail: &Thumbnail) -> Option<Vec<u8>> {
-    let mut bytes = vec![];
     let (width, height, pixels) = thumbnail.image();
-    let encoder = PngEncoder::new(&mut bytes);
-    encoder.write_image(&pixels, width as u32, height as u32, image::ExtendedColorType::L8).ok()?;
+    let mut bytes = vec![];
+    let picture = image::GrayImage::from_raw(width as u32, height as u32, pixels)?;
+    picture.write_with_encoder(PngEncoder::new(&mut bytes)).ok()?;
     Some(bytes)
 }

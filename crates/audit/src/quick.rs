@@ -8,12 +8,12 @@ use std::path::Path;
 
 use data::{Dataset, Sample, Split};
 use engine::par;
+use eval::count;
 use serde::Serialize;
 
 use crate::facts::Hash;
-use crate::findings::sets;
 use crate::groups::Groups;
-use crate::hints::{Hint, Identifiers, of_dicom, without_pictures};
+use crate::hints::{Hint, Identifiers, hints};
 use crate::names;
 use crate::repeats::{Repeats, clusters};
 
@@ -70,19 +70,25 @@ impl Quick {
         let Self { identical_files: same, groups, leaks, .. } = self;
         let mut verdict = vec![];
         if let Some(groups) = groups.as_ref().filter(|groups| groups.across_splits > 0) {
-            let (crossing, count) = (groups.across_splits, groups.count);
-            verdict.push(format!("the split leaks: {crossing} of {count} groups lie in more than one part"));
+            let (crossing, all) = (groups.across_splits, groups.count);
+            verdict.push(format!("the split leaks: {crossing} of {all} groups lie in more than one part"));
         }
         if same.across_splits > 0 {
-            let count = sets(same.across_splits);
-            verdict.push(format!("the split leaks: {count} of identical files in more than one part"));
+            let sets = count(same.across_splits, "set");
+            verdict.push(format!("the split leaks: {sets} of identical files in more than one part"));
         }
         if same.across_classes > 0 {
-            verdict.push(format!("{} of identical files in more than one class", sets(same.across_classes)));
+            verdict.push(format!(
+                "{} of identical files in more than one class",
+                count(same.across_classes, "set")
+            ));
         }
         if same.clusters > 0 && !has_split {
             let Repeats { images, clusters, .. } = same;
-            verdict.push(format!("{images} images are {} of identical files, each counted", sets(*clusters)));
+            verdict.push(format!(
+                "{images} images are {} of identical files, each counted",
+                count(*clusters, "set")
+            ));
         }
         verdict.extend(self.hints.iter().filter_map(Hint::sentence));
         match (groups, has_split) {
@@ -105,21 +111,21 @@ impl Quick {
 
     /// Adds how many files of `dataset` are files that `training` trains or validates with.
     pub fn compare(&mut self, dataset: &Dataset, training: &Dataset) {
-        let used = training.samples.iter().filter(|sample| sample.split != Some(Split::Test));
+        let known = training.samples.iter().filter(|sample| sample.split != Some(Split::Test));
         let mut of_size: HashMap<u64, Vec<&Sample>> = HashMap::new();
-        used.for_each(|sample| of_size.entry(sample.bytes).or_default().push(sample));
+        known.for_each(|sample| of_size.entry(sample.bytes).or_default().push(sample));
         let is_used = |i: usize| {
             let sample = &dataset.samples[i];
             let candidates = of_size.get(&sample.bytes).map_or(&[][..], |found| found);
             let hash = candidates.first().and_then(|_| file_hash(&sample.path));
             hash.is_some_and(|hash| candidates.iter().any(|other| file_hash(&other.path) == Some(hash)))
         };
-        let count = par::map(dataset.samples.len(), is_used).into_iter().filter(|&is| is).count();
-        self.trained_on = Some(count);
-        if count > 0 {
+        let used = par::map(dataset.samples.len(), is_used).into_iter().filter(|&is| is).count();
+        self.trained_on = Some(used);
+        if used > 0 {
             let images = dataset.samples.len();
             self.leaks = true;
-            self.verdict.insert(0, format!("the model was trained with {count} of these {images} files"));
+            self.verdict.insert(0, format!("the model was trained with {used} of these {images} files"));
         }
     }
 }
@@ -130,10 +136,8 @@ pub fn quick_hints(dataset: &Dataset) -> Vec<Hint> {
 }
 
 fn offers(dataset: &Dataset, known: Option<&Groups>) -> Vec<Hint> {
-    let mut found = without_pictures(dataset, known, names::offered(dataset).as_ref());
     let identifiers = par::map(dataset.samples.len(), |i| identifiers(&dataset.samples[i].path));
-    found.extend(of_dicom(dataset, known, &identifiers));
-    found
+    hints(dataset, known, names::offered(dataset).as_ref(), &identifiers)
 }
 
 /// What the head of a file says, if it may be DICOM by its name.

@@ -98,6 +98,13 @@ pub fn differ<T: PartialEq>(members: &[usize], property: impl Fn(usize) -> Optio
 
 /// The members of every key that occurs twice or more, by first member.
 pub fn clusters<K: Eq + Hash>(keys: impl IntoIterator<Item = Option<K>>) -> Vec<Vec<usize>> {
+    let mut clusters = members(keys);
+    clusters.retain(|members| members.len() > 1);
+    clusters
+}
+
+/// The members of every key, by first member.
+pub fn members<K: Eq + Hash>(keys: impl IntoIterator<Item = Option<K>>) -> Vec<Vec<usize>> {
     let mut number: HashMap<K, usize> = HashMap::new();
     let mut clusters: Vec<Vec<usize>> = vec![];
     for (i, key) in keys.into_iter().enumerate() {
@@ -109,7 +116,6 @@ pub fn clusters<K: Eq + Hash>(keys: impl IntoIterator<Item = Option<K>>) -> Vec<
         }
         clusters[at].push(i);
     }
-    clusters.retain(|members| members.len() > 1);
     clusters
 }
 

@@ -14,8 +14,8 @@ use eval::ranking::Ranking;
 use serde::Serialize;
 
 use crate::columns::is_property;
-use crate::facts::{Facts, Statistics};
-use crate::file::Format;
+use crate::facts::Facts;
+use crate::file::Container;
 use crate::names;
 
 /// An AUROC from which a single feature is flagged, if chance is no explanation: its interval at `FLAG_LEVEL` excludes
@@ -29,7 +29,7 @@ const MAX_VALUES: usize = 20;
 /// Where a feature comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ShortcutKind {
     /// The container and its metadata: never anatomy.
     File,
     /// Brightness, borders and the like: exposure and processing, perhaps anatomy.
@@ -46,7 +46,7 @@ pub struct Shortcut {
     /// The feature, in words.
     pub feature: String,
     /// Where it comes from.
-    pub kind: Kind,
+    pub kind: ShortcutKind,
     /// The class in which it is larger.
     pub higher_in: String,
     /// The area under the ROC curve of telling that class, 0.5 or more.
@@ -85,7 +85,7 @@ pub fn shortcuts(
         if let Some(all) = names::numbers(dataset, level) {
             add(
                 format!("number {level} in the file name"),
-                Kind::Name,
+                ShortcutKind::Name,
                 readable.iter().map(|&i| all[i]).collect(),
             );
         }
@@ -97,7 +97,7 @@ pub fn shortcuts(
         }
         texts(&format!("column {column}"), &values)
             .into_iter()
-            .for_each(|(name, v)| add(name, Kind::Column, v));
+            .for_each(|(name, v)| add(name, ShortcutKind::Column, v));
     }
     let names: BTreeSet<&str> =
         known.iter().flat_map(|facts| &facts.tags).map(|tag| tag.0.as_str()).collect();
@@ -105,7 +105,7 @@ pub fn shortcuts(
         let value = |facts: &&Facts| facts.tags.iter().find(|tag| tag.0 == name).map(|tag| tag.1.clone());
         let values: Vec<String> = known.iter().map(|facts| value(facts).unwrap_or_default()).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        texts(name, &values).into_iter().for_each(|(name, values)| add(name, Kind::File, values));
+        texts(name, &values).into_iter().for_each(|(name, values)| add(name, ShortcutKind::File, values));
     }
     found.sort_by(|a, b| b.auroc.total_cmp(&a.auroc));
     found
@@ -131,58 +131,49 @@ fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<f64>)> {
     distinct.into_iter().map(one).collect()
 }
 
-type Feature = (&'static str, Kind, fn(&Facts) -> f64);
+type Feature = (&'static str, ShortcutKind, fn(&Facts) -> f64);
 
 fn flag(condition: bool) -> f64 {
     f64::from(u8::from(condition))
 }
 
-macro_rules! statistic {
-    ($field:ident) => {
-        |facts| {
-            let Statistics { $field, .. } = facts.statistics;
-            $field
-        }
-    };
-}
-
 /// Of each kind the more telling names first: what is equal in AUROC stays in this order.
 const FEATURES: &[Feature] = &[
-    ("width", Kind::File, |f| f.width as f64),
-    ("height", Kind::File, |f| f.height as f64),
-    ("width / height", Kind::File, |f| f.width as f64 / f.height as f64),
-    ("bits a sample", Kind::File, |f| f.bits.into()),
-    ("stored in colour", Kind::File, |f| flag(f.channels == 3)),
-    ("is JPEG", Kind::File, |f| flag(f.container.format == Format::Jpeg)),
-    ("is PNG", Kind::File, |f| flag(f.container.format == Format::Png)),
-    ("is DICOM", Kind::File, |f| flag(f.container.format == Format::Dicom)),
-    ("JPEG quantisation", Kind::File, |f| f.container.quantisation),
-    ("metadata bytes", Kind::File, |f| f.container.metadata_bytes as f64),
-    ("even frame", Kind::Picture, statistic!(frame)),
-    ("text or marker, top left", Kind::Picture, |f| f.statistics.text[0]),
-    ("text or marker, top right", Kind::Picture, |f| f.statistics.text[1]),
-    ("text or marker, bottom left", Kind::Picture, |f| f.statistics.text[2]),
-    ("text or marker, bottom right", Kind::Picture, |f| f.statistics.text[3]),
-    ("text or markers", Kind::Picture, |f| f.statistics.text.iter().sum()),
-    ("coloured pixels", Kind::Picture, statistic!(colour)),
-    ("black pixels", Kind::Picture, statistic!(black)),
-    ("white pixels", Kind::Picture, statistic!(white)),
-    ("brightness of the rim", Kind::Picture, statistic!(rim)),
-    ("brightness of the top left corner", Kind::Picture, |f| f.statistics.corners[0]),
-    ("brightness of the top right corner", Kind::Picture, |f| f.statistics.corners[1]),
-    ("brightness of the bottom left corner", Kind::Picture, |f| f.statistics.corners[2]),
-    ("brightness of the bottom right corner", Kind::Picture, |f| f.statistics.corners[3]),
-    ("mean brightness", Kind::Picture, statistic!(mean)),
-    ("contrast", Kind::Picture, statistic!(contrast)),
-    ("fine detail", Kind::Picture, statistic!(detail)),
-    ("bytes a pixel", Kind::Picture, |f| f.bytes as f64 / (f.width * f.height) as f64),
+    ("width", ShortcutKind::File, |f| f.width as f64),
+    ("height", ShortcutKind::File, |f| f.height as f64),
+    ("width / height", ShortcutKind::File, |f| f.width as f64 / f.height as f64),
+    ("bits a sample", ShortcutKind::File, |f| f.bits.into()),
+    ("stored in colour", ShortcutKind::File, |f| flag(f.channels == 3)),
+    ("is JPEG", ShortcutKind::File, |f| flag(f.container.container == Container::Jpeg)),
+    ("is PNG", ShortcutKind::File, |f| flag(f.container.container == Container::Png)),
+    ("is DICOM", ShortcutKind::File, |f| flag(f.container.container == Container::Dicom)),
+    ("JPEG quantisation", ShortcutKind::File, |f| f.container.quantisation),
+    ("metadata bytes", ShortcutKind::File, |f| f.container.metadata_bytes as f64),
+    ("even frame", ShortcutKind::Picture, |f| f.statistics.frame),
+    ("text or marker, top left", ShortcutKind::Picture, |f| f.statistics.text[0]),
+    ("text or marker, top right", ShortcutKind::Picture, |f| f.statistics.text[1]),
+    ("text or marker, bottom left", ShortcutKind::Picture, |f| f.statistics.text[2]),
+    ("text or marker, bottom right", ShortcutKind::Picture, |f| f.statistics.text[3]),
+    ("text or markers", ShortcutKind::Picture, |f| f.statistics.text.iter().sum()),
+    ("coloured pixels", ShortcutKind::Picture, |f| f.statistics.colour),
+    ("black pixels", ShortcutKind::Picture, |f| f.statistics.black),
+    ("white pixels", ShortcutKind::Picture, |f| f.statistics.white),
+    ("brightness of the rim", ShortcutKind::Picture, |f| f.statistics.rim),
+    ("brightness of the top left corner", ShortcutKind::Picture, |f| f.statistics.corners[0]),
+    ("brightness of the top right corner", ShortcutKind::Picture, |f| f.statistics.corners[1]),
+    ("brightness of the bottom left corner", ShortcutKind::Picture, |f| f.statistics.corners[2]),
+    ("brightness of the bottom right corner", ShortcutKind::Picture, |f| f.statistics.corners[3]),
+    ("mean brightness", ShortcutKind::Picture, |f| f.statistics.mean),
+    ("contrast", ShortcutKind::Picture, |f| f.statistics.contrast),
+    ("fine detail", ShortcutKind::Picture, |f| f.statistics.detail),
+    ("bytes a pixel", ShortcutKind::Picture, |f| f.bytes as f64 / (f.width * f.height) as f64),
 ];
 
 /// How well `values` tell a class: the positive one of two, else the one that they tell best.
 fn tell(
     (classes, positive): (&[String], usize),
     feature: String,
-    kind: Kind,
+    kind: ShortcutKind,
     values: &[f64],
     labels: &[usize],
     source: &[usize],
@@ -243,7 +234,14 @@ mod tests {
     fn told(values: &[f64], labels: &[usize], classes: &[&str]) -> Option<Shortcut> {
         let classes: Vec<String> = classes.iter().map(|&c| c.to_owned()).collect();
         let source: Vec<usize> = (0..labels.len()).collect();
-        tell((&classes, eval::default_positive(&classes)), "x".into(), Kind::File, values, labels, &source)
+        tell(
+            (&classes, eval::default_positive(&classes)),
+            "x".into(),
+            ShortcutKind::File,
+            values,
+            labels,
+            &source,
+        )
     }
 
     #[test]
@@ -279,7 +277,7 @@ mod tests {
         let found = shortcuts(&set, &facts, &(0..40).collect::<Vec<_>>(), 1);
         let flagged: Vec<&str> = found
             .iter()
-            .filter(|s| s.flagged && s.kind == Kind::Column)
+            .filter(|s| s.flagged && s.kind == ShortcutKind::Column)
             .map(|s| s.feature.as_str())
             .collect();
         assert_eq!(flagged.len(), 1, "{flagged:?}");

@@ -7,8 +7,10 @@
 use data::hexadecimal;
 use sha2::{Digest, Sha256};
 
+use crate::file::{Container, chunks, segments};
+
 /// A name with a value.
-pub type Tag = (String, String);
+pub type NamedValue = (String, String);
 
 /// EXIF's tags that are shown (TIFF 6.0 and EXIF 2.3): who made the picture, with what, and how it lies.
 const EXIF: [(u16, &str); 6] = [
@@ -23,25 +25,22 @@ const EXIF: [(u16, &str); 6] = [
 const KEYWORDS: [&str; 2] = ["Software", "Source"];
 
 /// The metadata of a PNG, JPEG or DICOM file.
-pub fn tags(bytes: &[u8]) -> Vec<Tag> {
-    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        png(bytes)
-    } else if bytes.starts_with(&[0xff, 0xd8]) {
-        jpeg(bytes)
-    } else {
-        let named = dicom::technique(bytes).into_iter();
-        named.map(|(keyword, value)| (format!("DICOM {keyword}"), value)).collect()
+pub fn tags(bytes: &[u8]) -> Vec<NamedValue> {
+    match Container::of(bytes) {
+        Container::Png => png(bytes),
+        Container::Jpeg => jpeg(bytes),
+        Container::Dicom => {
+            let named = dicom::technique(bytes).into_iter();
+            named.map(|(keyword, value)| (format!("DICOM {keyword}"), value)).collect()
+        }
     }
 }
 
 /// Chunks up to the pixels, and the texts behind them (PNG specification, section 11).
-fn png(bytes: &[u8]) -> Vec<Tag> {
-    let (mut at, mut found) = (8, vec![]);
-    while let Some(&[a, b, c, d, ref kind @ ..]) = bytes.get(at..at + 8) {
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        let start = at + 8;
-        at = start.saturating_add(length).saturating_add(4);
-        let Some(content) = bytes.get(start..start.saturating_add(length)) else { break };
+fn png(bytes: &[u8]) -> Vec<NamedValue> {
+    let mut found = vec![];
+    for (kind, content) in chunks(bytes) {
+        let length = content.len();
         let keyword = |content: &[u8]| {
             let end = content.iter().position(|&byte| byte == 0)?;
             Some((String::from_utf8_lossy(&content[..end]).into_owned(), end + 1))
@@ -78,14 +77,10 @@ fn png(bytes: &[u8]) -> Vec<Tag> {
 }
 
 /// Segments up to the first scan (ITU-T T.81, B.1.1.3; JFIF 1.02; EXIF 2.3, 4.5.4).
-fn jpeg(bytes: &[u8]) -> Vec<Tag> {
-    let (mut at, mut found) = (2, vec![]);
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let Some(content) = bytes.get(at + 4..at + 2 + length) else { break };
-        at += 2 + length;
+fn jpeg(bytes: &[u8]) -> Vec<NamedValue> {
+    let mut found = vec![];
+    for (marker, content) in segments(bytes) {
         match (marker, content) {
-            (0xda, _) => break,
             (0xe0, [b'J', b'F', b'I', b'F', 0, _, _, unit, density @ ..]) if density.len() >= 4 => {
                 let [x, y] = [0, 2].map(|at| u16::from_be_bytes([density[at], density[at + 1]]));
                 let unit = ["", " an inch", " a centimetre"].get(usize::from(*unit)).unwrap_or(&"");
@@ -114,7 +109,7 @@ fn jpeg(bytes: &[u8]) -> Vec<Tag> {
 }
 
 /// The first directory of EXIF data, which are a TIFF file.
-fn exif(bytes: &[u8]) -> Vec<Tag> {
+fn exif(bytes: &[u8]) -> Vec<NamedValue> {
     let little = bytes.starts_with(b"II");
     let word = |at: usize| {
         let pair = [*bytes.get(at)?, *bytes.get(at + 1)?];
@@ -158,7 +153,7 @@ mod tests {
     use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
     use image::{ExtendedColorType, GrayImage, ImageEncoder};
 
-    fn value<'a>(tags: &'a [Tag], name: &str) -> Option<&'a str> {
+    fn value<'a>(tags: &'a [NamedValue], name: &str) -> Option<&'a str> {
         tags.iter().find(|tag| tag.0 == name).map(|tag| tag.1.as_str())
     }
 

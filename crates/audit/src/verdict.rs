@@ -1,10 +1,11 @@
 //! The conclusion in plain words: how much there is, what leaks, what remembering scores, and what a score is worth.
 
-use crate::baselines::{Baseline, Evaluation};
-use crate::findings::{Finding, Severity, sets};
+use eval::count;
+
+use crate::baselines::{Baseline, Separation};
+use crate::document::{Audit, Finding, Severity};
 use crate::groups::{Groups, Origin};
-use crate::report::Audit;
-use crate::shortcuts::{Kind, Shortcut};
+use crate::shortcuts::{Shortcut, ShortcutKind};
 
 /// A fall of the nearest neighbour's accuracy that shows what a split gives away.
 const FALL: f64 = 0.1;
@@ -23,7 +24,7 @@ pub fn verdict(audit: &Audit) -> Vec<String> {
     }
     let near = |evaluation| audit.baselines.iter().find(|found| found.evaluation == evaluation);
     let [given, sources, groups] =
-        [Evaluation::GivenSplit, Evaluation::SourcesHeldOut, Evaluation::GroupsHeldOut].map(near);
+        [Separation::GivenSplit, Separation::SourcesHeldOut, Separation::GroupsHeldOut].map(near);
     let apart = groups.or(sources.filter(|_| audit.copies.clusters > 0));
     sentences.extend(remembering(given, apart, audit.groups.as_ref()));
     sentences.extend(both_sides(audit));
@@ -59,8 +60,8 @@ fn remembering(
 ) -> Option<String> {
     let score = |baseline: &Baseline| percent(baseline.accuracy);
     let held = |baseline: &Baseline| match (baseline.evaluation, groups.map(|groups| groups.origin)) {
-        (Evaluation::GroupsHeldOut, Some(Origin::Given)) => "with groups held out",
-        (Evaluation::GroupsHeldOut, _) => "with those groups held out",
+        (Separation::GroupsHeldOut, Some(Origin::Given)) => "with groups held out",
+        (Separation::GroupsHeldOut, _) => "with those groups held out",
         _ => "with sources held out",
     };
     let guess =
@@ -99,36 +100,33 @@ fn worthless(baseline: &Baseline) -> bool {
 
 /// What lies on both sides of the split, known or suggested.
 fn both_sides(audit: &Audit) -> Vec<String> {
+    let both = |what: String| format!("On both sides of the split: {what}.");
+    let some =
+        |crossing, all, what: String| both(format!("{} of {} {what}", thousands(crossing), thousands(all)));
     let mut sentences = vec![];
     let copies = audit.copies.across_splits;
     if copies > 0 {
         let what = if copies == audit.identical_files.across_splits { "identical files" } else { "copies" };
-        sentences.push(format!("On both sides of the split: {} of {what}.", sets(copies)));
+        sentences.push(both(format!("{} of {what}", count(copies, "set"))));
     }
     if let Some(groups) = audit.groups.as_ref().filter(|groups| groups.across_splits > 0) {
-        let (crossing, count) = (thousands(groups.across_splits), thousands(groups.count));
         let by = groups.by.as_deref().unwrap_or_default();
-        sentences.push(match groups.origin {
-            Origin::Given => format!("On both sides of the split: {crossing} of {count} groups ({by})."),
-            Origin::Names => {
-                format!("On both sides of the split: {crossing} of {count} groups, if '{by}' in the file names is one.")
-            }
-            Origin::Pictures => {
-                format!("On both sides of the split: {crossing} of {count} series, if look-alikes are one.")
-            }
-        });
+        let what = match groups.origin {
+            Origin::Given => format!("groups ({by})"),
+            Origin::Names => format!("groups, if '{by}' in the file names is one"),
+            Origin::Pictures => "series, if look-alikes are one".to_owned(),
+        };
+        sentences.push(some(groups.across_splits, groups.count, what));
     }
     if let Some(hint) = audit.hints.iter().find(|hint| hint.across_splits > 0) {
-        let (words, crossing, count) = (hint.words(), thousands(hint.across_splits), thousands(hint.groups));
-        sentences
-            .push(format!("On both sides of the split: {crossing} of {count} groups, if {words} is one."));
+        sentences.push(some(hint.across_splits, hint.groups, format!("groups, if {} is one", hint.words())));
     }
     sentences
 }
 
 /// What tells the classes apart although it need not be anatomy.
 fn shortcuts(audit: &Audit) -> Vec<String> {
-    let flagged = |kinds: &[Kind]| -> Option<String> {
+    let flagged = |kinds: &[ShortcutKind]| -> Option<String> {
         let of_kind = |found: &&Shortcut| found.flagged && kinds.contains(&found.kind);
         let mut found: Vec<&Shortcut> = audit.shortcuts.iter().filter(of_kind).collect();
         let auroc = found.first()?.auroc;
@@ -142,11 +140,11 @@ fn shortcuts(audit: &Audit) -> Vec<String> {
         let up_to = if found.len() > 1 { "up to " } else { "" };
         Some(format!("{}{more} (AUROC {up_to}{auroc:.3})", names.join(", ")))
     };
-    let file = flagged(&[Kind::File])
+    let file = flagged(&[ShortcutKind::File])
         .map(|what| format!("The file tells the classes apart, whatever the picture shows: {what}."));
-    let picture = flagged(&[Kind::Picture])
+    let picture = flagged(&[ShortcutKind::Picture])
         .map(|what| format!("One measure of the picture tells the classes apart, anatomy or not: {what}."));
-    let other = flagged(&[Kind::Name, Kind::Column]).map(|what| {
+    let other = flagged(&[ShortcutKind::Name, ShortcutKind::Column]).map(|what| {
         format!("What stands beside the picture tells the classes apart, and may be visible in it: {what}.")
     });
     [file, picture, other].into_iter().flatten().collect()
@@ -156,13 +154,13 @@ fn shortcuts(audit: &Audit) -> Vec<String> {
 fn doubts(audit: &Audit) -> Vec<String> {
     let mut sentences = vec![];
     if audit.copies.across_classes > 0 {
-        let sets = sets(audit.copies.across_classes);
+        let sets = count(audit.copies.across_classes, "set");
         sentences.push(format!("In more than one class: {sets} of copies, so some labels are wrong."));
     }
     match audit.unreadable.len() {
         0 => {}
         1 => sentences.push("1 file cannot be read.".into()),
-        count => sentences.push(format!("{} files cannot be read.", thousands(count))),
+        files => sentences.push(format!("{} files cannot be read.", thousands(files))),
     }
     sentences
 }
@@ -194,19 +192,20 @@ fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> S
         }
         (true, 0) => "No leak and no shortcut was found.".into(),
         (true, _) if is_suspect => {
-            format!("Whether the split leaks depends on what belongs together; {} below.", warned(warnings))
+            format!(
+                "Whether the split leaks depends on what belongs together; {} below.",
+                count(warnings, "warning")
+            )
         }
-        (true, _) => format!("The split does not leak as far as can be seen; {} below.", warned(warnings)),
+        (true, _) => {
+            format!("The split does not leak as far as can be seen; {} below.", count(warnings, "warning"))
+        }
         (false, 0) => "There is no split yet; divide it by group (`vertebra split`).".into(),
         (false, _) => format!(
             "There is no split yet; divide it by group (`vertebra split`), and see {} below.",
-            warned(warnings)
+            count(warnings, "warning")
         ),
     }
-}
-
-fn warned(count: usize) -> String {
-    if count == 1 { "1 warning".into() } else { format!("{count} warnings") }
 }
 
 fn percent(share: Option<f64>) -> String {
@@ -216,12 +215,6 @@ fn percent(share: Option<f64>) -> String {
 /// A number with its thousands set apart.
 fn thousands(n: usize) -> String {
     let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    let threes: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    threes.join(",")
 }

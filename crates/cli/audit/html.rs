@@ -5,7 +5,7 @@
 use super::table::{evaluation, interval, kinds, others, severity, short, units};
 use crate::figures::percent;
 use audit::{
-    Audit, BOUND, Baseline, Finding, Hint, NamePattern, Pair, Picture, Severity, Shortcut, Unreadable,
+    Audit, BOUND, Baseline, Finding, Hint, NamePattern, Pair, PairedImage, Severity, Shortcut, Unreadable,
 };
 use report::{base64, document, escape, table};
 use std::fmt::Write;
@@ -87,7 +87,7 @@ fn pairs(pairs: &[Pair]) -> String {
     for pair in pairs {
         page.push_str("<figure><div>");
         for picture in &pair.pictures {
-            let Picture { path, class, split, png } = picture;
+            let PairedImage { path, class, split, png } = picture;
             let split = split.map_or(String::new(), |split| format!("{split}, "));
             let (png, class, path) = (base64(png), escape(class), escape(path));
             let _ = write!(

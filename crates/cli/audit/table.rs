@@ -1,7 +1,7 @@
 //! An audit for people at a terminal: the verdict first, then what it rests on.
 
 use crate::figures::{number, percent};
-use audit::{Audit, BOUND, Baseline, Evaluation, Hint, NamePattern, Repeats, Severity, Shortcut, Unreadable};
+use audit::{Audit, BOUND, Baseline, Hint, NamePattern, Repeats, Separation, Severity, Shortcut, Unreadable};
 use eval::Interval;
 use std::io;
 
@@ -181,11 +181,11 @@ pub fn units(audit: &Audit) -> &'static str {
 }
 
 /// A way of keeping apart, in words.
-pub fn evaluation(evaluation: Evaluation) -> &'static str {
+pub fn evaluation(evaluation: Separation) -> &'static str {
     match evaluation {
-        Evaluation::GivenSplit => "on the given split",
-        Evaluation::SourcesHeldOut => "with sources held out (no copy of an image is seen)",
-        Evaluation::GroupsHeldOut => "with groups held out",
+        Separation::GivenSplit => "on the given split",
+        Separation::SourcesHeldOut => "with sources held out (no copy of an image is seen)",
+        Separation::GroupsHeldOut => "with groups held out",
     }
 }
 

@@ -93,7 +93,7 @@ fn score_manifest(file: &Path, column: &str) -> Result<(), Box<dyn Error>> {
         let gray = model::pixels(&picture, &Preprocessing::new(1, [size.0, size.1]));
         Some(Thumbnail::new(&gray, size))
     };
-    let found = find(truth.len(), &thumbnail, &|_| ControlFlow::Continue(()))?;
+    let (_, found) = find(truth.len(), &|i| ((), thumbnail(i)), &|_| ControlFlow::Continue(()))?;
     print(
         &file.display().to_string(),
         &truth,
@@ -112,7 +112,7 @@ fn score(family: &Family) -> Result<(), duplicates::Error> {
         let gray = &images[i].1;
         Some(Thumbnail::new(&gray.values, (gray.height, gray.width)))
     };
-    let found = find(images.len(), &thumbnail, &|_| ControlFlow::Continue(()))?;
+    let (_, found) = find(images.len(), &|i| ((), thumbnail(i)), &|_| ControlFlow::Continue(()))?;
     let seconds = start.elapsed().as_secs_f64();
     let truth: Vec<usize> = images.iter().map(|image| image.0).collect();
     print(&family.name(), &truth, family.pictures(), &found, seconds, CHANGES[family.change].2);

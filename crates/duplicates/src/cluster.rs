@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 /// The likenesses of the pairs between two clusters, greatest first.
 #[derive(Clone, Default)]
-struct Between(Vec<f32>);
+struct Likenesses(Vec<f32>);
 
-impl Between {
+impl Likenesses {
     fn add(&mut self, likenesses: &[f32]) {
         self.0.extend(likenesses);
         self.0.sort_by(|x, y| y.total_cmp(x));
@@ -33,7 +33,7 @@ const SIBLING: f32 = 1.5;
 pub(crate) struct Clusters {
     root: Vec<usize>,
     members: Vec<Vec<usize>>,
-    between: Vec<BTreeMap<usize, Between>>,
+    between: Vec<BTreeMap<usize, Likenesses>>,
 }
 
 /// How alike two clusters are, and each's next best partner.
@@ -52,7 +52,7 @@ pub(crate) struct Partnership {
 impl Clusters {
     /// `n` pictures, each alone, with the likeness of the pairs that were compared.
     pub fn new(n: usize, pairs: impl Iterator<Item = (usize, usize, f32)>) -> Self {
-        let mut between = vec![BTreeMap::<usize, Between>::new(); n];
+        let mut between = vec![BTreeMap::<usize, Likenesses>::new(); n];
         for (a, b, likeness) in pairs {
             for (one, other) in [(a, b), (b, a)] {
                 between[one].entry(other).or_default().add(&[likeness]);
@@ -76,9 +76,18 @@ impl Clusters {
         &self.members[root]
     }
 
-    /// Joins two clusters, given by their least members.
+    /// The clusters of two pictures, the lower one first.
+    pub fn pair(&self, a: usize, b: usize) -> (usize, usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        (a.min(b), a.max(b))
+    }
+
+    /// Joins the clusters of two pictures, if they are two.
     pub fn join(&mut self, a: usize, b: usize) {
-        let (keep, gone) = (a.min(b), a.max(b));
+        let (keep, gone) = self.pair(a, b);
+        if keep == gone {
+            return;
+        }
         let moved = std::mem::take(&mut self.members[gone]);
         moved.iter().for_each(|&i| self.root[i] = keep);
         self.members[keep].extend(moved);
@@ -97,12 +106,7 @@ impl Clusters {
 
     /// Joins what is joined in `other`.
     pub fn adopt(&mut self, other: &Self) {
-        for i in 0..self.root.len() {
-            let (a, b) = (self.root(other.root(i)), self.root(i));
-            if a != b {
-                self.join(a, b);
-            }
-        }
+        (0..self.root.len()).for_each(|i| self.join(other.root(i), i));
     }
 
     /// Joins the pairs of clusters that `accept` agrees to, most alike first, until it agrees to none; it is asked about

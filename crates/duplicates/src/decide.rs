@@ -2,11 +2,12 @@
 //!
 //! A pair that no two pictures of any series reach is of copies. All else depends on the data: copies saved as bad JPEG
 //! differ more than neighbouring slices of a smooth volume. So sources are read off the tree of nearest pictures
-//! ([`super::tree`]), first among pictures that were processed alike. A copy that was processed otherwise, sharpened
+//! ([`crate::sources`]), first among pictures that were processed alike. A copy that was processed otherwise, sharpened
 //! say, may be farther from its original than the next slice is; it joins where it stands out from its rivals.
 
 use crate::cluster::{Clusters, Partnership};
-use crate::tree::{Heights, distance, join_sources, median};
+use crate::sources::{join_sources, median};
+use crate::tree::Heights;
 use crate::verify::Verified;
 use std::collections::BTreeMap;
 
@@ -56,28 +57,21 @@ pub(crate) fn is_sure(v: &Verified) -> bool {
 pub(crate) fn sure_copies(n: usize, verified: &[Verified]) -> Clusters {
     let mut clusters = Clusters::new(n, verified.iter().map(|v| (v.a, v.b, v.fine)));
     for v in verified.iter().filter(|v| is_sure(v)) {
-        join(&mut clusters, v.a, v.b);
+        clusters.join(v.a, v.b);
     }
     clusters
 }
 
-fn join(clusters: &mut Clusters, a: usize, b: usize) {
-    let (a, b) = (clusters.root(a), clusters.root(b));
-    if a != b {
-        clusters.join(a, b);
-    }
-}
-
 /// What is known of each picture besides its comparisons.
 #[derive(Clone, Copy)]
-pub(crate) struct Known<'a> {
-    /// See `Picture::roughness`.
+pub(crate) struct Traits<'a> {
+    /// See `Descriptors::roughness`.
     pub roughness: &'a [f32],
     /// Whether several images have exactly its pixels.
     pub repeated: &'a [bool],
 }
 
-impl Known<'_> {
+impl Traits<'_> {
     /// Whether a cluster is a picture of which nothing else is known.
     fn alone(&self, clusters: &Clusters, root: usize) -> bool {
         clusters.members(root).len() == 1 && !self.repeated[root]
@@ -86,14 +80,14 @@ impl Known<'_> {
 
 /// Sources as the tree found them, each of pictures that were processed alike. A picture and its sharpened copies are two;
 /// what is joined from them must not have two that were processed alike, which would be neighbouring slices.
-struct Layers {
+struct SourceLayers {
     /// For each picture the layer it is in.
     of: Vec<usize>,
     /// The mean roughness of each layer.
     roughness: Vec<f32>,
 }
 
-impl Layers {
+impl SourceLayers {
     fn new(clusters: &Clusters, roughness: &[f32]) -> Self {
         let of: Vec<usize> = (0..roughness.len()).map(|i| clusters.root(i)).collect();
         let mean =
@@ -117,7 +111,7 @@ impl Layers {
 }
 
 /// All copies.
-pub(crate) fn copies(verified: &[Verified], known: Known) -> Clusters {
+pub(crate) fn copies(verified: &[Verified], known: Traits) -> Clusters {
     let n = known.roughness.len();
     let mut fine = Clusters::new(n, verified.iter().map(|v| (v.a, v.b, v.fine)));
     // First what was processed alike, so that a copy that was not stands for itself.
@@ -128,7 +122,7 @@ pub(crate) fn copies(verified: &[Verified], known: Known) -> Clusters {
     for pairs in [&of_one_kind, &finer] {
         join_sources(&mut fine, &mut heights, [pairs, &finer], is_sure);
     }
-    let layers = Layers::new(&fine, known.roughness);
+    let layers = SourceLayers::new(&fine, known.roughness);
     let of_kind = |clusters: &Clusters, a: usize, b: usize| layers.are_alike(clusters, a, b);
     let alone = |clusters: &Clusters, root: usize| known.alone(clusters, root);
     fine.merge_where(of_kind, |clusters, p| {
@@ -167,10 +161,10 @@ pub(crate) fn nearness(copies: &Clusters, verified: &[Verified]) -> f32 {
     const ENOUGH: usize = 4;
     let mut between: BTreeMap<(usize, usize), f32> = BTreeMap::new();
     for v in verified {
-        let (a, b) = (copies.root(v.a), copies.root(v.b));
+        let (a, b) = copies.pair(v.a, v.b);
         if a != b {
-            let known = between.entry((a.min(b), a.max(b))).or_insert(1.0);
-            *known = known.min(distance(v));
+            let known = between.entry((a, b)).or_insert(1.0);
+            *known = known.min(v.distance());
         }
     }
     let mut of: BTreeMap<usize, Vec<f32>> = BTreeMap::new();
@@ -185,30 +179,27 @@ pub(crate) fn nearness(copies: &Clusters, verified: &[Verified]) -> f32 {
 
 /// Joins `copies` that may be one picture: as near as `nearness` says, and compared too few times to know; or processed
 /// differently, of which a set may have one nearest.
-pub(crate) fn perhaps(mut copies: Clusters, nearness: f32, verified: &[Verified], known: Known) -> Clusters {
+pub(crate) fn perhaps(mut copies: Clusters, nearness: f32, verified: &[Verified], known: Traits) -> Clusters {
     /// Comparisons of two sets after which the best of them tells.
     const ENOUGH: usize = 4;
-    struct Between {
+    struct Comparisons {
         compared: usize,
         nearest: f32,
         alike: bool,
     }
-    let mut between: BTreeMap<(usize, usize), Between> = BTreeMap::new();
+    let mut between: BTreeMap<(usize, usize), Comparisons> = BTreeMap::new();
     for v in verified {
-        let (a, b) = (copies.root(v.a), copies.root(v.b));
+        let (a, b) = copies.pair(v.a, v.b);
         if a != b {
-            let known = between.entry((a.min(b), a.max(b))).or_insert(Between {
-                compared: 0,
-                nearest: 1.0,
-                alike: false,
-            });
+            let unknown = Comparisons { compared: 0, nearest: 1.0, alike: false };
+            let known = between.entry((a, b)).or_insert(unknown);
             known.compared += 1;
-            known.nearest = known.nearest.min(distance(v));
-            known.alike |= distance(v) <= nearness && (0..2).all(|band| v.unlike[band] <= STRANGERS[band]);
+            known.nearest = known.nearest.min(v.distance());
+            known.alike |= v.distance() <= nearness && (0..2).all(|band| v.unlike[band] <= STRANGERS[band]);
         }
     }
     between.retain(|_, between| between.alike);
-    let layers = Layers::new(&copies, known.roughness);
+    let layers = SourceLayers::new(&copies, known.roughness);
     let alone = |root: usize| copies.members(root).len() == 1;
     let mut doubtful = Vec::new();
     let mut nearest: BTreeMap<usize, (f32, usize)> = BTreeMap::new();
@@ -225,15 +216,15 @@ pub(crate) fn perhaps(mut copies: Clusters, nearness: f32, verified: &[Verified]
         }
     }
     doubtful.extend(nearest.into_iter().map(|(one, (_, other))| (one, other)));
-    doubtful.into_iter().for_each(|(a, b)| join(&mut copies, a, b));
+    doubtful.into_iter().for_each(|(a, b)| copies.join(a, b));
     copies
 }
 
 /// Joins what is `perhaps` one source and what seems to come from one series.
 pub(crate) fn series(mut perhaps: Clusters, nearness: f32, verified: &[Verified]) -> Clusters {
-    let related = |v: &&Verified| v.middle >= RELATED && v.unlike[1] <= UNRELATED && distance(v) <= nearness;
+    let related = |v: &&Verified| v.middle >= RELATED && v.unlike[1] <= UNRELATED && v.distance() <= nearness;
     for v in verified.iter().filter(related) {
-        join(&mut perhaps, v.a, v.b);
+        perhaps.join(v.a, v.b);
     }
     perhaps
 }

@@ -1,4 +1,4 @@
-//! Nearest neighbours among many descriptors without comparing all pairs: an inverted file.
+//! BestFew neighbours among many descriptors without comparing all pairs: an inverted file.
 //!
 //! Vectors are grouped around about sqrt(n) centres (spherical k-means); a query scans the groups of its nearest centres.
 //! The cost of n queries is of the order n sqrt(n) with a small factor; a neighbour in a group that is not scanned is
@@ -58,11 +58,11 @@ impl Index {
 
     /// The `count` nearest vectors whose number `wanted` accepts, nearest first.
     pub fn nearest(&self, query: &Vector, count: usize, wanted: impl Fn(usize) -> bool) -> Vec<Neighbour> {
-        let mut order = Nearest::new(PROBES);
+        let mut order = BestFew::new(PROBES);
         for (number, centre) in self.centres.iter().enumerate() {
             order.offer(Neighbour { number, cosine: cosine(query, centre) });
         }
-        let mut found = Nearest::new(count);
+        let mut found = BestFew::new(count);
         for group in order.0 {
             for &(number, ref vector) in &self.groups[group.number] {
                 let number = number as usize;
@@ -82,9 +82,9 @@ fn nearest(centres: &[Vector], vector: &Vector) -> usize {
 }
 
 /// The nearest few so far, nearest first.
-struct Nearest(Vec<Neighbour>, usize);
+struct BestFew(Vec<Neighbour>, usize);
 
-impl Nearest {
+impl BestFew {
     fn new(count: usize) -> Self {
         Self(Vec::with_capacity(count + 1), count)
     }

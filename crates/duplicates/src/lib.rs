@@ -4,37 +4,45 @@
 
 #![forbid(unsafe_code)]
 
-mod align;
+mod agreement;
+mod alignment;
 mod cluster;
 mod complete;
 mod decide;
+mod describe;
 mod detail;
+mod disc;
+mod flip;
 mod forest;
 mod index;
-mod picture;
+mod maps;
+mod records;
+mod refine;
 mod search;
-mod store;
+mod sources;
 mod thumbnail;
 mod tree;
 mod verify;
-mod view;
 mod void;
 mod whiten;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use alignment::Alignment;
 use cluster::Clusters;
 use complete::complete;
-use decide::Known;
+use decide::Traits;
+use describe::{Describer, Descriptors};
 use engine::par;
-use picture::{Description, Maps, Picture};
+use maps::Maps;
+use records::Records;
 use search::{candidates, compare};
-use store::Store;
 
 pub use forest::Forest;
-pub use store::Error;
+pub use records::Error;
 pub use thumbnail::Thumbnail;
+pub use void::inside_even_edges;
 
 /// The side of the square thumbnails that [`find`] compares, in pixels: neighbouring slices of one volume differ from
 /// copies in the finest detail only, which half this size does not show.
@@ -76,32 +84,46 @@ pub struct Link {
     pub negative: bool,
 }
 
-/// Finds which of `images` pictures show the same. `thumbnail(i)`, which is called once for each from any thread, gives
-/// image `i`, or `None` if it cannot be read (then it is alone). `progress`
-/// hears, after all of these calls, for how many images the search is over, and says whether it is to go on; if not, the
-/// answer is made of what was compared.
+impl Link {
+    fn new(a: usize, b: usize, correlation: f32, alignment: &Alignment) -> Self {
+        Self {
+            a,
+            b,
+            correlation,
+            rotation_degrees: alignment.rotation_degrees(),
+            scale: 1.0 / alignment.scale(),
+            mirrored: alignment.mirrored(),
+            negative: alignment.negative,
+        }
+    }
+}
+
+/// Finds which of `images` pictures show the same. `look(i)`, which is called once for each from any thread, gives image
+/// `i`, or `None` if it cannot be read (then it is alone), and whatever else the caller wants to know of it, which is
+/// handed back in order. `progress` hears, after all of these calls, for how many images the search is over, and says
+/// whether it is to go on; if not, the answer is made of what was compared.
 ///
 /// Some 15 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary file.
 ///
 /// # Errors
 /// If that file cannot be written or read.
-pub fn find(
+pub fn find<T: Send>(
     images: usize,
-    thumbnail: &(dyn Fn(usize) -> Option<Thumbnail> + Sync),
+    look: &(dyn Fn(usize) -> (T, Option<Thumbnail>) + Sync),
     progress: &dyn Fn(usize) -> ControlFlow<()>,
-) -> Result<Similar, Error> {
-    let Described { description, pictures, maps, distinct } = Described::new(images, thumbnail)?;
+) -> Result<(Vec<T>, Similar), Error> {
+    let (seen, Described { describer, pictures, maps, distinct }) = Described::new(images, look)?;
     let candidates = candidates(&pictures);
     /// The share of the time that the first comparisons take, more or less.
     const FIRST: f64 = 0.6;
     let done = |share: f64| progress((share * images as f64) as usize);
     let compared = |pictures: usize| done(FIRST * pictures as f64 / distinct.first.len().max(1) as f64);
-    let mut verified = compare(&maps, &pictures, &candidates, &description, &compared)?;
+    let mut verified = compare(&maps, &pictures, &candidates, &describer, &compared)?;
     drop(candidates);
     let roughness: Vec<f32> = pictures.iter().map(|p| p.roughness).collect();
     drop(pictures);
     let repeated = distinct.repeated();
-    let known = Known { roughness: &roughness, repeated: &repeated };
+    let known = Traits { roughness: &roughness, repeated: &repeated };
     complete(&maps, known, &mut verified, &|share| done(FIRST + (1.0 - FIRST) * share))?;
     let stopped = done(1.0).is_break();
     let copies = decide::copies(&verified, known);
@@ -110,18 +132,11 @@ pub fn find(
     let alike = decide::series(perhaps.clone(), nearness, &verified);
 
     let Distinct { first, place, equal: mut links, .. } = distinct;
-    links.extend(verified.iter().filter(|v| copies.root(v.a) == copies.root(v.b)).map(|v| Link {
-        a: first[v.a],
-        b: first[v.b],
-        correlation: v.fine,
-        rotation_degrees: v.placement.rotation_degrees(),
-        scale: 1.0 / v.placement.scale(),
-        mirrored: v.placement.mirrored(),
-        negative: v.placement.negative,
-    }));
+    let joined = verified.iter().filter(|v| copies.root(v.a) == copies.root(v.b));
+    links.extend(joined.map(|v| Link::new(first[v.a], first[v.b], v.fine, &v.alignment)));
     let numbers = |clusters: &Clusters| number(&place, clusters);
     let [source, perhaps, series] = [&copies, &perhaps, &alike].map(numbers);
-    Ok(Similar { source, perhaps, series, links, stopped })
+    Ok((seen, Similar { source, perhaps, series, links, stopped }))
 }
 
 /// The number of each image's cluster, from 0 in the order of first members; `place` as in [`Distinct`].
@@ -164,15 +179,7 @@ impl Distinct {
         self.place.push(place);
         match place {
             Some(place) if place == new => self.first.push(b),
-            Some(place) => self.equal.push(Link {
-                a: self.first[place],
-                b,
-                correlation: 1.0,
-                rotation_degrees: 0.0,
-                scale: 1.0,
-                mirrored: false,
-                negative: false,
-            }),
+            Some(place) => self.equal.push(Link::new(self.first[place], b, 1.0, &Alignment::IDENTITY)),
             None => {}
         }
         self.first.len() > new
@@ -181,33 +188,36 @@ impl Distinct {
 
 /// All pictures, described as a sample of them suggests.
 struct Described {
-    description: Description,
-    pictures: Vec<Picture>,
-    maps: Store,
+    describer: Describer,
+    pictures: Vec<Descriptors>,
+    maps: Records,
     distinct: Distinct,
 }
 
 impl Described {
-    fn new(images: usize, thumbnail: &(dyn Fn(usize) -> Option<Thumbnail> + Sync)) -> Result<Self, Error> {
+    /// With what else was seen of each.
+    fn new<T: Send>(
+        images: usize,
+        look: &(dyn Fn(usize) -> (T, Option<Thumbnail>) + Sync),
+    ) -> Result<(Vec<T>, Self), Error> {
         const SAMPLE: usize = 1024;
         const BLOCK: usize = 128;
         let step = images.div_ceil(SAMPLE).max(1);
-        let sample = par::map(images.div_ceil(step), |i| thumbnail(i * step));
-        let description = Description::learn(&sample.iter().flatten().collect::<Vec<_>>());
-        let mut all = Self {
-            description,
-            pictures: vec![],
-            maps: Store::new(Maps::BYTES),
-            distinct: Distinct::default(),
-        };
+        let (sampled, sample): (Vec<T>, Vec<_>) =
+            par::map(images.div_ceil(step), |i| look(i * step)).into_iter().unzip();
+        let describer = Describer::learn(&sample.iter().flatten().collect::<Vec<_>>());
+        let (maps, distinct) = (Records::new(Maps::BYTES), Distinct::default());
+        let mut all = Self { describer, pictures: vec![], maps, distinct };
+        let (mut seen, mut sampled) = (Vec::with_capacity(images), sampled.into_iter());
         for from in (0..images).step_by(BLOCK) {
             let described = par::map(BLOCK.min(images - from), |i| {
                 let i = from + i;
-                let read = if i % step == 0 { None } else { thumbnail(i) };
-                let thumbnail = if i % step == 0 { sample[i / step].as_ref() } else { read.as_ref() }?;
-                Some((thumbnail.hash(), all.description.picture(thumbnail)))
+                let (other, read) = if i % step == 0 { (None, None) } else { Some(look(i)).unzip() };
+                let thumbnail = if i % step == 0 { &sample[i / step] } else { &read.flatten() };
+                (other, thumbnail.as_ref().map(|t| (t.hash(), all.describer.describe(t))))
             });
-            for described in described {
+            for (other, described) in described {
+                seen.extend(other.or_else(|| sampled.next()));
                 let (hash, described) = described.unzip();
                 if all.distinct.add(hash)
                     && let Some((picture, maps)) = described
@@ -217,9 +227,6 @@ impl Described {
                 }
             }
         }
-        Ok(all)
+        Ok((seen, all))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,10 @@
 //! Whether two pictures are alike once one is laid on the other.
 
-use crate::align::{Agreement, Flip, Placement};
-use crate::picture::{Description, Maps, Picture};
+use crate::agreement::Agreement;
+use crate::alignment::Alignment;
+use crate::describe::{Describer, Descriptors};
+use crate::flip::Flip;
+use crate::maps::Maps;
 
 /// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
 pub(crate) const WORTHWHILE: f32 = 0.5;
@@ -37,73 +40,80 @@ pub(crate) struct Verified {
     /// that have detail without the worst quarter of them, where a corner, a frame or text may lie; 1 where the middle
     /// is already unlike.
     pub unlike: [f32; 2],
-    pub placement: Placement,
+    pub alignment: Alignment,
 }
 
-/// Compares pictures `a` and `b`, starting from the pairs of views `starts`.
+impl Verified {
+    /// How far two pictures lie apart: mostly how unlike their coarser detail is, which processing changes least.
+    pub fn distance(&self) -> f32 {
+        self.unlike[0].max(1e-4).powf(0.4) * self.unlike[1].max(1e-4).powf(0.6)
+    }
+}
+
+/// Compares pictures `a` and `b`, starting from the pairs of discs `starts`.
 pub(crate) fn verify(
     (a, b): (usize, usize),
-    [one, two]: [&Picture; 2],
+    [one, two]: [&Descriptors; 2],
     maps: [Maps; 2],
     starts: impl Iterator<Item = (usize, usize)>,
-    description: &Description,
+    describer: &Describer,
 ) -> Option<Verified> {
     let mut scratch = Vec::new();
-    let mut best: Option<(f32, Placement)> = None;
-    for (view_a, view_b) in starts {
+    let mut best: Option<(f32, Alignment)> = None;
+    for (disc_a, disc_b) in starts {
         if best.is_some_and(|(correlation, _)| correlation >= FOUND) {
             break;
         }
-        let (view_a, view_b) = (&one.views[view_a], &two.views[view_b]);
-        let [spectrum_a, spectrum_b] = [(&maps[0], view_a), (&maps[1], view_b)]
-            .map(|(maps, view)| maps.spectrum(&description.coarse, view));
-        let mut turns = Flip::ALL.map(|flip| (description.coarse.turn(&spectrum_a, &spectrum_b, flip), flip));
+        let (disc_a, disc_b) = (&one.discs[disc_a], &two.discs[disc_b]);
+        let [spectrum_a, spectrum_b] = [(&maps[0], disc_a), (&maps[1], disc_b)]
+            .map(|(maps, disc)| maps.spectrum(&describer.coarse, disc));
+        let mut turns = Flip::ALL.map(|flip| (describer.coarse.turn(&spectrum_a, &spectrum_b, flip), flip));
         turns.sort_by(|x, y| y.0.1.total_cmp(&x.0.1));
         let top = turns[0].0.1;
         for ((turn, fit), flip) in turns {
             if fit < 0.7 * top || best.is_some_and(|(correlation, _)| correlation >= FOUND) {
                 break;
             }
-            let mut placement = Placement::from_views(view_a, view_b, turn, flip);
+            let mut alignment = Alignment::from_discs(disc_a, disc_b, turn, flip);
             let [eighth, quarter] = [3, 2].map(|level| [0, 1].map(|i| maps[i].level(level)));
-            placement = placement.refine(eighth[0], eighth[1], STEPS[0], true, &mut scratch);
-            if placement.agreement(eighth[0], eighth[1], false).correlation < PROMISING {
+            alignment = alignment.refine(eighth[0], eighth[1], STEPS[0], true, &mut scratch);
+            if alignment.agreement(eighth[0], eighth[1], false).correlation < PROMISING {
                 continue;
             }
-            placement = placement.refine(quarter[0], quarter[1], STEPS[1], false, &mut scratch);
+            alignment = alignment.refine(quarter[0], quarter[1], STEPS[1], false, &mut scratch);
             let Agreement { correlation, overlap, .. } =
-                placement.agreement(maps[0].level(2), maps[1].level(2), false);
+                alignment.agreement(maps[0].level(2), maps[1].level(2), false);
             if overlap >= 0.2 && best.is_none_or(|(c, _)| correlation > c) {
-                best = Some((correlation, placement));
+                best = Some((correlation, alignment));
             }
         }
     }
-    let (coarse, placement) = best?;
-    if coarse < 0.25 { None } else { finish((a, b), maps, placement) }
+    let (coarse, alignment) = best?;
+    if coarse < 0.25 { None } else { finish((a, b), maps, alignment) }
 }
 
-/// Compares pictures `a` and `b`, starting from a placement that other pictures suggest.
-pub(crate) fn verify_from(start: Placement, pair: (usize, usize), maps: [Maps; 2]) -> Option<Verified> {
-    let placement = start.refine(maps[0].level(2), maps[1].level(2), 3, false, &mut Vec::new());
-    finish(pair, maps, placement)
+/// Compares pictures `a` and `b`, starting from a alignment that other pictures suggest.
+pub(crate) fn verify_from(start: Alignment, pair: (usize, usize), maps: [Maps; 2]) -> Option<Verified> {
+    let alignment = start.refine(maps[0].level(2), maps[1].level(2), 3, false, &mut Vec::new());
+    finish(pair, maps, alignment)
 }
 
 /// The last steps of an alignment, and how alike the pictures are then; `None` if they hardly overlap.
-fn finish((a, b): (usize, usize), maps: [Maps; 2], placement: Placement) -> Option<Verified> {
+fn finish((a, b): (usize, usize), maps: [Maps; 2], alignment: Alignment) -> Option<Verified> {
     let mut scratch = Vec::new();
     let [half, full] = [1, 0].map(|level| (maps[0].level(level), maps[1].level(level)));
-    let placement = placement.refine(half.0, half.1, STEPS[2], false, &mut scratch);
-    let Agreement { correlation, median, overlap, blocks, .. } = placement.agreement(half.0, half.1, true);
-    let astray = placement.stretch() > FAR || !(1.0 / FAR..FAR).contains(&placement.scale());
+    let alignment = alignment.refine(half.0, half.1, STEPS[2], false, &mut scratch);
+    let Agreement { correlation, median, overlap, blocks, .. } = alignment.agreement(half.0, half.1, true);
+    let astray = alignment.stretch() > FAR || !(1.0 / FAR..FAR).contains(&alignment.scale());
     if overlap < 0.2 || astray {
         return None;
     }
     let middle = correlation.min(median).min(if blocks < BLOCKS { UNCERTAIN } else { 1.0 });
-    let mut verified = Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], placement };
+    let mut verified = Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], alignment };
     if middle >= WORTHWHILE {
-        verified.placement = placement.refine(full.0, full.1, 1, false, &mut scratch);
+        verified.alignment = alignment.refine(full.0, full.1, 1, false, &mut scratch);
         let agreement =
-            |level: usize| verified.placement.agreement(maps[0].level(level), maps[1].level(level), true);
+            |level: usize| verified.alignment.agreement(maps[0].level(level), maps[1].level(level), true);
         let [fine, full, half] = [0, Maps::DETAIL, 1].map(agreement);
         verified.fine = fine.correlation;
         // A few blocks may agree by chance.

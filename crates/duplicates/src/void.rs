@@ -13,28 +13,36 @@ const EMPTY: f32 = 9.0;
 const LEAST_SIDE: f64 = 0.3;
 const LEAST_AREA: f64 = 0.12;
 
-/// The part of `gray: [height, width]` inside of even bars at its edges: first column and row, then width and height.
-pub(crate) fn inside(gray: &[f32], (height, width): (usize, usize)) -> [usize; 4] {
+/// The part of `gray: [height, width]` inside of those rows and columns at its edges of which `is_even` accepts the least and
+/// the largest value: first column and row, then columns and rows. `None` if all rows, or all columns, are so.
+pub fn inside_even_edges(
+    gray: &[f32],
+    (height, width): (usize, usize),
+    is_even: impl Fn(f32, f32) -> bool,
+) -> Option<[usize; 4]> {
     let even = |values: &mut dyn Iterator<Item = f32>| {
         let (low, high) = values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)));
-        // Bars are black or white; a smooth subject may be even.
-        high - low <= EVEN && (low <= EMPTY || high >= 255.0 - EMPTY)
+        is_even(low, high)
     };
     let row = |y: &usize| even(&mut gray[y * width..(y + 1) * width].iter().copied());
     let column = |x: &usize| even(&mut gray[*x..].iter().step_by(width).copied());
     let (top, left) = ((0..height).take_while(row).count(), (0..width).take_while(column).count());
-    if top == height {
-        return [0, 0, width, height];
+    if top == height || left == width {
+        return None;
     }
     let bottom = (0..height).rev().take_while(row).count();
     let right = (0..width).rev().take_while(column).count();
-    let (columns, rows) = (width - left - right, height - top - bottom);
+    Some([left, top, width - left - right, height - top - bottom])
+}
+
+/// The part of `gray: [height, width]` inside of even bars at its edges: first column and row, then columns and rows.
+pub(crate) fn inside(gray: &[f32], (height, width): (usize, usize)) -> [usize; 4] {
+    // Bars are black or white; a smooth subject may be even.
+    let is_bar = |low: f32, high: f32| high - low <= EVEN && (low <= EMPTY || high >= 255.0 - EMPTY);
     let enough = |part: usize, whole: usize| part as f64 >= LEAST_SIDE * whole as f64;
-    if enough(columns, width) && enough(rows, height) {
-        [left, top, columns, rows]
-    } else {
-        [0, 0, width, height]
-    }
+    inside_even_edges(gray, (height, width), is_bar)
+        .filter(|&[_, _, columns, rows]| enough(columns, width) && enough(rows, height))
+        .unwrap_or([0, 0, width, height])
 }
 
 /// Marks in `shown: [SIDE, SIDE]`, true where the image lies, what is black or white and reaches its border.
@@ -157,6 +165,13 @@ mod tests {
         assert_eq!(inside(&framed, size), [10, 5, 80, 40]);
         for value in [0.0, 100.0] {
             assert_eq!(inside(&[value; 5000], size), [0, 0, 100, 50]);
+        }
+        // Stripes of black and white: every column, or every row, could be a bar.
+        let stripes = |place: fn(usize) -> usize| -> Vec<f32> {
+            (0..5000).map(|i| (place(i) / 10 % 2 * 255) as f32).collect()
+        };
+        for striped in [stripes(|i| i % 100), stripes(|i| i / 100)] {
+            assert_eq!(inside(&striped, size), [0, 0, 100, 50]);
         }
     }
 

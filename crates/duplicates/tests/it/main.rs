@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "the examples use the rest")]
 #[path = "plant.rs"]
 mod plant;
+mod scenes;
 #[path = "../../../../tests/shared.rs"]
 mod shared;
 
@@ -38,9 +39,9 @@ fn plant(train: &[Shown], test: &[Shown], each: usize) -> Score {
     let pictures: Vec<&Gray> = train.iter().chain(test).map(|shown| &shown.gray).chain(&planted).collect();
     let thumbnail = |i: usize| {
         let Gray { width, height, values } = pictures[i];
-        Some(Thumbnail::new(values, (*height, *width)))
+        ((), Some(Thumbnail::new(values, (*height, *width))))
     };
-    let source = find(pictures.len(), &thumbnail, &|_| ControlFlow::Continue(())).unwrap().source;
+    let source = find(pictures.len(), &thumbnail, &|_| ControlFlow::Continue(())).unwrap().1.source;
     let originals = train.len() + test.len();
     let share = |kind: usize| {
         let found =
@@ -81,7 +82,7 @@ fn copies_of_phantom_radiographs() {
             values: radiograph.pixels.iter().map(|&v| f32::from(v)).collect(),
         },
     };
-    let mut all: Vec<Shown> = phantom::render_all(&config).into_iter().map(shown).collect();
+    let mut all = par::map(config.patients, |patient| shown(phantom::render(&config, patient, 0)));
     let test = all.split_off(200);
     let score = plant(&all, &test, 10);
     score.check();

@@ -1,9 +1,10 @@
 //! Pictures drawn from formulas, so that a copy under a transform is exact: the same formula at other places.
 
-use std::collections::HashSet;
-
-use super::*;
-use engine::Rng;
+use crate::plant::{Gray, blur};
+use duplicates::{SIDE, Similar, Thumbnail};
+use engine::{Rng, par};
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 /// A picture of its own: blobs, edges and grain at random places, in the plane.
 struct Scene(Vec<[f32; 5]>);
@@ -30,7 +31,7 @@ impl Scene {
         // Blobs by cells of a grid, since few of them reach a pixel.
         const CELLS: i32 = 40;
         let cell = |x: f32| ((x + 1.0) * CELLS as f32 / 2.0).floor() as i32;
-        let mut cells: std::collections::HashMap<(i32, i32), Vec<[f32; 5]>> = Default::default();
+        let mut cells: HashMap<(i32, i32), Vec<[f32; 5]>> = HashMap::new();
         for &blob in &self.0 {
             let [x, y, w, h, _] = blob;
             for row in cell(y - 3.0 * h)..=cell(y + 3.0 * h) {
@@ -67,7 +68,15 @@ fn placed(degrees: f32, mirrored: bool, magnified: f32, [x, y]: [f32; 2]) -> imp
 }
 
 fn find(pictures: &[Option<Thumbnail>]) -> Similar {
-    super::find(pictures.len(), &|i| pictures[i].clone(), &|_| ControlFlow::Continue(())).unwrap()
+    let (seen, found) =
+        duplicates::find(pictures.len(), &|i| (i, pictures[i].clone()), &|_| ControlFlow::Continue(()))
+            .unwrap();
+    assert!(seen.into_iter().eq(0..pictures.len()), "what else was seen comes back in order");
+    found
+}
+
+fn blurred(values: Vec<f32>) -> Vec<f32> {
+    blur(&Gray { width: SIDE, height: SIDE, values }, 1.5).values
 }
 
 #[test]
@@ -104,12 +113,12 @@ fn copies_are_found_among_strangers() {
     let mut noise = Rng::derive(&[99]);
     let gamma = scenes[7].plain().iter().map(|v| 255.0 * (v / 255.0).max(0.0).powf(0.7)).collect();
     let noisy = scenes[8].plain().iter().map(|v| v + 8.0 * noise.normal() as f32).collect();
-    let blurred = detail::blur(&scenes[9].plain(), SIDE, 1.5);
+    let soft_copy = blurred(scenes[9].plain());
     let sharp = scenes[10].plain();
-    let soft = detail::blur(&sharp, SIDE, 1.5);
+    let soft = blurred(sharp.clone());
     let sharpened = sharp.iter().zip(&soft).map(|(v, s)| v + 2.0 * (v - s)).collect();
     let negative = scenes[11].draw(placed(40.0, true, 1.0, [0.0; 2])).iter().map(|v| 255.0 - v).collect();
-    pictures.extend([gamma, noisy, blurred, sharpened, negative].map(bytes));
+    pictures.extend([gamma, noisy, soft_copy, sharpened, negative].map(bytes));
 
     let found = find(&pictures);
     let originals: HashSet<usize> = found.source[..scenes.len()].iter().copied().collect();

@@ -1,110 +1,24 @@
-//! The whole audit: what is asked of a data set, in order, and the document that holds the answers.
+//! The whole audit: what is asked of a data set, in order.
 //!
 //! Invariant: the document depends on the files, labels, splits and groups alone, not on the number of threads.
-//! Names are a contract: fields may be added, not renamed.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use data::{Dataset, GroupBy, PassedOver, Split};
-use eval::{Positive, PositiveSource};
-use serde::Serialize;
+use data::{Dataset, GroupBy, Split};
+use eval::Positive;
 
-use crate::baselines::{Baseline, Subject};
+use crate::baselines::Subject;
+use crate::document::{Audit, Finding, Part, Unreadable};
 use crate::facts::{self, Facts};
-use crate::findings::{Finding, findings};
+use crate::findings::findings;
 use crate::groups::{Groups, NamePattern, Origin};
-use crate::hints::{Hint, hints};
-use crate::pairs::{Pair, pairs};
+use crate::hints::{Identifiers, hints};
+use crate::names;
+use crate::pairs::pairs;
 use crate::repeats::Repeats;
-use crate::shortcuts::{Shortcut, shortcuts};
-use crate::{names, verdict};
-
-/// What is wrong with a data set.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Audit {
-    /// The folder or manifest.
-    pub data: String,
-    /// Files that were named.
-    pub images: usize,
-    /// Those that cannot be read.
-    pub unreadable: Vec<Unreadable>,
-    /// What lies in the folder and is none of the images.
-    pub passed_over: PassedOver,
-    /// Class names.
-    pub classes: Vec<String>,
-    /// The positive class; `None` with more than two classes.
-    pub positive: Option<String>,
-    /// Who said so.
-    pub positive_source: Option<PositiveSource>,
-    /// Different pictures: copies, however turned or processed, count once.
-    pub sources: usize,
-    /// The least number of different pictures that there may be: some that look alike could not be told apart.
-    pub sources_at_least: usize,
-    /// Series of look-alikes that the pictures show; each is one source or more.
-    pub series: usize,
-    /// Groups, and how they are known.
-    pub groups: Option<Groups>,
-    /// The set and its splits.
-    pub parts: Vec<Part>,
-    /// Files with equal bytes.
-    pub identical_files: Repeats,
-    /// Images with equal pixels.
-    pub identical_pixels: Repeats,
-    /// Images of one source, equal or not.
-    pub copies: Repeats,
-    /// Images of one series of look-alikes: copies, neighbouring slices, views of one patient.
-    pub look_alikes: Repeats,
-    /// What file names suggest.
-    pub name_patterns: Vec<NamePattern>,
-    /// What may say which images belong together, although nobody said so.
-    pub hints: Vec<Hint>,
-    /// What is not anatomy and tells the class, the most telling first.
-    pub shortcuts: Vec<Shortcut>,
-    /// What trivial classifiers score.
-    pub baselines: Vec<Baseline>,
-    /// Everything that a person should know, the worst first.
-    pub findings: Vec<Finding>,
-    /// Whether the given split leaks.
-    pub leaks: bool,
-    /// The conclusion, sentence by sentence.
-    pub verdict: Vec<String>,
-    /// Whether the search for copies was stopped before its end: there may be more than are counted here.
-    pub stopped: bool,
-    /// Copies to look at.
-    #[serde(skip)]
-    pub pairs: Vec<Pair>,
-    /// The source of each image.
-    #[serde(skip)]
-    pub source_of: Vec<usize>,
-    /// The series of each image, a union of sources.
-    #[serde(skip)]
-    pub series_of: Vec<usize>,
-}
-
-/// A file that cannot be read.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Unreadable {
-    /// Its name in the data set.
-    pub path: String,
-    /// What was expected and what was found.
-    pub reason: String,
-}
-
-/// The size of the set or of a split, in everything that may be called independent.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Part {
-    /// `all`, or the split.
-    pub split: String,
-    /// Images.
-    pub images: usize,
-    /// Images of each class.
-    pub per_class: Vec<usize>,
-    /// Different sources.
-    pub sources: usize,
-    /// Groups; `None` if none are known.
-    pub groups: Option<usize>,
-}
+use crate::shortcuts::shortcuts;
+use crate::verdict::verdict;
 
 /// What takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,22 +31,13 @@ pub enum Stage {
     Score,
 }
 
-/// Audits `dataset`. `group_by` is how its groups were given, if the user said so. `progress` hears how many images a
-/// stage has done, from any thread; its answer can cut the search for copies short, and all else is said of what was found.
+/// Audits `dataset`. `group_by` is how its groups were given, if the user said so; `positive` matters with two classes.
+/// `progress` hears how many images a stage has done, from any thread; its answer can cut the search for copies short, and all else is said of what was found.
 ///
 /// # Errors
 /// If the temporary file that a large data set needs cannot be written, or if `progress` stopped before all images were
 /// read. An image that cannot be read is a finding.
 pub fn audit(
-    dataset: &Dataset,
-    group_by: Option<&GroupBy>,
-    progress: &(dyn Fn(Stage, usize) -> ControlFlow<()> + Sync),
-) -> Result<Audit, data::Error> {
-    audit_for(dataset, group_by, Positive::of_names(&dataset.classes), progress)
-}
-
-/// The same for a positive class of two that is given.
-pub fn audit_for(
     dataset: &Dataset,
     group_by: Option<&GroupBy>,
     positive: Positive,
@@ -162,6 +67,9 @@ pub fn audit_for(
     let units =
         groups.as_ref().filter(|groups| groups.origin == Origin::Given).map_or(source, |groups| &groups.ids);
 
+    let identifiers =
+        facts.iter().map(|facts| facts.as_ref().map_or([None, None], |f| f.identifiers.clone()));
+    let identifiers: Vec<Identifiers> = identifiers.collect();
     let unreadable = dataset.samples.iter().zip(&facts).filter_map(|(sample, facts)| {
         Some(Unreadable { path: sample.name.clone(), reason: facts.as_ref().err()?.clone() })
     });
@@ -185,12 +93,12 @@ pub fn audit_for(
         name_patterns,
         hints: hints(
             dataset,
-            &facts,
             groups.as_ref().filter(|g| g.origin != Origin::Pictures),
             candidates.first().filter(|first| first.offered),
+            &identifiers,
         ),
         shortcuts: shortcuts(dataset, &facts, source, positive.class),
-        baselines: subject.baselines(&outside_source, groups.as_ref().map(Groups::held), units),
+        baselines: subject.baselines(&outside_source, groups.as_ref(), units),
         groups,
         findings: vec![],
         leaks: false,
@@ -202,7 +110,7 @@ pub fn audit_for(
     };
     audit.findings = findings(&audit);
     audit.leaks = audit.findings.iter().any(Finding::is_leak);
-    audit.verdict = verdict::verdict(&audit);
+    audit.verdict = verdict(&audit);
     Ok(audit)
 }
 

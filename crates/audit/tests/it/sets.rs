@@ -1,6 +1,7 @@
 //! Findings on small sets with known faults, made on the spot.
 
-use audit::{Audit, Evaluation, Origin, Severity};
+use crate::audit_of;
+use audit::{Audit, Origin, Separation, Severity};
 use data::{Dataset, Split};
 use engine::Rng;
 use image::{GrayImage, Luma};
@@ -46,7 +47,7 @@ fn volumes(split_of: impl Fn(u64, usize) -> &'static str) -> TempDir {
 }
 
 fn run(folder: &Path) -> Audit {
-    audit::audit(&Dataset::open(folder).unwrap(), None, &|_, _| ControlFlow::Continue(())).unwrap()
+    audit_of(&Dataset::open(folder).unwrap(), None, &|_, _| ControlFlow::Continue(())).unwrap()
 }
 
 fn kinds(audit: &Audit, severity: Severity) -> Vec<&str> {
@@ -67,7 +68,7 @@ fn slices_of_one_volume_on_both_sides_are_seen_through() {
     assert!(!found.leaks, "nobody said that the names are groups");
 
     let nearest = |evaluation| found.baselines.iter().find(|b| b.evaluation == evaluation).unwrap();
-    let (given, apart) = (nearest(Evaluation::GivenSplit), nearest(Evaluation::GroupsHeldOut));
+    let (given, apart) = (nearest(Separation::GivenSplit), nearest(Separation::GroupsHeldOut));
     assert!(given.accuracy.unwrap() > 0.95 && apart.accuracy.unwrap() < 0.8, "{:?} {:?}", given, apart);
     assert_eq!((given.images, apart.images, apart.by_group.len()), (24, 120, 6));
     assert_eq!(apart.majority_accuracy, 0.5);
@@ -91,7 +92,7 @@ fn a_search_that_is_stopped_says_so() {
     let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
     let dataset = Dataset::open(folder.path()).unwrap();
     let until = |last: audit::Stage, most: usize| {
-        audit::audit(&dataset, None, &|stage, done| {
+        audit_of(&dataset, None, &|stage, done| {
             if stage == last && done >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     };
@@ -109,7 +110,7 @@ fn given_groups_that_cross_the_split_are_a_leak() {
     let mut dataset = Dataset::open(folder.path()).unwrap();
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
     let found =
-        audit::audit(&dataset, Some(&"CT1V* (".parse().unwrap()), &|_, _| ControlFlow::Continue(())).unwrap();
+        audit_of(&dataset, Some(&"CT1V* (".parse().unwrap()), &|_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!(found.groups.as_ref().unwrap().origin, Origin::Given);
     assert!(found.leaks && kinds(&found, Severity::Leak) == ["groups-across-splits"]);
     assert!(kinds(&found, Severity::Warning).contains(&"few-groups"));
@@ -123,7 +124,7 @@ fn whole_volumes_apart_do_not_leak() {
     let mut dataset = Dataset::open(folder.path()).unwrap();
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
     let found =
-        audit::audit(&dataset, Some(&"CT1V* (".parse().unwrap()), &|_, _| ControlFlow::Continue(())).unwrap();
+        audit_of(&dataset, Some(&"CT1V* (".parse().unwrap()), &|_, _| ControlFlow::Continue(())).unwrap();
     assert!(!found.leaks && kinds(&found, Severity::Leak).is_empty());
     assert_eq!(found.groups.as_ref().unwrap().across_splits, 0);
     assert_eq!(

@@ -1,31 +1,31 @@
-//! Views: discs of a picture whose description does not change when the picture is turned or mirrored.
+//! Discs of a picture, whose description does not change when the picture is turned or mirrored.
 //!
-//! The first view is the whole picture; some are parts that a crop may have left; the others lie around blobs, extrema of
+//! The first disc is the whole picture; some are parts that a crop may have left; the others lie around blobs, extrema of
 //! the difference of Gaussians over place and scale (Lowe 2004), which stay on the same spot of the subject under a crop, a
-//! shift or a change of scale. A view is read along rings around its centre. Turning the picture shifts every ring,
+//! shift or a change of scale. A disc is read along rings around its centre. Turning the picture shifts every ring,
 //! mirroring reverses it; neither changes the magnitude of a ring's Fourier coefficients, and their phases tell the turn
 //! afterwards.
 
-use crate::align::Flip;
 use crate::detail::{Map, blur};
+use crate::flip::Flip;
 use std::f32::consts::TAU;
 
 /// Blobs of a picture.
 const BLOBS: usize = 24;
 /// The whole, and discs that are the whole of another picture, if that is a crop of this one or has a margin around it:
 /// grids of `[discs along a side, distance of their centres, radius beside the whole]`.
-const LARGE: [View; FIRST_BLOB - 1] = {
+const LARGE: [Disc; FIRST_BLOB - 1] = {
     let grids = [(1, 0.0, 1.0), (3, 0.04, 0.9), (1, 0.0, 0.8), (3, 0.07, 0.78), (5, 0.08, 0.66)];
-    let mut views = [View::WHOLE; FIRST_BLOB - 1];
+    let mut discs = [Disc::WHOLE; FIRST_BLOB - 1];
     let (mut next, mut grid) = (0, 0);
     while grid < grids.len() {
         let (count, apart, radius) = grids[grid];
         let mut i = 0;
         while i < count * count {
-            views[next] = View {
+            discs[next] = Disc {
                 x: apart * ((i % count) as f32 - 0.5 * (count - 1) as f32),
                 y: apart * ((i / count) as f32 - 0.5 * (count - 1) as f32),
-                radius: radius * View::WHOLE.radius,
+                radius: radius * Disc::WHOLE.radius,
                 aspect: [1.0; 2],
             };
             next += 1;
@@ -33,20 +33,20 @@ const LARGE: [View; FIRST_BLOB - 1] = {
         }
         grid += 1;
     }
-    assert!(next == views.len());
-    views
+    assert!(next == discs.len());
+    discs
 };
-/// The number of the first view of a picture that is a blob's: those before it are large.
+/// The number of the first disc of a picture that is a blob's: those before it are large.
 pub(crate) const FIRST_BLOB: usize = 1 + 9 + 1 + 9 + 25 + 1;
-/// The number of the view that is the whole picture squeezed into a square, so that one that was squeezed looks alike.
+/// The number of the disc that is the whole picture squeezed into a square, so that one that was squeezed looks alike.
 pub(crate) const SQUEEZED: usize = FIRST_BLOB - 1;
-/// The radius of a blob's view in standard deviations of its scale: large, because few large views tell pictures apart
+/// The radius of a blob's disc in standard deviations of its scale: large, because few large discs tell pictures apart
 /// where many small ones find the same rib in every chest.
 const REACH: f32 = 4.0;
 
 /// A disc of a picture. Places and lengths are fractions of the picture's side, from its centre.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct View {
+pub(crate) struct Disc {
     pub x: f32,
     pub y: f32,
     pub radius: f32,
@@ -54,12 +54,12 @@ pub(crate) struct View {
     pub aspect: [f32; 2],
 }
 
-impl View {
+impl Disc {
     /// The whole picture.
     pub const WHOLE: Self = Self { x: 0.0, y: 0.0, radius: 0.48, aspect: [1.0; 2] };
 }
 
-/// How a view is read: rings, and waves around each of them.
+/// How a disc is read: rings, and waves around each of them.
 pub(crate) struct Sampling {
     rings: usize,
     waves: usize,
@@ -69,11 +69,11 @@ pub(crate) struct Sampling {
     table: Vec<f32>,
 }
 
-/// The Fourier coefficients of a view's rings: for each ring the real parts, then the imaginary parts.
+/// The Fourier coefficients of a disc's rings: for each ring the real parts, then the imaginary parts.
 pub(crate) struct Spectrum(Vec<f32>);
 
 impl Sampling {
-    /// For finding a turn, and for views where a small description is enough.
+    /// For finding a turn, and for discs where a small description is enough.
     pub fn coarse() -> Self {
         Self::new(10, 16, 64)
     }
@@ -93,15 +93,15 @@ impl Sampling {
         Self { rings, waves, circle, table: (0..samples).flat_map(row).collect() }
     }
 
-    /// The rings of `view` in `map`.
-    pub fn spectrum(&self, view: &View, map: Map) -> Spectrum {
+    /// The rings of `disc` in `map`.
+    pub fn spectrum(&self, disc: &Disc, map: Map) -> Spectrum {
         let side = map.side as f32;
         let middle = 0.5 * (side - 1.0);
-        let (x, y) = (middle + view.x * side, middle + view.y * side);
-        let [across, down] = view.aspect;
+        let (x, y) = (middle + disc.x * side, middle + disc.y * side);
+        let [across, down] = disc.aspect;
         let mut spectrum = vec![0.0; self.rings * 2 * self.waves];
         for (ring, out) in spectrum.chunks_exact_mut(2 * self.waves).enumerate() {
-            let radius = view.radius * side * (ring as f32 + 1.0) / self.rings as f32;
+            let radius = disc.radius * side * (ring as f32 + 1.0) / self.rings as f32;
             for ([c, s], row) in self.circle.iter().zip(self.table.chunks_exact(2 * self.waves)) {
                 let value = map.at(x + across * radius * c, y + down * radius * s).unwrap_or(0.0);
                 out.iter_mut().zip(row).for_each(|(o, w)| *o += value * w);
@@ -152,16 +152,16 @@ impl Sampling {
     }
 }
 
-/// The views of a picture of which `gray: [side, side]` is a small version (about 56 pixels): the whole and parts
+/// The discs of a picture of which `gray: [side, side]` is a small version (about 56 pixels): the whole and parts
 /// of it, then its blobs where it is `shown`.
 ///
 /// `aspect` is how much of the sides the image takes.
-pub(crate) fn views(
+pub(crate) fn discs(
     gray: &[f32],
     side: usize,
     aspect: [f32; 2],
     shown: &dyn Fn(usize, usize) -> bool,
-) -> Vec<View> {
+) -> Vec<Disc> {
     const SCALES: usize = 8;
     let sigma = |scale: usize| 1.4 * 2.0_f32.powf(scale as f32 / 3.0);
     let smooth: Vec<Vec<f32>> = (0..SCALES).map(|s| blur(gray, side, sigma(s))).collect();
@@ -172,7 +172,7 @@ pub(crate) fn views(
     let mut blobs = Vec::new();
     for scale in 1..layers.len() - 1 {
         let radius = REACH * sigma(scale) * 2.0_f32.powf(1.0 / 6.0) / side as f32;
-        // Most of the disc must lie in the picture, or its edge decides what the view looks like.
+        // Most of the disc must lie in the picture, or its edge decides what the disc looks like.
         let margin = ((0.8 * radius * side as f32) as usize).max(1);
         for y in margin..side.saturating_sub(margin) {
             for x in margin..side.saturating_sub(margin) {
@@ -189,12 +189,12 @@ pub(crate) fn views(
                     && layers[scale - 1..=scale + 1].iter().all(|layer| near(layer))
                 {
                     let place = |p: usize| (p as f32 + 0.5) / side as f32 - 0.5;
-                    blobs.push((value.abs(), View { x: place(x), y: place(y), radius, aspect: [1.0; 2] }));
+                    blobs.push((value.abs(), Disc { x: place(x), y: place(y), radius, aspect: [1.0; 2] }));
                 }
             }
         }
     }
     blobs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let squeezed = View { aspect, ..View::WHOLE };
-    LARGE.into_iter().chain([squeezed]).chain(blobs.into_iter().map(|(_, view)| view).take(BLOBS)).collect()
+    let squeezed = Disc { aspect, ..Disc::WHOLE };
+    LARGE.into_iter().chain([squeezed]).chain(blobs.into_iter().map(|(_, disc)| disc).take(BLOBS)).collect()
 }

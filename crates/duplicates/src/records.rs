@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 const IN_MEMORY: usize = 192 << 20;
 
 /// Records by number, in the order in which they came.
-pub(crate) struct Store {
+pub(crate) struct Records {
     length: usize,
     in_memory: usize,
     memory: Vec<u8>,
@@ -21,7 +21,7 @@ pub(crate) struct Store {
     file: Option<Mutex<File>>,
 }
 
-impl Store {
+impl Records {
     /// For records of `length` bytes.
     pub fn new(length: usize) -> Self {
         Self::with_limit(length, IN_MEMORY)
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn records_come_back_from_memory_and_from_the_file() {
-        let mut store = Store::with_limit(3, 7);
+        let mut store = Records::with_limit(3, 7);
         let records: Vec<[u8; 3]> = (0..6).map(|i| [i, 10 * i, 255 - i]).collect();
         records.iter().for_each(|record| store.push(record).unwrap());
         assert!(store.file.is_some() && store.memory.len() == 6);

@@ -6,7 +6,7 @@
 
 use engine::Rng;
 
-use crate::geometry::{Frame, Point, point};
+use crate::geometry::{BoneFrame, Point, point};
 
 /// Names of the cervical vertebrae; a level is an index into them.
 pub(crate) const LEVELS: [&str; 7] = ["C1", "C2", "C3", "C4", "C5", "C6", "C7"];
@@ -142,15 +142,15 @@ impl Anatomy {
 
     /// Where the vertebrae stand when the neck is bent forward by `flexion` more than at rest: the frames of C1 to C7,
     /// each at the centre of its body (C1: at the dens).
-    pub fn column(&self, flexion: f64) -> [Frame; 7] {
-        let mut frames = [Frame::leaning(point(0.0, 0.0), 0.0); 7];
+    pub fn column(&self, flexion: f64) -> [BoneFrame; 7] {
+        let mut frames = [BoneFrame::leaning(point(0.0, 0.0), 0.0); 7];
         let mut base = point(0.0, 0.0);
         for level in (C2..7).rev() {
             let vertebra = &self.vertebrae[level];
             let way = (6 - level) as f64 / 5.0;
             let lean = self.lean - (self.lordosis - flexion) * way.powf(self.bend);
             let middle = (vertebra.front_height + vertebra.back_height) / 4.0;
-            let frame = Frame::leaning(base, lean).moved(0.0, middle, 0.0);
+            let frame = BoneFrame::leaning(base, lean).moved(0.0, middle, 0.0);
             base = frame.at(0.0, middle + vertebra.disc);
             frames[level] = frame.moved(vertebra.slip, 0.0, 0.0);
         }
@@ -161,7 +161,7 @@ impl Anatomy {
 
     /// What a radiographer collimates to: centre and side of the square from the atlas down to C7, and from the airway
     /// back to the end of the longest spinous process.
-    pub fn region(&self, frames: &[Frame; 7]) -> (Point, f64) {
+    pub fn region(&self, frames: &[BoneFrame; 7]) -> (Point, f64) {
         let bodies = frames.iter().zip(&self.vertebrae);
         let front = bodies.clone().map(|(frame, vertebra)| frame.at(vertebra.depth / 2.0 + 20.0, 0.0).x);
         let reach = |vertebra: &Vertebra| vertebra.depth / 2.0 + self.canal() + vertebra.spinous;

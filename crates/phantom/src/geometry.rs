@@ -50,14 +50,14 @@ impl Point {
 
 /// The frame of a bone: where it is, where its front is, where its top is. `front` and `up` are unit vectors.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Frame {
+pub(crate) struct BoneFrame {
     pub origin: Point,
     pub front: Point,
     pub up: Point,
     lean: f64,
 }
 
-impl Frame {
+impl BoneFrame {
     /// A frame that leans forward by `lean` radians.
     pub fn leaning(origin: Point, lean: f64) -> Self {
         let (sin, cos) = lean.sin_cos();
@@ -88,7 +88,7 @@ pub(crate) enum Outline {
     /// Two discs and what lies between them.
     Capsule { ends: [Point; 2], radii: [f64; 2] },
     /// An ellipse along the axes of `frame`: `semi` = half its length along front and along up.
-    Ellipse { frame: Frame, semi: [f64; 2] },
+    Ellipse { frame: BoneFrame, semi: [f64; 2] },
 }
 
 impl Outline {
@@ -157,14 +157,14 @@ mod tests {
         assert!((square.depth(point(8.0, 9.0)) + 4.0).abs() < 1e-12);
         let capsule = Outline::Capsule { ends: [point(0.0, 0.0), point(10.0, 0.0)], radii: [2.0, 4.0] };
         assert!((capsule.depth(point(5.0, 1.0)) - 2.0).abs() < 1e-12);
-        let frame = Frame::leaning(point(1.0, 1.0), 0.3);
+        let frame = BoneFrame::leaning(point(1.0, 1.0), 0.3);
         let disc = Outline::Ellipse { frame, semi: [3.0, 3.0] };
         assert!((disc.depth(point(1.0, 3.0)) - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn bounds_hold_every_inner_point() {
-        let frame = Frame::leaning(point(2.0, -1.0), 0.7);
+        let frame = BoneFrame::leaning(point(2.0, -1.0), 0.7);
         let outline = Outline::Ellipse { frame, semi: [9.0, 4.0] };
         let [low, high] = outline.bounds();
         for i in 0..10_000 {

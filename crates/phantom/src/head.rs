@@ -2,17 +2,17 @@
 //! and shoulders as a stack of elliptical cross-sections.
 
 use crate::anatomy::Anatomy;
-use crate::geometry::{Frame, Outline, Point};
+use crate::geometry::{BoneFrame, Outline, Point};
 use crate::injury::Injury;
 use crate::projection::{Solid, Structure, Tissue};
 
 /// The frame of the head: its origin is where the skull rests on C1.
-pub(crate) fn head_frame(anatomy: &Anatomy, frames: &[Frame; 7]) -> Frame {
+pub(crate) fn head_frame(anatomy: &Anatomy, frames: &[BoneFrame; 7]) -> BoneFrame {
     frames[0].moved(0.0, 10.0 * anatomy.scale, anatomy.head_tilt)
 }
 
 /// Bones and muscles around the spine. `parallax` as in the spine, where the jaw's two sides lie further out.
-pub(crate) fn surroundings(anatomy: &Anatomy, frames: &[Frame; 7], parallax: Point) -> Vec<Structure> {
+pub(crate) fn surroundings(anatomy: &Anatomy, frames: &[BoneFrame; 7], parallax: Point) -> Vec<Structure> {
     let head = head_frame(anatomy, frames);
     let mut out: Vec<Structure> = anatomy
         .muscles
@@ -30,24 +30,23 @@ pub(crate) fn surroundings(anatomy: &Anatomy, frames: &[Frame; 7], parallax: Poi
     out
 }
 
-fn vault_frame(anatomy: &Anatomy, head: &Frame) -> Frame {
+fn vault_frame(anatomy: &Anatomy, head: &BoneFrame) -> BoneFrame {
     head.moved(6.0 * anatomy.scale, 66.0 * anatomy.scale, 0.0)
 }
 
-fn skull(anatomy: &Anatomy, head: &Frame, out: &mut Vec<Structure>) {
+fn skull(anatomy: &Anatomy, head: &BoneFrame, out: &mut Vec<Structure>) {
     let s = anatomy.scale;
     let vault = Outline::Ellipse { frame: vault_frame(anatomy, head), semi: [88.0 * s, 62.0 * s] };
     let vault = Solid { outline: vault, width: 138.0 * s, roll: 62.0 * s };
     out.push(Structure { parts: vec![vault], tissue: Tissue::Bone { shell: 3.2, fraction: 0.0 } });
     let base =
         [[40.0, 16.0], [12.0, 6.0], [-6.0, 3.0], [-14.0, 7.0], [-30.0, 12.0], [-8.0, 24.0], [30.0, 28.0]];
-    let base = base.iter().map(|[a, u]| head.at(a * s, u * s)).collect();
-    let base = Solid { outline: Outline::Polygon { points: base, radius: 1.5 }, width: 60.0, roll: 14.0 };
+    let base = Solid::polygon(head, &base.map(|[a, u]| [a * s, u * s]), 1.5, 60.0, 14.0);
     out.push(Structure { parts: vec![base], tissue: Tissue::Bone { shell: 0.8, fraction: 0.18 } });
 }
 
 /// The lower jaw on both sides, the palate and the teeth.
-fn jaw(anatomy: &Anatomy, head: &Frame, parallax: Point, out: &mut Vec<Structure>) {
+fn jaw(anatomy: &Anatomy, head: &BoneFrame, parallax: Point, out: &mut Vec<Structure>) {
     let s = anatomy.scale;
     let jaw = head.moved(20.0 * s, 8.0 * s, 0.0);
     let angle = [2.0 * s, -42.0 * s];
@@ -56,20 +55,17 @@ fn jaw(anatomy: &Anatomy, head: &Frame, parallax: Point, out: &mut Vec<Structure
     let bone = |parts| Structure { parts, tissue: Tissue::Bone { shell: 1.6, fraction: 0.25 } };
     for side in [jaw.shifted(parallax), jaw.shifted(parallax * -1.0)] {
         let ramus = [[-5.0 * s, 0.0], [16.0 * s, 0.0], [20.0 * s, -34.0 * s], angle];
-        let ramus = ramus.iter().map(|[a, u]| side.at(*a, *u)).collect();
-        let ramus = Outline::Polygon { points: ramus, radius: 3.0 };
         let body = Outline::Capsule {
             ends: [along(0.1), along(1.0)].map(|[a, u]| side.at(a, u + 5.0)),
             radii: [9.0 * s, 10.0 * s],
         };
         out.push(bone(vec![
-            Solid { outline: ramus, width: 8.0, roll: 3.0 },
+            Solid::polygon(&side, &ramus, 3.0, 8.0, 3.0),
             Solid { outline: body, width: 9.0, roll: 4.0 },
         ]));
     }
-    let palate = [jaw.at(22.0 * s, -16.0 * s), jaw.at(78.0 * s, -20.0 * s)];
-    let palate = Outline::Capsule { ends: palate, radii: [3.0, 4.0] };
-    out.push(bone(vec![Solid { outline: palate, width: 22.0, roll: 3.0 }]));
+    let palate = [[22.0 * s, -16.0 * s], [78.0 * s, -20.0 * s]];
+    out.push(bone(vec![Solid::capsule(&jaw, palate, [3.0, 4.0], 22.0)]));
     for tooth in 0..8 {
         let [a, u] = along(0.3 + 0.08 * tooth as f64);
         let filled = tooth % 5 < anatomy.fillings;
@@ -81,7 +77,7 @@ fn jaw(anatomy: &Anatomy, head: &Frame, parallax: Point, out: &mut Vec<Structure
 }
 
 /// The airway. Bleeding in front of a broken body pushes its back wall forward.
-pub(crate) fn airway(anatomy: &Anatomy, frames: &[Frame; 7], injury: Option<&Injury>) -> Structure {
+pub(crate) fn airway(anatomy: &Anatomy, frames: &[BoneFrame; 7], injury: Option<&Injury>) -> Structure {
     let r = anatomy.airway;
     let shape = [1.0, 1.0, 1.1, 0.9, 0.75, 1.0, 1.1];
     let tube = |level: usize, swelling: f64| {
@@ -110,14 +106,10 @@ pub(crate) fn airway(anatomy: &Anatomy, frames: &[Frame; 7], injury: Option<&Inj
 }
 
 /// Epiglottis, hyoid bone and calcified larynx, in front of the airway.
-fn throat(anatomy: &Anatomy, frames: &[Frame; 7], out: &mut Vec<Structure>) {
+fn throat(anatomy: &Anatomy, frames: &[BoneFrame; 7], out: &mut Vec<Structure>) {
     let r = anatomy.airway;
     let wall = |level: usize| anatomy.airway_wall(level);
-    let fold = |ends, radius: f64, width| Solid {
-        outline: Outline::Capsule { ends, radii: [radius; 2] },
-        width,
-        roll: radius,
-    };
+    let fold = |ends, radius: f64, width| Solid::between(ends, [radius; 2], width);
     let hyoid = [frames[3].at(wall(3) + 2.0 * r + 2.0, 3.0), frames[3].at(wall(3) + 2.0 * r + 24.0, 0.0)];
     let epiglottis = fold([hyoid[0], frames[2].at(wall(3) + r, -4.0)], 1.6, 14.0);
     out.push(Structure { parts: vec![epiglottis], tissue: Tissue::Soft { fraction: 1.0 } });
@@ -140,7 +132,7 @@ pub(crate) struct Silhouette {
 
 impl Silhouette {
     /// The silhouette around `frames`.
-    pub fn new(anatomy: &Anatomy, frames: &[Frame; 7]) -> Self {
+    pub fn new(anatomy: &Anatomy, frames: &[BoneFrame; 7]) -> Self {
         let s = anatomy.scale;
         let front =
             |level: usize| frames[level].at(20.0 * s + 2.0 * anatomy.airway + 12.0 + anatomy.throat, 0.0).x;
@@ -167,18 +159,8 @@ impl Silhouette {
             [24.0 * s, -34.0 * s],
             [8.0 * s, 0.0],
         ];
-        let face = face.iter().map(|[a, u]| head.at(*a, *u)).collect();
-        Self {
-            neck,
-            head: [
-                Solid { outline: vault, width: 148.0 * s, roll: 69.0 * s },
-                Solid {
-                    outline: Outline::Polygon { points: face, radius: 9.0 },
-                    width: 118.0 * s,
-                    roll: 45.0,
-                },
-            ],
-        }
+        let face = Solid::polygon(&head, &face, 9.0, 118.0 * s, 45.0);
+        Self { neck, head: [Solid { outline: vault, width: 148.0 * s, roll: 69.0 * s }, face] }
     }
 
     /// The chord of the ray through `p`.

@@ -35,32 +35,26 @@ impl FractureKind {
         Self::FacetSubluxation,
     ];
 
-    /// The name in truth.csv.
-    pub fn name(self) -> &'static str {
+    /// The levels (indices, ends included) at which the kind occurs.
+    fn levels(self) -> [usize; 2] {
         match self {
+            Self::WedgeCompression | Self::Teardrop | Self::FacetSubluxation => [4, 5],
+            Self::Odontoid => [C2, C2],
+            Self::SpinousProcess => [5, 5],
+        }
+    }
+}
+
+/// As in truth.csv.
+impl fmt::Display for FractureKind {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
             Self::WedgeCompression => "wedge-compression",
             Self::Teardrop => "teardrop",
             Self::Odontoid => "odontoid",
             Self::SpinousProcess => "spinous-process",
             Self::FacetSubluxation => "facet-subluxation",
-        }
-    }
-
-    /// The levels (indices, ends included) at which the kind occurs.
-    fn levels(self) -> [usize; 2] {
-        match self {
-            Self::WedgeCompression => [4, 5],
-            Self::Teardrop => [4, 5],
-            Self::Odontoid => [C2, C2],
-            Self::SpinousProcess => [5, 5],
-            Self::FacetSubluxation => [4, 5],
-        }
-    }
-}
-
-impl fmt::Display for FractureKind {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.name())
+        })
     }
 }
 

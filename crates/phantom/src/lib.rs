@@ -16,7 +16,7 @@ mod roster;
 mod spine;
 mod write;
 
-use engine::{Rng, par};
+use engine::Rng;
 
 use anatomy::{Anatomy, LEVELS};
 use exposure::{Exposure, OVERSAMPLING, Pose};
@@ -25,7 +25,7 @@ pub use injury::FractureKind;
 use injury::Injury;
 use projection::{Detector, Projection};
 use spine::Spine;
-pub use write::{Error, Summary, is_complete, write};
+pub use write::{Error, Made, is_complete, write};
 
 /// The two classes, in the order of their indices.
 pub const CLASSES: [&str; 2] = ["fracture", "normal"];
@@ -50,27 +50,8 @@ impl Default for Config {
     }
 }
 
-/// Which part of the set an image belongs to; all views of a patient share it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// 75 % of the patients.
-    Train,
-    /// 12.5 %.
-    Val,
-    /// 12.5 %.
-    Test,
-}
-
-impl Split {
-    /// The name of its folder, and in the manifest.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-}
+/// The parts of a set, by the names of their folders: 75 %, 12.5 % and 12.5 % of the patients.
+pub const SPLITS: [&str; 3] = ["train", "val", "test"];
 
 /// A box of pixels: columns `x0..x1`, rows `y0..y1`, ends excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +75,7 @@ impl BoundingBox {
 
 /// The fracture of a radiograph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Fracture {
     /// What is broken.
     pub kind: FractureKind,
     /// The vertebra, "C2" to "C7".
@@ -112,10 +93,10 @@ pub struct Radiograph {
     pub patient: usize,
     /// Index of the view.
     pub view: usize,
-    /// The patient's split.
-    pub split: Split,
+    /// The patient's split, one of [`SPLITS`]: all views of a patient share it.
+    pub split: &'static str,
     /// The fracture, if there is one.
-    pub finding: Option<Finding>,
+    pub fracture: Option<Fracture>,
 }
 
 impl Radiograph {
@@ -126,13 +107,13 @@ impl Radiograph {
 
     /// The class: "fracture" or "normal".
     pub fn class(&self) -> &'static str {
-        CLASSES[usize::from(self.finding.is_none())]
+        CLASSES[usize::from(self.fracture.is_none())]
     }
 }
 
 /// The random streams of a patient.
 #[derive(Clone, Copy)]
-enum Stream {
+enum RandomStream {
     Anatomy,
     Injury,
     Pose,
@@ -145,19 +126,15 @@ pub fn render(config: &Config, patient: usize, view: usize) -> Radiograph {
     render_as(config, patient, view, roster::assign(config.seed, patient).1)
 }
 
-/// Every radiograph of the set, by patient and then by view.
-pub fn render_all(config: &Config) -> Vec<Radiograph> {
-    par::map(config.patients * config.views, |i| render(config, i / config.views, i % config.views))
-}
-
 /// [`render`] with a label of the caller's choice, so that a test can compare the two.
-fn render_as(config: &Config, patient: usize, view: usize, fracture: Option<FractureKind>) -> Radiograph {
-    let stream = |name: Stream| Rng::derive(&[config.seed, patient as u64, name as u64]);
-    let view_stream = |name: Stream| Rng::derive(&[config.seed, patient as u64, name as u64, view as u64]);
-    let anatomy = Anatomy::draw(&mut stream(Stream::Anatomy));
-    let injury = fracture.map(|kind| Injury::draw(kind, &mut stream(Stream::Injury)));
-    let pose = Pose::draw(&mut view_stream(Stream::Pose));
-    let exposure = Exposure::draw(&mut view_stream(Stream::Exposure));
+fn render_as(config: &Config, patient: usize, view: usize, kind: Option<FractureKind>) -> Radiograph {
+    let stream = |name: RandomStream| Rng::derive(&[config.seed, patient as u64, name as u64]);
+    let view_stream =
+        |name: RandomStream| Rng::derive(&[config.seed, patient as u64, name as u64, view as u64]);
+    let anatomy = Anatomy::draw(&mut stream(RandomStream::Anatomy));
+    let injury = kind.map(|kind| Injury::draw(kind, &mut stream(RandomStream::Injury)));
+    let pose = Pose::draw(&mut view_stream(RandomStream::Pose));
+    let exposure = Exposure::draw(&mut view_stream(RandomStream::Exposure));
 
     let frames = anatomy.column(pose.flexion);
     let parallax = point(pose.parallax[0], pose.parallax[1]);
@@ -175,7 +152,7 @@ fn render_as(config: &Config, patient: usize, view: usize, fracture: Option<Frac
         projection
     };
     let projection = project(injury.as_ref());
-    let finding = injury.as_ref().and_then(|injury| {
+    let fracture = injury.as_ref().and_then(|injury| {
         // What the fracture changed is what differs from the same patient without it.
         let rays = project(None).difference(&projection)?;
         let reach = exposure.reach(field / config.image_size as f64);
@@ -183,11 +160,11 @@ fn render_as(config: &Config, patient: usize, view: usize, fracture: Option<Frac
         let low = |ray: usize| (ray / OVERSAMPLING).saturating_sub(reach);
         let high = |ray: usize| (ray.div_ceil(OVERSAMPLING) + reach).min(config.image_size);
         let bbox = BoundingBox { x0: low(x0), y0: low(y0), x1: high(x1), y1: high(y1) };
-        Some(Finding { kind: injury.kind, level: LEVELS[injury.level], bbox })
+        Some(Fracture { kind: injury.kind, level: LEVELS[injury.level], bbox })
     });
-    let mut noise = view_stream(Stream::Noise);
+    let mut noise = view_stream(RandomStream::Noise);
     let pixels = exposure.develop(&projection, field, anatomy.neck_width, &mut noise);
-    Radiograph { pixels, patient, view, split: roster::assign(config.seed, patient).0, finding }
+    Radiograph { pixels, patient, view, split: roster::assign(config.seed, patient).0, fracture }
 }
 
 #[cfg(test)]
@@ -203,7 +180,7 @@ mod tests {
             let kind = FractureKind::ALL[patient % FractureKind::ALL.len()];
             let hurt = render_as(&config, patient, 0, Some(kind));
             let whole = render_as(&config, patient, 0, None);
-            let Finding { bbox, level, .. } = hurt.finding.expect("a fracture that can be seen");
+            let Fracture { bbox, level, .. } = hurt.fracture.expect("a fracture that can be seen");
             let name = format!("patient {patient}, {kind} of {level}, {bbox:?}");
             assert!(bbox.x0 > 0 && bbox.y0 > 0 && bbox.x1 < size && bbox.y1 < size, "cut off: {name}");
             let mut visible = 0;
@@ -212,7 +189,7 @@ mod tests {
                 visible += usize::from(a.abs_diff(*b) >= 8);
             }
             assert!(visible >= 20, "only {visible} pixels changed visibly: {name}");
-            assert!(whole.finding.is_none());
+            assert!(whole.fracture.is_none());
         }
     }
 }

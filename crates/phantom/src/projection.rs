@@ -5,7 +5,7 @@
 //! form: nothing is marched. Invariant: a solid touches only pixels inside its outline, so the difference of two
 //! projections is zero outside the bones in which they differ.
 
-use crate::geometry::{Outline, Point, point};
+use crate::geometry::{BoneFrame, Outline, Point, point};
 
 /// A convex-sided body: an outline and how wide it is across the plane.
 #[derive(Clone, Debug)]
@@ -18,6 +18,22 @@ pub(crate) struct Solid {
 }
 
 impl Solid {
+    /// A polygon of `corners` in the frame of a bone, grown by `radius`.
+    pub fn polygon(frame: &BoneFrame, corners: &[[f64; 2]], radius: f64, width: f64, roll: f64) -> Self {
+        let points = corners.iter().map(|&[a, u]| frame.at(a, u)).collect();
+        Self { outline: Outline::Polygon { points, radius }, width, roll }
+    }
+
+    /// Two discs in the frame of a bone and what lies between them.
+    pub fn capsule(frame: &BoneFrame, ends: [[f64; 2]; 2], radii: [f64; 2], width: f64) -> Self {
+        Self::between(ends.map(|[a, u]| frame.at(a, u)), radii, width)
+    }
+
+    /// Two discs and what lies between them.
+    pub fn between(ends: [Point; 2], radii: [f64; 2], width: f64) -> Self {
+        Self { outline: Outline::Capsule { ends, radii }, width, roll: radii[0].min(radii[1]) }
+    }
+
     /// The chord of the ray through `p`.
     pub fn thickness(&self, p: Point) -> f64 {
         self.chord(self.outline.depth(p), 0.0)
@@ -165,13 +181,13 @@ impl Projection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Frame;
+    use crate::geometry::BoneFrame;
 
     #[test]
     fn an_ellipsoid_has_its_volume() {
         let detector = Detector::new(200, point(1.0, 2.0), 50.0, 0.2);
         let mut projection = Projection::new(detector, |_| 0.0);
-        let frame = Frame::leaning(point(3.0, 1.0), 0.4);
+        let frame = BoneFrame::leaning(point(3.0, 1.0), 0.4);
         let ball = Solid { outline: Outline::Ellipse { frame, semi: [12.0, 7.0] }, width: 20.0, roll: 7.0 };
         projection.add(&Structure { parts: vec![ball], tissue: Tissue::Bone { shell: 0.0, fraction: 0.5 } });
         let volume = projection.bone.iter().sum::<f32>() as f64 * (50.0f64 / 200.0).powi(2);

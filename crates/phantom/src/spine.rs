@@ -4,7 +4,7 @@
 //! for its own vertebra, and for the atlas if the dens is broken, and nothing else.
 
 use crate::anatomy::{Anatomy, C2, Vertebra};
-use crate::geometry::{Frame, Outline, Point};
+use crate::geometry::{BoneFrame, Outline, Point};
 use crate::injury::{FractureKind, Injury};
 use crate::projection::{Solid, Structure, Tissue};
 
@@ -12,7 +12,7 @@ use crate::projection::{Solid, Structure, Tissue};
 pub(crate) struct Spine<'a> {
     pub anatomy: &'a Anatomy,
     /// C1 to C7.
-    pub frames: &'a [Frame; 7],
+    pub frames: &'a [BoneFrame; 7],
     /// Where the right-hand copy of a paired bone lies relative to the middle; the left one lies opposite.
     pub parallax: Point,
 }
@@ -53,25 +53,23 @@ impl Spine<'_> {
     }
 
     /// C1: a ring without a body.
-    fn atlas(&self, frame: &Frame, out: &mut Vec<Structure>) {
+    fn atlas(&self, frame: &BoneFrame, out: &mut Vec<Structure>) {
         let s = self.anatomy.scale;
         let arch = Outline::Ellipse { frame: frame.moved(9.0 * s, 0.0, 0.1), semi: [3.0 * s, 5.5 * s] };
         out.push(self.bone(vec![Solid { outline: arch, width: 22.0 * s, roll: 3.0 * s }]));
         for frame in self.pair(frame) {
-            let mass =
-                [[6.0, 6.0], [6.0, -6.0], [-6.0, -5.0], [-6.0, 5.0]].map(|[a, u]| frame.at(a * s, u * s));
-            let mass = Outline::Polygon { points: mass.to_vec(), radius: 1.5 };
-            out.push(self.bone(vec![Solid { outline: mass, width: 9.0, roll: 4.0 }]));
+            let mass = [[6.0, 6.0], [6.0, -6.0], [-6.0, -5.0], [-6.0, 5.0]].map(|[a, u]| [a * s, u * s]);
+            out.push(self.bone(vec![Solid::polygon(&frame, &mass, 1.5, 9.0, 4.0)]));
         }
         let length = 31.0 * s + self.anatomy.vertebrae[0].spinous * 0.4;
         out.push(self.bone(vec![
-            capsule(frame, [[-7.0 * s, 2.0], [-length * 0.7, 1.0]], [3.0, 2.2], 14.0),
-            capsule(frame, [[-length * 0.7, 1.0], [-length, -0.5]], [2.4, 4.0], 11.0),
+            Solid::capsule(frame, [[-7.0 * s, 2.0], [-length * 0.7, 1.0]], [3.0, 2.2], 14.0),
+            Solid::capsule(frame, [[-length * 0.7, 1.0], [-length, -0.5]], [2.4, 4.0], 11.0),
         ]));
     }
 
     /// C2: a tall body that carries the dens, which stands in the ring of the atlas.
-    fn axis(&self, frame: &Frame, atlas: &Frame, broken: bool, out: &mut Vec<Structure>) {
+    fn axis(&self, frame: &BoneFrame, atlas: &BoneFrame, broken: bool, out: &mut Vec<Structure>) {
         let s = self.anatomy.scale;
         let vertebra = &self.anatomy.vertebrae[C2];
         let (half, top) = (vertebra.depth / 2.0 - 1.2, vertebra.back_height / 2.0 - 1.2);
@@ -82,12 +80,10 @@ impl Spine<'_> {
             [-half * 0.7, top],
             [-half, 2.0 - top],
         ];
-        let body = body.iter().map(|[a, u]| frame.at(*a, *u)).collect();
-        let body = Outline::Polygon { points: body, radius: 1.2 };
-        let body = Solid { outline: body, width: vertebra.width, roll: 4.5 };
+        let body = Solid::polygon(frame, &body, 1.2, vertebra.width, 4.5);
         // The foot of a whole dens is inside the body; a break at the base leaves a gap.
         let foot = if broken { -1.0 } else { -12.0 } * s;
-        let dens = capsule(atlas, [[0.0, foot], [-0.4, 3.0 * s]], [5.2 * s, 4.2 * s], 11.0);
+        let dens = Solid::capsule(atlas, [[0.0, foot], [-0.4, 3.0 * s]], [5.2 * s, 4.2 * s], 11.0);
         if broken {
             out.extend([self.bone(vec![body]), self.bone(vec![dens])]);
         } else {
@@ -97,7 +93,7 @@ impl Spine<'_> {
     }
 
     /// C3 to C7.
-    fn lower(&self, level: usize, frame: &Frame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
+    fn lower(&self, level: usize, frame: &BoneFrame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
         let vertebra = &self.anatomy.vertebrae[level];
         let loss = match injury {
             Some(injury) if injury.kind == FractureKind::WedgeCompression => injury.between(0.4, 0.6),
@@ -107,19 +103,15 @@ impl Spine<'_> {
         let broken = injury.and_then(|injury| break_off(vertebra, loss, injury, &mut corners));
         if let Some((fragment, shift)) = broken {
             let away = frame.moved(shift[0], shift[1], 0.0);
-            let points = fragment.iter().map(|[a, u]| away.at(*a, *u)).collect();
-            let outline = Outline::Polygon { points, radius: 0.6 };
-            out.push(self.bone(vec![Solid { outline, width: vertebra.width * 0.8, roll: 2.5 }]));
+            out.push(self.bone(vec![Solid::polygon(&away, &fragment, 0.6, vertebra.width * 0.8, 2.5)]));
         }
-        let points = corners.iter().map(|[a, u]| frame.at(*a, *u)).collect();
-        let outline = Outline::Polygon { points, radius: 1.0 };
-        let mut parts = vec![Solid { outline, width: vertebra.width, roll: 4.5 }];
+        let mut parts = vec![Solid::polygon(frame, &corners, 1.0, vertebra.width, 4.5)];
         for (spur, sign) in vertebra.spurs.iter().zip([1.0, -1.0]) {
             // A body that has lost a corner has lost its spurs.
             if *spur > 0.3 && broken.is_none() {
                 let (front, edge) = (vertebra.depth / 2.0, sign * vertebra.front_height / 2.0);
                 let ends = [[front - 2.0, edge - sign * 1.5], [front + spur, edge + sign * 0.4 * spur]];
-                parts.push(capsule(frame, ends, [1.8, 0.8], vertebra.width * 0.7));
+                parts.push(Solid::capsule(frame, ends, [1.8, 0.8], vertebra.width * 0.7));
             }
         }
         // A crushed body keeps its mineral in less room.
@@ -132,7 +124,7 @@ impl Spine<'_> {
     }
 
     /// Everything behind the body: pedicles and articular pillars on both sides, lamina and spinous process.
-    fn arch(&self, level: usize, frame: &Frame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
+    fn arch(&self, level: usize, frame: &BoneFrame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
         let s = self.anatomy.scale;
         let vertebra = &self.anatomy.vertebrae[level];
         let back = -vertebra.depth / 2.0;
@@ -140,18 +132,18 @@ impl Spine<'_> {
         let half = pitch / 2.0 - 1.6;
         for frame in self.pair(frame) {
             let pillar = [[-3.5, half + 1.5], [-12.0, half - 5.0], [-14.5, -half - 3.0], [-5.0, -half + 3.0]];
-            let pillar = pillar.iter().map(|[a, u]| frame.at(back + a * s, *u + 0.5)).collect();
+            let pillar = pillar.map(|[a, u]| [back + a * s, u + 0.5]);
             out.push(self.bone(vec![
-                Solid { outline: Outline::Polygon { points: pillar, radius: 0.8 }, width: 11.0, roll: 3.5 },
-                capsule(&frame, [[back + 1.0, 1.5], [back - 6.0 * s, 1.0]], [3.2 * s, 3.4 * s], 6.0),
+                Solid::polygon(&frame, &pillar, 0.8, 11.0, 3.5),
+                Solid::capsule(&frame, [[back + 1.0, 1.5], [back - 6.0 * s, 1.0]], [3.2 * s, 3.4 * s], 6.0),
             ]));
         }
         let root = back - self.anatomy.canal();
-        let lamina = capsule(frame, [[back - 13.0 * s, -1.0], [root, -4.0]], [3.2, 3.6], 16.0);
+        let lamina = Solid::capsule(frame, [[back - 13.0 * s, -1.0], [root, -4.0]], [3.2, 3.6], 16.0);
         let (sin, cos) = vertebra.droop.sin_cos();
         let along = |t: f64| [root - vertebra.spinous * cos * t, -4.0 - vertebra.spinous * sin * t];
         let thick = [4.0, 5.0, 3.6, 3.6, 3.8, 4.4, 4.8][level] * s;
-        let process = |ends, radii| capsule(frame, ends, radii, 13.0);
+        let process = |ends, radii| Solid::capsule(frame, ends, radii, 13.0);
         let whole = process([along(0.0), along(1.0)], [thick * 0.85, thick]);
         match injury.filter(|injury| injury.kind == FractureKind::SpinousProcess) {
             None => out.push(self.bone(vec![lamina, whole])),
@@ -168,7 +160,7 @@ impl Spine<'_> {
     }
 
     /// The frames of the right and the left copy of a paired bone.
-    fn pair(&self, frame: &Frame) -> [Frame; 2] {
+    fn pair(&self, frame: &BoneFrame) -> [BoneFrame; 2] {
         [frame.shifted(self.parallax), frame.shifted(self.parallax * -1.0)]
     }
 }
@@ -222,9 +214,4 @@ fn break_off(
         }
         _ => None,
     }
-}
-
-fn capsule(frame: &Frame, ends: [[f64; 2]; 2], radii: [f64; 2], width: f64) -> Solid {
-    let ends = ends.map(|[a, u]| frame.at(a, u));
-    Solid { outline: Outline::Capsule { ends, radii }, width, roll: radii[0].min(radii[1]) }
 }

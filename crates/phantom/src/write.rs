@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use engine::par;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
+use model::write_atomic;
 
-use crate::{CLASSES, Config, Finding, Split, render};
+use crate::{CLASSES, Config, Fracture, SPLITS, render};
 
 /// The file that says a folder was made by the phantom.
 const NOTE: &str = "PHANTOM.txt";
-const SPLITS: [Split; 3] = [Split::Train, Split::Val, Split::Test];
 
 /// Why a set was not written.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,9 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
+    /// A table or the note could not be written.
+    #[error(transparent)]
+    Table(#[from] model::Error),
     /// An image could not be encoded.
     #[error("{}: {source}", path.display())]
     Image {
@@ -54,10 +57,10 @@ pub enum Error {
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
+pub struct Made {
     /// Number of images.
     pub images: usize,
-    /// Images a split (train, val, test) and class ([`CLASSES`]).
+    /// Images a split ([`SPLITS`]) and class ([`CLASSES`]).
     pub counts: [[usize; 2]; 3],
 }
 
@@ -70,7 +73,7 @@ pub fn write(
     config: &Config,
     out: &Path,
     progress: Option<&(dyn Fn(usize, usize) + Sync)>,
-) -> Result<Summary, Error> {
+) -> Result<Made, Error> {
     validate(config)?;
     claim(config, out)?;
     let total = config.patients * config.views;
@@ -78,20 +81,21 @@ pub fn write(
     let rows = par::map(total, |i| {
         let radiograph = render(config, i / config.views, i % config.views);
         let (split, class) = (radiograph.split, radiograph.class());
-        let path = format!("{}/{class}/{}", split.name(), radiograph.file_name());
+        let path = format!("{split}/{class}/{}", radiograph.file_name());
         write_png(&out.join(&path), &radiograph.pixels, config.image_size as u32)?;
         if let Some(progress) = progress {
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
         }
-        Ok(Row { path, patient: radiograph.patient, split, class, finding: radiograph.finding })
+        Ok(Rendered { path, patient: radiograph.patient, split, class, fracture: radiograph.fracture })
     });
-    let rows = rows.into_iter().collect::<Result<Vec<Row>, Error>>()?;
+    let rows = rows.into_iter().collect::<Result<Vec<Rendered>, Error>>()?;
     write_tables(out, &rows)?;
     let mut counts = [[0; 2]; 3];
     for row in &rows {
-        counts[row.split as usize][usize::from(row.finding.is_none())] += 1;
+        let split = SPLITS.iter().position(|split| *split == row.split).expect("one of three");
+        counts[split][usize::from(row.fracture.is_none())] += 1;
     }
-    Ok(Summary { images: rows.len(), counts })
+    Ok(Made { images: rows.len(), counts })
 }
 
 /// Whether `out` holds the whole set that `config` describes.
@@ -115,12 +119,12 @@ fn note_text(config: &Config) -> String {
 }
 
 /// One image in the tables.
-struct Row {
+struct Rendered {
     path: String,
     patient: usize,
-    split: Split,
+    split: &'static str,
     class: &'static str,
-    finding: Option<Finding>,
+    fracture: Option<Fracture>,
 }
 
 fn validate(config: &Config) -> Result<(), Error> {
@@ -150,8 +154,8 @@ fn claim(config: &Config, out: &Path) -> Result<(), Error> {
             fs::remove_file(&path).map_err(at(&path))?;
         }
     }
-    replace(&note, note_text(config).as_bytes())?;
-    for folder in SPLITS.iter().flat_map(|split| CLASSES.map(|class| out.join(split.name()).join(class))) {
+    write_atomic(&note, |file| file.write_all(note_text(config).as_bytes()))?;
+    for folder in SPLITS.iter().flat_map(|split| CLASSES.map(|class| out.join(split).join(class))) {
         fs::create_dir_all(&folder).map_err(at(&folder))?;
         for entry in fs::read_dir(&folder).map_err(at(&folder))? {
             let path = entry.map_err(at(&folder))?.path();
@@ -184,14 +188,14 @@ fn write_png(path: &Path, pixels: &[u8], size: u32) -> Result<(), Error> {
     file.flush().map_err(at(path))
 }
 
-fn write_tables(out: &Path, rows: &[Row]) -> Result<(), Error> {
+fn write_tables(out: &Path, rows: &[Rendered]) -> Result<(), Error> {
     let manifest = rows.iter().map(|row| {
         let group = format!("p{:04}", row.patient);
-        vec![row.path.clone(), row.class.to_string(), row.split.name().to_string(), group]
+        vec![row.path.clone(), row.class.to_string(), row.split.to_string(), group]
     });
     write_csv(&out.join("manifest.csv"), &["path", "label", "split", "group"], manifest)?;
     let truth = rows.iter().filter_map(|row| {
-        let Finding { kind, level, bbox } = row.finding?;
+        let Fracture { kind, level, bbox } = row.fracture?;
         let mut fields = vec![row.path.clone(), kind.to_string(), level.to_string()];
         fields.extend([bbox.x0, bbox.y0, bbox.x1, bbox.y1].map(|edge| edge.to_string()));
         Some(fields)
@@ -207,15 +211,7 @@ fn write_csv(path: &Path, header: &[&str], rows: impl Iterator<Item = Vec<String
     });
     written.map_err(|error| at(path)(std::io::Error::other(error)))?;
     let bytes = table.into_inner().map_err(|error| at(path)(std::io::Error::other(error.to_string())))?;
-    replace(path, &bytes)
-}
-
-/// Writes a whole file or leaves the old one: temporary file, sync, rename.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let temporary = path.with_extension("tmp");
-    let mut file = File::create(&temporary).map_err(at(&temporary))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&temporary))?;
-    fs::rename(&temporary, path).map_err(at(path))
+    Ok(write_atomic(path, |file| file.write_all(&bytes))?)
 }
 
 /// An I/O error that names its file.

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::render_all;
 use engine::par;
-use phantom::{CLASSES, Config, FractureKind, Radiograph, Split, render, render_all};
+use phantom::{CLASSES, Config, FractureKind, Radiograph, SPLITS, render};
 
 fn config(patients: usize) -> Config {
     Config { patients, seed: 5, ..Config::default() }
@@ -27,19 +28,19 @@ fn a_larger_set_contains_the_smaller() {
 #[test]
 fn every_split_has_the_same_mix_of_classes_and_kinds() {
     let config = Config { image_size: 32, views: 1, ..config(16 * 22) };
-    let mut patients: HashMap<Split, [usize; 2]> = HashMap::new();
-    let mut kinds: HashMap<(Split, FractureKind), usize> = HashMap::new();
+    let mut patients: HashMap<&str, [usize; 2]> = HashMap::new();
+    let mut kinds: HashMap<(&str, FractureKind), usize> = HashMap::new();
     for radiograph in render_all(&config) {
-        patients.entry(radiograph.split).or_default()[usize::from(radiograph.finding.is_none())] += 1;
-        if let Some(finding) = radiograph.finding {
+        patients.entry(radiograph.split).or_default()[usize::from(radiograph.fracture.is_none())] += 1;
+        if let Some(finding) = radiograph.fracture {
             *kinds.entry((radiograph.split, finding.kind)).or_default() += 1;
         }
     }
-    assert_eq!(patients[&Split::Train], [132, 132]);
-    assert_eq!(patients[&Split::Val], [22, 22]);
-    assert_eq!(patients[&Split::Test], [22, 22]);
+    assert_eq!(patients["train"], [132, 132]);
+    assert_eq!(patients["val"], [22, 22]);
+    assert_eq!(patients["test"], [22, 22]);
     for kind in FractureKind::ALL {
-        let [train, val, test] = [Split::Train, Split::Val, Split::Test].map(|split| kinds[&(split, kind)]);
+        let [train, val, test] = SPLITS.map(|split| kinds[&(split, kind)]);
         assert!(test >= 4 && val == test && train == 6 * test, "{kind}: {train}, {val}, {test}");
     }
 }
@@ -49,7 +50,7 @@ fn views_share_patient_split_and_finding_but_not_pixels() {
     for views in render_all(&config(16)).chunks_exact(2) {
         let [first, second] = [&views[0], &views[1]];
         assert_eq!((first.patient, first.split), (second.patient, second.split));
-        let what = |r: &Radiograph| r.finding.map(|finding| (finding.kind, finding.level));
+        let what = |r: &Radiograph| r.fracture.map(|finding| (finding.kind, finding.level));
         assert_eq!(what(first), what(second));
         assert_ne!(first.pixels, second.pixels);
     }
@@ -59,7 +60,7 @@ fn views_share_patient_split_and_finding_but_not_pixels() {
 fn names_and_classes() {
     let radiograph = render(&config(16), 7, 1);
     assert_eq!(radiograph.file_name(), "p0007-v2.png");
-    assert_eq!(radiograph.class(), CLASSES[usize::from(radiograph.finding.is_none())]);
+    assert_eq!(radiograph.class(), CLASSES[usize::from(radiograph.fracture.is_none())]);
 }
 
 /// Pixels averaged down to 32 x 32.
@@ -76,11 +77,11 @@ fn thumbnail(radiograph: &Radiograph, size: usize) -> Vec<f32> {
 fn the_nearest_thumbnail_does_not_tell_the_class() {
     let config = config(16 * 16);
     let all = render_all(&config);
-    let of = |wanted: &[Split]| -> Vec<(Vec<f32>, &str)> {
+    let of = |wanted: &[&str]| -> Vec<(Vec<f32>, &str)> {
         let chosen = all.iter().filter(|radiograph| wanted.contains(&radiograph.split));
         chosen.map(|radiograph| (thumbnail(radiograph, config.image_size), radiograph.class())).collect()
     };
-    let (known, unseen) = (of(&[Split::Train]), of(&[Split::Val, Split::Test]));
+    let (known, unseen) = (of(&["train"]), of(&["val", "test"]));
     let right = unseen.iter().filter(|(image, class)| {
         let distance = |other: &[f32]| image.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
         let nearest = known.iter().min_by(|a, b| distance(&a.0).total_cmp(&distance(&b.0)));

@@ -36,6 +36,9 @@ impl Scan {
         for part in parts.chunks_exact(2) {
             let component = frame.components.iter().position(|component| component.id == part[0]);
             let component = component.ok_or("damaged: a JPEG scan of an unknown component")?;
+            if frame.components[component].decoded {
+                return Err("expected one JPEG scan of each component, found more".into());
+            }
             found.push(ScanPart { component, dc: (part[1] >> 4).into(), ac: (part[1] & 15).into() });
         }
         if found.is_empty() || found.len() > 1 && found.len() != frame.components.len() {

@@ -27,8 +27,8 @@ pub(super) fn decode(header: &Header, code: &[u8]) -> Result<Decoded, String> {
     let mut precision = None;
     let mut ids = Vec::new();
     let mut values = Vec::new();
-    let mut done = 0;
-    while done < header.samples {
+    let mut read = [false; 3];
+    while read[..header.samples].contains(&false) {
         let (marker, behind) = marker(code, at).ok_or(ENDS_EARLY)?;
         if marker == 0xd9 {
             return Err(ENDS_EARLY.into());
@@ -52,11 +52,14 @@ pub(super) fn decode(header: &Header, code: &[u8]) -> Result<Decoded, String> {
                 if restart > 0 {
                     return Err("expected JPEG-LS without restart markers, found them".into());
                 }
+                if read[first..first + count].contains(&true) {
+                    return Err("expected one JPEG-LS scan of each component, found more".into());
+                }
                 let coding = preset.coding(precision, near)?;
                 let size = (header.rows, header.columns);
                 let mut decoder = Decoder::new(coding, &code[at..], size, count, interleave);
                 at += decoder.decode(&mut values[first..], header.samples)?;
-                done += count;
+                read[first..first + count].fill(true);
             }
             _ => {}
         }
@@ -93,11 +96,16 @@ fn scan(segment: &[u8], ids: &[u8]) -> Result<(usize, usize, i32, Interleave), S
     }
     let first = ids.iter().position(|&id| Some(id) == parts.first().copied());
     let first = first.ok_or("damaged: a JPEG-LS scan of an unknown component")?;
-    let interleave = match (interleave, count) {
-        (_, 1) => Interleave::None,
-        (1, _) if count == ids.len() => Interleave::Line,
-        (2, _) if count == ids.len() => Interleave::Sample,
-        _ => return Err("expected JPEG-LS scans of one component or of all, found another number".into()),
+    let all = parts.chunks_exact(2).map(|part| part[0]).eq(ids.iter().copied());
+    let (first, interleave) = match (interleave, count) {
+        (_, 1) => (first, Interleave::None),
+        (1, _) if all => (0, Interleave::Line),
+        (2, _) if all => (0, Interleave::Sample),
+        _ => {
+            return Err(
+                "expected JPEG-LS scans of one component or of all in their order, found others".into()
+            );
+        }
     };
     Ok((first, count, near.into(), interleave))
 }

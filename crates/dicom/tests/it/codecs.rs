@@ -213,6 +213,52 @@ fn jpeg_ls_of_the_standard() {
 }
 
 /// Where nothing is coded, the middle of the range is what remains: 128 of unsigned bytes, 0 of signed ones.
+/// Three components of one pixel, in scans of the components that are given: each a run to the end of its line.
+fn jpeg_ls_of_scans(interleave: u8, scans: &[&[u8]]) -> Result<Vec<i32>, String> {
+    let mut code = vec![0xff, 0xd8, 0xff, 0xf7, 0, 17, 8, 0, 1, 0, 1, 3];
+    code.extend([1, 2, 3].map(|id| [id, 0x11, 0]).concat());
+    for scan in scans {
+        code.extend([0xff, 0xda, 0, 6 + 2 * scan.len() as u8, scan.len() as u8]);
+        code.extend(scan.iter().flat_map(|&id| [id, 0]));
+        code.extend([0, interleave, 0, 0xe0]);
+    }
+    code.extend([0xff, 0xd9]);
+    read(JPEG_LS, "RGB", [1, 1], [8, 8], &code)
+}
+
+/// In any other order they would land in another component's place, or behind the image.
+#[test]
+fn jpeg_ls_scans_hold_each_component_once_and_in_order() {
+    assert_eq!(jpeg_ls_of_scans(0, &[&[1], &[2], &[3]]).unwrap(), [0; 3]);
+    assert_eq!(jpeg_ls_of_scans(0, &[&[3], &[1], &[2]]).unwrap(), [0; 3]);
+    assert_eq!(jpeg_ls_of_scans(1, &[&[1, 2, 3]]).unwrap(), [0; 3]);
+    for interleave in [1, 2] {
+        for scan in [[3, 1, 2], [2, 1, 3], [1, 1, 1], [3, 3, 3]] {
+            let error = jpeg_ls_of_scans(interleave, &[&scan]).unwrap_err();
+            assert!(error.contains("in their order"), "{scan:?}: {error}");
+        }
+    }
+    let error = jpeg_ls_of_scans(0, &[&[1], &[1], &[1]]).unwrap_err();
+    assert!(error.contains("one JPEG-LS scan of each component"), "{error}");
+}
+
+/// Or a small file could ask for the work of a thousand images.
+#[test]
+fn jpeg_scans_hold_each_component_once() {
+    let of_scans = |scans: &[u8]| {
+        let mut code = vec![0xff, 0xd8, 0xff, 0xc4, 0, 20, 0, 1];
+        code.extend([0; 16]);
+        code.extend([0xff, 0xc3, 0, 17, 8, 0, 1, 0, 1, 3]);
+        code.extend([1, 2, 3].map(|id| [id, 0x11, 0]).concat());
+        scans.iter().for_each(|&id| code.extend([0xff, 0xda, 0, 8, 1, id, 0, 1, 0, 0, 0]));
+        code.extend([0xff, 0xd9]);
+        read(LOSSLESS, "RGB", [1, 1], [8, 8], &code)
+    };
+    assert_eq!(of_scans(&[1, 3, 2]).unwrap(), [128; 3]);
+    let error = of_scans(&[1, 1, 2, 3]).unwrap_err();
+    assert!(error.contains("one JPEG scan of each component"), "{error}");
+}
+
 #[test]
 fn jpeg_2000() {
     let code = codes::jpeg_2000();

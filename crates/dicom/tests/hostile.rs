@@ -8,6 +8,8 @@
 //! `VERTEBRA_FUZZ_SECONDS=600 VERTEBRA_FUZZ_SEED=7 cargo test --release -p dicom --test hostile -- --nocapture`
 
 mod common;
+#[path = "common/corpus.rs"]
+mod corpus;
 #[path = "../../../tests/shared.rs"]
 mod shared;
 
@@ -18,7 +20,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Writer, codes};
 use data::decode_bytes;
 use engine::Rng;
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
@@ -59,72 +60,11 @@ static ALLOCATOR: Watched = Watched;
 /// what a decoder keeps beside it. Larger images need code of 1/200 of their samples, which no file here has.
 const LARGEST_ALLOCATION: usize = 96 << 20;
 
-const SYNTAX: &str = "1.2.840.10008.1.2";
-
-fn corpus() -> Vec<Vec<u8>> {
-    let mut corpus = vec![];
-    for syntax in ["", ".1", ".2"] {
-        let mut file = Writer::new(&format!("{SYNTAX}{syntax}"));
-        file.text(0x0008_0016, b"UI", "1.2.840.10008.5.1.4.1.1.1").text(0x0008_0060, b"CS", "DX");
-        file.image("MONOCHROME1", [3, 4], [16, 12], 1).text(0x0028_0008, b"IS", "1");
-        file.words(0x0028_0120, b"US", &[0]).text(0x0028_1050, b"DS", "10\\20").text(0x0028_1051, b"DS", "5");
-        file.text(0x0028_1052, b"DS", "-3").text(0x0028_1053, b"DS", "1.5").text(
-            0x0028_1056,
-            b"CS",
-            "SIGMOID",
-        );
-        for (tag, defined) in [(0x0028_3000, true), (0x0028_3010, false)] {
-            file.sequence(tag, defined, |item| {
-                item.words(0x0028_3002, b"US", &[3, 2, 16]).words(0x0028_3006, b"OW", &[100, 101, 103]);
-            });
-        }
-        corpus.push(file.words(0x7fe0_0010, b"OW", &[7; 12]).bytes());
-    }
-    let mut file = Writer::new(&format!("{SYNTAX}.1"));
-    file.image("PALETTE COLOR", [2, 2], [8, 8], 0);
-    for number in 0..3 {
-        file.words(0x0028_1101 + number, b"US", &[2, 7, 16]).words(0x0028_1201 + number, b"OW", &[1, 2]);
-    }
-    corpus.push(file.raw(0x7fe0_0010, b"OB", &[0, 7, 8, 9]).bytes());
-
-    let mut coded = |syntax: &str, photometric: &str, size: u16, code: &[u8]| {
-        let mut file = Writer::new(&format!("{SYNTAX}{syntax}"));
-        let bits = if syntax == ".5" { 16 } else { 8 };
-        corpus.push(file.image(photometric, [size; 2], [bits; 2], 0).fragment(code).bytes());
-    };
-    let mut jpeg = Vec::new();
+/// A colour image of 17 x 17, as an encoder writes it.
+fn jpeg() -> Vec<u8> {
+    let mut code = Vec::new();
     let pixels: Vec<u8> = (0..17 * 17 * 3).map(|i| (i * i % 251) as u8).collect();
-    JpegEncoder::new(&mut jpeg).write_image(&pixels, 17, 17, ExtendedColorType::Rgb8).unwrap();
-    coded(".4.50", "YBR_FULL", 17, &jpeg);
-    coded(".4.57", "MONOCHROME2", 4, &lossless());
-    coded(".4.80", "MONOCHROME2", 4, &codes::JPEG_LS);
-    coded(".4.90", "MONOCHROME2", 16, &codes::jpeg_2000());
-    let mut rle = [2u32, 64, 66].map(u32::to_le_bytes).concat();
-    rle.resize(64, 0);
-    rle.extend([0xf1, 1, 0xf8, 7, 7, 1, 2, 3, 4, 5, 6, 7, 8]);
-    coded(".5", "MONOCHROME2", 4, &rle);
-
-    let mut file = Writer::new(&format!("{SYNTAX}.1.99"));
-    let head = file.bytes().len();
-    let bytes = file.image("MONOCHROME2", [1, 3], [8, 8], 0).raw(0x7fe0_0010, b"OB", &[10, 20, 30]).bytes();
-    let length = (bytes.len() - head) as u16;
-    let block = [&[1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &bytes[head..]].concat();
-    corpus.push([&bytes[..head], &block].concat());
-    // Without preamble and meta information, with letters that are no value representation.
-    let mut file = Writer::bare(true, false);
-    file.text(0x0008_0060, b"CS", "DX").push(&[0x18, 0, 0x15, 0, b'?', b'?', 2, 0, b'C', b' ']);
-    file.image("MONOCHROME2", [2, 3], [12, 12], 0);
-    corpus.push(file.raw(0x7fe0_0010, b"OW", &[7; 10]).bytes());
-    corpus.extend(collected());
-    corpus
-}
-
-/// A lossless JPEG of 4 x 4 equal values: one code, for a difference of 0.
-fn lossless() -> Vec<u8> {
-    let mut code = vec![0xff, 0xd8, 0xff, 0xc4, 0, 20, 0, 1];
-    code.extend([0; 16]);
-    code.extend([0xff, 0xc3, 0, 11, 8, 0, 4, 0, 4, 1, 1, 0x11, 0]);
-    code.extend([0xff, 0xda, 0, 8, 1, 1, 0, 1, 0, 0, 0, 0, 0xff, 0xd9]);
+    JpegEncoder::new(&mut code).write_image(&pixels, 17, 17, ExtendedColorType::Rgb8).unwrap();
     code
 }
 
@@ -189,10 +129,11 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 #[test]
 fn no_file_panics_or_allocates_wildly() {
-    let corpus = corpus();
-    for (i, file) in corpus.iter().take(10).enumerate() {
+    let mut corpus = corpus::corpus(&jpeg(), 17);
+    for (i, file) in corpus.iter().enumerate() {
         dicom::read(file).unwrap_or_else(|reason| panic!("file {i} of the corpus: {reason}"));
     }
+    corpus.extend(collected());
     let seconds = env::var("VERTEBRA_FUZZ_SECONDS").ok().map(|text| text.parse().unwrap());
     let seed = env::var("VERTEBRA_FUZZ_SEED").map_or(1, |text| text.parse().unwrap());
     let started = Instant::now();

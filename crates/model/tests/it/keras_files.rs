@@ -1,51 +1,8 @@
 //! Variables as Keras writes them to HDF5, and damaged files of that kind.
 
-use hdf5_pure::{AttrValue, FileBuilder, GroupBuilder};
+use crate::keras::{archive, around, file, group, named, numbered, values, whole};
+use hdf5_pure::FileBuilder;
 use model::{Array, ForeignFile};
-use std::io::{Cursor, Write};
-use zip::write::{SimpleFileOptions, ZipWriter};
-
-fn values(len: usize) -> Vec<f32> {
-    (0..len).map(|i| (i as f32 * 0.618).sin()).collect()
-}
-
-fn group(name: &str, variables: &[(&str, &[usize])]) -> GroupBuilder {
-    let mut group = FileBuilder::new().create_group(name);
-    for (variable, shape) in variables {
-        let shape64: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
-        let data = values(shape.iter().product());
-        group.create_dataset(variable).with_f32_data(&data).with_shape(&shape64);
-    }
-    group
-}
-
-/// A group that holds `inner` alone.
-fn around(name: &str, inner: GroupBuilder) -> GroupBuilder {
-    let mut outer = FileBuilder::new().create_group(name);
-    outer.add_group(inner.finish());
-    outer
-}
-
-fn file(groups: Vec<GroupBuilder>) -> Vec<u8> {
-    let mut file = FileBuilder::new();
-    groups.into_iter().for_each(|group| file.add_group(group.finish()));
-    file.finish().unwrap()
-}
-
-/// `.h5`: variables have names, and a layer's name is there twice.
-fn named() -> Vec<u8> {
-    file(vec![around("conv1", group("conv1", &[("kernel:0", &[3, 3, 1, 4])]))])
-}
-
-/// `.weights.h5`: variables have numbers; the optimizer's are there too.
-fn numbered() -> Vec<u8> {
-    let conv = around("conv2d", group("vars", &[("0", &[3, 3, 1, 4]), ("1", &[4])]));
-    let norm = around("batch_normalization", group("vars", &[("0", &[4]), ("2", &[4])]));
-    let mut layers = FileBuilder::new().create_group("layers");
-    layers.add_group(conv.finish());
-    layers.add_group(norm.finish());
-    file(vec![layers, around("optimizer", group("vars", &[("0", &[1])]))])
-}
 
 fn file_of(bytes: &[u8]) -> Result<ForeignFile, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -78,14 +35,7 @@ fn variables_are_read_under_their_names() {
 
 #[test]
 fn a_keras_archive_is_the_file_inside() {
-    let mut zip = ZipWriter::new(Cursor::new(vec![]));
-    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    let config = br#"{"class_name": "InputLayer", "config": {"batch_shape": [null, 96, 64, 3]}}"#.to_vec();
-    for (name, data) in [("config.json", config), ("model.weights.h5", numbered())] {
-        zip.start_file(name, stored).unwrap();
-        zip.write_all(&data).unwrap();
-    }
-    let archive = zip.finish().unwrap().into_inner();
+    let archive = archive();
     assert_eq!(read(&archive).unwrap(), read(&numbered()).unwrap());
     assert_eq!(file_of(&archive).unwrap().hints.image_size, Some([96, 64]));
 }
@@ -93,21 +43,7 @@ fn a_keras_archive_is_the_file_inside() {
 /// A whole model (`model.save("m.h5")`): its description is an attribute, and so is the order of its layers.
 #[test]
 fn a_whole_model_tells_its_size_and_order() {
-    let mut bytes = FileBuilder::new();
-    let config = r#"{"class_name": "Sequential", "config": {"layers": [
-        {"class_name": "InputLayer", "config": {"batch_input_shape": [null, 160, 160, 3]}}]}}"#;
-    bytes.set_attr("model_config", AttrValue::String(config.into()));
-    let mut layers = FileBuilder::new().create_group("model_weights");
-    layers.set_attr("layer_names", AttrValue::StringArray(vec!["stem".into(), "a".into()]));
-    for name in ["a", "stem"] {
-        let mut layer = FileBuilder::new().create_group(name);
-        let variables = ["kernel:0", "bias:0"].map(|variable| format!("{name}/{variable}")).to_vec();
-        layer.set_attr("weight_names", AttrValue::StringArray(variables));
-        layer.add_group(group(name, &[("bias:0", &[4]), ("kernel:0", &[3, 3, 1, 4])]).finish());
-        layers.add_group(layer.finish());
-    }
-    bytes.add_group(layers.finish());
-    let file = file_of(&bytes.finish().unwrap()).unwrap();
+    let file = file_of(&whole()).unwrap();
     assert_eq!(file.hints.image_size, Some([160, 160]));
     let names: Vec<&str> = file.tensors.iter().map(|(name, _)| name.as_str()).collect();
     let expected = ["stem/stem/kernel:0", "stem/stem/bias:0", "a/a/kernel:0", "a/a/bias:0"];

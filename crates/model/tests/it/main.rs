@@ -5,8 +5,10 @@ mod exports;
 mod files;
 mod formats;
 mod imports;
+mod keras;
 mod keras_files;
 mod layouts;
+mod pickle;
 #[path = "../../../../tests/shared.rs"]
 mod shared;
 mod torch_files;

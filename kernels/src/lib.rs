@@ -4,6 +4,7 @@
 //! the instruction set of one [`Level`]. [`scalar`] is the readable specification of every kernel: the oracle of all
 //! tests. Layout is NHWC, f32; buffer parameters name their shape.
 
+#[cfg_attr(feature = "memory-check", path = "apart.rs")]
 pub mod arena;
 mod block;
 pub mod buffer;
@@ -37,6 +38,10 @@ pub mod scalar;
 pub mod scratch;
 pub mod simd;
 mod sink;
+#[cfg(all(test, feature = "memory-check"))]
+#[path = "arena.rs"]
+#[allow(dead_code)]
+mod slabs;
 mod stage;
 pub mod view;
 

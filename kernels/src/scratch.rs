@@ -1,9 +1,11 @@
 //! Working memory of kernels: one growing block a thread, so that a tile allocates nothing after its first run.
 
 use crate::buffer::Buffer;
+#[cfg(not(feature = "memory-check"))]
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(not(feature = "memory-check"))]
 thread_local! {
     static BLOCKS: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
@@ -22,6 +24,7 @@ pub fn len<const N: usize>(lens: [usize; N]) -> usize {
 
 /// Gives `f` `N` scratch slices of the given lengths, each aligned to a cache line. Their content is unspecified.
 /// Calls may nest.
+#[cfg(not(feature = "memory-check"))]
 pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N]) -> R) -> R {
     // The block is taken out while in use, so a nested call gets another one and nothing is borrowed twice.
     let mut block = BLOCKS.with_borrow_mut(Vec::pop).unwrap_or_default();
@@ -41,6 +44,12 @@ pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N])
     let result = f(slices);
     BLOCKS.with_borrow_mut(|blocks| blocks.push(block));
     result
+}
+
+/// The same for memory checkers: every slice is an allocation of its own, and nothing is kept for the next call.
+#[cfg(feature = "memory-check")]
+pub fn with<const N: usize, R>(lens: [usize; N], f: impl FnOnce([&mut [f32]; N]) -> R) -> R {
+    f(lens.map(Buffer::recycled).each_mut().map(|buffer| &mut buffer[..]))
 }
 
 #[cfg(test)]

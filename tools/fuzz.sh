@@ -36,8 +36,8 @@ run() {
 }
 report() {
     if [ "$(cat "$work/$1.status")" != 0 ]; then
-        tail -n 60 "$work/$1.log"
-        echo "fuzz $1: FAILED; repeat with: $built/$1 FILE, FILE being the newest of fuzz/artifacts/$1/" >&2
+        grep -v "^#[0-9]" "$work/$1.log" | tail -n 100
+        echo "fuzz $1: FAILED; repeat with: $built/$1 $(sed -n 's/.*Test unit written to //p' "$work/$1.log" | tail -n 1)" >&2
         return 1
     fi
     local executions coverage

@@ -49,6 +49,50 @@ fn one_thread_and_two_learn_the_same_bits() {
     assert_same(&path("one"), &path("three"));
 }
 
+/// Blocks follow the caches, sums must not: a machine with other caches learns and predicts the same bits.
+#[test]
+fn any_caches_learn_and_predict_the_same_bits() {
+    let folder = workspace();
+    let path = |run: &str| folder.path().join(run);
+    let network = ["--image-size", "80", "--width", "1.0", "--batch-size", "8"];
+    let training = [
+        "train",
+        "data",
+        "--max-steps",
+        "20",
+        "--epochs",
+        "9",
+        "--dropout",
+        "0.2",
+        "--threads",
+        "2",
+        "--out",
+    ];
+    for (run, caches) in [
+        ("first", None),
+        ("least", Some("4K,16K,0")),
+        ("small", Some("32K,256K,0")),
+        ("large", Some("64K,1M,32M")),
+        ("huge", Some("1M,64M,1G")),
+    ] {
+        let mut train = command(folder.path(), &[&training[..], &[run], &network[..]].concat());
+        let mut predict = command(folder.path(), &["predict", "first", "data", "--format", "csv"]);
+        if let Some(caches) = caches {
+            train.env("VERTEBRA_CACHE", caches);
+            predict.env("VERTEBRA_CACHE", caches);
+        }
+        Ended::of(train.output().unwrap()).ok();
+        let predictions = Ended::of(predict.output().unwrap()).ok().stdout.clone();
+        fs::write(path(run).join("all.csv"), predictions).unwrap();
+        assert_same(&path("first"), &path(run));
+        assert_eq!(
+            fs::read(path("first/all.csv")).unwrap(),
+            fs::read(path(run).join("all.csv")).unwrap(),
+            "{run}"
+        );
+    }
+}
+
 #[test]
 fn a_run_stopped_at_any_step_goes_on_as_if_it_had_not() {
     let folder = workspace();

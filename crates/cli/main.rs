@@ -42,7 +42,7 @@ mod train;
 use ::train::MAX_THREADS;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use failure::Failure;
-use kernels::Level;
+use kernels::{Caches, Level};
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -61,7 +61,8 @@ use std::sync::{Mutex, PoisonError};
   vertebra train DATA --out runs/mine    train on {train,val,test}/CLASS/... or a CSV manifest
   vertebra predict runs/mine IMAGE...    classify images
 
-VERTEBRA_LEVEL=portable|avx2|avx512 lowers the instruction set."
+VERTEBRA_LEVEL=portable|avx2|avx512 lowers the instruction set.
+VERTEBRA_CACHE=32K,512K,16M (L1, L2, L3) overrides the sizes of the caches."
 )]
 struct Cli {
     /// Threads; 0 is one a core
@@ -90,6 +91,7 @@ enum Command {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     Level::from_env().map_err(Failure::Usage)?;
+    Caches::from_env().map_err(Failure::Usage)?;
     let threads = cli.threads;
     if let Some(found) = threads.filter(|&threads| threads > MAX_THREADS) {
         return Err(usage!("--threads: expected at most {MAX_THREADS}, found {found}"));

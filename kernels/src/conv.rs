@@ -103,7 +103,8 @@ pub fn tile_rows(shape: &ConvShape, images: usize) -> usize {
     split_rows(shape.out_h, images)
 }
 
-/// Output rows, of `rows`, that are worked on at once: their input and output take a part of L2.
+/// Output rows, of `rows`, that are worked on at once: their input and output fit any L2. The same on every CPU, because
+/// backward's gradient of the weights is rounded where they meet.
 pub(crate) fn band_rows(shape: &ConvShape, rows: usize) -> usize {
     const BAND: usize = 64 * 1024;
     let row = shape.stride * PaddedRows::new(shape, 1).row + shape.out_w * shape.outputs;

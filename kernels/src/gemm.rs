@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! for each block of KC steps of k             KC = STEPS: what follows fits a cache
-//!   for each block of NC columns              its panels fit L2: RIGHT_BLOCK floats
+//!   for each block of NC columns              its panels fit L2: right_block() floats
 //!     for each block of MC rows               its rows fit L1
 //!       for each panel of NR columns          packed beforehand; panels stream through
 //!         for each tile of MR rows            the microkernel: KC steps, then the epilogue
@@ -23,6 +23,7 @@
 
 use crate::block::{Act, add_up_to};
 use crate::cache::CACHE_LINE;
+use crate::cache::Caches;
 use crate::epilogue::TileEpilogue;
 use crate::level::Level;
 use crate::output::Output;
@@ -32,10 +33,12 @@ use crate::sink::{PRODUCTS_STREAM, Sink};
 use crate::view::Write;
 use std::ops::Range;
 
-/// Steps of a block of `k`.
+/// Steps of a block of `k`. The same on every CPU, because where blocks meet decides how a sum is rounded.
 const STEPS: usize = 512;
-/// Floats of the right matrix that a block of columns may hold: a good part of an L2 cache.
-const RIGHT_BLOCK: usize = 96 * 1024;
+/// Floats of the right matrix that a block of columns may hold: three eighths of L2.
+fn right_block() -> usize {
+    Caches::current().l2 / size_of::<f32>() / 8 * 3
+}
 
 /// Rows of a register tile: two registers hold the right side's vectors, one the broadcast, one is spare.
 const fn tile_rows(registers: usize) -> usize {
@@ -71,12 +74,21 @@ pub(crate) struct Left {
     pub len: usize,
     pub segment: usize,
     pub segments: usize,
+    /// Floats from one register tile's rows to the next one's, where they are packed as panels; else zero.
+    pub panel: usize,
 }
 
 impl Left {
     /// A matrix of one segment.
     pub fn new(ptr: *const f32, row: usize, step: usize, len: usize) -> Self {
-        Self { ptr, row, step, len, segment: 0, segments: 1 }
+        Self { ptr, row, step, len, segment: 0, segments: 1, panel: 0 }
+    }
+
+    /// The first element of row `row`, where tiles have `tile` rows.
+    #[inline(always)]
+    fn at(&self, row: usize, tile: usize) -> *const f32 {
+        let start = if self.panel == 0 { row * self.row } else { row / tile * self.panel };
+        self.ptr.wrapping_add(start)
     }
 }
 
@@ -109,7 +121,7 @@ pub(crate) struct Gemm<'a> {
 /// Every element that `left`, `right`, `out` and `epilogue` describe must be valid, with `right`'s rows readable up to
 /// whole vectors, and `out` and `epilogue`'s sums must overlap nothing else.
 pub(crate) unsafe fn gemm(level: Level, product: Gemm) {
-    level.dispatch(Task { product, ahead: Ahead::none(product.left.ptr) });
+    level.dispatch(Task { product, ahead: Ahead::none(product.left.ptr), right_block: right_block() });
 }
 
 /// As [`gemm`], and asks for memory meanwhile.
@@ -117,25 +129,27 @@ pub(crate) unsafe fn gemm(level: Level, product: Gemm) {
 /// # Safety
 /// As there.
 pub(crate) unsafe fn gemm_ahead(level: Level, product: Gemm, ahead: Ahead) {
-    level.dispatch(Task { product, ahead });
+    level.dispatch(Task { product, ahead, right_block: right_block() });
 }
 
 struct Task<'a> {
     product: Gemm<'a>,
     ahead: Ahead,
+    /// See [`right_block`].
+    right_block: usize,
 }
 
 impl Kernel for Task<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.product.run(s, self.ahead);
+        self.product.run(s, self.ahead, self.right_block);
     }
 }
 
 impl Gemm<'_> {
     #[inline(always)]
-    fn run<S: Simd>(self, s: S, ahead: Ahead) {
+    fn run<S: Simd>(self, s: S, ahead: Ahead, right_block: usize) {
         let Left { len, segments, .. } = self.left;
         // Whole segments where they are short, parts of one where it is long.
         let (many, part) = ((STEPS / len).clamp(1, segments), len.min(STEPS));
@@ -164,7 +178,7 @@ impl Gemm<'_> {
                     ..self
                 };
                 // SAFETY: the block is part of the product, whose elements are valid.
-                unsafe { block.block(s, ahead) };
+                unsafe { block.block(s, ahead, right_block) };
                 at += part;
             }
             first += many;
@@ -176,18 +190,19 @@ impl Gemm<'_> {
     /// # Safety
     /// As [`gemm`].
     #[inline(always)]
-    unsafe fn block<S: Simd>(&self, s: S, ahead: Ahead) {
+    unsafe fn block<S: Simd>(&self, s: S, ahead: Ahead, right_block: usize) {
         let width = 2 * S::LANES;
         let steps = self.left.len * self.left.segments;
-        let columns = (RIGHT_BLOCK / steps / width).max(1) * width;
+        let columns = (right_block / steps / width).max(1) * width;
         let blocks = self.m.div_ceil(tile_rows(S::REGISTERS));
         let mut from = 0;
         while from < self.n {
             let to = self.n.min(from + columns);
             let mut row = 0;
             for block in 0..blocks {
-                // The m rows divided evenly: sizes differ by one at most.
-                let rows = (self.m - row).div_ceil(blocks - block);
+                // The m rows divided evenly, where panels do not say how: sizes differ by one at most.
+                let evenly = (self.m - row).div_ceil(blocks - block);
+                let rows = if self.left.panel == 0 { evenly } else { tile_rows(S::REGISTERS).min(self.m - row) };
                 // SAFETY: row + rows <= m and to <= n.
                 unsafe {
                     match rows {
@@ -269,7 +284,7 @@ impl Gemm<'_> {
             let Left { row: left_row, step, len, segment, segments, .. } = self.left;
             let mut acc = [[s.splat(0.0); NV]; MR];
             let mut right = self.right.ptr.add(column / (2 * S::LANES) * self.right.panel);
-            let mut start = self.left.ptr.add(row * left_row);
+            let mut start = self.left.at(row, tile_rows(S::REGISTERS));
             let mut ahead = requests.runs;
             for _ in 0..segments {
                 let mut left = start;

@@ -8,7 +8,7 @@
 pub mod arena;
 mod block;
 pub mod buffer;
-mod cache;
+pub mod cache;
 #[cfg(feature = "comparison")]
 pub mod comparison;
 pub mod conv;
@@ -46,6 +46,7 @@ mod stage;
 pub mod view;
 
 pub use buffer::Buffer;
+pub use cache::Caches;
 pub use epilogue::Epilogue;
 pub use level::Level;
 pub use pack::Packed;

@@ -10,6 +10,7 @@
 //! In inference no two calls share weights, and together they are larger than a cache that others use too. So each panel
 //! is fetched while the one before is first used (measured on a whole network: 3 to 8 percent).
 
+use crate::cache::Caches;
 use crate::epilogue::{Epilogue, TileEpilogue};
 use crate::gemm::{self, Gemm, Left};
 use crate::level::Level;
@@ -23,17 +24,22 @@ use crate::view::{Read, Write};
 
 pub use crate::stage::spacing;
 
-/// Floats of a block of input pixels in working memory: a quarter of an L2 cache of 1 MiB.
-const BLOCK: usize = 64 * 1024;
+/// Floats of a tile of input pixels, at most. The same on every CPU, because tiles decide how moments are rounded.
+const TILE: usize = 64 * 1024;
 /// Channels of the widest plain pixels that are read where they lie.
 const IN_PLACE: usize = 32;
 /// Register tiles by which pixels that are read in place are fetched ahead: what memory takes to answer.
 const AHEAD: usize = 2;
 
-/// Pixels of a block whose pixels take `floats`, a multiple of the register tile's rows.
-fn block_rows(level: Level, floats: usize) -> usize {
+/// Floats of a block of input pixels in working memory: a quarter of L2.
+fn block_floats() -> usize {
+    Caches::current().l2 / size_of::<f32>() / 4
+}
+
+/// Pixels of `floats` each that fit `most` floats, a multiple of the register tile's rows.
+fn fitting(level: Level, most: usize, floats: usize) -> usize {
     let rows = gemm::rows(level);
-    (BLOCK / floats / rows).clamp(1, 64) * rows
+    (most / floats / rows).clamp(1, 64) * rows
 }
 
 /// Pixels of a tile that a caller should hand out, for `m` pixels in all: at least eight tiles where there are enough
@@ -43,14 +49,14 @@ pub fn tile_rows(level: Level, m: usize, k: usize, n: usize) -> usize {
     let rows = gemm::rows(level);
     // A quarter of a million multiply-adds is some microseconds: less would be lost to handing out tiles.
     let least = (1usize << 18).div_ceil((k * n).max(1));
-    let most = block_rows(level, spacing(k)).max(least);
+    let most = fitting(level, TILE, spacing(k)).max(least);
     m.div_ceil(8).clamp(least.min(most), most).next_multiple_of(rows)
 }
 
 /// Pixels of a block of `m` pixels of `k` channels in working memory, and the floats from one to the next.
 fn block(level: Level, m: usize, k: usize) -> [usize; 2] {
     let spacing = spacing(k);
-    [block_rows(level, spacing).min(m), spacing]
+    [fitting(level, block_floats(), spacing).min(m), spacing]
 }
 
 /// Floats of [`scratch`] that [`pointwise`] takes for `m` plain pixels of `k` channels; fewer pixels take no more.

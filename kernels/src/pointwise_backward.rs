@@ -28,7 +28,8 @@ pub struct BackwardTiles {
 
 /// Bytes that all partial gradients of one layer may take together, before their number falls to four.
 const PARTIAL_BYTES: usize = 8 << 20;
-/// Floats of a block of pixels, of input and gradient together: a good part of an L2 cache of 1 MiB.
+/// Floats of a block of pixels, of input and gradient together: what passes through L2 for each pass over the gradient
+/// of the weights. The same on every CPU, because blocks decide how that gradient is rounded.
 const BLOCK: usize = 192 * 1024;
 
 /// Pixels of the largest block: many, to pay for the pass over the gradient of the weights, while a block stays in L2.

@@ -5,6 +5,7 @@
 //! fits L2, this is a few percent of the product and replaces a pass over memory.
 
 use crate::block::ChannelBlock;
+use crate::cache::CACHE_LINE;
 use crate::level::Level;
 use crate::rows::Rows;
 use crate::simd::{Kernel, Simd};
@@ -37,6 +38,63 @@ pub(crate) unsafe fn stage(
         pixels,
         out,
     });
+}
+
+/// Pixels that are put into panels together: enough to make a page worth its entry in the TLB.
+const GROUP: usize = 8;
+
+/// Floats that `pixels` pixels of `channels` take as panels of `width` channels, and what the last vector may spill.
+pub(crate) fn panels_len(channels: usize, pixels: usize, width: usize) -> usize {
+    channels.div_ceil(width) * pixels * width + CACHE_LINE
+}
+
+/// As [`stage`], to panels `out: [ceil(channels / width), pixels, width]`, which a product reads from front to back: rows
+/// of `width` floats that lie `channels` apart would each be on a page of their own. Channels beyond the last are
+/// unspecified.
+///
+/// # Safety
+/// As there.
+pub(crate) unsafe fn stage_panels(
+    level: Level,
+    view: &impl Rows,
+    channels: usize,
+    first: usize,
+    pixels: usize,
+    width: usize,
+    out: &mut [f32],
+) {
+    let len = panels_len(channels, pixels, width);
+    assert!(out.len() >= len, "working memory: expected {len}, found {}", out.len());
+    level.dispatch(StagePanels { view, channels, first, pixels, width, out });
+}
+
+struct StagePanels<'a, R> {
+    view: &'a R,
+    channels: usize,
+    first: usize,
+    pixels: usize,
+    width: usize,
+    out: &'a mut [f32],
+}
+
+impl<R: Rows> Kernel for StagePanels<'_, R> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { channels, width, pixels, .. } = self;
+        for group in (0..pixels).step_by(GROUP) {
+            let count = GROUP.min(pixels - group);
+            for start in (0..channels).step_by(width) {
+                // Whole vectors where the tensor has them: a pixel's spill is the next one's place.
+                let len = width.next_multiple_of(S::LANES).min(channels - start);
+                let block = ChannelBlock { channels, start, len, pitch: width };
+                let to = self.out[(start / width * pixels + group) * width..].as_mut_ptr();
+                // SAFETY: `stage_panels` promises the pixels and has checked `out`. What a pixel spills, less than a
+                // vector, lies in the places of pixels and panels that are written later, or behind the last one.
+                unsafe { self.view.read(s, block, self.first + group, count, to) }
+            }
+        }
+    }
 }
 
 struct Stage<'a, R> {

@@ -5,18 +5,27 @@
 //! computed twice. MobileNet's largest tensors lie between such layers: a pass over memory is saved for each.
 
 use crate::layer::PackedLayer;
-use kernels::scratch;
+use kernels::{Caches, scratch};
 use std::array;
 use std::ops::Range;
 
-/// Floats of an L2 cache of 1 MiB.
-const L2: usize = 256 * 1024;
-/// Floats of working memory: half of it, which leaves room for weights.
-const BUDGET: usize = L2 / 2;
+/// Floats of L2.
+fn l2() -> usize {
+    Caches::current().l2 / size_of::<f32>()
+}
+
+/// Floats of working memory: half of L2, which leaves room for weights.
+fn budget() -> usize {
+    l2() / 2
+}
+
 /// The share of a chain's multiply-adds that may be done twice for the sake of a longer chain.
 const MOST_REPEATED: f64 = 0.04;
 /// Weights that stay in L2 beside the working memory.
-const RESIDENT: usize = 96 * 1024;
+fn resident() -> usize {
+    l2() / 8 * 3
+}
+
 /// The most layers of a chain.
 pub(crate) const MAX_LAYERS: usize = 16;
 
@@ -40,7 +49,7 @@ impl Chain {
             before[i - 1].conv.space(&mut after[0].conv);
         }
         let rows = layers[layers.len() - 1].conv.shape.out_h;
-        let longest = (1..=rows).take_while(|&strip| working_memory(&layers, strip) <= BUDGET).last();
+        let longest = (1..=rows).take_while(|&strip| working_memory(&layers, strip) <= budget()).last();
         let strip = longest.unwrap_or(1);
         let held = held(&layers, strip);
         Chain { layers, residual, strip, held }
@@ -51,7 +60,7 @@ impl Chain {
     pub fn takes(&self, next: &Chain, tiles: usize) -> bool {
         let layers = || self.layers.iter().chain(&next.layers);
         let (rows, row) = self.rows();
-        rows * row > L2
+        rows * row > l2()
             && !self.residual
             && !next.residual
             && layers().count() <= MAX_LAYERS
@@ -142,7 +151,7 @@ impl Chain {
 
 /// Whether the weights are too many to stay in the cache from one call to the next.
 pub(crate) fn is_heavy<'a>(layers: impl IntoIterator<Item = &'a PackedLayer>) -> bool {
-    layers.into_iter().map(PackedLayer::parameters).sum::<usize>() > RESIDENT
+    layers.into_iter().map(PackedLayer::parameters).sum::<usize>() > resident()
 }
 
 /// The share of the multiply-adds that is done twice when the output is divided into `tiles`.

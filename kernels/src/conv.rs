@@ -146,6 +146,7 @@ pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y:
                         len: taps,
                         segment: window.row,
                         segments: shape.kernel,
+                        panel: 0,
                     },
                     right: weights.right(),
                     out: y.from((first + j) * row),

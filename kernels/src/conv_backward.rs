@@ -69,6 +69,7 @@ pub fn conv_backward(
                         len: shape.out_w,
                         segment: shape.stride * window.row,
                         segments: count,
+                        panel: 0,
                     },
                     right: Right { ptr: gradient.as_ptr(), panel: gemm::columns(level), row: g_spacing },
                     out: Output::plain(dw),

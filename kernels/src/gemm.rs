@@ -202,7 +202,8 @@ impl Gemm<'_> {
             for block in 0..blocks {
                 // The m rows divided evenly, where panels do not say how: sizes differ by one at most.
                 let evenly = (self.m - row).div_ceil(blocks - block);
-                let rows = if self.left.panel == 0 { evenly } else { tile_rows(S::REGISTERS).min(self.m - row) };
+                let rows =
+                    if self.left.panel == 0 { evenly } else { tile_rows(S::REGISTERS).min(self.m - row) };
                 // SAFETY: row + rows <= m and to <= n.
                 unsafe {
                     match rows {

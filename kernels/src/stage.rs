@@ -43,14 +43,25 @@ pub(crate) unsafe fn stage(
 /// Pixels that are put into panels together: enough to make a page worth its entry in the TLB.
 const GROUP: usize = 8;
 
-/// Floats that `pixels` pixels of `channels` take as panels of `width` channels, and what the last vector may spill.
-pub(crate) fn panels_len(channels: usize, pixels: usize, width: usize) -> usize {
-    channels.div_ceil(width) * pixels * width + CACHE_LINE
+/// Floats from one panel of `pixels` pixels, `width` channels each, to the next: a cache line more than it has, which
+/// takes what the last vector spills, and keeps panels out of each other's cache sets.
+pub(crate) fn panel_pitch(pixels: usize, width: usize) -> usize {
+    (pixels * width).next_multiple_of(CACHE_LINE) + CACHE_LINE
 }
 
-/// As [`stage`], to panels `out: [ceil(channels / width), pixels, width]`, which a product reads from front to back: rows
-/// of `width` floats that lie `channels` apart would each be on a page of their own. Channels beyond the last are
-/// unspecified.
+/// Floats of the panels of `pixels` pixels of `channels`.
+pub(crate) fn panels_len(channels: usize, pixels: usize, width: usize) -> usize {
+    channels.div_ceil(width) * panel_pitch(pixels, width)
+}
+
+/// Whether vectors of the level can write panels of `width`: parts of one, or whole ones.
+pub(crate) fn can_panel(level: Level, width: usize) -> bool {
+    width <= level.lanes() || width.is_multiple_of(level.lanes())
+}
+
+/// As [`stage`], to panels `out: [ceil(channels / width), pixels, width]`, [`panel_pitch`] apart. A product reads a panel
+/// from front to back, where rows of `width` floats that lie `channels` apart would each be on a page of their own.
+/// Channels beyond the last are unspecified.
 ///
 /// # Safety
 /// As there.
@@ -65,6 +76,7 @@ pub(crate) unsafe fn stage_panels(
 ) {
     let len = panels_len(channels, pixels, width);
     assert!(out.len() >= len, "working memory: expected {len}, found {}", out.len());
+    assert!(can_panel(level, width), "panels of {width} channels at {}", level.name());
     level.dispatch(StagePanels { view, channels, first, pixels, width, out });
 }
 
@@ -82,15 +94,16 @@ impl<R: Rows> Kernel for StagePanels<'_, R> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { channels, width, pixels, .. } = self;
+        let pitch = panel_pitch(pixels, width);
         for group in (0..pixels).step_by(GROUP) {
             let count = GROUP.min(pixels - group);
             for start in (0..channels).step_by(width) {
                 // Whole vectors where the tensor has them: a pixel's spill is the next one's place.
                 let len = width.next_multiple_of(S::LANES).min(channels - start);
                 let block = ChannelBlock { channels, start, len, pitch: width };
-                let to = self.out[(start / width * pixels + group) * width..].as_mut_ptr();
-                // SAFETY: `stage_panels` promises the pixels and has checked `out`. What a pixel spills, less than a
-                // vector, lies in the places of pixels and panels that are written later, or behind the last one.
+                let to = self.out[start / width * pitch + group * width..].as_mut_ptr();
+                // SAFETY: `stage_panels` promises the pixels and has checked `out`. A vector that is wider than the panel
+                // spills into the place of the next pixel, which is written later, or behind the last one.
                 unsafe { self.view.read(s, block, self.first + group, count, to) }
             }
         }

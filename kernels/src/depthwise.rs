@@ -18,9 +18,9 @@
 //! Where there is nothing to transform, as in inference, `depthwise_direct` does without the ring.
 
 use crate::block::{ChannelBlock, PIXELS, Taps};
-use crate::cache::Caches;
+use crate::cache::{CACHE_LINE, Caches};
 use crate::depthwise_direct;
-use crate::depthwise_epilogue::{Activate, Moments, Plain, RowEpilogue};
+use crate::depthwise_epilogue::{Activate, Moments, Plain, RowEpilogue, Target};
 use crate::epilogue::Epilogue;
 use crate::level::Level;
 use crate::output::Output;
@@ -93,9 +93,22 @@ pub fn depthwise(
     let (ring, width) = (ring(shape), block_width(shape));
     let mut sink = Sink::new(y, channels, ROWS_STREAM);
     let y = Output::of(&mut sink);
-    scratch::with(lens(shape), |[memory, taps, state]| {
-        let (memory, taps, state) = (memory.as_mut_ptr(), taps.as_mut_ptr(), state.as_mut_ptr());
-        level.dispatch(Forward { shape, x, weights, rows, y, epilogue, ring, width, memory, taps, state });
+    scratch::with(lens(shape), |memory| {
+        let [memory, taps, state, lines] = memory.map(<[f32]>::as_mut_ptr);
+        level.dispatch(Forward {
+            shape,
+            x,
+            weights,
+            rows,
+            y,
+            epilogue,
+            ring,
+            width,
+            memory,
+            taps,
+            state,
+            lines,
+        });
     });
 }
 
@@ -135,10 +148,10 @@ pub fn scratch_len(shape: &ConvShape) -> usize {
     scratch::len(lens(shape)).max(scratch::len(depthwise_direct::lens(shape)))
 }
 
-/// Floats of the ring, and of a block's weights and moments.
-fn lens(shape: &ConvShape) -> [usize; 3] {
+/// Floats of the ring, of a block's weights and moments, and of a row's lines.
+fn lens(shape: &ConvShape) -> [usize; 4] {
     let width = block_width(shape);
-    [ring(shape).len(width), shape.kernel * shape.kernel * width, 3 * width]
+    [ring(shape).len(width), shape.kernel * shape.kernel * width, 3 * width, shape.out_w * CACHE_LINE]
 }
 
 /// Channels of a block.
@@ -181,23 +194,25 @@ struct Forward<'a> {
     taps: *mut f32,
     /// `[3, width]`: the block's moments.
     state: *mut f32,
+    /// See [`Target`].
+    lines: *mut f32,
 }
 
 impl Kernel for Forward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let (channels, y) = (self.shape.outputs, self.y);
+        let target = Target::new(s, self.y, self.shape.outputs, self.lines);
         match std::mem::replace(&mut self.epilogue, Epilogue::None) {
-            Epilogue::None => self.tile(s, &Plain { y, channels }),
+            Epilogue::None => self.tile(s, &Plain { target }),
             Epilogue::Moments(moments) => {
                 moments.fill(0.0);
                 let (pivots, sums) = (self.state, self.state.wrapping_add(self.width));
-                self.tile(s, &Moments { y, channels, pivots, sums, moments: moments.as_mut_ptr() });
+                self.tile(s, &Moments { target, pivots, sums, moments: moments.as_mut_ptr() });
             }
             Epilogue::Activate { bias, act, residual } => {
                 let residual = residual.map(<[f32]>::as_ptr);
-                self.tile(s, &Activate { y, channels, bias: bias.as_ptr(), act, residual });
+                self.tile(s, &Activate { target, bias: bias.as_ptr(), act, residual });
             }
         }
     }
@@ -275,6 +290,8 @@ impl<F: RowEpilogue> OutputRow<'_, F> {
         unsafe {
             for v in 0..self.block.len / S::LANES {
                 self.vector(s, kernel, stride, v, S::LANES);
+                let c = self.block.start + v * S::LANES;
+                self.finish.target().flush(s, self.start, c, self.out_w);
             }
             if let Some((v, n)) = self.block.tail(s) {
                 self.vector(s, kernel, stride, v, n);
@@ -297,22 +314,22 @@ impl<F: RowEpilogue> OutputRow<'_, F> {
             let window = Stencil { rows, taps, kernel, stride };
             let mut row = finish.begin_row(s, self.start, c, n, v);
             let ahead: [_; MAX_AHEAD] = std::array::from_fn(|i| ring.ahead(self.x, c, i));
-            let (mut ox, mut at) = (0, 0);
+            let mut ox = 0;
             while ox + PIXELS <= out_w {
                 for [stream] in ahead.into_iter().take(stride) {
                     for i in (0..PIXELS * stride).step_by(SHARED) {
-                        s.prefetch(stream.wrapping_add(at * stride + i * channels));
+                        s.prefetch(stream.wrapping_add((ox * stride + i) * channels));
                     }
                 }
-                finish.outputs(s, &mut row, at, window.outputs::<PIXELS>(s, ox));
-                (ox, at) = (ox + PIXELS, at + PIXELS * channels);
+                finish.outputs(s, &mut row, ox, window.outputs::<PIXELS>(s, ox));
+                ox += PIXELS;
             }
             if ox + 2 <= out_w {
-                finish.outputs(s, &mut row, at, window.outputs::<2>(s, ox));
-                (ox, at) = (ox + 2, at + 2 * channels);
+                finish.outputs(s, &mut row, ox, window.outputs::<2>(s, ox));
+                ox += 2;
             }
             if ox < out_w {
-                finish.outputs(s, &mut row, at, window.outputs::<1>(s, ox));
+                finish.outputs(s, &mut row, ox, window.outputs::<1>(s, ox));
             }
             finish.end_row(s, row, v);
         }

@@ -8,6 +8,7 @@
 //! The weight gradient of a tile is that of the output rows that begin in it, so tiles add up to the whole.
 
 use crate::block::{Act, ChannelBlock, PIXELS};
+use crate::cache::Caches;
 use crate::depthwise::{MAX_KERNEL, check_shape, split_rows};
 use crate::level::Level;
 use crate::output::Output;
@@ -72,7 +73,9 @@ pub fn depthwise_backward(
         left,
         columns: left + out_w.max((w + pad_left).div_ceil(stride)),
     };
-    let width = ChannelBlock::widest(channels);
+    // Both rings stay in L2 beside what streams through; narrower blocks, for L1, would make runs too short for memory.
+    let bytes = (inputs.len(1) + gradients.len(1)) * size_of::<f32>();
+    let width = ChannelBlock::width(channels, bytes, Caches::current().l2 / 2);
     let taps = kernel * kernel * width;
     let lens = [inputs.len(width), gradients.len(width), taps, taps, 2 * width, 2 * width];
     let mut sink = dx.map(|dx| Sink::new(dx, channels, ROWS_STREAM));

@@ -2,6 +2,7 @@
 //! activate them.
 
 use crate::block::{Act, ChannelBlock};
+use crate::cache::CACHE_LINE;
 use crate::output::Output;
 use crate::simd::Simd;
 use crate::view::Rectifier;
@@ -21,11 +22,11 @@ pub(crate) trait RowEpilogue {
     /// # Safety
     /// The tile must have the row and the channels.
     unsafe fn begin_row<S: Simd>(&self, s: S, start: usize, c: usize, n: usize, v: usize) -> Self::Row<S>;
-    /// Takes the `P` pixels from float `at` of the row on.
+    /// Takes the `P` pixels from column `ox` of the row on.
     ///
     /// # Safety
     /// The row must have the pixels.
-    unsafe fn outputs<S: Simd, const P: usize>(&self, s: S, row: &mut Self::Row<S>, at: usize, z: [S::V; P]);
+    unsafe fn outputs<S: Simd, const P: usize>(&self, s: S, row: &mut Self::Row<S>, ox: usize, z: [S::V; P]);
     /// After each row of vector `v`.
     ///
     /// # Safety
@@ -38,51 +39,111 @@ pub(crate) trait RowEpilogue {
     /// The tile must have the block.
     #[inline(always)]
     unsafe fn end<S: Simd>(&self, _: S, _: ChannelBlock) {}
+    /// Where the outputs go.
+    fn target(&self) -> &Target<'_>;
+}
+
+/// Where the outputs of a tile go.
+///
+/// A row is worked out vector by vector, so where a vector is less than a cache line, non-temporal stores would send half
+/// lines to memory, which takes several times as long as whole ones. There a row's line of channels is put together in
+/// working memory first, and streamed when it is whole.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    y: Output<'a>,
+    channels: usize,
+    /// `[out_w, CACHE_LINE]`, where lines are put together; null where they need not be.
+    lines: *mut f32,
+}
+
+impl<'a> Target<'a> {
+    /// To `y`, whose lines may be put together at `lines: [out_w, CACHE_LINE]`.
+    #[inline(always)]
+    pub(crate) fn new<S: Simd>(_: S, y: Output<'a>, channels: usize, lines: *mut f32) -> Self {
+        let assembles = S::LANES < CACHE_LINE && y.streaming().is_some();
+        Self { y, channels, lines: if assembles { lines } else { std::ptr::null_mut() } }
+    }
+
+    /// Where the `n` channels from `c` on go, of the row that begins at float `start` of the tile.
+    #[inline(always)]
+    fn store(&self, start: usize, c: usize, n: usize) -> Store<'a> {
+        if self.lines.is_null() {
+            Store { y: self.y.from(start + c), pitch: self.channels, n }
+        } else {
+            let line = self.lines.wrapping_add(c % CACHE_LINE);
+            Store { y: self.y.cached_at(line), pitch: CACHE_LINE, n }
+        }
+    }
+
+    /// Streams the lines of the `out_w` pixels of the row at float `start`, if they end with the vector at channel `c`.
+    ///
+    /// # Safety
+    /// The row must have been worked out, up to that vector.
+    #[inline(always)]
+    pub(crate) unsafe fn flush<S: Simd>(&self, s: S, start: usize, c: usize, out_w: usize) {
+        let Some(permission) = self.y.streaming() else { return };
+        if self.lines.is_null() || !(c + S::LANES).is_multiple_of(CACHE_LINE) {
+            return;
+        }
+        let first = c + S::LANES - CACHE_LINE;
+        for ox in 0..out_w {
+            for at in (0..CACHE_LINE).step_by(S::LANES) {
+                // SAFETY: lines of out_w pixels, as the caller promises; where it streams, pixels are whole lines.
+                unsafe {
+                    let vector = s.load(self.lines.add(ox * CACHE_LINE + at));
+                    s.stream(self.y.at(start + ox * self.channels + first + at), vector, permission);
+                }
+            }
+        }
+    }
 }
 
 /// Where one vector of channels of a row goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Store<'a> {
     y: Output<'a>,
-    channels: usize,
+    /// Floats from one pixel to the next.
+    pitch: usize,
     n: usize,
 }
 
 impl Store<'_> {
-    /// Writes the vector of the `P` pixels from float `at` of the row on.
+    /// Writes the vector of the `P` pixels from column `ox` of the row on.
     ///
     /// # Safety
     /// The row must have the pixels.
     #[inline(always)]
-    unsafe fn put<S: Simd, const P: usize>(self, s: S, at: usize, y: [S::V; P]) {
+    unsafe fn put<S: Simd, const P: usize>(self, s: S, ox: usize, y: [S::V; P]) {
         for p in 0..P {
             // SAFETY: as the caller promises.
-            unsafe { self.y.put(s, at + p * self.channels, y[p], self.n) };
+            unsafe { self.y.put(s, (ox + p) * self.pitch, y[p], self.n) };
         }
     }
 }
 
 pub(crate) struct Plain<'a> {
-    pub(crate) y: Output<'a>,
-    pub(crate) channels: usize,
+    pub(crate) target: Target<'a>,
 }
 
 impl<'a> RowEpilogue for Plain<'a> {
     type Row<S: Simd> = Store<'a>;
     #[inline(always)]
     unsafe fn begin_row<S: Simd>(&self, _: S, start: usize, c: usize, n: usize, _: usize) -> Store<'a> {
-        Store { y: self.y.from(start + c), channels: self.channels, n }
+        self.target.store(start, c, n)
     }
     #[inline(always)]
-    unsafe fn outputs<S: Simd, const P: usize>(&self, s: S, row: &mut Store<'a>, at: usize, z: [S::V; P]) {
+    fn target(&self) -> &Target<'a> {
+        &self.target
+    }
+    #[inline(always)]
+    unsafe fn outputs<S: Simd, const P: usize>(&self, s: S, row: &mut Store<'a>, ox: usize, z: [S::V; P]) {
         // SAFETY: as the caller promises.
-        unsafe { row.put(s, at, z) };
+        unsafe { row.put(s, ox, z) };
     }
 }
 
 pub(crate) struct Moments<'a> {
-    pub(crate) y: Output<'a>,
-    pub(crate) channels: usize,
+    pub(crate) target: Target<'a>,
     /// `[vectors, LANES]`: the block's pivots.
     pub(crate) pivots: *mut f32,
     /// `[vectors, 2, LANES]`: the sums of the rows so far.
@@ -120,7 +181,7 @@ impl<'a> RowEpilogue for Moments<'a> {
         n: usize,
         v: usize,
     ) -> RowMoments<'a, S> {
-        let store = Store { y: self.y.from(start + c), channels: self.channels, n };
+        let store = self.target.store(start, c, n);
         // SAFETY: there is a pivot for each of the block's vectors.
         let pivot = unsafe { s.load(self.pivots.add(v * S::LANES)) };
         RowMoments { store, first: start == 0, pivot, sum: s.splat(0.0), squares: s.splat(0.0) }
@@ -130,14 +191,14 @@ impl<'a> RowEpilogue for Moments<'a> {
         &self,
         s: S,
         row: &mut RowMoments<'a, S>,
-        at: usize,
+        ox: usize,
         z: [S::V; P],
     ) {
-        if row.first && at == 0 {
+        if row.first && ox == 0 {
             row.pivot = z[0];
         }
         // SAFETY: as the caller promises.
-        unsafe { row.store.put(s, at, z) };
+        unsafe { row.store.put(s, ox, z) };
         for p in 0..P {
             let d = s.sub(z[p], row.pivot);
             row.sum = s.add(row.sum, d);
@@ -163,11 +224,14 @@ impl<'a> RowEpilogue for Moments<'a> {
             block.scatter(s, 2, self.sums, self.moments.add(block.channels));
         }
     }
+    #[inline(always)]
+    fn target(&self) -> &Target<'a> {
+        &self.target
+    }
 }
 
 pub(crate) struct Activate<'a> {
-    pub(crate) y: Output<'a>,
-    pub(crate) channels: usize,
+    pub(crate) target: Target<'a>,
     pub(crate) bias: *const f32,
     pub(crate) act: Rectifier,
     pub(crate) residual: Option<*const f32>,
@@ -187,7 +251,7 @@ impl<'a> RowEpilogue for Activate<'a> {
         // SAFETY: as the caller promises; a residual is as the output.
         unsafe {
             ActivatedRow {
-                store: Store { y: self.y.from(start + c), channels: self.channels, n },
+                store: self.target.store(start, c, n),
                 bias: s.load_up_to(self.bias.add(c), n),
                 act: Act::new(s, self.act),
                 residual: self.residual.map(|residual| residual.add(start + c)),
@@ -199,19 +263,24 @@ impl<'a> RowEpilogue for Activate<'a> {
         &self,
         s: S,
         row: &mut ActivatedRow<'a, S>,
-        at: usize,
+        ox: usize,
         mut z: [S::V; P],
     ) {
         for p in 0..P {
             z[p] = row.act.apply(s, s.add(z[p], row.bias));
             if let Some(residual) = row.residual {
                 // SAFETY: as the caller promises.
-                let residual = unsafe { s.load_up_to(residual.add(at + p * self.channels), row.store.n) };
+                let residual =
+                    unsafe { s.load_up_to(residual.add((ox + p) * self.target.channels), row.store.n) };
                 z[p] = s.add(z[p], residual);
             }
         }
         // SAFETY: as the caller promises.
-        unsafe { row.store.put(s, at, z) };
+        unsafe { row.store.put(s, ox, z) };
+    }
+    #[inline(always)]
+    fn target(&self) -> &Target<'a> {
+        &self.target
     }
 }
 

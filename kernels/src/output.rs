@@ -28,6 +28,12 @@ impl<'a> Output<'a> {
         Self { streaming: None, ..self }
     }
 
+    /// Working memory at `to`, through the caches.
+    #[inline(always)]
+    pub(crate) fn cached_at(self, to: *mut f32) -> Self {
+        Self { to, streaming: None }
+    }
+
     /// The output from float `at` on.
     #[inline(always)]
     pub(crate) fn from(self, at: usize) -> Self {

@@ -6,6 +6,7 @@ mod kernels;
 mod train;
 
 use crate::failure::Failure;
+use crate::machine::Machine;
 use ::kernels::Level;
 use bench::Seconds;
 use clap::Subcommand;
@@ -90,6 +91,7 @@ impl Speed<'_> {
     fn print_heading(&self) -> io::Result<()> {
         let Architecture { name, width, image_size: [h, w], channels, .. } = self.architecture;
         let (batch, threads, level) = (self.batch, par::threads(), self.level.name());
+        say!("{}", Machine::this())?;
         say!("{name}, width {width}, {h}x{w}x{channels}, batch {batch}, {threads} threads, {level}")
     }
 
@@ -101,6 +103,7 @@ impl Speed<'_> {
     fn to_json(&self) -> Value {
         let Architecture { name, width, image_size, channels, .. } = self.architecture;
         json!({
+            "machine": Machine::this(),
             "arch": name,
             "width": width,
             "channels": channels,

@@ -27,6 +27,7 @@ mod interrupt;
 mod labelled;
 mod localise;
 mod lost;
+mod machine;
 mod openings;
 mod options;
 mod outputs;

@@ -13,6 +13,7 @@ mod reference;
 mod training;
 
 use crate::failure::Failure;
+use crate::machine::Machine;
 use crate::terminal;
 use engine::par;
 use kernels::Level;
@@ -54,12 +55,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let checks = checks()?;
     let passed = checks.iter().all(|check| check.passed);
     if args.json {
-        terminal::json(&json!({ "passed": passed, "checks": checks }))?;
+        terminal::json(&json!({ "passed": passed, "machine": Machine::this(), "checks": checks }))?;
     } else {
         for Check { name, passed, detail } in &checks {
             let word = if *passed { "OK" } else { "FAIL" };
             say!("{word:<5} {name:<34} {detail}")?;
         }
+        note!("{}", Machine::this());
     }
     if passed { Ok(()) } else { Err(Failure::Reported) }
 }

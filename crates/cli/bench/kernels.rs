@@ -2,6 +2,7 @@
 //! other programs.
 
 use crate::failure::Failure;
+use crate::machine::Machine;
 use crate::terminal;
 use bench::{
     BenchCase, CaseKind, ConvPass, Im2col, Least, Limits, Naive, PreparedCase, Shapes, matrixmultiply,
@@ -101,6 +102,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
         let peak = |&level: &Level| format!(" {} {:.1}", level.name(), limits.peak(level) / 1e9);
         let peaks: String = levels.iter().map(peak).collect();
+        say!("{}", Machine::this())?;
         say!("{}, batch {}, {threads} threads; peak GFLOP/s:{peaks}", args.arch, args.batch)?;
         let heads = ["kernel", "ms", "GFLOP/s", "peak", "GB/s", "memory", "bound", "naive", "matmul"];
         let [name, ms, rate, peak, bandwidth, memory, bound, naive, product] = heads;
@@ -196,6 +198,7 @@ impl KernelRow {
 fn print_json(rows: &[KernelRow], levels: &[Level], args: &Args, limits: &mut Limits) -> Result<(), Failure> {
     let peaks = levels.iter().map(|&level| (level.name().to_owned(), json!(limits.peak(level) / 1e9)));
     let document = json!({
+        "machine": Machine::this(),
         "arch": args.arch,
         "batch_size": args.batch,
         "threads": par::threads(),

@@ -1,29 +1,19 @@
-//! What a figure of speed was measured on, so that it can be compared with another one.
+//! What a figure of speed was measured on, so that it can be compared with another one. The instruction set and the
+//! threads are said beside the figure: a bench may choose them.
 
-use engine::par;
-use kernels::{Caches, Level};
+use kernels::Caches;
 use serde::Serialize;
 use std::fmt;
 
-/// The machine, as far as it decides how fast kernels are.
+/// The machine and the program, as far as they decide how fast kernels are.
 #[derive(Serialize)]
 pub struct Machine {
-    /// The program's.
     version: &'static str,
     /// As the system names it; else the architecture.
     cpu: String,
-    /// The instruction set in use.
-    level: &'static str,
-    /// Bytes that blocks are cut for.
-    caches: Sizes,
-    threads: usize,
-}
-
-#[derive(Serialize)]
-struct Sizes {
-    l1: usize,
-    l2: usize,
-    l3: usize,
+    l1_bytes: usize,
+    l2_bytes: usize,
+    l3_bytes: usize,
 }
 
 impl Machine {
@@ -32,17 +22,16 @@ impl Machine {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             cpu: cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-            level: Level::current().name(),
-            caches: Sizes { l1, l2, l3 },
-            threads: par::threads(),
+            l1_bytes: l1,
+            l2_bytes: l2,
+            l3_bytes: l3,
         }
     }
 }
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { version, cpu, level, threads, .. } = self;
-        write!(f, "{cpu}, {level}, {}, {threads} threads; vertebra {version}", Caches::current())
+        write!(f, "{}, {}; vertebra {}", self.cpu, Caches::current(), self.version)
     }
 }
 

@@ -17,17 +17,17 @@ mod weights;
 
 /// DICOM files made element by element.
 #[path = "../../crates/dicom/tests/common/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod common;
 #[path = "../../crates/dicom/tests/common/corpus.rs"]
 mod corpus;
 /// Files of Keras.
 #[path = "../../crates/model/tests/it/keras.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod keras;
 /// Files of PyTorch.
 #[path = "../../crates/model/tests/it/pickle.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod pickle;
 
 use std::path::Path;

@@ -13,12 +13,12 @@ use std::sync::OnceLock;
 /// Floats of a cache line.
 pub(crate) const CACHE_LINE: usize = 16;
 
-/// Bytes of the caches that one thread can count on.
+/// Bytes of the caches that a core finds. What cores or hardware threads share of them is not taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caches {
-    /// First level, data.
+    /// First level, data, of one core.
     pub l1: usize,
-    /// Second level.
+    /// Second level, of one core or of those that share it.
     pub l2: usize,
     /// Third level, all of it; zero where there is none.
     pub l3: usize,

@@ -140,13 +140,14 @@ pub fn conv(shape: &ConvShape, x: Read, weights: &Packed, rows: Range<usize>, y:
                     m: shape.out_w,
                     n,
                     left: Left {
-                        ptr: input[j * shape.stride * window.row..].as_ptr(),
-                        row: shape.stride * shape.inputs,
-                        step: 1,
-                        len: taps,
                         segment: window.row,
                         segments: shape.kernel,
-                        panel: 0,
+                        ..Left::new(
+                            input[j * shape.stride * window.row..].as_ptr(),
+                            shape.stride * shape.inputs,
+                            1,
+                            taps,
+                        )
                     },
                     right: weights.right(),
                     out: y.from((first + j) * row),

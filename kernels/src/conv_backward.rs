@@ -6,13 +6,13 @@
 use crate::conv::{PaddedRows, band_rows, check};
 use crate::elementwise;
 use crate::epilogue::TileEpilogue;
-use crate::gemm::{self, Gemm, Left, Right};
+use crate::gemm::{self, Gemm, Left};
 use crate::level::Level;
 use crate::output::Output;
 use crate::pack::Packed;
 use crate::rows::check_grad;
 use crate::scratch;
-use crate::stage::{spacing, stage};
+use crate::stage::{Staged, spacing};
 use crate::view::{ConvShape, Grad, Read};
 use std::ops::Range;
 
@@ -47,7 +47,8 @@ pub fn conv_backward(
         weights
     });
     let band = band_rows(shape, rows.len());
-    let (g_spacing, whole) = (spacing(n), PaddedRows::new(shape, rows.len()));
+    let (staged, g_spacing) = (Staged::pixels(n), spacing(n));
+    let whole = PaddedRows::new(shape, rows.len());
     let padded_len = if dx.is_some() { whole.len() } else { 0 };
     let lens = [PaddedRows::new(shape, band).len(), band * shape.out_w * g_spacing, padded_len];
     scratch::with(lens, |[input, gradient, padded]| {
@@ -57,21 +58,22 @@ pub fn conv_backward(
             let window = PaddedRows::new(shape, count);
             window.fill(level, shape, x, rows.start + first, input);
             // SAFETY: pixels of n channels among `pixels`, as checked above.
-            unsafe { stage(level, &g, n, first * shape.out_w, count * shape.out_w, gradient) };
+            unsafe { staged.write(level, &g, first * shape.out_w, count * shape.out_w, gradient) };
             for (ky, dw) in dw.chunks_exact_mut(taps * n).enumerate() {
                 let product = Gemm {
                     m: taps,
                     n,
                     left: Left {
-                        ptr: input[ky * window.row..].as_ptr(),
-                        row: 1,
-                        step: shape.stride * shape.inputs,
-                        len: shape.out_w,
                         segment: shape.stride * window.row,
                         segments: count,
-                        panel: 0,
+                        ..Left::new(
+                            input[ky * window.row..].as_ptr(),
+                            1,
+                            shape.stride * shape.inputs,
+                            shape.out_w,
+                        )
                     },
-                    right: Right { ptr: gradient.as_ptr(), panel: gemm::columns(level), row: g_spacing },
+                    right: staged.right(gradient, count * shape.out_w, gemm::columns(level)),
                     out: Output::plain(dw),
                     accumulate: true,
                     epilogue: TileEpilogue::Store,

@@ -40,7 +40,7 @@ pub mod simd;
 mod sink;
 #[cfg(all(test, feature = "memory-check"))]
 #[path = "arena.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "only its own tests run beside the arena of `apart`")]
 mod slabs;
 mod stage;
 pub mod view;

@@ -19,7 +19,7 @@ use crate::pack::Packed;
 use crate::prefetch::Ahead;
 use crate::rows::check_read;
 use crate::scratch;
-use crate::stage::stage;
+use crate::stage::Staged;
 use crate::view::{Read, Write};
 
 pub use crate::stage::spacing;
@@ -53,16 +53,14 @@ pub fn tile_rows(level: Level, m: usize, k: usize, n: usize) -> usize {
     m.div_ceil(8).clamp(least.min(most), most).next_multiple_of(rows)
 }
 
-/// Pixels of a block of `m` pixels of `k` channels in working memory, and the floats from one to the next.
-fn block(level: Level, m: usize, k: usize) -> [usize; 2] {
-    let spacing = spacing(k);
-    [fitting(level, block_floats(), spacing).min(m), spacing]
+/// Pixels of a block of `m` pixels of `k` channels in working memory.
+fn block(level: Level, m: usize, k: usize) -> usize {
+    fitting(level, block_floats(), spacing(k)).min(m)
 }
 
 /// Floats of [`scratch`] that [`pointwise`] takes for `m` plain pixels of `k` channels; fewer pixels take no more.
 pub fn scratch_len(level: Level, m: usize, k: usize) -> usize {
-    let [pixels, spacing] = block(level, m, k);
-    if k <= IN_PLACE { 0 } else { scratch::len([pixels * spacing]) }
+    if k <= IN_PLACE { 0 } else { scratch::len([Staged::pixels(k).len(block(level, m, k))]) }
 }
 
 /// `y = epilogue(x * w)` of a tile of `m` pixels: `x: [m, k]`, `weights` packed from `[k, n]`, `y: [m, n]`.
@@ -93,13 +91,14 @@ pub fn pointwise(x: Read, weights: &Packed, y: Write, epilogue: Epilogue) {
     }
     // In inference every call finds other weights, in training the last tile's.
     let weights_are_cold = matches!(x, Read::Plain(_));
-    let [block, spacing] = block(level, m, k);
-    scratch::with([block * spacing], |[a]| {
+    let staged = Staged::pixels(k);
+    let block = block(level, m, k);
+    scratch::with([staged.len(block)], |[a]| {
         for pixel in (0..m).step_by(block.max(1)) {
             let pixels = block.min(m - pixel);
             // SAFETY: m pixels of k channels, as checked above.
-            unsafe { stage(level, &x, k, pixel, pixels, a) };
-            let product = product(Left::new(a.as_ptr(), spacing, 1, k), pixel, pixels);
+            unsafe { staged.write(level, &x, pixel, pixels, a) };
+            let product = product(staged.by_pixel(a, pixels), pixel, pixels);
             let ahead = Ahead::one(x.stored(), (pixel + pixels) * k, pixels * k);
             let ahead = if weights_are_cold { ahead.and_panels() } else { ahead };
             // SAFETY: as above; the block holds `pixels` rows of `spacing >= k` floats.

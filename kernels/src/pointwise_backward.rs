@@ -6,14 +6,14 @@
 //! quarter of the early layers' time.
 
 use crate::epilogue::TileEpilogue;
-use crate::gemm::{self, Gemm, Left, Right};
+use crate::gemm::{self, Gemm};
 use crate::level::Level;
 use crate::output::Output;
 use crate::pack::Packed;
 use crate::prefetch::Ahead;
-use crate::rows::{Rows, check_grad, check_read};
+use crate::rows::{check_grad, check_read};
 use crate::scratch;
-use crate::stage::{can_panel, panel_pitch, panels_len, spacing, stage, stage_panels};
+use crate::stage::{Staged, spacing};
 use crate::view::{Grad, Read, Write};
 
 /// How a caller divides the backward pass of `m` pixels. Depends on shapes only.
@@ -52,110 +52,6 @@ pub fn backward_tiles(level: Level, m: usize, k: usize, n: usize) -> BackwardTil
     BackwardTiles { rows: divide(level, m.div_ceil(partials), 4 * block), partials }
 }
 
-/// How a block of pixels lies in working memory: in panels that both products read from front to back, where the level's
-/// vectors can write them and whole panels hold the channels; else pixel after pixel.
-struct Staged {
-    k: usize,
-    n: usize,
-    /// Channels of a panel of the input: the rows of a register tile. Zero without panels.
-    x_width: usize,
-    /// Channels of a panel of the gradient, as [`gemm::columns`]. Zero without panels.
-    g_width: usize,
-    /// [`gemm::columns`]
-    columns: usize,
-}
-
-impl Staged {
-    fn new(level: Level, k: usize, n: usize) -> Self {
-        let (rows, columns) = (gemm::rows(level), gemm::columns(level));
-        Self {
-            k,
-            n,
-            x_width: if can_panel(level, rows) { rows } else { 0 },
-            g_width: if n.is_multiple_of(columns) { columns } else { 0 },
-            columns,
-        }
-    }
-
-    /// Floats of working memory for `pixels` of the gradient.
-    fn g_len(&self, pixels: usize) -> usize {
-        Self::len(self.n, pixels, self.g_width)
-    }
-
-    /// Floats of working memory for `pixels` of the input.
-    fn x_len(&self, pixels: usize) -> usize {
-        Self::len(self.k, pixels, self.x_width)
-    }
-
-    fn len(channels: usize, pixels: usize, width: usize) -> usize {
-        if width == 0 { pixels * spacing(channels) } else { panels_len(channels, pixels, width) }
-    }
-
-    /// Puts `pixels` pixels of the gradient, from `first` on, where they belong.
-    ///
-    /// # Safety
-    /// The view must have them.
-    unsafe fn stage_g(&self, level: Level, g: &Grad, first: usize, pixels: usize, out: &mut [f32]) {
-        // SAFETY: as the caller promises.
-        unsafe { Self::stage(level, g, self.n, first, pixels, self.g_width, out) }
-    }
-
-    /// Puts `pixels` pixels of the input, from `first` on, where they belong.
-    ///
-    /// # Safety
-    /// The view must have them.
-    unsafe fn stage_x(&self, level: Level, x: &Read, first: usize, pixels: usize, out: &mut [f32]) {
-        // SAFETY: as the caller promises.
-        unsafe { Self::stage(level, x, self.k, first, pixels, self.x_width, out) }
-    }
-
-    unsafe fn stage(
-        level: Level,
-        view: &impl Rows,
-        channels: usize,
-        first: usize,
-        pixels: usize,
-        width: usize,
-        out: &mut [f32],
-    ) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            match width {
-                0 => stage(level, view, channels, first, pixels, out),
-                _ => stage_panels(level, view, channels, first, pixels, width, out),
-            }
-        }
-    }
-
-    /// The gradient `[pixels, n]` as the left matrix.
-    fn g_left(&self, g: &[f32], pixels: usize) -> Left {
-        match self.g_width {
-            0 => Left::new(g.as_ptr(), spacing(self.n), 1, self.n),
-            width => Left {
-                segment: panel_pitch(pixels, width),
-                segments: self.n / width,
-                ..Left::new(g.as_ptr(), width, 1, width)
-            },
-        }
-    }
-
-    /// The gradient `[pixels, n]` as the right matrix.
-    fn g_right(&self, g: &[f32], pixels: usize) -> Right {
-        match self.g_width {
-            0 => Right { ptr: g.as_ptr(), panel: self.columns, row: spacing(self.n) },
-            width => Right { ptr: g.as_ptr(), panel: panel_pitch(pixels, width), row: width },
-        }
-    }
-
-    /// The input, transposed, `[k, pixels]`, as the left matrix.
-    fn x_left(&self, x: &[f32], pixels: usize) -> Left {
-        match self.x_width {
-            0 => Left::new(x.as_ptr(), 1, spacing(self.k), pixels),
-            width => Left { panel: panel_pitch(pixels, width), ..Left::new(x.as_ptr(), 1, width, pixels) },
-        }
-    }
-}
-
 /// Backward of a tile of `m` pixels: `x: [m, k]`, `g: [m, n]`.
 ///
 /// Writes `dx: [m, k]`, for which `transposed_weights` packs the weights `[k, n]` transposed, and adds to
@@ -191,16 +87,20 @@ pub fn pointwise_backward(
         _ => TileEpilogue::Store,
     };
     let block = divide(level, m, block_rows(level, k, n)).min(m);
-    let staged = Staged::new(level, k, n);
-    let x_floats = if dw.is_some() { staged.x_len(block) } else { 0 };
-    scratch::with([staged.g_len(block), x_floats], |[g_block, x_block]| {
+    // Both products read panels from front to back; the one over the channels of the gradient needs whole ones.
+    let columns = gemm::columns(level);
+    let whole = n.is_multiple_of(columns);
+    let g_staged = if whole { Staged::panels(level, n, columns) } else { Staged::pixels(n) };
+    let x_staged = Staged::panels(level, k, gemm::rows(level));
+    let x_floats = if dw.is_some() { x_staged.len(block) } else { 0 };
+    scratch::with([g_staged.len(block), x_floats], |[g_block, x_block]| {
         for pixel in (0..m).step_by(block) {
             let pixels = block.min(m - pixel);
             // SAFETY: m pixels of n and k channels, as checked above. Before the first product, which reads both.
             unsafe {
-                staged.stage_g(level, &g, pixel, pixels, g_block);
+                g_staged.write(level, &g, pixel, pixels, g_block);
                 if x_floats > 0 {
-                    staged.stage_x(level, &x, pixel, pixels, x_block);
+                    x_staged.write(level, &x, pixel, pixels, x_block);
                 }
             }
             let next = pixel + pixels;
@@ -208,7 +108,7 @@ pub fn pointwise_backward(
                 let product = Gemm {
                     m: pixels,
                     n: k,
-                    left: staged.g_left(g_block, pixels),
+                    left: g_staged.by_pixel(g_block, pixels),
                     right: weights.right(),
                     out: dx.from(pixel * k),
                     accumulate: false,
@@ -226,8 +126,8 @@ pub fn pointwise_backward(
                 let product = Gemm {
                     m: k,
                     n,
-                    left: staged.x_left(x_block, pixels),
-                    right: staged.g_right(g_block, pixels),
+                    left: x_staged.by_channel(x_block, pixels),
+                    right: g_staged.right(g_block, pixels, columns),
                     out: Output::plain(dw),
                     accumulate: !begin || pixel > 0,
                     epilogue: TileEpilogue::Store,

@@ -73,7 +73,7 @@ pub fn conv_backward(
                             shape.out_w,
                         )
                     },
-                    right: staged.right(gradient, count * shape.out_w, gemm::columns(level)),
+                    right: staged.right(gradient, gemm::columns(level)),
                     out: Output::plain(dw),
                     accumulate: true,
                     epilogue: TileEpilogue::Store,

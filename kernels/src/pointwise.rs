@@ -98,7 +98,7 @@ pub fn pointwise(x: Read, weights: &Packed, y: Write, epilogue: Epilogue) {
             let pixels = block.min(m - pixel);
             // SAFETY: m pixels of k channels, as checked above.
             unsafe { staged.write(level, &x, pixel, pixels, a) };
-            let product = product(staged.by_pixel(a, pixels), pixel, pixels);
+            let product = product(staged.by_pixel(a), pixel, pixels);
             let ahead = Ahead::one(x.stored(), (pixel + pixels) * k, pixels * k);
             let ahead = if weights_are_cold { ahead.and_panels() } else { ahead };
             // SAFETY: as above; the block holds `pixels` rows of `spacing >= k` floats.

@@ -1,8 +1,8 @@
 //! Puts the pixels of a view into working memory as the plain floats that the GEMM reads: one after the other, at a row
 //! pitch that avoids cache-set conflicts, or as panels of some channels, which a product reads from front to back.
 //!
-//! Rows of a panel's width that lie a whole pixel apart would each be on a page of their own, so a product over the pixels
-//! (the gradient of the weights) wants panels. One over the channels reads whole pixels as well.
+//! Rows of a register tile that lie a whole pixel apart are each on a page of their own where a pixel has many channels, so a
+//! product over the pixels (the gradient of the weights) may want panels. One over the channels reads whole pixels.
 //!
 //! A deferred value is computed once here and then used by every panel of weights; done for a block of pixels that
 //! fits L2, this is a few percent of the product and replaces a pass over memory.
@@ -84,26 +84,22 @@ impl Staged {
         level.dispatch(Stage { staged: self, view, first, pixels, out });
     }
 
-    /// The `pixels` pixels at `memory` as a left matrix `[pixels, channels]`, whose panels must be whole.
-    pub(crate) fn by_pixel(&self, memory: &[f32], pixels: usize) -> Left {
-        Left {
-            segment: self.pitch(pixels),
-            segments: self.channels / self.width,
-            ..Left::new(memory.as_ptr(), self.row, 1, self.width)
-        }
+    /// Pixels at `memory`, one after the other, as a left matrix `[pixels, channels]`.
+    pub(crate) fn by_pixel(&self, memory: &[f32]) -> Left {
+        debug_assert!(!self.has_panels());
+        Left::new(memory.as_ptr(), self.row, 1, self.channels)
+    }
+
+    /// The same as a right matrix, for register tiles of `columns`.
+    pub(crate) fn right(&self, memory: &[f32], columns: usize) -> Right {
+        debug_assert!(!self.has_panels());
+        Right { ptr: memory.as_ptr(), panel: columns, row: self.row }
     }
 
     /// The `pixels` pixels at `memory` as a left matrix `[channels, pixels]`; panels must be the rows of a register tile.
     pub(crate) fn by_channel(&self, memory: &[f32], pixels: usize) -> Left {
         let panel = if self.has_panels() { self.pitch(pixels) } else { 0 };
         Left { panel, ..Left::new(memory.as_ptr(), 1, self.row, pixels) }
-    }
-
-    /// The `pixels` pixels at `memory` as a right matrix `[pixels, channels]`; panels must be of `columns`, those of a register
-    /// tile.
-    pub(crate) fn right(&self, memory: &[f32], pixels: usize, columns: usize) -> Right {
-        let panel = if self.has_panels() { self.pitch(pixels) } else { columns };
-        Right { ptr: memory.as_ptr(), panel, row: self.row }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::cluster::{Clusters, Partnership};
 use crate::sources::{join_sources, median};
 use crate::tree::Heights;
 use crate::verify::Verified;
+use crate::weak::join_weak;
 use std::collections::BTreeMap;
 
 /// Not above this, in either band, a pair is of copies: neighbouring slices of fine volumes stay above it.
@@ -122,6 +123,7 @@ pub(crate) fn copies(verified: &[Verified], known: Traits) -> Clusters {
     for pairs in [&of_one_kind, &finer] {
         join_sources(&mut fine, &mut heights, [pairs, &finer], is_sure);
     }
+    join_weak(&mut fine, &finer);
     let layers = SourceLayers::new(&fine, known.roughness);
     let of_kind = |clusters: &Clusters, a: usize, b: usize| layers.are_alike(clusters, a, b);
     let alone = |clusters: &Clusters, root: usize| known.alone(clusters, root);

@@ -24,6 +24,7 @@ mod thumbnail;
 mod tree;
 mod verify;
 mod void;
+mod weak;
 mod whiten;
 
 use std::collections::HashMap;

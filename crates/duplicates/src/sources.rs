@@ -11,14 +11,14 @@
 //! source from a row by, so the answer gets better.
 
 use crate::cluster::Clusters;
-use crate::tree::{Heights, LinkageTree, PictureSet};
+use crate::tree::{Apart, Heights, LinkageTree, PictureSet};
 use crate::verify::Verified;
 use std::collections::HashMap;
 
 /// The rest is farther off than the parts of a source by this factor, and by this one if a part is a picture alone, of
 /// which nothing says how far its copies are.
-const ISOLATED: f32 = 1.4;
-const ALONE_ISOLATED: f32 = 1.6;
+pub(crate) const ISOLATED: f32 = 1.4;
+pub(crate) const ALONE_ISOLATED: f32 = 1.6;
 /// A step of heights by which a set falls apart; into a few, of which some are pairs or from which the rest is far off.
 const STEP: f32 = 1.8;
 const STEP_OF_FEW: f32 = 2.5;
@@ -38,10 +38,10 @@ const APART: f32 = 3.0;
 const COVERED: f32 = 0.8;
 const LARGEST: f32 = 0.7;
 /// Heights below this are one: what is left of rounding.
-const FLOOR: f32 = 0.006;
+pub(crate) const FLOOR: f32 = 0.006;
 /// Pictures from which on a row can be seen; how many times as far as the first the third and the middle neighbour are in
 /// one; and in its triangles the longest side as the next, at the upper quartile of at least so many.
-const ROW: usize = 6;
+pub(crate) const ROW: usize = 6;
 const THIRD: f32 = 2.1;
 const MIDDLE: f32 = 3.3;
 const TRIANGLES: usize = 6;
@@ -50,7 +50,7 @@ const LONGEST: f32 = 1.3;
 const PAIR_ISOLATED: f32 = 1.8;
 /// How unlike the coarser detail of the nearest parts of a source may be; and the detail of two pictures without any third,
 /// in one of the bands.
-const MOST: f32 = 0.15;
+pub(crate) const MOST: f32 = 0.15;
 const ALONE: [f32; 2] = [0.063, 0.02];
 
 /// A distance at which nothing was found.
@@ -64,8 +64,10 @@ pub(crate) fn join_sources(
     [pairs, all]: [&[&Verified]; 2],
     is_sure: fn(&Verified) -> bool,
 ) {
-    let tree = LinkageTree::new(clusters, heights, [pairs, all]);
-    let found = tree.sources(is_sure);
+    let apart = [pairs, all].map(|pairs| pairs.iter().map(|&v| v.into()).collect::<Vec<Apart>>());
+    let tree = LinkageTree::new(clusters, heights, [&apart[0], &apart[1]]);
+    let found =
+        tree.largest(|node, (pair, parts), rest| tree.is_source(node, (pairs[pair], parts), rest, is_sure));
     for node in found {
         let members = tree.members(node);
         members.iter().for_each(|&other| clusters.join(members[0], other));
@@ -73,14 +75,15 @@ pub(crate) fn join_sources(
     }
 }
 
-impl LinkageTree<'_> {
-    /// The largest sets that are sources.
-    fn sources(&self, is_sure: fn(&Verified) -> bool) -> Vec<usize> {
+impl LinkageTree {
+    /// The largest sets that are sources, as `is_source` says of a set, its nearest pair and its parts, and how far off the
+    /// rest is at most.
+    pub(crate) fn largest(&self, is_source: impl Fn(usize, (usize, [usize; 2]), f32) -> bool) -> Vec<usize> {
         let mut found = Vec::new();
         let mut stack: Vec<(usize, f32)> = self.roots.iter().rev().map(|&root| (root, 1.0)).collect();
         while let Some((node, rest)) = stack.pop() {
             let Some((pair, parts)) = self.nodes[node].joined else { continue };
-            if self.is_source(node, (self.pairs[pair], parts), rest, is_sure) {
+            if is_source(node, (pair, parts), rest) {
                 found.push(node);
             } else {
                 stack.extend(parts.map(|part| (part, self.nodes[node].height)));
@@ -115,7 +118,7 @@ impl LinkageTree<'_> {
         (told || is_sure(v)) && (is_slight(rest) || !self.falls_apart(node, rest))
     }
 
-    fn contains(&self, node: usize, picture: usize) -> bool {
+    pub(crate) fn contains(&self, node: usize, picture: usize) -> bool {
         let PictureSet { from, size, .. } = self.nodes[node];
         self.place.get(&picture).is_some_and(|place| (from..from + size).contains(place))
     }
@@ -143,7 +146,7 @@ impl LinkageTree<'_> {
     }
 
     /// Whether the third and the middle neighbours of its pictures are much farther than the first.
-    fn is_row(&self, node: usize) -> bool {
+    pub(crate) fn is_row(&self, node: usize) -> bool {
         /// Neighbours that a picture must have been compared with, and pictures of which that is so.
         const ENOUGH: usize = 3;
         let mut ratios = [Vec::new(), Vec::new()];
@@ -185,7 +188,7 @@ impl LinkageTree<'_> {
     }
 
     /// Whether some height divides a set into several sets of copies, most of its pictures in them.
-    fn falls_apart(&self, node: usize, rest: f32) -> bool {
+    pub(crate) fn falls_apart(&self, node: usize, rest: f32) -> bool {
         /// Heights that are tried besides those below a step.
         const TRIED: usize = 24;
         let PictureSet { height, size, .. } = self.nodes[node];

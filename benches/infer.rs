@@ -6,7 +6,7 @@ use engine::{Rng, par};
 use infer::Plan;
 use kernels::Level;
 use model::Architecture;
-use nn::Network;
+use nn::Learner;
 use std::time::Duration;
 
 fn main() {
@@ -31,7 +31,7 @@ fn main() {
 
 fn bench(criterion: &mut Criterion, name: &str, batch: usize, threads: usize) {
     let architecture = Architecture::named(name).expect("it has a table");
-    let network = Network::new(architecture.network().expect("it is as published"), 0);
+    let network = Learner::new(architecture.network().expect("it is as published"), 0);
     let mut rng = Rng::new(0);
     let image = network.spec().image_size.iter().product::<usize>() * network.spec().channels;
     let images: Vec<f32> = (0..batch * image).map(|_| rng.range(-1.0, 1.0) as f32).collect();

@@ -5,7 +5,7 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use engine::{Rng, Tensor, par};
 use kernels::Level;
 use model::Architecture;
-use nn::{Algorithm, Loss, Network};
+use nn::{Algorithm, Learner, Loss};
 use std::time::Duration;
 use train::Trainer;
 
@@ -42,7 +42,7 @@ fn bench(criterion: &mut Criterion, size: usize, threads: usize) {
             let trainer = trainer.get_or_insert_with(|| {
                 let named = Architecture::named("mobilenet-v1").expect("it has a table");
                 let network = Architecture { image_size: [size; 2], ..named }.network();
-                let network = Network::new(network.expect("the size is allowed"), 0);
+                let network = Learner::new(network.expect("the size is allowed"), 0);
                 Trainer::new(network, Algorithm::ADAM, Loss::plain(2), level, 0)
             });
             bencher.iter(|| trainer.step(images.clone(), &labels, 1e-4));

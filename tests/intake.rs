@@ -369,8 +369,12 @@ fn the_top_class_is_the_label() {
     let folder = tempfile::tempdir().unwrap();
     let mut model = model::Model::read(trained().join("run")).unwrap();
     for value in [0.01, 0.99] {
-        model.metadata.threshold =
-            Some(model::Threshold { value, rule: "by hand".into(), positive: "disc".into(), evidence: None });
+        model.metadata.threshold = Some(model::StoredThreshold {
+            value,
+            rule: "by hand".into(),
+            positive: "disc".into(),
+            evidence: None,
+        });
         let path = folder.path().join("m.safetensors");
         model.write(&path).unwrap();
         let arguments = ["predict", path.to_str().unwrap(), "data/test", "--top", "1"];

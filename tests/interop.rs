@@ -18,7 +18,7 @@ fn colour(name: &str, preprocessing: &str) -> Model {
         classes: 5,
         ..Architecture::named(name).unwrap()
     };
-    let weights = nn::Network::new(architecture.network().unwrap(), 7).weights();
+    let weights = nn::Learner::new(architecture.network().unwrap(), 7).weights();
     let prep = Preprocessing::named(preprocessing, 3, [32, 32]).unwrap();
     let classes = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
     Model::new(Metadata::new(architecture, classes, prep), weights).unwrap()

@@ -2,7 +2,7 @@
 
 use crate::support::{trained, vertebra};
 use model::{Architecture, Metadata, Model, Preprocessing};
-use nn::Network;
+use nn::Learner;
 use std::path::Path;
 
 /// A data set of `classes` classes with two images of each, and a model for them that has learned nothing.
@@ -22,7 +22,7 @@ fn set(folder: &Path, classes: &[String]) {
     let size = [32; 2];
     let architecture =
         Architecture { width: 0.25, image_size: size, channels: 1, classes: classes.len(), ..named };
-    let weights = Network::new(architecture.network().unwrap(), 5).weights();
+    let weights = Learner::new(architecture.network().unwrap(), 5).weights();
     let metadata = Metadata::new(architecture, classes.to_vec(), Preprocessing::new(1, size));
     Model::new(metadata, weights).unwrap().write(folder.join("model.safetensors")).unwrap();
 }

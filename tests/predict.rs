@@ -2,7 +2,7 @@
 
 use crate::support::{Ended, command, trained, vertebra};
 use model::{Architecture, Metadata, Model, Preprocessing};
-use nn::Network;
+use nn::Learner;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
@@ -132,7 +132,7 @@ fn memory_does_not_grow_with_the_number_of_images() {
 fn the_plan_is_the_memory_of_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let architecture = Architecture::named("mobilenet-v1").unwrap();
-    let weights = Network::new(architecture.network().unwrap(), 1).weights();
+    let weights = Learner::new(architecture.network().unwrap(), 1).weights();
     let prep = Preprocessing::new(1, architecture.image_size);
     let metadata = Metadata::new(architecture, vec!["normal".into(), "fracture".into()], prep);
     Model::new(metadata, weights).unwrap().write(folder.path().join("m.safetensors")).unwrap();

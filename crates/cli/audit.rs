@@ -9,10 +9,10 @@ use crate::dataset::{announce, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
 use crate::labelled::Labelled;
-use crate::outputs::{Force, Kind, Output, is_of};
+use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
 use crate::terminal::{json, note};
-use audit::{Audit, Quick, Stage, Unit};
+use audit::{Audit, AuditStage, Quick, Unit};
 use data::{Dataset, GroupBy};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -70,10 +70,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let is_read = |path: &Path| is_of(&dataset, path);
     let Args { html, write_groups, force: Force { force }, .. } = &args;
-    let page = Output::check_if_given("--html", html, &Kind::AuditPage, is_read, *force)?;
+    let page = OutputFile::check_if_given("--html", html, &FileKind::AuditPage, is_read, *force)?;
     let names = dataset.columns.iter().map(String::as_str);
-    let kind = Kind::Table(["path", "label", "group"].into_iter().chain(names).collect());
-    let manifest = Output::check_if_given("--write-groups", write_groups, &kind, is_read, *force)?;
+    let kind = FileKind::Table(["path", "label", "group"].into_iter().chain(names).collect());
+    let manifest = OutputFile::check_if_given("--write-groups", write_groups, &kind, is_read, *force)?;
 
     let positive = match &args.positive {
         Some(name) => predict::name_positive(&dataset.classes, name)?,
@@ -191,9 +191,9 @@ fn with_progress(
     let stop = crate::interrupt::stop_flag("stopping, to say what was found so far; once more ends at once");
     audit::audit(dataset, group_by, positive, &|stage, done| {
         let what = match stage {
-            Stage::Read => "images read",
-            Stage::Compare => "images compared",
-            Stage::Score => "images given to trivial baselines",
+            AuditStage::Read => "images read",
+            AuditStage::Compare => "images compared",
+            AuditStage::Score => "images given to trivial baselines",
         };
         counter.show(done, what);
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

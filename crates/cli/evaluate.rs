@@ -8,7 +8,7 @@ use crate::figures::with_interval;
 use crate::labelled::{DataArgs, Labelled};
 use crate::localise::{Localised, localise};
 use crate::openings;
-use crate::outputs::{self, Force, Kind, Output};
+use crate::outputs::{self, FileKind, Force, OutputFile};
 use crate::report::Page;
 use crate::terminal::{json, note, say_lines};
 use audit::Quick;
@@ -129,9 +129,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let labelled = args.labelled.open(metadata)?;
     let Labelled { dataset, part, name, .. } = &labelled;
-    let columns = Kind::Table(vec!["path", "label", "predicted"]);
+    let columns = FileKind::Table(vec!["path", "label", "predicted"]);
     let table = args.output("--predictions", &args.predictions, &columns, dataset)?;
-    let report = args.output("--report", &args.report, &Kind::ReportPage, dataset)?;
+    let report = args.output("--report", &args.report, &FileKind::ReportPage, dataset)?;
     let busy = Counter::busy("evaluating");
     let mut classifier = Classifier::new(&model)?;
     let views = if args.tta { train::views(metadata) } else { vec![] };
@@ -205,13 +205,13 @@ impl Args {
         &'a self,
         option: &str,
         path: &'a Option<PathBuf>,
-        kind: &Kind,
+        kind: &FileKind,
         dataset: &data::Dataset,
-    ) -> Result<Option<Output<'a>>, Failure> {
+    ) -> Result<Option<OutputFile<'a>>, Failure> {
         let others = [Some(&self.model), self.truth.as_ref()];
         let is_other = |out: &Path| others.into_iter().flatten().any(|read| outputs::is_same(read, out));
         let is_read = |out: &Path| outputs::is_of(dataset, out) || is_other(out);
-        Output::check_if_given(option, path, kind, is_read, self.force.force)
+        OutputFile::check_if_given(option, path, kind, is_read, self.force.force)
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -247,7 +247,8 @@ fn write_threshold(
     let stored = value as f32;
     let evidence = Some(evaluation.evidence(split, stored.into()));
     let rule = format!("set by hand, seen on the {split} images of {} in `evaluate`", evaluation.data_name());
-    metadata.threshold = Some(model::Threshold { value: stored, rule, positive: positive.clone(), evidence });
+    metadata.threshold =
+        Some(model::StoredThreshold { value: stored, rule, positive: positive.clone(), evidence });
     metadata.positive_was_set |= metadata.positive().is_none_or(|known| *known != positive);
     metadata.positive = Some(positive.clone());
     if let Some(metrics) = metadata.provenance.metrics.as_object_mut() {

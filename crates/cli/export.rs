@@ -1,7 +1,7 @@
 //! `vertebra export`: a model for other programs.
 
 use crate::failure::Failure;
-use crate::outputs::{Force, Kind, Output, is_same};
+use crate::outputs::{FileKind, Force, OutputFile, is_same};
 use crate::terminal::note;
 use clap::ValueEnum;
 use model::{Activation, Architecture, Model, Padding, write_atomic};
@@ -25,7 +25,7 @@ pub struct Args {
     model: PathBuf,
     /// For whom
     #[arg(long)]
-    to: Target,
+    to: ExportTarget,
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -34,7 +34,7 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Target {
+enum ExportTarget {
     Onnx,
     Torch,
     KerasNames,
@@ -43,20 +43,20 @@ enum Target {
 pub fn run(args: Args) -> Result<(), Failure> {
     let path = model::resolve(&args.model)?;
     let model = Model::read(&path)?;
-    let kind = if args.to == Target::Onnx { Kind::Onnx } else { Kind::Weights };
+    let kind = if args.to == ExportTarget::Onnx { FileKind::Onnx } else { FileKind::Weights };
     let is_read = |out: &Path| is_same(out, &path);
-    let output = Output::check("--out", &args.out, &kind, is_read, args.force.force)?;
+    let output = OutputFile::check("--out", &args.out, &kind, is_read, args.force.force)?;
     output.write::<Failure>(|path| match args.to {
-        Target::Onnx => {
+        ExportTarget::Onnx => {
             let bytes = onnx::to_bytes(&model)?;
             Ok(write_atomic(path, |file| file.write_all(&bytes))?)
         }
-        Target::Torch => {
+        ExportTarget::Torch => {
             model.to_torch()?.write(path)?;
             torch_differs(&model.metadata.architecture).iter().for_each(note);
             Ok(())
         }
-        Target::KerasNames => Ok(model.to_keras()?.write(path)?),
+        ExportTarget::KerasNames => Ok(model.to_keras()?.write(path)?),
     })?;
     Ok(say!("{}", args.out.display())?)
 }

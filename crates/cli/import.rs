@@ -1,7 +1,7 @@
 //! `vertebra import`: another program's weights become a model file.
 
 use crate::failure::Failure;
-use crate::outputs::{Force, Kind, Output, is_same};
+use crate::outputs::{FileKind, Force, OutputFile, is_same};
 use crate::shell::{program, quote};
 use model::{
     Activation, Architecture, Colours, ForeignFile, ImportOptions, Imported, Naming, Origin, Padding,
@@ -75,7 +75,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let is_read = |out: &Path| {
         is_same(out, &args.file) || args.labels.as_ref().is_some_and(|labels| is_same(out, labels))
     };
-    let output = Output::check("--out", &args.out, &Kind::Weights, is_read, args.force.force)?;
+    let output = OutputFile::check("--out", &args.out, &FileKind::Weights, is_read, args.force.force)?;
     let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&args.file, args.key.as_deref())?;
     let mut repeated = vec![];
     let classes = args.labels.as_deref().map(|path| labels(path, &mut repeated)).transpose()?;

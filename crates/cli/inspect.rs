@@ -148,7 +148,7 @@ fn print_metadata(model: &Model) -> Result<(), Failure> {
         say!("positive       {} ({})", metadata.classes[positive.class], positive.source)?;
     }
     if let Some(threshold) = &metadata.threshold {
-        let model::Threshold { value, rule, positive, .. } = threshold;
+        let model::StoredThreshold { value, rule, positive, .. } = threshold;
         say!("threshold      {positive} from p = {value:.4} ({rule})")?;
         if let Some(promise) = train::promise(threshold) {
             say!("               {promise}")?;

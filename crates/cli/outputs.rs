@@ -1,7 +1,7 @@
 //! Files that a command was asked to write: never over what it reads, and over what is there only if this program wrote
 //! it before, as the same kind of thing, so that a command can be typed again. Looked at before the work begins.
 //!
-//! Invariant: what [`Output::check`] refuses is not touched.
+//! Invariant: what [`OutputFile::check`] refuses is not touched.
 
 use crate::failure::Failure;
 use data::Dataset;
@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// What a file is to be, by which an earlier one is known.
-pub enum Kind<'a> {
+pub enum FileKind<'a> {
     /// The page of an audit.
     AuditPage,
     /// The report of a run or an evaluation.
@@ -25,7 +25,7 @@ pub enum Kind<'a> {
 
 /// A file to be written.
 #[must_use]
-pub struct Output<'a> {
+pub struct OutputFile<'a> {
     path: &'a Path,
     replaces: bool,
 }
@@ -38,12 +38,12 @@ pub struct Force {
     pub force: bool,
 }
 
-impl<'a> Output<'a> {
+impl<'a> OutputFile<'a> {
     /// That `path`, which `option` names, may be written. `is_input` says whether it is read by the same command.
     pub fn check(
         option: &str,
         path: &'a Path,
-        kind: &Kind,
+        kind: &FileKind,
         is_input: impl FnOnce(&Path) -> bool,
         force: bool,
     ) -> Result<Self, Failure> {
@@ -74,7 +74,7 @@ impl<'a> Output<'a> {
     pub fn check_if_given(
         option: &str,
         path: &'a Option<PathBuf>,
-        kind: &Kind,
+        kind: &FileKind,
         is_input: impl FnOnce(&Path) -> bool,
         force: bool,
     ) -> Result<Option<Self>, Failure> {
@@ -94,7 +94,7 @@ impl<'a> Output<'a> {
     }
 }
 
-impl Kind<'_> {
+impl FileKind<'_> {
     fn words(&self) -> &'static str {
         match self {
             Self::AuditPage => "an audit",
@@ -176,8 +176,8 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn check(path: &Path, kind: &Kind, force: bool) -> Result<bool, String> {
-        let checked = Output::check("--out", path, kind, |path| path.ends_with("input.csv"), force);
+    fn check(path: &Path, kind: &FileKind, force: bool) -> Result<bool, String> {
+        let checked = OutputFile::check("--out", path, kind, |path| path.ends_with("input.csv"), force);
         checked.map(|output| output.replaces).map_err(|failure| match failure {
             Failure::Usage(message) | Failure::Failed(message) => message,
             _ => "another failure".into(),
@@ -188,42 +188,42 @@ mod tests {
     fn what_is_there_is_replaced_only_if_it_is_of_the_same_kind() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let table = || Kind::Table(vec!["path", "label", "split"]);
+        let table = || FileKind::Table(vec!["path", "label", "split"]);
         assert_eq!(check(&at("new.csv"), &table(), false), Ok(false));
         for (name, text, kind, is) in [
             ("a.csv", "path,label,split,group\n", table(), true),
             ("b.csv", "path,label\n", table(), false),
             ("c.csv", "", table(), false),
             ("notes.csv", "split,label,path of nothing\n", table(), false),
-            ("a.html", "<title>Audit of x</title><footer><p>Made by vertebra 1", Kind::AuditPage, true),
-            ("b.html", "<title>Audit of x</title>", Kind::AuditPage, false),
+            ("a.html", "<title>Audit of x</title><footer><p>Made by vertebra 1", FileKind::AuditPage, true),
+            ("b.html", "<title>Audit of x</title>", FileKind::AuditPage, false),
             (
                 "c.html",
                 "<title>run: Vertebra report</title><footer><p>Made by vertebra 1",
-                Kind::AuditPage,
+                FileKind::AuditPage,
                 false,
             ),
             (
                 "d.html",
                 "<title>run: Vertebra report</title><footer><p>Made by vertebra 1",
-                Kind::ReportPage,
+                FileKind::ReportPage,
                 true,
             ),
             (
                 "a.safetensors",
                 "\u{20}\0\0\0\0\0\0\0{\"__metadata__\":{\"vertebra\":\"1\"}}",
-                Kind::Weights,
+                FileKind::Weights,
                 true,
             ),
             (
                 "b.safetensors",
                 "\u{20}\0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"pt\"}}",
-                Kind::Weights,
+                FileKind::Weights,
                 false,
             ),
-            ("c.safetensors", "x", Kind::Weights, false),
-            ("a.onnx", "..vertebra..", Kind::Onnx, true),
-            ("b.onnx", "..pytorch..", Kind::Onnx, false),
+            ("c.safetensors", "x", FileKind::Weights, false),
+            ("a.onnx", "..vertebra..", FileKind::Onnx, true),
+            ("b.onnx", "..pytorch..", FileKind::Onnx, false),
         ] {
             fs::write(at(name), text).unwrap();
             let found = check(&at(name), &kind, false);
@@ -233,7 +233,7 @@ mod tests {
         }
         // A model in a run folder is never taken for an export.
         fs::write(at("config.toml"), "").unwrap();
-        assert!(check(&at("a.safetensors"), &Kind::Weights, false).is_err());
+        assert!(check(&at("a.safetensors"), &FileKind::Weights, false).is_err());
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("input.csv");
         fs::write(&path, "path,label\n").unwrap();
-        let kind = Kind::Table(vec!["path"]);
+        let kind = FileKind::Table(vec!["path"]);
         for force in [false, true] {
             assert!(check(&path, &kind, force).unwrap_err().contains("another file"), "{force}");
         }

@@ -4,7 +4,7 @@ use crate::counter::Counter;
 use crate::failure::Failure;
 use crate::figures::seconds;
 use crate::shell::{program, quote};
-use phantom::Config;
+use phantom::PhantomConfig;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -20,13 +20,13 @@ pub struct Args {
     /// Folder to write to: new, empty, or an earlier phantom set, which is replaced
     out: PathBuf,
     /// Patients; half of them have a fracture
-    #[arg(long, default_value_t = Config::default().patients, value_name = "N")]
+    #[arg(long, default_value_t = PhantomConfig::default().patients, value_name = "N")]
     patients: usize,
     /// Radiographs a patient
-    #[arg(long, default_value_t = Config::default().views, value_name = "N")]
+    #[arg(long, default_value_t = PhantomConfig::default().views, value_name = "N")]
     views: usize,
     /// Side of the square images, in pixels
-    #[arg(long, default_value_t = Config::default().image_size, value_name = "PIXELS")]
+    #[arg(long, default_value_t = PhantomConfig::default().image_size, value_name = "PIXELS")]
     image_size: usize,
     /// Everything follows from it
     #[arg(long, default_value_t = 0)]
@@ -35,19 +35,19 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let Args { out, patients, views, image_size, seed } = args;
-    make(&Config { patients, views, image_size, seed }, &out)?;
+    make(&PhantomConfig { patients, views, image_size, seed }, &out)?;
     note!("next: {} train {}", program(), quote(&out));
     Ok(())
 }
 
 /// Renders the set and says what it is.
-pub fn make(config: &Config, out: &Path) -> Result<(), Failure> {
+pub fn make(config: &PhantomConfig, out: &Path) -> Result<(), Failure> {
     let start = Instant::now();
     let counter = Counter::new(config.patients * config.views);
     let summary = phantom::write(config, out, Some(&|done, _| counter.show(done, "radiographs made")));
     drop(counter);
     let summary = summary.map_err(|error| match error {
-        phantom::Error::Config { .. } => Failure::usage(error),
+        phantom::Error::PhantomConfig { .. } => Failure::usage(error),
         error => error.into(),
     })?;
     let [train, val, test] = summary.counts.map(|classes| classes.iter().sum::<usize>());

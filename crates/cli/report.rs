@@ -12,7 +12,7 @@ use eval::{Subgroup, Summary};
 use heatmap::{Explainer, Method, overlay, png};
 use model::{Metadata, Model, Placement, preprocess, write_atomic};
 use predict::{Classifier, predicted_class};
-use report::{Contents, Epoch, Training, WorstError};
+use report::{Contents, EpochRow, Training, WorstError};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -257,13 +257,13 @@ fn groups(dataset: &Dataset) -> usize {
 }
 
 /// The lines of `epochs.csv` by the names of its columns; a line that is not whole is passed over.
-fn epochs(table: &str) -> Vec<Epoch> {
+fn epochs(table: &str) -> Vec<EpochRow> {
     let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let header = lines.next().unwrap_or_default();
     let column = |name: &str| header.iter().position(|column| *column == name);
     let line = |cells: Vec<&str>| {
         let number = |name: &str| cells.get(column(name)?)?.parse::<f64>().ok();
-        Some(Epoch {
+        Some(EpochRow {
             epoch: number("epoch")?,
             train_loss: number("train_loss")?,
             val_loss: number("val_loss")?,

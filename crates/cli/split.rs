@@ -4,7 +4,7 @@ use crate::counter::Counter;
 use crate::dataset::{announce, groups_of, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
-use crate::outputs::{Force, Kind, Output, is_of};
+use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
 use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ fn write(args: &Args, dataset: &Dataset, column: &str) -> Result<(), Failure> {
     let mut columns = vec!["path", "label", column];
     columns.extend(dataset.columns.iter().map(String::as_str).filter(|name| *name != column));
     let is_read = |path: &Path| is_of(dataset, path);
-    let output = Output::check("--out", &args.out, &Kind::Table(columns), is_read, args.force.force)?;
+    let output = OutputFile::check("--out", &args.out, &FileKind::Table(columns), is_read, args.force.force)?;
     Ok(output.write(|path| write_manifest(path, dataset))?)
 }
 

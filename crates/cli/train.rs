@@ -251,8 +251,8 @@ fn for_phantom() -> Config {
 
 /// Points `config` at the simulated radiographs, which are made once.
 fn phantom_data(config: &mut Config) -> Result<(), Failure> {
-    let set = phantom::Config { seed: config.seed, ..phantom::Config::default() };
-    let phantom::Config { patients, views, image_size, seed } = set;
+    let set = phantom::PhantomConfig { seed: config.seed, ..phantom::PhantomConfig::default() };
+    let phantom::PhantomConfig { patients, views, image_size, seed } = set;
     config.data = PathBuf::from(format!("runs/phantom-data-{patients}x{views}-{image_size}px-seed{seed}"));
     note!("no DATA was given: training on simulated radiographs (`vertebra phantom` makes others)");
     if phantom::is_complete(&set, &config.data) {

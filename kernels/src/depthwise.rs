@@ -20,7 +20,7 @@
 use crate::block::{ChannelBlock, PIXELS, Taps};
 use crate::cache::{CACHE_LINE, Caches};
 use crate::depthwise_direct;
-use crate::depthwise_epilogue::{Activate, Moments, Plain, RowEpilogue, Target};
+use crate::depthwise_epilogue::{Activate, MomentSums, Plain, RowEpilogue, Target};
 use crate::epilogue::Epilogue;
 use crate::level::Level;
 use crate::output::Output;
@@ -208,7 +208,7 @@ impl Kernel for Forward<'_> {
             Epilogue::Moments(moments) => {
                 moments.fill(0.0);
                 let (pivots, sums) = (self.state, self.state.wrapping_add(self.width));
-                self.tile(s, &Moments { target, pivots, sums, moments: moments.as_mut_ptr() });
+                self.tile(s, &MomentSums { target, pivots, sums, moments: moments.as_mut_ptr() });
             }
             Epilogue::Activate { bias, act, residual } => {
                 let residual = residual.map(<[f32]>::as_ptr);

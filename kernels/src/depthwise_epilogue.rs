@@ -142,7 +142,7 @@ impl<'a> RowEpilogue for Plain<'a> {
     }
 }
 
-pub(crate) struct Moments<'a> {
+pub(crate) struct MomentSums<'a> {
     pub(crate) target: Target<'a>,
     /// `[vectors, LANES]`: the block's pivots.
     pub(crate) pivots: *mut f32,
@@ -162,7 +162,7 @@ pub(crate) struct RowMoments<'a, S: Simd> {
     squares: S::V,
 }
 
-impl<'a> RowEpilogue for Moments<'a> {
+impl<'a> RowEpilogue for MomentSums<'a> {
     type Row<S: Simd> = RowMoments<'a, S>;
     #[inline(always)]
     unsafe fn begin<S: Simd>(&self, s: S, block: ChannelBlock) {

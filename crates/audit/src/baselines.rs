@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use data::{Dataset, Split, split_groups};
 use engine::{Rng, par};
-use eval::{Input, Interval, Summary, Threshold, argmax, group_ids};
+use eval::{Interval, Scored, Summary, Threshold, argmax, group_ids};
 use serde::Serialize;
 
 use crate::facts::Facts;
@@ -218,7 +218,7 @@ impl<'a> Subject<'a> {
         let labels: Vec<usize> = judged.iter().map(|&(i, _)| self.dataset.samples[i].label).collect();
         let flat: Vec<f64> = judged.iter().flat_map(|(_, p)| p.iter().copied()).collect();
         let units: Vec<usize> = judged.iter().map(|&(i, _)| units[i]).collect();
-        let summary = Summary::new(&Input {
+        let summary = Summary::new(&Scored {
             split: "",
             labels: &labels,
             probabilities: &flat,

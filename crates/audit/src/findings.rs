@@ -3,7 +3,7 @@
 use eval::count;
 
 use crate::document::{Audit, Finding, SERIES_CROSS, Severity};
-use crate::groups::Origin;
+use crate::groups::GroupOrigin;
 use crate::hints::Hint;
 use crate::regroup::is_found_name;
 use crate::repeats::Repeats;
@@ -68,7 +68,7 @@ impl List {
         let (across_splits, series) = (audit.look_alikes.across_splits, audit.series);
         // Who names the patients knows better than look-alikes do; groups that an earlier search wrote are no such names.
         let named = audit.groups.as_ref().is_some_and(|groups| {
-            groups.origin == Origin::Given && !groups.names.iter().all(|name| is_found_name(name))
+            groups.origin == GroupOrigin::Given && !groups.names.iter().all(|name| is_found_name(name))
         });
         if across_splits > audit.copies.across_splits && !named {
             let message = format!(
@@ -88,11 +88,11 @@ impl List {
         let by = groups.by.as_deref().unwrap_or_default();
         let (all, crossing) = (groups.count, groups.across_splits);
         match groups.origin {
-            Origin::Given if crossing > 0 => {
+            GroupOrigin::Given if crossing > 0 => {
                 let message = format!("{crossing} of {all} groups ({by}) lie in more than one split");
                 self.add(Severity::Leak, "groups-across-splits", message);
             }
-            Origin::Names => {
+            GroupOrigin::Names => {
                 let crossing = match crossing {
                     0 => String::new(),
                     _ => format!("; {crossing} of them lie in more than one split"),
@@ -104,13 +104,13 @@ impl List {
                 self.add(Severity::Warning, "groups-suggested", message);
             }
             // What of them crosses the split was said above.
-            Origin::Pictures => {
+            GroupOrigin::Pictures => {
                 let message = format!("no groups are given, but the pictures look like {all} series");
                 self.add(Severity::Warning, "groups-suggested", message);
             }
-            Origin::Given => {}
+            GroupOrigin::Given => {}
         }
-        if groups.origin == Origin::Given && all < FEW_GROUPS {
+        if groups.origin == GroupOrigin::Given && all < FEW_GROUPS {
             let message = format!("only {all} groups stand behind every number: no interval can be narrow");
             self.add(Severity::Warning, "few-groups", message);
         }
@@ -134,7 +134,7 @@ impl List {
                      together, use {option}"
                 );
                 self.add(Severity::Warning, "groups-named", message);
-            } else if audit.groups.as_ref().is_none_or(|groups| groups.origin != Origin::Given) {
+            } else if audit.groups.as_ref().is_none_or(|groups| groups.origin != GroupOrigin::Given) {
                 let message = format!("{words} makes {groups} groups: {option}");
                 self.add(Severity::Note, "groups-named", message);
             }

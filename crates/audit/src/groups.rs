@@ -27,7 +27,7 @@ const MAX_DIVIDED: f64 = 0.1;
 /// How groups are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Origin {
+pub enum GroupOrigin {
     /// By the manifest, or by the pattern that the user gave.
     Given,
     /// By file names, and the pictures agree; nobody said so.
@@ -40,7 +40,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Groups {
     /// How they are known.
-    pub origin: Origin,
+    pub origin: GroupOrigin,
     /// The column or pattern.
     pub by: Option<String>,
     /// How many there are.
@@ -65,7 +65,7 @@ impl Groups {
         dataset.samples.iter().any(|sample| sample.group.is_some()).then(|| {
             let keys: Vec<_> = (0..dataset.samples.len()).map(|i| dataset.group_key(i)).collect();
             let by = by.map_or("group".to_owned(), GroupBy::to_string);
-            Self::new(dataset, Origin::Given, &by, &keys, |key| key.1.to_owned())
+            Self::new(dataset, GroupOrigin::Given, &by, &keys, |key| key.1.to_owned())
         })
     }
 
@@ -74,19 +74,20 @@ impl Groups {
         // A name that the pattern does not fit stands alone, whatever group is called like it.
         let name = |s: &data::Sample| data::group_from_name(&s.name, pattern).ok_or_else(|| s.name.clone());
         let keys: Vec<_> = dataset.samples.iter().map(name).collect();
-        Self::new(dataset, Origin::Names, pattern, &keys, |key| key.clone().unwrap_or_else(|name| name))
+        Self::new(dataset, GroupOrigin::Names, pattern, &keys, |key| key.clone().unwrap_or_else(|name| name))
     }
 
     /// The series that the pictures show; none if there is only one, or one for each source.
     pub fn seen(dataset: &Dataset, series: &[usize], sources: usize) -> Option<Self> {
-        let mut groups = Self::new(dataset, Origin::Pictures, "", series, |id| format!("series {}", id + 1));
+        let mut groups =
+            Self::new(dataset, GroupOrigin::Pictures, "", series, |id| format!("series {}", id + 1));
         groups.by = None;
         (groups.count > 1 && groups.count < sources).then_some(groups)
     }
 
     fn new<K: Ord>(
         dataset: &Dataset,
-        origin: Origin,
+        origin: GroupOrigin,
         by: &str,
         keys: &[K],
         name: impl Fn(&K) -> String,

@@ -33,11 +33,11 @@ mod words;
 
 pub use baselines::{Baseline, MAX_QUERIES, MAX_ROWS, OneGroup, Separation};
 pub use document::{Audit, Finding, Part, Severity, Unreadable};
-pub use groups::{Groups, NamePattern, Origin};
+pub use groups::{GroupOrigin, Groups, NamePattern};
 pub use hints::{Hint, Place};
 pub use pairs::{Pair, PairedImage};
 pub use quick::{Quick, quick, quick_hints};
 pub use regroup::{Unit, divided, regroup};
 pub use repeats::{Cluster, Repeats};
-pub use run::{Stage, audit};
+pub use run::{AuditStage, audit};
 pub use shortcuts::{BOUND, Shortcut, ShortcutKind};

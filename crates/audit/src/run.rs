@@ -12,7 +12,7 @@ use crate::baselines::Subject;
 use crate::document::{Audit, Finding, Part, Unreadable};
 use crate::facts::{self, Facts};
 use crate::findings::findings;
-use crate::groups::{Groups, NamePattern, Origin};
+use crate::groups::{GroupOrigin, Groups, NamePattern};
 use crate::hints::{Identifiers, hints};
 use crate::names;
 use crate::pairs::pairs;
@@ -22,7 +22,7 @@ use crate::verdict::verdict;
 
 /// What takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum AuditStage {
     /// Reading and decoding every image.
     Read,
     /// Looking for copies.
@@ -41,12 +41,13 @@ pub fn audit(
     dataset: &Dataset,
     group_by: Option<&GroupBy>,
     positive: Positive,
-    progress: &(dyn Fn(Stage, usize) -> ControlFlow<()> + Sync),
+    progress: &(dyn Fn(AuditStage, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Audit, data::Error> {
-    let (facts, similar) =
-        facts::scan(dataset, &|done| progress(Stage::Read, done), &|done| progress(Stage::Compare, done))?;
+    let (facts, similar) = facts::scan(dataset, &|done| progress(AuditStage::Read, done), &|done| {
+        progress(AuditStage::Compare, done)
+    })?;
     let pairs = pairs(dataset, &similar.links);
-    let _ = progress(Stage::Score, 0);
+    let _ = progress(AuditStage::Score, 0);
 
     let key = |key: fn(&Facts) -> facts::Hash| facts.iter().map(move |facts| facts.as_ref().ok().map(key));
     let readable = |ids: &[usize]| {
@@ -64,8 +65,10 @@ pub fn audit(
         .or_else(|| credible().map(|found| Groups::named(dataset, &found.pattern)))
         .or_else(|| Groups::seen(dataset, &similar.series, distinct(source.iter().copied().map(Some))));
     // Groups that nobody gave are no ground for an interval.
-    let units =
-        groups.as_ref().filter(|groups| groups.origin == Origin::Given).map_or(source, |groups| &groups.ids);
+    let units = groups
+        .as_ref()
+        .filter(|groups| groups.origin == GroupOrigin::Given)
+        .map_or(source, |groups| &groups.ids);
 
     let identifiers =
         facts.iter().map(|facts| facts.as_ref().map_or([None, None], |f| f.identifiers.clone()));
@@ -93,7 +96,7 @@ pub fn audit(
         name_patterns,
         hints: hints(
             dataset,
-            groups.as_ref().filter(|g| g.origin != Origin::Pictures),
+            groups.as_ref().filter(|g| g.origin != GroupOrigin::Pictures),
             candidates.first().filter(|first| first.offered),
             &identifiers,
         ),

@@ -4,7 +4,7 @@ use eval::count;
 
 use crate::baselines::{Baseline, Separation};
 use crate::document::{Audit, Finding, Severity};
-use crate::groups::{Groups, Origin};
+use crate::groups::{GroupOrigin, Groups};
 use crate::shortcuts::{Shortcut, ShortcutKind};
 
 /// A fall of the nearest neighbour's accuracy that shows what a split gives away.
@@ -45,9 +45,11 @@ fn size(audit: &Audit) -> String {
         (false, _) => format!("{files} are at least {least} and at most {most} sources"),
     };
     let groups = audit.groups.as_ref().map(|groups| match groups.origin {
-        Origin::Given => format!(" from {} groups", thousands(groups.count)),
-        Origin::Names => format!(" from {} groups, as file names suggest", thousands(groups.count)),
-        Origin::Pictures => format!(" from some {} series, as the pictures suggest", thousands(groups.count)),
+        GroupOrigin::Given => format!(" from {} groups", thousands(groups.count)),
+        GroupOrigin::Names => format!(" from {} groups, as file names suggest", thousands(groups.count)),
+        GroupOrigin::Pictures => {
+            format!(" from some {} series, as the pictures suggest", thousands(groups.count))
+        }
     });
     format!("{sources}{}.", groups.unwrap_or_default())
 }
@@ -60,7 +62,7 @@ fn remembering(
 ) -> Option<String> {
     let score = |baseline: &Baseline| percent(baseline.accuracy);
     let held = |baseline: &Baseline| match (baseline.evaluation, groups.map(|groups| groups.origin)) {
-        (Separation::GroupsHeldOut, Some(Origin::Given)) => "with groups held out",
+        (Separation::GroupsHeldOut, Some(GroupOrigin::Given)) => "with groups held out",
         (Separation::GroupsHeldOut, _) => "with those groups held out",
         _ => "with sources held out",
     };
@@ -112,9 +114,9 @@ fn both_sides(audit: &Audit) -> Vec<String> {
     if let Some(groups) = audit.groups.as_ref().filter(|groups| groups.across_splits > 0) {
         let by = groups.by.as_deref().unwrap_or_default();
         let what = match groups.origin {
-            Origin::Given => format!("groups ({by})"),
-            Origin::Names => format!("groups, if '{by}' in the file names is one"),
-            Origin::Pictures => "series, if look-alikes are one".to_owned(),
+            GroupOrigin::Given => format!("groups ({by})"),
+            GroupOrigin::Names => format!("groups, if '{by}' in the file names is one"),
+            GroupOrigin::Pictures => "series, if look-alikes are one".to_owned(),
         };
         sentences.push(some(groups.across_splits, groups.count, what));
     }
@@ -173,7 +175,7 @@ fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> S
     let names_leak = audit
         .groups
         .as_ref()
-        .is_some_and(|groups| groups.origin != Origin::Given && groups.across_splits > 0);
+        .is_some_and(|groups| groups.origin != GroupOrigin::Given && groups.across_splits > 0);
     if given.is_some() && fell && (audit.leaks || names_leak) && apart.is_some_and(worthless) {
         return format!("A score on this split says nothing about {task}.");
     }

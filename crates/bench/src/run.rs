@@ -2,7 +2,7 @@
 
 use crate::case::{BenchCase, CaseKind, ConvPass};
 use crate::{ADAM, random};
-use engine::{Conv, Ending, Gradients, Weights, merge, par};
+use engine::{Conv, Ending, GradientBuffers, Weights, merge, par};
 use kernels::{Buffer, ConvShape, Deferred, Grad, Level, Packed, Read, Rectifier, pooling};
 use model::ConvKind;
 use std::ops::Range;
@@ -117,7 +117,7 @@ impl PreparedCase {
             ConvKind::Depthwise => Some(Weights::Taps(level, w)),
             _ => packed.as_ref().map(Weights::Panels),
         };
-        let into = Gradients {
+        let into = GradientBuffers {
             dx: (!dx.is_empty()).then_some(&mut dx[..]),
             dw: (!partials.is_empty()).then_some(&mut partials[..]),
             sums: &mut sums[..conv.partials(level, *batch)[0] * 2 * conv.shape.inputs],

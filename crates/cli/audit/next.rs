@@ -1,7 +1,7 @@
 //! What to type after an audit.
 
 use crate::shell::{program, quote};
-use audit::{Audit, Origin};
+use audit::{Audit, GroupOrigin};
 use data::GroupBy;
 use std::path::Path;
 
@@ -29,8 +29,8 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
     }
     // What is given is what belongs together; what was seen in names or offered may be.
     let groups = found.groups.as_ref().filter(|groups| groups.by.is_some());
-    let known = groups.filter(|groups| groups.origin == Origin::Given);
-    let named = groups.filter(|groups| groups.origin == Origin::Names);
+    let known = groups.filter(|groups| groups.origin == GroupOrigin::Given);
+    let named = groups.filter(|groups| groups.origin == GroupOrigin::Names);
     let offered = named.and_then(|groups| groups.by.as_deref());
     let offered = offered.or_else(|| found.hints.first().map(|hint| hint.by.as_str()));
     let split = |by: &str| format!("{program} split {data} --by {} --out split.csv", quote(by));

@@ -175,7 +175,7 @@ fn baselines(audit: &Audit, baselines: &[Baseline]) -> io::Result<()> {
 /// What the intervals of the baselines take as independent: groups only if they were given.
 pub fn units(audit: &Audit) -> &'static str {
     match &audit.groups {
-        Some(groups) if groups.origin == audit::Origin::Given => "groups",
+        Some(groups) if groups.origin == audit::GroupOrigin::Given => "groups",
         _ => "sources",
     }
 }

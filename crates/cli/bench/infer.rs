@@ -103,7 +103,7 @@ fn plan(args: &Args, level: Level, batch: usize) -> Result<(Architecture, Plan),
         return Ok((model.metadata.architecture, plan));
     }
     let architecture = args.network.architecture()?;
-    let network = nn::Network::new(architecture.network().map_err(Failure::usage)?, 0);
+    let network = nn::Learner::new(architecture.network().map_err(Failure::usage)?, 0);
     let plan = Plan::of(network.spec(), &network.weights(), level, batch)?;
     Ok((architecture, plan))
 }

@@ -7,7 +7,7 @@ use autograd::Timing;
 use bench::Seconds;
 use engine::{Rng, Tensor};
 use kernels::Level;
-use nn::{Algorithm, Loss, Network};
+use nn::{Algorithm, Learner, Loss};
 use serde_json::{Value, json};
 use std::io;
 use std::time::Instant;
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let labels: Vec<usize> = (0..batch).map(|_| rng.below(spec.classes as u64) as usize).collect();
     let forward = 2.0 * spec.multiply_adds() as f64 * batch as f64;
     let loss = Loss::plain(spec.classes);
-    let mut trainer = Trainer::new(Network::new(spec, 0), Algorithm::ADAM, loss, level, 0);
+    let mut trainer = Trainer::new(Learner::new(spec, 0), Algorithm::ADAM, loss, level, 0);
 
     let (mut times, mut timings) = (vec![], vec![]);
     for step in 0..WARM_UP + args.steps {
@@ -233,7 +233,7 @@ mod tests {
             };
             let spec = architecture.network().unwrap();
             let layers: Vec<String> = spec.layers().map(|(conv, _)| conv.name.clone()).collect();
-            let network = Network::new(spec, 0);
+            let network = Learner::new(spec, 0);
             let mut trainer = Trainer::new(network, Algorithm::ADAM, Loss::plain(2), Level::Portable, 0);
             let (_, mut timings) = trainer.timed_step(Tensor::full([2, 32, 32, 1], 0.5), &[0, 1], 1e-3);
             for timing in &mut timings {

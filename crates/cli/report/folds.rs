@@ -36,7 +36,7 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
         errors: vec![],
         map_method: "",
     };
-    let folds: Vec<report::Fold> =
+    let folds: Vec<report::FoldRow> =
         result.folds.iter().enumerate().map(|(at, fold)| shown(at, fold)).collect();
     let spreads = [("Accuracy", result.accuracy), ("AUROC", result.auroc)];
     let spreads: Vec<String> =
@@ -64,8 +64,8 @@ fn audit_of(folder: &Path, folds: usize) -> Result<Value, Failure> {
     Ok(first.unwrap_or_default())
 }
 
-fn shown(at: usize, fold: &Fold) -> report::Fold {
-    report::Fold {
+fn shown(at: usize, fold: &Fold) -> report::FoldRow {
+    report::FoldRow {
         name: format!("fold {}", at + 1),
         page: RunFolder(&RunFolder(Path::new("")).fold(at + 1)).report().display().to_string(),
         images: fold.images,

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use engine::{Rng, Tensor};
 use kernels::Level;
 use model::{Architecture, Metadata, Model, Network as Spec, Preprocessing, Weights};
-use nn::{Algorithm, Loss, Network};
+use nn::{Algorithm, Learner, Loss};
 use predict::Classifier;
 use train::Trainer;
 
@@ -68,7 +68,7 @@ fn architecture() -> Result<Architecture, Failure> {
 /// A network whose norms know the statistics of the batch, and its weights: a step at rate 0 moves nothing else.
 fn begin(network: Spec, level: Level) -> (Trainer, Weights) {
     let algorithm = Algorithm::Sgd { momentum: 0.0, l2: 1e-4 };
-    let mut trainer = Trainer::new(Network::new(network, 1), algorithm, Loss::plain(2), level, 1);
+    let mut trainer = Trainer::new(Learner::new(network, 1), algorithm, Loss::plain(2), level, 1);
     trainer.step(batch(&images()), &labels(), 0.0);
     let weights = trainer.network.weights();
     (trainer, weights)

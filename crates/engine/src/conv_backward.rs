@@ -10,7 +10,7 @@ use model::ConvKind;
 use std::ops::Range;
 
 /// Where [`Conv::backward_into`] writes; what is not wanted is none.
-pub struct Gradients<'a> {
+pub struct GradientBuffers<'a> {
     /// As the batch that was read.
     pub dx: Option<&'a mut [f32]>,
     /// What tiles leave of the gradient of the weights: [`Conv::partials`] times the length of the weights.
@@ -66,7 +66,7 @@ impl Conv {
         x: Read,
         g: Grad,
         weights: Option<Weights>,
-        into: Gradients,
+        into: GradientBuffers,
     ) {
         let inputs = self.shape.inputs;
         let (tiles, share) = self.backward_tiles(level, images);
@@ -161,7 +161,7 @@ impl Conv {
         let mut dx = wanted[0].then(|| Tensor::recycled([images, h, w, inputs]));
         let mut parts = needs_dw.then(|| Tensor::recycled([partials, weights.len()]));
         let mut sums = Tensor::recycled([tiles, 2 * inputs]);
-        let into = Gradients {
+        let into = GradientBuffers {
             dx: dx.as_mut().map(Tensor::data_mut),
             dw: parts.as_mut().map(Tensor::data_mut),
             sums: sums.data_mut(),

@@ -11,7 +11,7 @@ mod shape;
 mod tensor;
 
 pub use conv::{Conv, Ending, Weights, rectifier};
-pub use conv_backward::{Backward, Gradients, merge, merge_sums};
+pub use conv_backward::{Backward, GradientBuffers, merge, merge_sums};
 pub use rng::Rng;
 pub use shape::Shape;
 pub use tensor::Tensor;

@@ -3,7 +3,7 @@
 //! `cargo run --release -p eval --example bootstrap_speed`
 
 use engine::Rng;
-use eval::{Input, Summary, Threshold};
+use eval::{Scored, Summary, Threshold};
 use std::time::Instant;
 
 fn main() -> Result<(), eval::InputError> {
@@ -13,7 +13,7 @@ fn main() -> Result<(), eval::InputError> {
     let labels: Vec<usize> = (0..SCORES).map(|i| i % 2).collect();
     let score = |&label: &usize| 1.0 / (1.0 + (-rng.normal() - 1.5 * label as f64 + 0.75).exp());
     let scores: Vec<f64> = labels.iter().map(score).collect();
-    let input = Input {
+    let input = Scored {
         split: "test",
         labels: &labels,
         probabilities: &scores.iter().flat_map(|&p| [1.0 - p, p]).collect::<Vec<_>>(),

@@ -6,7 +6,7 @@ use crate::confusion::{Confusion, OneVsRest, argmax, mean};
 use crate::decision::decision_curve;
 use crate::delong::mean_interval;
 use crate::groups::{group_ids, or_singletons};
-use crate::input::{Input, InputError};
+use crate::input::{InputError, Scored};
 use crate::interval::{Interval, Proportion, all_right_bound};
 use crate::per_class::{ClassView, Ranked, exact_macro_interval};
 use crate::pr::average_precision;
@@ -25,7 +25,7 @@ const LARGEST: usize = 20;
 
 impl Summary {
     /// Evaluates `input`. Errors name the sample that cannot be.
-    pub fn new(input: &Input) -> Result<Self, InputError> {
+    pub fn new(input: &Scored) -> Result<Self, InputError> {
         input.check()?;
         let (classes, n) = (input.classes.len(), input.labels.len());
         let binary = classes == 2;
@@ -156,7 +156,7 @@ impl Summary {
     }
 
     /// What only two classes have: the values of the positive class at the threshold.
-    fn fill_binary(&mut self, input: &Input, view: &ClassView, groups: Option<&[usize]>) {
+    fn fill_binary(&mut self, input: &Scored, view: &ClassView, groups: Option<&[usize]>) {
         let class = &self.per_class[input.positive];
         self.positive_class = Some(class.class.clone());
         self.positive.clone_from(&self.positive_class);
@@ -202,7 +202,7 @@ impl Summary {
 }
 
 /// The (sample, class) pairs of all classes, sample by sample; positive are those of a sample with its own class.
-fn pooled(input: &Input) -> Ranking {
+fn pooled(input: &Scored) -> Ranking {
     let classes = input.classes.len();
     let of_class: Vec<bool> =
         input.labels.iter().flat_map(|&label| (0..classes).map(move |class| class == label)).collect();

@@ -5,7 +5,7 @@ use crate::threshold::Threshold;
 
 /// What an evaluation is made from: `n` samples, `classes.len()` classes.
 #[derive(Clone, Debug)]
-pub struct Input<'a> {
+pub struct Scored<'a> {
     /// The name of the split.
     pub split: &'a str,
     /// True classes, `[n]`.
@@ -53,7 +53,7 @@ fn few(row: &[f64]) -> String {
     if row.len() > SHOWN { format!("{shown} and {} more", row.len() - SHOWN) } else { shown }
 }
 
-impl Input<'_> {
+impl Scored<'_> {
     /// One sample's probabilities after another's.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &[f64]> {
         self.probabilities.chunks_exact(self.classes.len())

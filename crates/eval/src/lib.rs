@@ -35,7 +35,7 @@ pub mod threshold;
 pub use compare::{AurocDifference, McNemar, compare_auroc, mcnemar};
 pub use confusion::{Confusion, argmax};
 pub use groups::group_ids;
-pub use input::{Input, InputError};
+pub use input::{InputError, Scored};
 pub use interval::{Interval, Proportion};
 pub use positive::{Positive, PositiveSource, default_positive};
 pub use pr::auprc;

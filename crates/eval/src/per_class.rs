@@ -3,7 +3,7 @@
 use crate::binary::Rates;
 use crate::confusion::{Confusion, OneVsRest, mean};
 use crate::delong::DeLong;
-use crate::input::Input;
+use crate::input::Scored;
 use crate::interval::{Interval, Proportion};
 use crate::pr::average_precision;
 use crate::ranking::Ranking;
@@ -24,7 +24,7 @@ pub(crate) struct Ranked {
 
 impl Ranked {
     pub fn new(
-        input: &Input,
+        input: &Scored,
         confusion: &Confusion,
         predicted: &[usize],
         groups: Option<&[usize]>,
@@ -70,7 +70,7 @@ pub(crate) struct ClassView {
 }
 
 impl ClassView {
-    fn new(input: &Input, class: usize, predicted: &[usize], groups: Option<&[usize]>) -> Self {
+    fn new(input: &Scored, class: usize, predicted: &[usize], groups: Option<&[usize]>) -> Self {
         let positive: Vec<bool> = input.labels.iter().map(|&label| label == class).collect();
         let called: Vec<bool> = predicted.iter().map(|&predicted| predicted == class).collect();
         let scores: Vec<f64> = input.rows().map(|row| row[class]).collect();

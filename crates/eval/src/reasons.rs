@@ -1,6 +1,6 @@
 //! Why a value of a summary is not there, or has no interval: nothing is left out without a word.
 
-use crate::input::Input;
+use crate::input::Scored;
 use crate::interval::Interval;
 use crate::spread::{LEAST, scores_each};
 use crate::summary::{Average, ClassSummary, Summary};
@@ -11,7 +11,7 @@ type Figure = (Option<f64>, Option<Interval>);
 impl Summary {
     /// Says of every value that is not there, and of every one that has no interval, why that is so. There are `independent`
     /// groups, and `ranked` draws of areas under curves.
-    pub(crate) fn give_reasons(&mut self, input: &Input, independent: usize, ranked: usize) {
+    pub(crate) fn give_reasons(&mut self, input: &Scored, independent: usize, ranked: usize) {
         if let Some(only) = only_class(input.labels) {
             self.forget_what_one_class_cannot_tell(&input.classes[only], only);
         }
@@ -99,7 +99,7 @@ impl Summary {
     }
 
     /// The reasons of what has no value, but for those that are known already.
-    fn say_what_is_not_defined(&mut self, input: &Input) {
+    fn say_what_is_not_defined(&mut self, input: &Scored) {
         let mut reasons: Vec<(&'static str, String)> = vec![];
         if let Some(positive) = &self.positive_class {
             let called = self.confusion.one_vs_rest(input.positive);

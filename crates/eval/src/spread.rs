@@ -8,7 +8,7 @@
 use crate::bootstrap::{by_group, percentile_interval};
 use crate::calibration::{Recalibration, bin_of, drawn_recalibration, logits};
 use crate::confusion::{argmax, mean};
-use crate::input::Input;
+use crate::input::Scored;
 use crate::interval::Interval;
 use crate::pr::average_precision;
 use crate::ranking::{Cut, Ranking};
@@ -74,7 +74,7 @@ impl DrawnFigures {
     /// Of `input`, whose samples were called `predicted` and lie in `groups`. `ece` is the value of all samples, in
     /// `ece_bins` bins.
     pub fn new(
-        input: &Input,
+        input: &Scored,
         predicted: &[usize],
         groups: &[usize],
         (ece, ece_bins): (f64, usize),

@@ -3,7 +3,7 @@
 //! A model that is right on average can be wrong for some. Intervals of a small part are wide, and that is what they
 //! are to say; there is no test for a difference, because with many parts some would differ by chance.
 
-use crate::input::{Input, InputError};
+use crate::input::{InputError, Scored};
 use crate::interval::Interval;
 use crate::summary::Summary;
 use serde::Serialize;
@@ -36,18 +36,18 @@ pub struct Subgroup {
 }
 
 /// Evaluates the samples of `input` by `values`, the value of `column` for each of them.
-pub fn subgroups(input: &Input, column: &str, values: &[String]) -> Result<Vec<Subgroup>, InputError> {
+pub fn subgroups(input: &Scored, column: &str, values: &[String]) -> Result<Vec<Subgroup>, InputError> {
     let parts = parts(values).into_iter();
     parts.map(|(value, members)| evaluate(input, column, value, &members)).collect()
 }
 
-fn evaluate(input: &Input, column: &str, value: String, members: &[usize]) -> Result<Subgroup, InputError> {
+fn evaluate(input: &Scored, column: &str, value: String, members: &[usize]) -> Result<Subgroup, InputError> {
     let classes = input.classes.len();
     let labels: Vec<usize> = members.iter().map(|&i| input.labels[i]).collect();
     let row = |&i: &usize| &input.probabilities[i * classes..][..classes];
     let probabilities: Vec<f64> = members.iter().flat_map(row).copied().collect();
     let groups: Option<Vec<usize>> = input.groups.map(|groups| members.iter().map(|&i| groups[i]).collect());
-    let part = Input {
+    let part = Scored {
         labels: &labels,
         probabilities: &probabilities,
         groups: groups.as_deref(),

@@ -37,7 +37,7 @@ pub struct Metadata {
     pub preprocessing: Preprocessing,
     /// When to call an image positive; absent with more than two classes.
     #[serde(default)]
-    pub threshold: Option<Threshold>,
+    pub threshold: Option<StoredThreshold>,
     /// The positive class of two, where a run or a user fixed one; see [`Metadata::positive`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
@@ -54,8 +54,8 @@ pub struct Metadata {
 
 /// The decision rule of a two-class model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// An image is positive if its probability of [`Threshold::positive`] is at least this.
+pub struct StoredThreshold {
+    /// An image is positive if its probability of [`StoredThreshold::positive`] is at least this.
     pub value: f32,
     /// How the value was chosen, in words.
     pub rule: String,
@@ -182,7 +182,7 @@ impl Metadata {
             return Err(Error::invalid("classes", expected, found));
         }
         self.preprocessing.check(network.channels, network.image_size)?;
-        if let Some(Threshold { value, positive, .. }) = &self.threshold {
+        if let Some(StoredThreshold { value, positive, .. }) = &self.threshold {
             if !(0.0..=1.0).contains(value) {
                 return Err(Error::invalid("threshold", "a probability", value));
             }

@@ -7,6 +7,6 @@ mod optimizer;
 mod schedule;
 
 pub use autograd::ops::Loss;
-pub use network::{ForwardPass, Mode, Network, Parameter};
+pub use network::{ForwardPass, Learner, Mode, Parameter};
 pub use optimizer::{Algorithm, Optimizer};
 pub use schedule::{Decay, Schedule};

@@ -1,8 +1,8 @@
 //! The network that learns: a [`model::Network`] with values for its tensors, run on a tape.
 //!
 //! Nothing here knows MobileNet. The blocks of the description are walked: convolution, norm, activation, and the
-//! residual addition where a block has one. The values are in the engine's layout; [`Network::weights`] and
-//! [`Network::from_weights`] convert to and from the stored one.
+//! residual addition where a block has one. The values are in the engine's layout; [`Learner::weights`] and
+//! [`Learner::from_weights`] convert to and from the stored one.
 
 use crate::init::initial_values;
 use autograd::{Tape, Var, ops};
@@ -30,7 +30,7 @@ pub struct Parameter {
 pub enum Mode<'a> {
     /// Batch statistics, running statistics updated, dropout drawn from the generator.
     Train(&'a mut Rng),
-    /// Batch statistics, running statistics updated, no dropout, nothing recorded: what [`Network::batches_seen`] set
+    /// Batch statistics, running statistics updated, no dropout, nothing recorded: what [`Learner::batches_seen`] set
     /// to 0 and some batches turn into the statistics of the present weights.
     Measure,
 }
@@ -52,7 +52,7 @@ struct LayerTensors {
 }
 
 /// A classifier with trainable values.
-pub struct Network {
+pub struct Learner {
     spec: model::Network,
     parameters: Vec<Parameter>,
     layers: Vec<LayerTensors>,
@@ -62,7 +62,7 @@ pub struct Network {
     pub dropout: f64,
 }
 
-impl Network {
+impl Learner {
     /// A network with fresh weights drawn from `seed`.
     pub fn new(spec: model::Network, seed: u64) -> Self {
         let values = initial_values(&spec, seed);
@@ -133,7 +133,7 @@ impl Network {
         self.body_mut().iter_mut().for_each(|parameter| parameter.frozen = true);
     }
 
-    /// Frees what [`Network::freeze_body`] froze, from the step `since` of the run on.
+    /// Frees what [`Learner::freeze_body`] froze, from the step `since` of the run on.
     pub fn thaw_body(&mut self, since: u64) {
         for parameter in self.body_mut() {
             (parameter.frozen, parameter.since) = (false, since);

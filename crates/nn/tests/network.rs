@@ -6,13 +6,13 @@ use autograd::{Tape, ops};
 use engine::{Rng, Tensor};
 use kernels::Level;
 use model::{Activation, Architecture, Padding};
-use nn::{Loss, Mode, Network};
+use nn::{Learner, Loss, Mode};
 use reference::Reference;
 
 const IMAGES: usize = 4;
 
 /// A small network of an architecture, with values that are not the initial ones: gamma and beta off 1 and 0.
-fn small(name: &str, padding: Padding, channels: usize, activation: Activation) -> Network {
+fn small(name: &str, padding: Padding, channels: usize, activation: Activation) -> Learner {
     let mut architecture = Architecture::named(name).unwrap();
     architecture.width = 0.25;
     architecture.image_size = [64, 64];
@@ -20,7 +20,7 @@ fn small(name: &str, padding: Padding, channels: usize, activation: Activation) 
     architecture.padding = padding;
     architecture.activation = activation;
     architecture.classes = 3;
-    let mut network = Network::new(architecture.network().unwrap(), 5);
+    let mut network = Learner::new(architecture.network().unwrap(), 5);
     let mut rng = Rng::new(6);
     for parameter in network.parameters_mut() {
         if matches!(parameter.spec.role, model::Role::Gamma | model::Role::Beta) {
@@ -141,7 +141,7 @@ fn the_same_bits_for_any_number_of_threads() {
 #[test]
 fn weights_survive_a_round_trip() {
     let network = small("mobilenet-v2", Padding::Symmetric, 3, Activation::Relu6);
-    let again = Network::from_weights(network.spec().clone(), &network.weights()).unwrap();
+    let again = Learner::from_weights(network.spec().clone(), &network.weights()).unwrap();
     for (a, b) in network.parameters().iter().zip(again.parameters()) {
         assert_eq!(a.value.data(), b.value.data(), "{}", a.spec.name);
     }

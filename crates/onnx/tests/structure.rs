@@ -3,7 +3,8 @@
 
 use infer::fold;
 use model::{
-    Activation, Architecture, Array, Metadata, Model, Padding, Preprocessing, ResizeMode, Role, Threshold,
+    Activation, Architecture, Array, Metadata, Model, Padding, Preprocessing, ResizeMode, Role,
+    StoredThreshold,
 };
 
 fn model(architecture: Architecture) -> Model {
@@ -117,7 +118,7 @@ fn padding_and_activation_are_the_models() {
 fn weights_are_the_folded_ones_and_metadata_is_there() {
     let mut model = model(small("mobilenet-v1"));
     model.metadata.threshold =
-        Some(Threshold { value: 0.25, rule: "Youden".into(), positive: "yes".into(), evidence: None });
+        Some(StoredThreshold { value: 0.25, rule: "Youden".into(), positive: "yes".into(), evidence: None });
     model.metadata.preprocessing.fit = ResizeMode::Pad;
     let bytes = onnx::to_bytes(&model).unwrap();
     let graph = all(&bytes, 7)[0];

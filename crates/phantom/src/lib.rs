@@ -32,7 +32,7 @@ pub const CLASSES: [&str; 2] = ["fracture", "normal"];
 
 /// What set to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub struct PhantomConfig {
     /// Number of patients; half of them have a fracture.
     pub patients: usize,
     /// Radiographs a patient: the same anatomy in other poses and exposures.
@@ -43,7 +43,7 @@ pub struct Config {
     pub seed: u64,
 }
 
-impl Default for Config {
+impl Default for PhantomConfig {
     /// 3200 images of 128 x 128: 2400 to train, 400 to validate, 400 to test.
     fn default() -> Self {
         Self { patients: 1600, views: 2, image_size: 128, seed: 0 }
@@ -122,12 +122,12 @@ enum RandomStream {
 }
 
 /// The radiograph of a patient in a view, both counted from 0. A pure function of its arguments.
-pub fn render(config: &Config, patient: usize, view: usize) -> Radiograph {
+pub fn render(config: &PhantomConfig, patient: usize, view: usize) -> Radiograph {
     render_as(config, patient, view, roster::assign(config.seed, patient).1)
 }
 
 /// [`render`] with a label of the caller's choice, so that a test can compare the two.
-fn render_as(config: &Config, patient: usize, view: usize, kind: Option<FractureKind>) -> Radiograph {
+fn render_as(config: &PhantomConfig, patient: usize, view: usize, kind: Option<FractureKind>) -> Radiograph {
     let stream = |name: RandomStream| Rng::derive(&[config.seed, patient as u64, name as u64]);
     let view_stream =
         |name: RandomStream| Rng::derive(&[config.seed, patient as u64, name as u64, view as u64]);
@@ -174,7 +174,7 @@ mod tests {
     /// The box is right if the same exposure of the same patient, unhurt, differs inside it, visibly, and nowhere else.
     #[test]
     fn a_fracture_changes_its_box_and_nothing_else() {
-        let config = Config { patients: 200, seed: 11, ..Config::default() };
+        let config = PhantomConfig { patients: 200, seed: 11, ..PhantomConfig::default() };
         let size = config.image_size;
         for patient in 0..config.patients {
             let kind = FractureKind::ALL[patient % FractureKind::ALL.len()];

@@ -13,7 +13,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use model::write_atomic;
 
-use crate::{CLASSES, Config, Fracture, SPLITS, render};
+use crate::{CLASSES, Fracture, PhantomConfig, SPLITS, render};
 
 /// The file that says a folder was made by the phantom.
 const NOTE: &str = "PHANTOM.txt";
@@ -23,7 +23,7 @@ const NOTE: &str = "PHANTOM.txt";
 pub enum Error {
     /// The configuration makes no set.
     #[error("{name}: expected {expected}, found {found}")]
-    Config {
+    PhantomConfig {
         /// Which number.
         name: &'static str,
         /// What it may be.
@@ -70,7 +70,7 @@ pub struct Made {
 /// # Errors
 /// If the configuration is empty, if `out` holds files that are not a phantom set's, or if a file cannot be written.
 pub fn write(
-    config: &Config,
+    config: &PhantomConfig,
     out: &Path,
     progress: Option<&(dyn Fn(usize, usize) + Sync)>,
 ) -> Result<Made, Error> {
@@ -99,15 +99,15 @@ pub fn write(
 }
 
 /// Whether `out` holds the whole set that `config` describes.
-pub fn is_complete(config: &Config, out: &Path) -> bool {
+pub fn is_complete(config: &PhantomConfig, out: &Path) -> bool {
     let note = fs::read_to_string(out.join(NOTE)).unwrap_or_default();
     note == note_text(config) && out.join("truth.csv").exists()
 }
 
 /// What the note says: everything that the set follows from. The check is a hash (FNV-1a) of the first images, so that a
 /// set made by another version of the simulator is not taken for this one's.
-fn note_text(config: &Config) -> String {
-    let Config { patients, views, image_size, seed } = config;
+fn note_text(config: &PhantomConfig) -> String {
+    let PhantomConfig { patients, views, image_size, seed } = config;
     let mut check = 0xcbf2_9ce4_8422_2325u64;
     for pixel in (0..4.min(*patients)).flat_map(|patient| render(config, patient, 0).pixels) {
         check = (check ^ u64::from(pixel)).wrapping_mul(0x0100_0000_01b3);
@@ -127,7 +127,7 @@ struct Rendered {
     fracture: Option<Fracture>,
 }
 
-fn validate(config: &Config) -> Result<(), Error> {
+fn validate(config: &PhantomConfig) -> Result<(), Error> {
     let limits = [
         ("patients", config.patients, 1, 1_000_000, "1 to 1000000"),
         ("views", config.views, 1, 1000, "1 to 1000"),
@@ -135,14 +135,14 @@ fn validate(config: &Config) -> Result<(), Error> {
     ];
     for (name, found, low, high, expected) in limits {
         if !(low..=high).contains(&found) {
-            return Err(Error::Config { name, expected, found });
+            return Err(Error::PhantomConfig { name, expected, found });
         }
     }
     Ok(())
 }
 
 /// Makes `out` a phantom folder without images: refuses a foreign one, empties an earlier set of ours.
-fn claim(config: &Config, out: &Path) -> Result<(), Error> {
+fn claim(config: &PhantomConfig, out: &Path) -> Result<(), Error> {
     fs::create_dir_all(out).map_err(at(out))?;
     let note = out.join(NOTE);
     if !note.exists() && fs::read_dir(out).map_err(at(out))?.next().is_some() {

@@ -105,7 +105,7 @@ pub fn threshold_of(metadata: &Metadata, positive: Positive, value: Option<f64>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Architecture, Preprocessing, Threshold};
+    use model::{Architecture, Preprocessing, StoredThreshold};
 
     fn metadata(classes: [&str; 2]) -> Metadata {
         let named = Architecture::named("mobilenet-v1").unwrap();
@@ -134,7 +134,7 @@ mod tests {
     fn a_stored_threshold_tells_the_positive_class() {
         let mut model = metadata(["a", "b"]);
         let (value, rule) = (0.3, "by hand".to_owned());
-        model.threshold = Some(Threshold { value, rule, positive: "a".into(), evidence: None });
+        model.threshold = Some(StoredThreshold { value, rule, positive: "a".into(), evidence: None });
         let found = positive_of(&model, None).unwrap();
         assert_eq!(found, Positive { class: 0, source: PositiveSource::Model });
     }
@@ -144,7 +144,7 @@ mod tests {
         let mut model = metadata(["a", "b"]);
         for value in [0.0_f32, 0.25, 0.3, 0.5, 1.0] {
             let rule = "chosen".to_owned();
-            model.threshold = Some(Threshold { value, rule, positive: "a".into(), evidence: None });
+            model.threshold = Some(StoredThreshold { value, rule, positive: "a".into(), evidence: None });
             let [a, b] = ["a", "b"].map(|name| {
                 let positive = positive_of(&model, Some(name)).unwrap();
                 threshold_of(&model, positive, None)
@@ -164,7 +164,7 @@ mod tests {
         let mut model = metadata(["a", "b"]);
         assert_eq!([[0.6, 0.4], [0.4, 0.6]].map(|row| predicted_class(&model, &row)), [0, 1]);
         let (value, rule) = (0.3, "by hand".to_owned());
-        model.threshold = Some(Threshold { value, rule, positive: "a".into(), evidence: None });
+        model.threshold = Some(StoredThreshold { value, rule, positive: "a".into(), evidence: None });
         assert_eq!([[0.31, 0.69], [0.29, 0.71]].map(|row| predicted_class(&model, &row)), [0, 1]);
         let turned = Decision::of(&model, Some("b"), None).unwrap().unwrap();
         assert_eq!([[0.31, 0.69], [0.29, 0.71]].map(|row| turned.class(&row)), [0, 1]);

@@ -15,7 +15,7 @@ const LETTERS: usize = 40;
 pub(crate) fn learning(contents: &Contents, training: &Training) -> String {
     let epochs = &training.epochs;
     let Some(last) = epochs.last() else { return String::new() };
-    let line = |value: fn(&crate::Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
+    let line = |value: fn(&crate::EpochRow) -> Option<f64>| -> Vec<(f64, f64)> {
         epochs.iter().filter_map(|epoch| Some((epoch.epoch, value(epoch)?))).collect()
     };
     let (train, val) = (line(|e| Some(e.train_loss)), line(|e| Some(e.val_loss)));

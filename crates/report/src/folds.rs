@@ -6,7 +6,7 @@ use crate::{Contents, charts, sections};
 
 /// One fold.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fold {
+pub struct FoldRow {
     /// What it is called.
     pub name: String,
     /// The page of its run, as an address beside this page.
@@ -25,7 +25,7 @@ pub struct Fold {
 
 /// The page: `pooled` is the evaluation of all images, each by the model of the fold that tests it; `spreads` say in words
 /// how figures vary over folds.
-pub fn cross_validation(pooled: &Contents, folds: &[Fold], spreads: &[String]) -> String {
+pub fn cross_validation(pooled: &Contents, folds: &[FoldRow], spreads: &[String]) -> String {
     let sections = [
         sections::verdict(pooled),
         sections::result(pooled),
@@ -39,8 +39,8 @@ pub fn cross_validation(pooled: &Contents, folds: &[Fold], spreads: &[String]) -
     document_of(pooled, "cross-validation", &sections)
 }
 
-fn of_folds(folds: &[Fold], spreads: &[String]) -> String {
-    let row = |fold: &Fold| {
+fn of_folds(folds: &[FoldRow], spreads: &[String]) -> String {
+    let row = |fold: &FoldRow| {
         let more = if fold.group_names.len() < fold.groups { ", ..." } else { "" };
         vec![
             format!("<a href=\"{}\">{}</a>", escape(&fold.page), escape(&fold.name)),

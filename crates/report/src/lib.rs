@@ -17,7 +17,7 @@ mod plot;
 mod sections;
 
 pub use card::{model_card, refreshed_card};
-pub use folds::{Fold, cross_validation};
+pub use folds::{FoldRow, cross_validation};
 pub use html::{base64, escape, table};
 pub use page::{document, html};
 
@@ -61,14 +61,14 @@ pub struct Contents<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Training {
     /// `epochs.csv`.
-    pub epochs: Vec<Epoch>,
+    pub epochs: Vec<EpochRow>,
     /// For train, val and test: images of each class, and groups, if groups are known.
     pub splits: Vec<(String, Vec<usize>, Option<usize>)>,
 }
 
 /// A line of `epochs.csv`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Epoch {
+pub struct EpochRow {
     /// From 1.
     pub epoch: f64,
     /// Mean loss of the batches.

@@ -1,8 +1,8 @@
 //! What every report keeps: all sections, nothing loaded, hostile names are text, drawings are well-formed.
 
-use eval::{Input, Summary, Threshold};
+use eval::{Scored, Summary, Threshold};
 use model::{Architecture, Metadata, Preprocessing};
-use report::{Contents, Epoch, Training, WorstError, html, model_card, refreshed_card};
+use report::{Contents, EpochRow, Training, WorstError, html, model_card, refreshed_card};
 
 const HOSTILE: &str = "<script>alert('x')</script>\"&";
 
@@ -22,7 +22,7 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
         })
         .collect();
     let groups: Vec<usize> = (0..n).map(|i| i / 2).collect();
-    let input = Input {
+    let input = Scored {
         split: "test",
         labels: &labels,
         probabilities: &probabilities,
@@ -41,7 +41,7 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
     let prep = Preprocessing::new(1, architecture.image_size);
     let mut metadata = Metadata::new(architecture, names.clone(), prep);
     metadata.provenance.config = serde_json::json!({ "lr": 0.002, "group_by": HOSTILE });
-    let epoch = |epoch: usize| Epoch {
+    let epoch = |epoch: usize| EpochRow {
         epoch: epoch as f64,
         train_loss: 1.0 / epoch as f64,
         val_loss: 0.5,
@@ -296,7 +296,7 @@ fn a_card_without_marks_loses_nothing() {
 fn sentences_hold_at_the_edges() {
     with_contents(&["fracture", "normal"], |contents| {
         let input = |labels: &[usize]| {
-            let input = Input {
+            let input = Scored {
                 split: "test",
                 labels,
                 probabilities: &[0.9, 0.1, 0.2, 0.8],

@@ -18,7 +18,7 @@ pub struct Report {
     /// The same at the largest probability, for two classes with a chosen threshold.
     pub at_half: Option<Summary>,
     /// The threshold that was chosen, with what it reached where it was.
-    pub threshold: Option<model::Threshold>,
+    pub threshold: Option<model::StoredThreshold>,
     /// What was evaluated.
     pub split: Split,
     /// The epoch whose weights were used; 0: no epoch was validated, so the last weights.
@@ -107,7 +107,7 @@ fn choose_threshold(
     metadata: &model::Metadata,
     predictions: &Predictions,
     dataset: &Dataset,
-) -> Result<Option<model::Threshold>, Error> {
+) -> Result<Option<model::StoredThreshold>, Error> {
     let evaluation = LabelledPredictions::new(metadata, predictions, dataset)?;
     let class = evaluation.positive();
     let scores: Vec<f64> = predictions.probabilities.chunks_exact(2).map(|row| row[class]).collect();
@@ -115,7 +115,7 @@ fn choose_threshold(
     Ok(rule.choose(&scores, &positive).map(|chosen| {
         // What is stored decides.
         let value = chosen.value as f32;
-        model::Threshold {
+        model::StoredThreshold {
             value,
             rule: format!("{}, on the validation split", chosen.rule),
             positive: metadata.classes[class].clone(),

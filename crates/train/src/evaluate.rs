@@ -6,7 +6,7 @@
 use crate::promise::evidence;
 use crate::{Error, Predictions};
 use data::Dataset;
-use eval::{Input, Positive, PositiveSource, Subgroup, Summary, default_positive};
+use eval::{Positive, PositiveSource, Scored, Subgroup, Summary, default_positive};
 use model::{Metadata, ThresholdEvidence, list_names};
 use predict::{Decision, positive_of, predicted_class, threshold_of};
 use std::collections::HashMap;
@@ -139,9 +139,9 @@ impl<'a> LabelledPredictions<'a> {
         rows.zip(&self.labels).map(|(row, &label)| predicted_class(self.metadata, row) == label).collect()
     }
 
-    fn input<'b>(&'b self, question: &'b Question) -> Input<'b> {
+    fn input<'b>(&'b self, question: &'b Question) -> Scored<'b> {
         let threshold = threshold_of(self.metadata, self.positive, question.threshold);
-        Input {
+        Scored {
             split: question.split,
             labels: &self.labels,
             probabilities: &self.predictions.probabilities,

@@ -15,7 +15,7 @@
 //! `--freeze`, it may even rank them the wrong way round for many steps.
 
 use model::{Array, Model, Weights, list_names};
-use nn::Network;
+use nn::Learner;
 use serde::Serialize;
 use std::fmt::{Display, Formatter};
 
@@ -33,7 +33,7 @@ pub struct Head {
 }
 
 /// The weights of `init` with a classifier for `classes`, which is that of `network` in shape.
-pub(crate) fn adopt(init: Model, classes: &[String], network: &Network) -> (Weights, Head) {
+pub(crate) fn adopt(init: Model, classes: &[String], network: &Learner) -> (Weights, Head) {
     let Model { metadata, mut weights } = init;
     let old = &metadata.classes;
     // An import without names counts its classes: "class 0" is then nothing that a data set could agree with.
@@ -124,7 +124,7 @@ mod tests {
     /// A model whose classifier's row `i` is `i + 1` times the numbers `1, 2, 3, ...` in its weights, `10 i` in its bias.
     fn model(classes: &[&str]) -> Model {
         let architecture = architecture(classes.len());
-        let network = Network::new(architecture.network().unwrap(), 1);
+        let network = Learner::new(architecture.network().unwrap(), 1);
         let mut weights = network.weights();
         let classifier = network.spec().classifier.clone();
         let weight = weights.get_mut(&format!("{classifier}.weight")).unwrap();
@@ -143,7 +143,7 @@ mod tests {
 
     /// The first weight and the bias of each row, and what is said.
     fn adopted(init: Model, classes: &[&str]) -> (Vec<(f32, f32)>, Head) {
-        let network = Network::new(architecture(classes.len()).network().unwrap(), 7);
+        let network = Learner::new(architecture(classes.len()).network().unwrap(), 7);
         let classifier = network.spec().classifier.clone();
         let rows = |weights: &Weights| {
             let [weight, bias] = ["weight", "bias"].map(|part| &weights[&*format!("{classifier}.{part}")]);

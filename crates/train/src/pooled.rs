@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use data::{Dataset, Sample, Split};
-use eval::{Input, Positive, Summary, Threshold, group_ids};
+use eval::{Positive, Scored, Summary, Threshold, group_ids};
 use serde::Serialize;
 
 use crate::{Config, Error, RunFolder};
@@ -223,7 +223,7 @@ impl Predicted {
             Some(name) => predict::name_positive(&self.classes, name)?,
             None => Positive::of_names(&self.classes),
         };
-        let summary = Summary::new(&Input {
+        let summary = Summary::new(&Scored {
             split,
             labels: &self.labels,
             probabilities: &self.probabilities,

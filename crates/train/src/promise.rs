@@ -30,7 +30,7 @@ pub(crate) fn evidence(
 }
 
 /// The line that says how wide the promise of a model's threshold is; `None` for a model that does not know.
-pub fn promise(threshold: &model::Threshold) -> Option<String> {
+pub fn promise(threshold: &model::StoredThreshold) -> Option<String> {
     let found = threshold.evidence.as_ref()?;
     let rate = |name: &str, value: Option<f64>, interval: Option<[f64; 2]>| {
         let (value, [low, high]) = (value?, interval?);
@@ -59,7 +59,7 @@ pub fn promise(threshold: &model::Threshold) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Threshold;
+    use model::StoredThreshold;
 
     /// Twelve of twelve: Clopper and Pearson's lower limit is 0.025^(1/12).
     #[test]
@@ -71,7 +71,7 @@ mod tests {
         let [low, high] = found.sensitivity_ci.unwrap();
         assert!((low - 0.025f64.powf(1.0 / 12.0)).abs() < 1e-9 && high == 1.0);
         let rule = "sensitivity of at least 0.95".to_owned();
-        let threshold = Threshold { value: 0.4, rule, positive: "a".into(), evidence: Some(found) };
+        let threshold = StoredThreshold { value: 0.4, rule, positive: "a".into(), evidence: Some(found) };
         let line = promise(&threshold).unwrap();
         assert!(
             line.contains("12 images of a and 20 others") && line.contains("1.000 [0.735, 1.000]"),

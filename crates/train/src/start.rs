@@ -5,7 +5,7 @@ use crate::{ClassWeights, Config, Error};
 use data::{Dataset, GroupBy, Split, SplitOrigin};
 use eval::Positive;
 use model::{Architecture, Metadata, Model, Preprocessing, Provenance};
-use nn::{Loss, Network};
+use nn::{Learner, Loss};
 use std::path::Path;
 
 /// Opens a data set and gives every image a split.
@@ -52,7 +52,7 @@ pub(crate) struct First {
     /// The metadata of the run's model files.
     pub metadata: Metadata,
     /// The network with its first weights: fresh ones, or those of `--init`.
-    pub network: Network,
+    pub network: Learner,
     /// What became of the classifier of `--init`.
     pub head: Option<Head>,
 }
@@ -82,11 +82,11 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
     }
     prep.fit = config.fit;
     let spec = architecture.network()?;
-    let mut network = Network::new(spec.clone(), config.seed);
+    let mut network = Learner::new(spec.clone(), config.seed);
     let mut adopted = None;
     if let Some(init) = init {
         let (weights, head) = head::adopt(init, &dataset.classes, &network);
-        network = Network::from_weights(spec, &weights)?;
+        network = Learner::from_weights(spec, &weights)?;
         adopted = Some(head);
     }
     if config.freeze {

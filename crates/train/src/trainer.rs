@@ -6,7 +6,7 @@
 use autograd::{Tape, Timing, ops};
 use engine::{Rng, Tensor, par};
 use kernels::Level;
-use nn::{Loss, Mode, Network, Optimizer};
+use nn::{Learner, Loss, Mode, Optimizer};
 
 /// Names the random stream of dropout, so that it shares no numbers with what else the seed feeds.
 const DROPOUT_STREAM: u64 = u64::from_be_bytes(*b"dropout ");
@@ -14,7 +14,7 @@ const DROPOUT_STREAM: u64 = u64::from_be_bytes(*b"dropout ");
 /// A network with what changes it.
 pub struct Trainer {
     /// What learns.
-    pub network: Network,
+    pub network: Learner,
     /// The update rule and its state; its step count is the run's.
     pub optimizer: Optimizer,
     loss: Loss,
@@ -24,7 +24,7 @@ pub struct Trainer {
 
 impl Trainer {
     /// Kernels run at `level`; dropout is drawn from `seed`.
-    pub fn new(network: Network, algorithm: nn::Algorithm, loss: Loss, level: Level, seed: u64) -> Self {
+    pub fn new(network: Learner, algorithm: nn::Algorithm, loss: Loss, level: Level, seed: u64) -> Self {
         let optimizer = Optimizer::new(algorithm, level, network.parameters());
         Self { network, optimizer, loss, level, seed }
     }

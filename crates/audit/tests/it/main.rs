@@ -6,7 +6,7 @@ mod sets;
 #[path = "../../src/testing.rs"]
 mod testing;
 
-use audit::{Audit, Stage};
+use audit::{Audit, AuditStage};
 use data::{Dataset, GroupBy};
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 fn audit_of(
     dataset: &Dataset,
     group_by: Option<&GroupBy>,
-    progress: &(dyn Fn(Stage, usize) -> ControlFlow<()> + Sync),
+    progress: &(dyn Fn(AuditStage, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Audit, data::Error> {
     audit::audit(dataset, group_by, eval::Positive::of_names(&dataset.classes), progress)
 }

@@ -1,7 +1,7 @@
 //! Findings on small sets with known faults, made on the spot.
 
 use crate::audit_of;
-use audit::{Audit, Origin, Separation, Severity};
+use audit::{Audit, GroupOrigin, Separation, Severity};
 use data::{Dataset, Split};
 use engine::Rng;
 use image::{GrayImage, Luma};
@@ -59,7 +59,7 @@ fn slices_of_one_volume_on_both_sides_are_seen_through() {
     let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
     let found = run(folder.path());
     let groups = found.groups.as_ref().unwrap();
-    assert_eq!((groups.origin, groups.by.as_deref(), groups.count), (Origin::Names, Some("CT1V* ("), 6));
+    assert_eq!((groups.origin, groups.by.as_deref(), groups.count), (GroupOrigin::Names, Some("CT1V* ("), 6));
     assert_eq!((groups.across_splits, groups.single_class), (6, 0));
     let pattern = &found.name_patterns[0];
     assert!(pattern.credible && pattern.nearest_in_group.unwrap() > 0.9);
@@ -91,17 +91,17 @@ fn slices_of_one_volume_on_both_sides_are_seen_through() {
 fn a_search_that_is_stopped_says_so() {
     let folder = volumes(|_, z| if z % 5 == 2 { "test" } else { "train" });
     let dataset = Dataset::open(folder.path()).unwrap();
-    let until = |last: audit::Stage, most: usize| {
+    let until = |last: audit::AuditStage, most: usize| {
         audit_of(&dataset, None, &|stage, done| {
             if stage == last && done >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     };
-    let found = until(audit::Stage::Compare, 0).unwrap();
+    let found = until(audit::AuditStage::Compare, 0).unwrap();
     assert!(found.stopped && found.verdict[1].contains("was stopped"), "{:?}", found.verdict);
     assert_eq!((found.images, found.unreadable.len()), (120, 0));
-    let error = until(audit::Stage::Read, 1).unwrap_err().to_string();
+    let error = until(audit::AuditStage::Read, 1).unwrap_err().to_string();
     assert!(error.starts_with("stopped: ") && error.contains(" of 120 files were read"), "{error}");
-    assert!(!until(audit::Stage::Score, 0).unwrap().stopped, "the baselines come after the search");
+    assert!(!until(audit::AuditStage::Score, 0).unwrap().stopped, "the baselines come after the search");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn given_groups_that_cross_the_split_are_a_leak() {
     dataset.group_by(&"CT1V* (".parse().unwrap()).unwrap();
     let found =
         audit_of(&dataset, Some(&"CT1V* (".parse().unwrap()), &|_, _| ControlFlow::Continue(())).unwrap();
-    assert_eq!(found.groups.as_ref().unwrap().origin, Origin::Given);
+    assert_eq!(found.groups.as_ref().unwrap().origin, GroupOrigin::Given);
     assert!(found.leaks && kinds(&found, Severity::Leak) == ["groups-across-splits"]);
     assert!(kinds(&found, Severity::Warning).contains(&"few-groups"));
     let quick = audit::quick(&dataset);

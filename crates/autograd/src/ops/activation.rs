@@ -41,11 +41,11 @@ impl Op for ActivationOp {
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, Source};
+    use super::super::gradient_check::{GradientCase, Source};
     use engine::Rng;
     use kernels::{Rectifier, scalar};
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         let mut rng = Rng::new(2);
         let mut cases = vec![];
         // The second activation of a chain cannot be deferred onto the first, which is then materialised.
@@ -54,7 +54,7 @@ pub(super) mod check {
             (Source::Deferred(Rectifier::IDENTITY), Rectifier::leaky_relu(0.2)),
             (Source::Deferred(Rectifier::leaky_relu(0.1)), Rectifier::leaky_relu(0.2)),
         ] {
-            cases.push(Case {
+            cases.push(GradientCase {
                 op: "activation",
                 name: format!("{source:?} {act:?}"),
                 inputs: source.inputs(&[2, 3, 1, 5], &mut rng),

@@ -46,18 +46,18 @@ impl Op for Add {
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, Source};
+    use super::super::gradient_check::{GradientCase, Source};
     use engine::Rng;
     use kernels::scalar;
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         let mut rng = Rng::new(4);
         let pairs = Source::ALL.into_iter().flat_map(|a| Source::ALL.map(|b| (a, b)));
         pairs
             .map(|(a, b)| {
                 let mut inputs = a.inputs(&[2, 2, 2, 3], &mut rng);
                 inputs.extend(b.inputs(&[2, 2, 2, 3], &mut rng));
-                Case {
+                GradientCase {
                     op: "add",
                     name: format!("{a:?} + {b:?}"),
                     inputs,

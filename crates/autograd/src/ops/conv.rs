@@ -42,7 +42,7 @@ impl Op for Convolution {
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, convolution_cases};
+    use super::super::gradient_check::{GradientCase, convolution_cases};
     use engine::{Conv, cases};
     use kernels::scalar;
     use model::ConvKind;
@@ -50,11 +50,11 @@ pub(super) mod check {
     /// Images in a case: three, because a norm over two values is a step function without a gradient to speak of.
     const IMAGES: usize = 3;
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         cases::differentiable().into_iter().flat_map(of).collect()
     }
 
-    fn of(conv: Conv) -> Vec<Case> {
+    fn of(conv: Conv) -> Vec<GradientCase> {
         let shape = conv.shape;
         let spec = move |x: &kernels::Read<f64>, weights: &[f64]| {
             let mut z = vec![0.0; IMAGES * shape.output_len()];

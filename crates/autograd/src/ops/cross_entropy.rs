@@ -61,12 +61,12 @@ impl Op for CrossEntropy {
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, random};
+    use super::super::gradient_check::{GradientCase, random};
     use super::Loss;
     use engine::Rng;
     use kernels::scalar;
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         let mut rng = Rng::new(10);
         let labels = [0, 2, 1, 2];
         let losses = [
@@ -77,7 +77,7 @@ pub(super) mod check {
         let case = |loss: Loss| {
             let (weights, smoothing) =
                 (loss.class_weights.iter().map(|&w| f64::from(w)).collect::<Vec<_>>(), loss.smoothing);
-            Case {
+            GradientCase {
                 op: "cross_entropy",
                 name: format!("{loss:?}"),
                 inputs: vec![random(&[4, 3], &mut rng)],

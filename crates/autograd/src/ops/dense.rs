@@ -66,17 +66,17 @@ impl Op for Dense {
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, Source, random};
+    use super::super::gradient_check::{GradientCase, Source, random};
     use engine::Rng;
     use kernels::scalar;
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         let mut rng = Rng::new(7);
         let (rows, inputs, outputs) = (4, 18, 3);
         let case = |source: Source| {
             let mut tensors = source.inputs(&[rows, inputs], &mut rng);
             tensors.extend([random(&[inputs, outputs], &mut rng), random(&[outputs], &mut rng)]);
-            Case {
+            GradientCase {
                 op: "dense",
                 name: format!("{source:?}"),
                 inputs: tensors,

@@ -39,12 +39,12 @@ impl Op for Dropout {
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, random};
+    use super::super::gradient_check::{GradientCase, random};
     use engine::Rng;
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         let p = 0.4;
-        vec![Case {
+        vec![GradientCase {
             op: "dropout",
             name: format!("p {p}"),
             inputs: vec![random(&[4, 9], &mut Rng::new(8))],

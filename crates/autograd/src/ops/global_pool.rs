@@ -51,14 +51,14 @@ impl Op for GlobalAveragePool {
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, Source};
+    use super::super::gradient_check::{GradientCase, Source};
     use engine::Rng;
     use kernels::scalar;
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         let mut rng = Rng::new(5);
         let (images, image, channels) = (2, 2 * 3 * 17, 17);
-        let case = |source: Source| Case {
+        let case = |source: Source| GradientCase {
             op: "global_average_pool",
             name: format!("{source:?}"),
             inputs: source.inputs(&[images, 2, 3, channels], &mut rng),

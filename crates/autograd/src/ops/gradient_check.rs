@@ -14,7 +14,7 @@ type Forward = Box<dyn Fn(&mut Tape, &[Var]) -> Var>;
 type Spec = Box<dyn Fn(&[Vec<f64>]) -> Vec<f64>>;
 
 /// One op on one set of inputs.
-pub(super) struct Case {
+pub(super) struct GradientCase {
     pub op: &'static str,
     pub name: String,
     pub inputs: Vec<Tensor>,
@@ -113,7 +113,7 @@ pub(super) fn convolution_cases(
     outputs: usize,
     forward: impl Fn(&mut Tape, &Var, &Var) -> Var + Clone + 'static,
     spec: impl Fn(&Read<f64>, &[f64]) -> Vec<f64> + Clone + 'static,
-) -> Vec<Case> {
+) -> Vec<GradientCase> {
     let mut rng =
         Rng::derive(&[x.iter().product::<usize>() as u64, weights.iter().product::<usize>() as u64]);
     let mut cases = vec![];
@@ -124,7 +124,7 @@ pub(super) fn convolution_cases(
             let [gamma, beta] = [0, 1].map(|_| random(&[outputs], &mut rng));
             let (forward, spec) = (forward.clone(), spec.clone());
             let [gamma64, beta64] = [wide(&gamma), wide(&beta)];
-            cases.push(Case {
+            cases.push(GradientCase {
                 op,
                 name: format!("x {x:?} weights {weights:?} {source:?} normed {normed}"),
                 inputs,
@@ -157,7 +157,7 @@ pub(super) fn wide(tensor: &Tensor) -> Vec<f64> {
     tensor.data().iter().map(|&x| f64::from(x)).collect()
 }
 
-fn all_cases() -> Vec<Case> {
+fn all_cases() -> Vec<GradientCase> {
     let mut cases = super::activation::check::cases();
     cases.extend(super::add::check::cases());
     cases.extend(super::conv::check::cases());
@@ -183,7 +183,7 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |m, x| m.max(x.abs()))
 }
 
-fn check(case: &Case, level: Level) {
+fn check(case: &GradientCase, level: Level) {
     const TOLERANCE: f64 = 1e-4;
     const STEP: f64 = 1e-5;
     let what = format!("{} ({}) at {}", case.op, case.name, level.name());

@@ -47,13 +47,13 @@ pub(super) fn mask(level: Level, x: &DeferredTensor, mut dx: Tensor) -> Gradient
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, Source};
+    use super::super::gradient_check::{GradientCase, Source};
     use engine::Rng;
     use kernels::scalar;
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         let mut rng = Rng::new(3);
-        let case = |source: Source| Case {
+        let case = |source: Source| GradientCase {
             op: "materialise",
             name: format!("{source:?}"),
             inputs: source.inputs(&[2, 3, 2, 18], &mut rng),

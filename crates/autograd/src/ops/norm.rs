@@ -170,7 +170,7 @@ impl Op for Bias {
 
 #[cfg(test)]
 pub(super) mod check {
-    use super::super::gradient_check::{Case, EPSILON, batch_norm, random, wide};
+    use super::super::gradient_check::{EPSILON, GradientCase, batch_norm, random, wide};
     use engine::Rng;
 
     const SHAPE: [usize; 4] = [2, 3, 2, 17];
@@ -180,7 +180,7 @@ pub(super) mod check {
         z.iter().enumerate().map(|(i, z)| scale(i % CHANNELS) * z + shift(i % CHANNELS)).collect()
     }
 
-    pub fn cases() -> Vec<Case> {
+    pub fn cases() -> Vec<GradientCase> {
         let mut rng = Rng::new(11);
         let mut inputs =
             || vec![random(&SHAPE, &mut rng), random(&[CHANNELS], &mut rng), random(&[CHANNELS], &mut rng)];
@@ -191,7 +191,7 @@ pub(super) mod check {
         variance.data_mut().iter_mut().for_each(|v| *v = v.abs() + 0.1);
         let (mean64, variance64) = (wide(&mean), wide(&variance));
         vec![
-            Case {
+            GradientCase {
                 op: "norm",
                 name: "batch statistics".into(),
                 inputs: batch,
@@ -201,7 +201,7 @@ pub(super) mod check {
                     affine(&x[0], |c| scale[c], |c| shift[c])
                 }),
             },
-            Case {
+            GradientCase {
                 op: "frozen_norm",
                 name: "given statistics".into(),
                 inputs: frozen,
@@ -214,7 +214,7 @@ pub(super) mod check {
                     affine(&x[0], scale, |c| x[2][c] - scale(c) * mean64[c])
                 }),
             },
-            Case {
+            GradientCase {
                 op: "bias",
                 name: "one value a channel".into(),
                 inputs: biased[..2].to_vec(),

@@ -44,7 +44,7 @@ impl Subject {
             Self::Phantom | Self::Views => {
                 let views = if self == Self::Views { 2 } else { 1 };
                 let config =
-                    phantom::Config { patients: count.div_ceil(views), views, image_size: 224, seed };
+                    phantom::PhantomConfig { patients: count.div_ceil(views), views, image_size: 224, seed };
                 let square = |pixels: Vec<u8>| Gray {
                     width: 224,
                     height: 224,

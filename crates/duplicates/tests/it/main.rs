@@ -73,7 +73,7 @@ impl Score {
 
 #[test]
 fn copies_of_phantom_radiographs() {
-    let config = phantom::Config { patients: 260, views: 1, image_size: 224, seed: 3 };
+    let config = phantom::PhantomConfig { patients: 260, views: 1, image_size: 224, seed: 3 };
     let shown = |radiograph: phantom::Radiograph| Shown {
         patient: radiograph.patient.to_string(),
         gray: Gray {

@@ -4,7 +4,7 @@
 use engine::Rng;
 use eval::calibration::{expected_calibration_error, recalibration, reliability};
 use eval::scoring::{brier, log_loss};
-use eval::{Confusion, Input, Interval, Summary, Threshold, argmax, auprc, auroc};
+use eval::{Confusion, Interval, Scored, Summary, Threshold, argmax, auprc, auroc};
 
 /// What is worked out from labels and probabilities `[n, classes]`.
 type Statistic<'a> = &'a dyn Fn(&[usize], &[f64]) -> Option<f64>;
@@ -33,8 +33,8 @@ fn input<'a>(
     (labels, probabilities, groups): &'a (Vec<usize>, Vec<f64>, Vec<usize>),
     classes: &'a [String],
     grouped: bool,
-) -> Input<'a> {
-    Input {
+) -> Scored<'a> {
+    Scored {
         split: "test",
         labels,
         probabilities,
@@ -169,16 +169,16 @@ fn what_has_no_interval_says_why() {
     let data = samples(40, 2, 9);
     let whole = input(&data, &names, true);
     let one_group = vec![0; 40];
-    let alone = Summary::new(&Input { groups: Some(&one_group), ..whole.clone() }).unwrap();
+    let alone = Summary::new(&Scored { groups: Some(&one_group), ..whole.clone() }).unwrap();
     assert_eq!((alone.brier_ci, alone.ece_ci), (None, None));
     assert_eq!(alone.no_interval["brier"], "all images are of one group");
-    let none = Summary::new(&Input { draws: 0, ..whole.clone() }).unwrap();
+    let none = Summary::new(&Scored { draws: 0, ..whole.clone() }).unwrap();
     assert_eq!(none.no_interval["brier"], "no bootstrap was asked for");
     let text = none.to_string();
     assert!(!text.contains("bootstrap by group") && text.contains("no bootstrap was asked for"), "{text}");
     let sure: Vec<f64> =
         data.0.iter().flat_map(|&label| if label == 1 { [0.1, 0.9] } else { [0.9, 0.1] }).collect();
-    let perfect = Summary::new(&Input { probabilities: &sure, ..whole.clone() }).unwrap();
+    let perfect = Summary::new(&Scored { probabilities: &sure, ..whole.clone() }).unwrap();
     assert_eq!(perfect.no_interval["f1"], "every bootstrap draw gives the same value");
     assert!(perfect.not_defined["calibration"].contains("without error"));
     assert!(!Summary::new(&whole).unwrap().no_interval.contains_key("brier"));
@@ -205,7 +205,7 @@ fn no_null_is_without_a_reason() {
         let probabilities = certain(&labels, classes, p);
         let data = (labels, probabilities, vec![]);
         let names = names(classes);
-        let input = Input { draws, ..input(&data, &names, false) };
+        let input = Scored { draws, ..input(&data, &names, false) };
         let found = Summary::new(&input).unwrap();
         let json = serde_json::to_value(&found).unwrap();
         let reason = |map: &str, name: &str| json[map][name].is_string();

@@ -1,15 +1,15 @@
 //! The summary: its JSON contract, what is null, what people read, and its speed.
 
 use engine::Rng;
-use eval::{Input, InputError, Summary, Threshold, default_positive};
+use eval::{InputError, Scored, Summary, Threshold, default_positive};
 use serde_json::Value;
 
 fn names(classes: &[&str]) -> Vec<String> {
     classes.iter().map(|&class| class.to_owned()).collect()
 }
 
-fn input<'a>(labels: &'a [usize], probabilities: &'a [f64], classes: &'a [String]) -> Input<'a> {
-    Input {
+fn input<'a>(labels: &'a [usize], probabilities: &'a [f64], classes: &'a [String]) -> Scored<'a> {
+    Scored {
         split: "test",
         labels,
         probabilities,

@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 12;
 
 /// The tensors of the file, in the order of the layers where it tells that; an optimizer's are passed over.
 pub(super) fn from_hdf5(bytes: Vec<u8>) -> Result<ForeignFile, Error> {
-    let mut walk = Walk { left: bytes.len(), groups: 0, tensors: vec![], skipped: vec![] };
+    let mut walk = LayerWalk { left: bytes.len(), groups: 0, tensors: vec![], skipped: vec![] };
     let file = File::from_bytes(bytes).map_err(broken)?;
     let root = file.root();
     walk.group(&root, "", 0)?;
@@ -42,7 +42,7 @@ fn broken(error: hdf5_pure::Error) -> Error {
     Error::Format(format!("not a sound HDF5 file: {error}"))
 }
 
-struct Walk {
+struct LayerWalk {
     /// Values that may still be read.
     left: usize,
     groups: usize,
@@ -51,7 +51,7 @@ struct Walk {
     skipped: Vec<String>,
 }
 
-impl Walk {
+impl LayerWalk {
     fn group(&mut self, group: &Group, path: &str, depth: usize) -> Result<(), Error> {
         self.groups += 1;
         if self.groups > MAX_GROUPS || depth > MAX_DEPTH {

@@ -103,7 +103,7 @@ impl Pickle {
     /// Reads the pickle at the beginning of `bytes`, and says how long it is.
     pub(super) fn read(bytes: &[u8]) -> Result<(Self, usize), Error> {
         let bytes = &bytes[..bytes.len().min(MAX_LEN)];
-        let mut machine = Machine { bytes, ..Machine::default() };
+        let mut machine = Unpickler { bytes, ..Unpickler::default() };
         while !machine.step()? {}
         let root = machine.pop()?;
         Ok((Self { values: machine.values, root }, machine.at))
@@ -127,7 +127,7 @@ impl Pickle {
 }
 
 #[derive(Default)]
-struct Machine<'a> {
+struct Unpickler<'a> {
     bytes: &'a [u8],
     at: usize,
     values: Vec<Value>,
@@ -137,7 +137,7 @@ struct Machine<'a> {
     memo: BTreeMap<usize, Id>,
 }
 
-impl Machine<'_> {
+impl Unpickler<'_> {
     /// Executes one operation; true at the end.
     fn step(&mut self) -> Result<bool, Error> {
         let [operation] = self.take()?;

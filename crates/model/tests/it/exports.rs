@@ -3,7 +3,7 @@
 use crate::{model, weights};
 use model::{
     Activation, Architecture, ForeignFile, ImportOptions, Metadata, Model, Padding, Preprocessing,
-    TensorFile, Threshold, import,
+    StoredThreshold, TensorFile, import,
 };
 
 /// A model in which nothing is as published.
@@ -20,7 +20,7 @@ fn odd(name: &str, folded: bool) -> Model {
     let (weights, prep) = (weights(&architecture), Preprocessing::new(1, architecture.image_size));
     let mut metadata = Metadata::new(architecture, vec!["no".into(), "yes".into()], prep);
     metadata.threshold =
-        Some(Threshold { value: 0.25, rule: "chosen".into(), positive: "yes".into(), evidence: None });
+        Some(StoredThreshold { value: 0.25, rule: "chosen".into(), positive: "yes".into(), evidence: None });
     Model::new(metadata, weights).unwrap()
 }
 

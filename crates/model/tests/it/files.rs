@@ -1,7 +1,7 @@
 //! Model files: exact round trips, equal bytes, and a clear refusal of everything else.
 
 use crate::model;
-use model::{Activation, Calibration, Error, Model, TensorFile, Threshold, resolve, write_atomic};
+use model::{Activation, Calibration, Error, Model, StoredThreshold, TensorFile, resolve, write_atomic};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -33,7 +33,7 @@ fn a_model_comes_back_as_it_was() {
         let metadata = &mut model.metadata;
         metadata.architecture.activation = Activation::LeakyRelu(0.1);
         metadata.preprocessing.scale[0] = 1.0 / 3.0;
-        metadata.threshold = Some(Threshold {
+        metadata.threshold = Some(StoredThreshold {
             value: 0.1234567,
             rule: "Youden".into(),
             positive: "fracture".into(),

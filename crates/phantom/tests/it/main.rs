@@ -4,9 +4,9 @@ mod set;
 mod write;
 
 use engine::par;
-use phantom::{Config, Radiograph, render};
+use phantom::{PhantomConfig, Radiograph, render};
 
 /// Every radiograph of the set, by patient and then by view.
-fn render_all(config: &Config) -> Vec<Radiograph> {
+fn render_all(config: &PhantomConfig) -> Vec<Radiograph> {
     par::map(config.patients * config.views, |i| render(config, i / config.views, i % config.views))
 }

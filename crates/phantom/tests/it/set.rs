@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use crate::render_all;
 use engine::par;
-use phantom::{CLASSES, Config, FractureKind, Radiograph, SPLITS, render};
+use phantom::{CLASSES, FractureKind, PhantomConfig, Radiograph, SPLITS, render};
 
-fn config(patients: usize) -> Config {
-    Config { patients, seed: 5, ..Config::default() }
+fn config(patients: usize) -> PhantomConfig {
+    PhantomConfig { patients, seed: 5, ..PhantomConfig::default() }
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn the_same_images_for_every_thread_count() {
     let many = par::with_threads(3, || render_all(&config));
     assert!(one == many);
     assert!(one[5] == render(&config, 2, 1), "an image depends on the ones rendered before it");
-    assert_ne!(one[0].pixels, render(&Config { seed: 6, ..config }, 0, 0).pixels);
+    assert_ne!(one[0].pixels, render(&PhantomConfig { seed: 6, ..config }, 0, 0).pixels);
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn a_larger_set_contains_the_smaller() {
 
 #[test]
 fn every_split_has_the_same_mix_of_classes_and_kinds() {
-    let config = Config { image_size: 32, views: 1, ..config(16 * 22) };
+    let config = PhantomConfig { image_size: 32, views: 1, ..config(16 * 22) };
     let mut patients: HashMap<&str, [usize; 2]> = HashMap::new();
     let mut kinds: HashMap<(&str, FractureKind), usize> = HashMap::new();
     for radiograph in render_all(&config) {

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::render_all;
-use phantom::{Config, Error, is_complete, write};
+use phantom::{Error, PhantomConfig, is_complete, write};
 
-fn small() -> Config {
-    Config { patients: 16, views: 2, image_size: 64, seed: 3 }
+fn small() -> PhantomConfig {
+    PhantomConfig { patients: 16, views: 2, image_size: 64, seed: 3 }
 }
 
 /// The rows of a table as maps from column to field.
@@ -28,7 +28,7 @@ fn images_and_tables_say_the_same() {
     let summary = write(&small(), folder.path(), Some(&count)).unwrap();
     assert_eq!((summary.images, calls.into_inner()), (32, 32));
     assert!(is_complete(&small(), folder.path()));
-    assert!(!is_complete(&Config { seed: 4, ..small() }, folder.path()));
+    assert!(!is_complete(&PhantomConfig { seed: 4, ..small() }, folder.path()));
     assert_eq!(summary.counts, [[12, 12], [2, 2], [2, 2]]);
     let manifest = table(&folder.path().join("manifest.csv"));
     let truth_path = folder.path().join("truth.csv");
@@ -72,7 +72,7 @@ fn an_earlier_set_is_replaced_without_leftovers() {
     write(&small(), folder.path(), None).unwrap();
     let note = folder.path().join("train/normal/my-note.txt");
     fs::write(&note, "mine").unwrap();
-    write(&Config { patients: 3, views: 1, ..small() }, folder.path(), None).unwrap();
+    write(&PhantomConfig { patients: 3, views: 1, ..small() }, folder.path(), None).unwrap();
     let found: usize = ["train", "val", "test"]
         .iter()
         .flat_map(|split| ["fracture", "normal"].map(|class| folder.path().join(split).join(class)))
@@ -90,8 +90,8 @@ fn an_earlier_set_is_replaced_without_leftovers() {
 #[test]
 fn impossible_configurations_name_the_number() {
     let folder = tempfile::tempdir().unwrap();
-    let error = write(&Config { patients: 0, ..small() }, folder.path(), None).unwrap_err();
+    let error = write(&PhantomConfig { patients: 0, ..small() }, folder.path(), None).unwrap_err();
     assert_eq!(error.to_string(), "patients: expected 1 to 1000000, found 0");
-    assert!(write(&Config { image_size: 8, ..small() }, folder.path(), None).is_err());
+    assert!(write(&PhantomConfig { image_size: 8, ..small() }, folder.path(), None).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -5,7 +5,8 @@
 //! layer's class explains. Invariant: together the tensors have at most as many values as the file has bytes, and at most
 //! [`MAX_GROUPS`] groups are looked into, so links in circles end.
 
-use super::{ForeignFile, Hints, passed_over};
+use super::contents::{ForeignFile, passed_over};
+use super::hints::Hints;
 use crate::Error;
 use crate::parts;
 use crate::weights::Array;

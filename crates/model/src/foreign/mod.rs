@@ -4,16 +4,18 @@
 //! [`crate::import()`]'s business. What a file says of its network besides is in [`Hints`].
 
 mod archive;
+mod contents;
 mod hints;
 mod keras;
 mod pickle;
 mod torch;
 
+pub use contents::ForeignFile;
 pub use hints::Hints;
 
-use crate::weights::Array;
 use crate::{Error, Metadata, TensorFile, format};
 use archive::Archive;
+use contents::passed_over;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -27,17 +29,6 @@ const KERAS_CONFIG: &str = "config.json";
 
 const ZIP: &[u8] = b"PK\x03\x04";
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
-
-/// What another program's file holds.
-#[derive(Clone, Debug, Default)]
-pub struct ForeignFile {
-    /// The tensors, in the order of the file.
-    pub tensors: Vec<(String, Array)>,
-    /// What the file says of itself, if this program exported it.
-    pub told: Option<Metadata>,
-    /// What it says of its network, and what of it was passed over.
-    pub hints: Hints,
-}
 
 impl ForeignFile {
     /// Reads a safetensors file, a state dict that `torch.save` wrote (`.pth`, `.pt`, also from before PyTorch 1.6), or
@@ -97,28 +88,6 @@ impl ForeignFile {
             Ok(Self { tensors: file.tensors.into_iter().collect(), told, hints })
         }
     }
-
-    /// The tensors under `key` alone, if the key was a part of their names and not of the file.
-    fn only(mut self, key: &str) -> Result<Self, Error> {
-        let begins = |name: &str| {
-            let rest = name.strip_prefix(key);
-            rest.is_some_and(|rest| key.ends_with('.') || rest.starts_with(['.', '/']))
-        };
-        if self.tensors.iter().any(|(name, _)| begins(name)) {
-            self.tensors.retain(|(name, _)| begins(name));
-        } else if !self.hints.notes.iter().any(|note| note.starts_with(&format!("taken: {key}"))) {
-            return Err(Error::invalid("--key", "the name of a part of the file", key));
-        }
-        Ok(self)
-    }
-}
-
-/// A line that names some of the integers that were passed over.
-fn passed_over(names: &[String]) -> Option<String> {
-    let some = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    let more = names.len().saturating_sub(3);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!names.is_empty()).then(|| format!("passed over, for they are counters and no weights: {some}{more}"))
 }
 
 /// What lies beside weights from a hub: `config.json`, which says what it is about by its own words.

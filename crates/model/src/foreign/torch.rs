@@ -5,8 +5,9 @@
 //! the file has bytes, so views that share a storage cannot make much of little.
 
 use super::archive::Archive;
+use super::contents::{ForeignFile, passed_over};
+use super::hints::Hints;
 use super::pickle::{Id, Name, Pickle, Storage, Tensor, Value};
-use super::{ForeignFile, Hints, passed_over};
 use crate::Error;
 use crate::tensor_file::{array, is_counter, is_expected};
 use std::collections::BTreeMap;

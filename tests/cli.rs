@@ -232,6 +232,47 @@ fn bench_has_the_documented_names() {
     vertebra(trained(), &[&arguments[..6], &["--image-size", "7"]].concat()).fails(2, &[]);
 }
 
+/// Names are listed without a measurement, and what two runs recorded is compared.
+#[test]
+fn benches_are_listed_recorded_and_compared() {
+    let kernels = |more: &[&str]| {
+        let filter =
+            ["bench", "kernels", "--level", "portable", "--filter", "depthwise_infer/portable/v1_7x7"];
+        vertebra(trained(), &[&filter[..], more].concat()).ok()
+    };
+    let listed = kernels(&["--list"]).stdout;
+    let names: Vec<&str> = listed.lines().collect();
+    assert!(
+        !names.is_empty() && names.iter().all(|name| name.contains("depthwise_infer/portable")),
+        "{listed}"
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = kernels(&["--json"]).json();
+    let machine = &recorded["machine"];
+    assert!(machine["date"].as_str().unwrap().ends_with('Z') && machine["commit"].is_string(), "{machine}");
+    let mut slower = recorded.clone();
+    for kernel in slower["kernels"].as_array_mut().unwrap() {
+        let [min, median, max] = ["ms_min", "ms_median", "ms_max"].map(|name| kernel[name].as_f64().unwrap());
+        assert!(min <= median && median <= max, "{kernel}");
+        kernel["ms_min"] = (2.0 * max).into();
+        kernel["ms_median"] = (2.0 * max).into();
+        kernel["ms_max"] = (3.0 * max).into();
+    }
+    slower["threads"] = 77.into();
+    for (name, record) in [("a.json", &recorded), ("b.json", &slower)] {
+        std::fs::write(folder.path().join(name), record.to_string()).unwrap();
+    }
+    std::fs::write(folder.path().join("c.json"), "{}").unwrap();
+    let table = vertebra(folder.path(), &["bench", "compare", "a.json", "b.json"]).ok().stdout;
+    assert!(table.contains("in A, 77 in B") && table.contains("slower"), "{table}");
+    let document = vertebra(folder.path(), &["bench", "compare", "b.json", "a.json", "--json"]).ok().json();
+    assert_eq!(document["pairs"].as_array().unwrap().len(), names.len());
+    assert_eq!(document["pairs"][0]["verdict"], "faster");
+    vertebra(folder.path(), &["bench", "compare", "a.json", "c.json"]).fails(1, &["c.json: expected what"]);
+    vertebra(folder.path(), &["bench", "compare", "a.json", "d.json"]).fails(1, &["d.json: cannot read it"]);
+}
+
 #[test]
 fn selftest_passes() {
     let ended = vertebra(trained(), &["selftest"]).ok();

@@ -1,6 +1,7 @@
 //! `vertebra bench`: how fast whole steps, single images and single kernels are, on random data, so that disks and
 //! decoders play no part.
 
+mod compare;
 mod infer;
 mod kernels;
 mod train;
@@ -27,6 +28,7 @@ enum What {
     Train(train::Args),
     Infer(infer::Args),
     Kernels(kernels::Args),
+    Compare(compare::Args),
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -34,6 +36,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         What::Train(args) => train::run(&args),
         What::Infer(args) => infer::run(&args),
         What::Kernels(args) => kernels::run(&args),
+        What::Compare(args) => compare::run(&args),
     }
 }
 
@@ -114,6 +117,7 @@ impl Speed<'_> {
             "images_per_second": self.images_per_second(),
             "step_ms_median": self.times.median() * 1e3,
             "step_ms_min": self.times.min() * 1e3,
+            "step_ms_max": self.times.max() * 1e3,
             "gflops": self.gflops(),
             "peak_rss_mib": self.peak_rss_mib,
         })

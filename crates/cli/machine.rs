@@ -9,6 +9,10 @@ use std::fmt;
 #[derive(Serialize)]
 pub struct Machine {
     version: &'static str,
+    /// The commit that the program was built from; empty where it was no Git checkout.
+    commit: &'static str,
+    /// When the figure was taken, in UTC.
+    date: String,
     /// As the system names it; else the architecture.
     cpu: String,
     l1_bytes: usize,
@@ -21,6 +25,8 @@ impl Machine {
         let Caches { l1, l2, l3 } = Caches::current();
         Self {
             version: env!("CARGO_PKG_VERSION"),
+            commit: env!("VERTEBRA_COMMIT"),
+            date: train::utc_now(),
             cpu: cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             l1_bytes: l1,
             l2_bytes: l2,
@@ -31,7 +37,9 @@ impl Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}, {}; vertebra {}", self.cpu, Caches::current(), self.version)
+        let date = self.date.split('T').next().unwrap_or_default();
+        let commit = if self.commit.is_empty() { "" } else { &format!(" ({})", self.commit) };
+        write!(f, "{}, {}; vertebra {}{commit}, {date}", self.cpu, Caches::current(), self.version)
     }
 }
 

@@ -34,6 +34,11 @@ impl Seconds {
     pub fn min(&self) -> f64 {
         self.sorted[0]
     }
+
+    /// The slowest call.
+    pub fn max(&self) -> f64 {
+        self.sorted[self.sorted.len() - 1]
+    }
 }
 
 /// Calls `run` once to warm up, then until `budget` is spent, at least three times.
@@ -56,7 +61,8 @@ mod tests {
     #[test]
     fn quantiles_are_of_the_sorted_calls() {
         let seconds = Seconds::of(vec![3.0, 1.0, 2.0, 5.0, 4.0]);
-        assert_eq!((seconds.min(), seconds.median(), seconds.quantile(1.0)), (1.0, 3.0, 5.0));
+        assert_eq!((seconds.min(), seconds.median(), seconds.max()), (1.0, 3.0, 5.0));
+        assert_eq!(seconds.quantile(1.0), 5.0);
         assert_eq!(Seconds::of(vec![7.0]).quantile(0.9), 7.0);
     }
 

@@ -22,14 +22,16 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   vertebra bench kernels
   vertebra bench kernels --level all --threads 1 --filter pointwise
-  vertebra bench kernels --batch 32 --filter 14x14x512 --json
+  vertebra bench kernels --batch 32 --filter 14x14x512 --json > a.json
+  vertebra bench kernels --list --filter depthwise
 
 Names are KERNEL/LEVEL/SHAPE. A kernel without a suffix is training's forward pass (it normalises and activates what it
 reads, and takes moments of what it writes); _infer reads plain values, adds a bias and activates; _dx and _dw are the
 gradients of input and weights, _backward is both at once.
 
+ms: the median; min and max: the fastest and the slowest call.
 peak: share of the multiply-adds a second that this machine does with this level, measured in this run, by those of the
-convolution alone. GB/s counts every tensor once; memory: share of the bandwidth of sweeps over as many bytes, measured in
+convolution alone; >100% where that was no peak, for the kernel was faster (the clock changed, or other work ran meanwhile). GB/s counts every tensor once; memory: share of the bandwidth of sweeps over as many bytes, measured in
 this run: of a copy for what is written and as much that is read, of reading for the rest. bound: share of what the
 stricter of memory and arithmetic allows, the multiply-adds of norms counted too; a kernel that works in the cache on what
 comes from memory can be above it.
@@ -49,7 +51,10 @@ pub struct Args {
     /// Only kernels whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     filter: String,
-    /// Print the result as one JSON document
+    /// Print the names only, and measure nothing
+    #[arg(long, conflicts_with = "json")]
+    list: bool,
+    /// Print the result as one JSON document, which bench compare reads
     #[arg(long)]
     json: bool,
 }
@@ -66,10 +71,13 @@ struct KernelRow {
     shape: String,
     ms_median: f64,
     ms_min: f64,
+    ms_max: f64,
     /// None where nothing is multiplied.
     gflops: Option<f64>,
-    /// Shares of the least time by the convolution's arithmetic, by memory, and by the bound.
+    /// Shares of the least time by the convolution's arithmetic, by memory, and by the bound; the first is none where the
+    /// kernel was faster than the peak.
     peak_share: Option<f64>,
+    above_peak: bool,
     memory_share: f64,
     bound_share: f64,
     gb_per_s: f64,
@@ -89,6 +97,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if cases.is_empty() {
         return Err(usage!("--filter: no kernel's name contains {:?}", args.filter));
     }
+    if args.list {
+        let all = cases.iter().flat_map(|case| levels.iter().map(|level| case.name(level.name())));
+        let mut wanted = all.filter(|name| name.contains(args.filter.as_str()));
+        return Ok(wanted.try_for_each(|name| say!("{name}"))?);
+    }
     let threads = par::threads();
     // On a thread of a pool, from where work starts without a queue between threads.
     par::with_threads(threads, || {
@@ -104,10 +117,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let peaks: String = levels.iter().map(peak).collect();
         say!("{}", Machine::this())?;
         say!("{}, batch {}, {threads} threads; peak GFLOP/s:{peaks}", args.arch, args.batch)?;
-        let heads = ["kernel", "ms", "GFLOP/s", "peak", "GB/s", "memory", "bound", "naive", "matmul"];
-        let [name, ms, rate, peak, bandwidth, memory, bound, naive, product] = heads;
+        let heads =
+            ["kernel", "ms", "min", "max", "GFLOP/s", "peak", "GB/s", "memory", "bound", "naive", "matmul"];
+        let [name, ms, min, max, rate, peak, bandwidth, memory, bound, naive, product] = heads;
         say!(
-            "{name:<48} {ms:>9} {rate:>8} {peak:>6} {bandwidth:>7} {memory:>6} {bound:>6} \
+            "{name:<48} {ms:>9} {min:>9} {max:>9} {rate:>8} {peak:>6} {bandwidth:>7} {memory:>6} {bound:>6} \
              {naive:>7} {product:>7}"
         )?;
         for case in &cases {
@@ -146,8 +160,10 @@ fn measured(case: &BenchCase, levels: &[Level], args: &Args, limits: &mut Limits
             shape: case.label.clone(),
             ms_median: median * 1e3,
             ms_min: seconds.min() * 1e3,
+            ms_max: seconds.max() * 1e3,
             gflops: case.flops().map(|flops| flops / median / 1e9),
-            peak_share: products.map(|least| least / median),
+            peak_share: products.map(|least| least / median).filter(|&share| share <= 1.0),
+            above_peak: products.is_some_and(|least| least > median),
             memory_share: memory / median,
             bound_share: bound / median,
             gb_per_s: case.bytes() / median / 1e9,
@@ -178,18 +194,21 @@ fn others(case: &BenchCase) -> [Option<f64>; 2] {
 
 impl KernelRow {
     fn print(&self) -> io::Result<()> {
-        let Self { name, ms_median, gb_per_s, .. } = self;
+        let Self { name, ms_median, ms_min, ms_max, gb_per_s, .. } = self;
         let known = |value: Option<f64>, unit: &str| match value {
             None => "-".into(),
             Some(value) if value >= 9999.5 => format!(">9999{unit}"),
             Some(value) => format!("{value:.*}{unit}", usize::from(value < 99.95)),
         };
         let [naive, product] = [self.times_naive, self.times_matrixmultiply].map(|times| known(times, "x"));
-        let peak = self.peak_share.map_or("-".into(), |share| format!("{:.0}%", 100.0 * share));
+        let peak = match self.peak_share {
+            Some(share) => format!("{:.0}%", 100.0 * share),
+            None => (if self.above_peak { ">100%" } else { "-" }).to_owned(),
+        };
         let [memory, bound] = [self.memory_share, self.bound_share].map(|share| 100.0 * share);
         let rate = known(self.gflops, "");
         say!(
-            "{name:<48} {ms_median:>9.3} {rate:>8} {peak:>6} {gb_per_s:>7.1} {memory:>5.0}% {bound:>5.0}% {naive:>7} \
+            "{name:<48} {ms_median:>9.3} {ms_min:>9.3} {ms_max:>9.3} {rate:>8} {peak:>6} {gb_per_s:>7.1} {memory:>5.0}% {bound:>5.0}% {naive:>7} \
              {product:>7}"
         )
     }

@@ -8,6 +8,7 @@ mod checkpoint;
 mod closing;
 mod config;
 mod config_file;
+mod date;
 mod documents;
 mod drawn;
 mod error;
@@ -37,6 +38,7 @@ mod unreadable;
 
 pub use closing::Report;
 pub use config::{ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind};
+pub use date::utc_now;
 pub use drawn::{find_images, lost_data, settings};
 pub use error::Error;
 pub use evaluate::{DRAWS, LabelledPredictions, Question, check_classes, write_predictions};

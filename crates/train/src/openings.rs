@@ -7,6 +7,7 @@
 //! What is counted are looks at *images*, known by the bytes of their files: by whatever path, manifest, order or name of a
 //! split they were reached, and alone or among others. A look counts if it shares an image with the present one.
 
+use crate::date::utc_now;
 use crate::documents::{read_json, write_text};
 use crate::lock::locked;
 use crate::{Error, RunFolder};
@@ -14,7 +15,7 @@ use data::{Dataset, hexadecimal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// How long another process may hold the lock; it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,11 +72,10 @@ impl Looks {
 impl Opening {
     /// A look, at this moment, at the samples of `dataset` at the indices `part`.
     pub fn now(command: String, dataset: &Dataset, part: &[usize]) -> Self {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let digests = dataset.digests(part).into_iter().flatten();
         let contents: BTreeSet<String> = digests.map(|digest| hexadecimal(&digest[..KEPT])).collect();
         Self {
-            date: utc(seconds),
+            date: utc_now(),
             command,
             data_fingerprint: dataset.fingerprint_of_names(),
             images: part.len(),
@@ -140,38 +140,9 @@ pub fn record_opening(folder: &Path, mut opening: Opening) -> Result<Looks, Erro
     Ok(all.looks(&asked))
 }
 
-/// Seconds since 1970 as a date and time of UTC. The day is found as in Hinnant's `civil_from_days`: years begin in
-/// March, so that a leap day is the last of its year.
-fn utc(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Dates from `date -u -d @SECONDS`.
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, date) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_709_251_199, "2024-02-29T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(utc(seconds), date);
-        }
-    }
 
     /// A data set of two classes whose files hold the letters of `contents`.
     fn set(folder: &Path, contents: &str) -> Dataset {

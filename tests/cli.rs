@@ -49,7 +49,7 @@ fn usage_errors_end_with_status_2() {
     }
     vertebra(trained(), &["train", "--epochs", "many"]).fails(2, &["'many' for '--epochs <N>'"]);
     let level = command(trained(), &["selftest"]).env("VERTEBRA_LEVEL", "sse9").output().unwrap();
-    Ended::of(level).fails(2, &["VERTEBRA_LEVEL=sse9", "expected portable, avx2 or avx512"]);
+    Ended::of(level).fails(2, &["VERTEBRA_LEVEL=sse9", "expected portable, neon, avx2 or avx512"]);
     let caches = command(trained(), &["selftest"]).env("VERTEBRA_CACHE", "32K").output().unwrap();
     Ended::of(caches).fails(2, &["VERTEBRA_CACHE=32K", "32K,512K,16M"]);
     vertebra(trained(), &["evaluate", "run", "data", "--split", "exam"]).fails(2, &["found \"exam\""]);

@@ -62,7 +62,7 @@ use std::sync::{Mutex, PoisonError};
   vertebra train DATA --out runs/mine    train on {train,val,test}/CLASS/... or a CSV manifest
   vertebra predict runs/mine IMAGE...    classify images
 
-VERTEBRA_LEVEL=portable|avx2|avx512 lowers the instruction set.
+VERTEBRA_LEVEL=portable|neon|avx2|avx512 lowers the instruction set.
 VERTEBRA_CACHE=32K,512K,16M (L1, L2, L3) overrides the sizes of the caches."
 )]
 struct Cli {

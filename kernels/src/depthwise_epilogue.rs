@@ -60,7 +60,7 @@ impl<'a> Target<'a> {
     /// To `y`, whose lines may be put together at `lines: [out_w, CACHE_LINE]`.
     #[inline(always)]
     pub(crate) fn new<S: Simd>(_: S, y: Output<'a>, channels: usize, lines: *mut f32) -> Self {
-        let assembles = S::LANES < CACHE_LINE && y.streaming().is_some();
+        let assembles = S::STREAMS && S::LANES < CACHE_LINE && y.streaming().is_some();
         Self { y, channels, lines: if assembles { lines } else { std::ptr::null_mut() } }
     }
 

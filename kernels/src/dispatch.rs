@@ -21,14 +21,14 @@ impl Level {
         let Ok(name) = std::env::var("VERTEBRA_LEVEL") else { return Ok(best) };
         let known = Level::ALL.into_iter().find(|level| level.name() == name.trim().to_ascii_lowercase());
         match known {
-            Some(level) if level <= best => Ok(level),
+            Some(level) if level.is_available() => Ok(level),
             Some(level) => Err(format!(
                 "VERTEBRA_LEVEL={}: this machine has no {}; its best level is {}",
                 name,
                 level.name(),
                 best.name()
             )),
-            None => Err(format!("VERTEBRA_LEVEL={name}: expected portable, avx2 or avx512")),
+            None => Err(format!("VERTEBRA_LEVEL={name}: expected portable, neon, avx2 or avx512")),
         }
     }
 
@@ -41,15 +41,32 @@ impl Level {
 
     /// The levels that this machine has, lowest first.
     pub fn available() -> impl Iterator<Item = Level> {
-        Level::ALL.into_iter().filter(|&level| level <= Level::best())
+        Level::ALL.into_iter().filter(|level| level.is_available())
+    }
+
+    /// Whether this machine has the level: all up to its best, but for those of other architectures.
+    #[inline]
+    fn is_available(self) -> bool {
+        self <= Level::best() && (self != Level::Neon || cfg!(target_arch = "aarch64"))
     }
 
     /// Floats a vector holds.
     pub fn lanes(self) -> usize {
         match self {
             Level::Portable => isa::Portable::LANES,
+            Level::Neon => 4,
             Level::Avx2 => 8,
             Level::Avx512 => 16,
+        }
+    }
+
+    /// See [`Simd::TILE_ROWS`].
+    pub(crate) const fn tile_rows(self) -> usize {
+        match self {
+            Level::Portable => isa::Portable::TILE_ROWS,
+            Level::Neon => 12,
+            Level::Avx2 => 6,
+            Level::Avx512 => 14,
         }
     }
 
@@ -59,7 +76,7 @@ impl Level {
     /// When the machine does not have the level.
     #[inline]
     pub fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
-        assert!(self <= Level::best(), "this machine has no {}", self.name());
+        assert!(self.is_available(), "this machine has no {}", self.name());
         match self {
             Level::Portable => kernel.run(isa::Portable),
             #[cfg(target_arch = "x86_64")]
@@ -68,8 +85,10 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Level::Avx512 => unsafe { isa::avx512::enter(kernel) },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("detection offers only the portable level here"),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => isa::neon::enter(kernel),
+            #[allow(unreachable_patterns, reason = "all levels of another architecture")]
+            _ => unreachable!("the level is available"),
         }
     }
 }

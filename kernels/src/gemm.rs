@@ -40,14 +40,9 @@ fn right_block() -> usize {
     Caches::current().l2 / size_of::<f32>() / 8 * 3
 }
 
-/// Rows of a register tile: two registers hold the right side's vectors, one the broadcast, one is spare.
-const fn tile_rows(registers: usize) -> usize {
-    (registers - 4) / 2
-}
-
 /// Rows of a level's register tile.
 pub(crate) fn rows(level: Level) -> usize {
-    tile_rows(if level == Level::Avx512 { 32 } else { 16 })
+    level.tile_rows()
 }
 
 /// Where products of `n` columns write: past the caches where the tensor is large, but not where a tile of the level is
@@ -194,7 +189,7 @@ impl Gemm<'_> {
         let width = 2 * S::LANES;
         let steps = self.left.len * self.left.segments;
         let columns = (right_block / steps / width).max(1) * width;
-        let blocks = self.m.div_ceil(tile_rows(S::REGISTERS));
+        let blocks = self.m.div_ceil(S::TILE_ROWS);
         let mut from = 0;
         while from < self.n {
             let to = self.n.min(from + columns);
@@ -202,8 +197,7 @@ impl Gemm<'_> {
             for block in 0..blocks {
                 // The m rows divided evenly, where panels do not say how: sizes differ by one at most.
                 let evenly = (self.m - row).div_ceil(blocks - block);
-                let rows =
-                    if self.left.panel == 0 { evenly } else { tile_rows(S::REGISTERS).min(self.m - row) };
+                let rows = if self.left.panel == 0 { evenly } else { S::TILE_ROWS.min(self.m - row) };
                 // SAFETY: row + rows <= m and to <= n.
                 unsafe {
                     match rows {
@@ -213,13 +207,14 @@ impl Gemm<'_> {
                         4 => self.tiles::<S, 4>(s, row, from..to, ahead),
                         5 => self.tiles::<S, 5>(s, row, from..to, ahead),
                         6 => self.tiles::<S, 6>(s, row, from..to, ahead),
-                        _ if S::REGISTERS < 32 => unreachable!("a tile of 16 registers has 6 rows at most"),
+                        _ if S::TILE_ROWS == 6 => unreachable!("a tile has 6 rows at most"),
                         7 => self.tiles::<S, 7>(s, row, from..to, ahead),
                         8 => self.tiles::<S, 8>(s, row, from..to, ahead),
                         9 => self.tiles::<S, 9>(s, row, from..to, ahead),
                         10 => self.tiles::<S, 10>(s, row, from..to, ahead),
                         11 => self.tiles::<S, 11>(s, row, from..to, ahead),
                         12 => self.tiles::<S, 12>(s, row, from..to, ahead),
+                        _ if S::TILE_ROWS == 12 => unreachable!("a tile has 12 rows at most"),
                         13 => self.tiles::<S, 13>(s, row, from..to, ahead),
                         _ => self.tiles::<S, 14>(s, row, from..to, ahead),
                     }
@@ -285,7 +280,7 @@ impl Gemm<'_> {
             let Left { row: left_row, step, len, segment, segments, .. } = self.left;
             let mut acc = [[s.splat(0.0); NV]; MR];
             let mut right = self.right.ptr.add(column / (2 * S::LANES) * self.right.panel);
-            let mut start = self.left.at(row, tile_rows(S::REGISTERS));
+            let mut start = self.left.at(row, S::TILE_ROWS);
             let mut ahead = requests.runs;
             for _ in 0..segments {
                 let mut left = start;

@@ -5,6 +5,8 @@
 pub enum Level {
     /// Whatever the compiler's target has (SSE2, NEON, simd128), through the crate `wide`.
     Portable,
+    /// NEON of 64-bit ARM, 4 lanes.
+    Neon,
     /// AVX2 and FMA, 8 lanes.
     Avx2,
     /// AVX-512 F, VL, BW and DQ, 16 lanes.
@@ -13,12 +15,13 @@ pub enum Level {
 
 impl Level {
     /// Every level, lowest first.
-    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+    pub const ALL: [Level; 4] = [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512];
 
     /// The name that `VERTEBRA_LEVEL` and reports use.
     pub fn name(self) -> &'static str {
         match self {
             Level::Portable => "portable",
+            Level::Neon => "neon",
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
         }

@@ -23,8 +23,11 @@ pub trait Kernel {
 pub trait Simd: Copy + Send + Sync + 'static {
     /// Floats a vector holds.
     const LANES: usize;
-    /// Vector registers that the instruction set has: what a register tile is cut from.
-    const REGISTERS: usize;
+    /// Rows of a register tile two vectors wide: what the registers hold, less two for the right side's vectors and those
+    /// that broadcasts pass through.
+    const TILE_ROWS: usize;
+    /// Whether [`Simd::stream`] goes past the caches.
+    const STREAMS: bool = true;
     /// The level this is.
     const LEVEL: Level;
     /// The vector.

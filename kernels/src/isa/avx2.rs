@@ -30,7 +30,7 @@ fn first(n: usize) -> __m256i {
 
 impl Simd for Avx2 {
     const LANES: usize = 8;
-    const REGISTERS: usize = 16;
+    const TILE_ROWS: usize = 6;
     const LEVEL: Level = Level::Avx2;
     type V = __m256;
 

@@ -27,7 +27,7 @@ fn first(n: usize) -> __mmask16 {
 
 impl Simd for Avx512 {
     const LANES: usize = 16;
-    const REGISTERS: usize = 32;
+    const TILE_ROWS: usize = 14;
     const LEVEL: Level = Level::Avx512;
     type V = __m512;
 

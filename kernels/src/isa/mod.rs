@@ -4,6 +4,8 @@
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub mod neon;
 mod portable;
 
 pub use portable::Portable;
@@ -26,5 +28,5 @@ pub(crate) fn detect() -> Level {
             return Level::Avx2;
         }
     }
-    Level::Portable
+    if cfg!(target_arch = "aarch64") { Level::Neon } else { Level::Portable }
 }

@@ -19,8 +19,9 @@ fn enter<K: Kernel>(kernel: K) -> K::Output {
 
 impl Simd for Portable {
     const LANES: usize = 4;
-    const REGISTERS: usize = 16;
+    const TILE_ROWS: usize = 6;
     const LEVEL: Level = Level::Portable;
+    const STREAMS: bool = false;
     type V = f32x4;
 
     #[inline(always)]

@@ -32,9 +32,9 @@ const PARTIAL_BYTES: usize = 8 << 20;
 /// of the weights. The same on every CPU, because blocks decide how that gradient is rounded.
 const BLOCK: usize = 192 * 1024;
 
-/// Inputs from which on they are read as panels. On a Sapphire Rapids class Xeon, batch 32, the better of two alternating runs: the
-/// gradient of the weights takes 0.83 to 0.97 of the time from 512 inputs on at AVX2 and AVX-512, up to 1.05 below. Panels of the gradient
-/// made the gradient of the input slower at every shape.
+/// Inputs from which on they are read as panels. On a Sapphire Rapids class Xeon, batch 32, the better of two
+/// alternating runs: the gradient of the weights takes 0.83 to 0.97 of the time from 512 inputs on at AVX2 and
+/// AVX-512, up to 1.05 below. Panels of the gradient made the gradient of the input slower at every shape.
 const PANELS: usize = 512;
 
 /// Pixels of the largest block: many, to pay for the pass over the gradient of the weights, while a block stays in L2.

@@ -1,8 +1,9 @@
 //! Puts the pixels of a view into working memory as the plain floats that the GEMM reads: one after the other, at a row
 //! pitch that avoids cache-set conflicts, or as panels of some channels, which a product reads from front to back.
 //!
-//! Rows of a register tile that lie a whole pixel apart are each on a page of their own where a pixel has many channels, so a
-//! product over the pixels (the gradient of the weights) may want panels. One over the channels reads whole pixels.
+//! Rows of a register tile that lie a whole pixel apart are each on a page of their own where a pixel has many
+//! channels, so a product over the pixels (the gradient of the weights) may want panels. One over the channels
+//! reads whole pixels.
 //!
 //! A deferred value is computed once here and then used by every panel of weights; done for a block of pixels that
 //! fits L2, this is a few percent of the product and replaces a pass over memory.
@@ -41,8 +42,8 @@ impl Staged {
         Self { channels, width: channels, row: spacing(channels) }
     }
 
-    /// `[ceil(channels / width), pixels, width]`; what a last panel has beyond the channels is unspecified. Pixel after pixel
-    /// where the level's vectors cannot write such panels, neither parts of a vector nor whole ones.
+    /// `[ceil(channels / width), pixels, width]`; what a last panel has beyond the channels is unspecified. Pixel
+    /// after pixel where the level's vectors cannot write such panels, neither parts of a vector nor whole ones.
     pub(crate) fn panels(level: Level, channels: usize, width: usize) -> Self {
         let can = width <= level.lanes() || width.is_multiple_of(level.lanes());
         if can && width < channels { Self { channels, width, row: width } } else { Self::pixels(channels) }
@@ -54,8 +55,8 @@ impl Staged {
         self.width < self.channels
     }
 
-    /// Floats from one panel of `pixels` pixels to the next: a cache line more than it has, which takes what the last vector
-    /// spills, and keeps panels out of each other's cache sets.
+    /// Floats from one panel of `pixels` pixels to the next: a cache line more than it has, which takes what the
+    /// last vector spills, and keeps panels out of each other's cache sets.
     #[inline(always)]
     fn pitch(&self, pixels: usize) -> usize {
         let floats = pixels * self.row;
@@ -96,7 +97,8 @@ impl Staged {
         Right { ptr: memory.as_ptr(), panel: columns, row: self.row }
     }
 
-    /// The `pixels` pixels at `memory` as a left matrix `[channels, pixels]`; panels must be the rows of a register tile.
+    /// The `pixels` pixels at `memory` as a left matrix `[channels, pixels]`; panels must be the rows of a register
+    /// tile.
     pub(crate) fn by_channel(&self, memory: &[f32], pixels: usize) -> Left {
         let panel = if self.has_panels() { self.pitch(pixels) } else { 0 };
         Left { panel, ..Left::new(memory.as_ptr(), 1, self.row, pixels) }

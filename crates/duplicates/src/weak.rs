@@ -1,12 +1,13 @@
 //! Copies that lost much, each in its own way.
 //!
-//! What chained changes took from a copy, grain or sharpness or both, is missing beside every other picture, so copies of
-//! one picture may be farther from each other than two neighbouring slices that lost little. In a tree such a copy hangs on a
-//! long branch of its own; what tells sources apart are the branches between. Branches follow from threes of pictures:
-//! the way from `x` to where the ways to `y` and `z` part is half of `xy + xz - yz` (the Gromov product; Farris 1977 takes
-//! it off all distances). That wants distances that add up along a way: correlations multiply where losses are
-//! independent, so these are `-ln(1 - distance)`. What is left without the branches makes a tree by average linkage.
-//! With more copies there are more threes and more pairs to a mean, so the answer gets better.
+//! What chained changes took from a copy, grain or sharpness or both, is missing beside every other picture, so
+//! copies of one picture may be farther from each other than two neighbouring slices that lost little. In a tree
+//! such a copy hangs on a long branch of its own; what tells sources apart are the branches between. Branches
+//! follow from threes of pictures: the way from `x` to where the ways to `y` and `z` part is half of `xy + xz - yz`
+//! (the Gromov product; Farris 1977 takes it off all distances). That wants distances that add up along a way:
+//! correlations multiply where losses are independent, so these are `-ln(1 - distance)`. What is left without the
+//! branches makes a tree by average linkage. With more copies there are more threes and more pairs to a mean, so
+//! the answer gets better.
 
 use crate::cluster::Clusters;
 use crate::sources::{ALONE_ISOLATED, FLOOR, ISOLATED, MOST, ROW, median};
@@ -119,8 +120,8 @@ impl LinkageTree {
         rest >= CLEARLY * median(&mut within)
     }
 
-    /// Whether two of the sets that were found before, as far as they are in this one, are much farther from each other than
-    /// their own pictures are.
+    /// Whether two of the sets that were found before, as far as they are in this one, are much farther from each
+    /// other than their own pictures are.
     fn is_divided(&self, node: usize, before: &Clusters) -> bool {
         let mut far: BTreeMap<(usize, usize), Vec<f32>> = BTreeMap::new();
         for &a in self.members(node) {

@@ -26,7 +26,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64
 
 # Static, because the C library of the cross compiler is not where a program for ARM looks for it.
-RUSTFLAGS="-C target-feature=+crt-static" "$CARGO" test --locked -p kernels --target $target
+RUSTFLAGS="-C target-feature=+crt-static" "$CARGO" test --locked -p kernels --lib --test it --target $target
 python3 tools/check_codegen.py --arm
 tools/release.sh $target
 

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::terminal;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
@@ -27,26 +27,13 @@ pub struct Args {
     json: bool,
 }
 
-/// What is read of a record. Of a whole step there is one timing, of kernels one each.
-#[derive(Deserialize)]
+/// What is read of a record.
 struct Record {
-    machine: Option<BTreeMap<String, Value>>,
-    arch: String,
-    batch_size: u64,
-    threads: u64,
-    level: Option<String>,
-    kernels: Option<Vec<KernelTiming>>,
-    step_ms_median: Option<f64>,
-    step_ms_min: Option<f64>,
-    step_ms_max: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct KernelTiming {
-    name: String,
-    ms_median: f64,
-    ms_min: f64,
-    ms_max: Option<f64>,
+    /// What decides how fast it is, by name.
+    setting: BTreeMap<String, Value>,
+    /// Of a whole step there is one timing, of kernels one each.
+    is_of_kernels: bool,
+    timings: Vec<(String, Milliseconds)>,
 }
 
 /// Milliseconds: median, fastest, slowest.
@@ -81,8 +68,8 @@ struct Comparison {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let [a, b] = [read(&args.a)?, read(&args.b)?];
-    if a.kernels.is_some() != b.kernels.is_some() {
-        let [of_a, of_b] = [&a, &b].map(|record| if record.kernels.is_some() { "kernels" } else { "a step" });
+    if a.is_of_kernels != b.is_of_kernels {
+        let [of_a, of_b] = [&a, &b].map(|record| if record.is_of_kernels { "kernels" } else { "a step" });
         let (a, b) = (args.a.display(), args.b.display());
         return Err(failed!("{a} is a bench of {of_a}, {b} of {of_b}: compare like with like"));
     }
@@ -96,59 +83,61 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn read(path: &Path) -> Result<Record, Failure> {
     let shown = path.display();
-    let expected = "expected what 'vertebra bench kernels|train|infer --json' prints";
     let text = std::fs::read_to_string(path).map_err(|error| failed!("{shown}: cannot read it: {error}"))?;
-    let record: Record =
-        serde_json::from_str(&text).map_err(|error| failed!("{shown}: {expected}, found {error}"))?;
-    match (&record.kernels, record.step_ms_median) {
-        (None, None) => Err(failed!("{shown}: {expected}, found neither kernels nor step_ms_median")),
-        _ => Ok(record),
-    }
+    let record = serde_json::from_str(&text).map_err(|error| error.to_string());
+    let record = record.and_then(|document| Record::of(&document));
+    let expected = "expected what 'vertebra bench kernels|train|infer --json' prints";
+    record.map_err(|found| failed!("{shown}: {expected}, found {found}"))
 }
 
 impl Record {
-    /// What decides how fast it is, by name.
-    fn setting(&self) -> BTreeMap<String, Value> {
-        let mut setting = self.machine.clone().unwrap_or_default();
-        setting.insert("arch".into(), self.arch.clone().into());
-        setting.insert("batch_size".into(), self.batch_size.into());
-        setting.insert("threads".into(), self.threads.into());
-        setting.insert("level".into(), self.level.clone().into());
-        setting
-    }
-
-    fn timings(&self) -> Vec<(String, Milliseconds)> {
-        let of_kernel = |k: &KernelTiming| {
-            (k.name.clone(), Milliseconds { median: k.ms_median, min: k.ms_min, max: k.ms_max })
+    /// Of a document, or what is wrong with it.
+    fn of(document: &Value) -> Result<Self, String> {
+        let milliseconds = |of: &Value, prefix: &str| {
+            let number = |name: &str| of.get(format!("{prefix}{name}")).and_then(Value::as_f64);
+            let missing = || format!("no number {prefix}ms_median and {prefix}ms_min");
+            let (median, min) = number("ms_median").zip(number("ms_min")).ok_or_else(missing)?;
+            Ok::<_, String>(Milliseconds { median, min, max: number("ms_max") })
         };
-        match (&self.kernels, self.step_ms_median) {
-            (Some(kernels), _) => kernels.iter().map(of_kernel).collect(),
-            (None, Some(median)) => {
-                let min = self.step_ms_min.unwrap_or(median);
-                vec![("step".into(), Milliseconds { median, min, max: self.step_ms_max })]
-            }
-            (None, None) => vec![],
+        let mut setting = BTreeMap::new();
+        if let Some(Value::Object(machine)) = document.get("machine") {
+            setting.extend(machine.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
+        for name in ["arch", "batch_size", "image_size", "threads", "level"] {
+            setting.extend(document.get(name).map(|value| (name.to_owned(), value.clone())));
+        }
+        let kernels = document.get("kernels").and_then(Value::as_array);
+        let timings = match kernels {
+            Some(kernels) => {
+                let named = |of: &Value| {
+                    let name = of.get("name").and_then(Value::as_str).ok_or("a kernel without a name")?;
+                    Ok((name.to_owned(), milliseconds(of, "")?))
+                };
+                kernels.iter().map(named).collect::<Result<_, String>>()?
+            }
+            None => vec![("step".to_owned(), milliseconds(document, "step_")?)],
+        };
+        Ok(Self { setting, is_of_kernels: kernels.is_some(), timings })
     }
 }
 
 impl Comparison {
     fn of(a: &Record, b: &Record) -> Self {
-        let (of_a, of_b) = (a.setting(), b.setting());
+        let (of_a, of_b) = (&a.setting, &b.setting);
         let names = of_a.keys().chain(of_b.keys()).filter(|name| *name != "date");
         let value = |of: &BTreeMap<String, Value>, name: &String| of.get(name).cloned().unwrap_or_default();
         let differences = names
-            .map(|name| (name.clone(), [value(&of_a, name), value(&of_b, name)]))
+            .map(|name| (name.clone(), [value(of_a, name), value(of_b, name)]))
             .filter(|(_, [a, b])| a != b)
             .collect();
-        let (first, mut second) = (a.timings(), BTreeMap::from_iter(b.timings()));
-        let count = first.len();
-        let pair = |(name, a): (String, Milliseconds)| {
-            let b = second.remove(&name)?;
+        let mut second = BTreeMap::from_iter(b.timings.iter().cloned());
+        let pair = |(name, a): &(String, Milliseconds)| {
+            let b = second.remove(name)?;
+            let (name, a) = (name.clone(), *a);
             Some(Pair { name, a, b, ratio: b.median / a.median, verdict: verdict(a, b) })
         };
-        let pairs: Vec<Pair> = first.into_iter().filter_map(pair).collect();
-        Self { differences, only_in_a: count - pairs.len(), only_in_b: second.len(), pairs }
+        let pairs: Vec<Pair> = a.timings.iter().filter_map(pair).collect();
+        Self { differences, only_in_a: a.timings.len() - pairs.len(), only_in_b: second.len(), pairs }
     }
 
     fn print(&self) -> io::Result<()> {
@@ -190,7 +179,7 @@ mod tests {
         let machine = json!({"cpu": "X", "date": kernels.to_string()});
         let document =
             json!({"machine": machine, "arch": "v1", "batch_size": 1, "threads": 2, "kernels": kernels});
-        serde_json::from_value(document).unwrap()
+        Record::of(&document).unwrap()
     }
 
     #[test]

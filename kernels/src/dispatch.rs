@@ -92,3 +92,26 @@ impl Level {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Shape;
+
+    impl Kernel for Shape {
+        type Output = (usize, usize, Level);
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> Self::Output {
+            (S::LANES, S::TILE_ROWS, S::LEVEL)
+        }
+    }
+
+    /// Callers lay memory out by what a level says, kernels read it by what its vectors say.
+    #[test]
+    fn a_level_says_what_its_code_does() {
+        for level in Level::available() {
+            assert_eq!(level.dispatch(Shape), (level.lanes(), level.tile_rows(), level));
+        }
+    }
+}

@@ -87,13 +87,13 @@ impl Staged {
 
     /// Pixels at `memory`, one after the other, as a left matrix `[pixels, channels]`.
     pub(crate) fn by_pixel(&self, memory: &[f32]) -> Left {
-        debug_assert!(!self.has_panels());
+        assert!(!self.has_panels(), "a product over the channels reads whole pixels");
         Left::new(memory.as_ptr(), self.row, 1, self.channels)
     }
 
     /// The same as a right matrix, for register tiles of `columns`.
     pub(crate) fn right(&self, memory: &[f32], columns: usize) -> Right {
-        debug_assert!(!self.has_panels());
+        assert!(!self.has_panels(), "a right matrix is read pixel after pixel");
         Right { ptr: memory.as_ptr(), panel: columns, row: self.row }
     }
 

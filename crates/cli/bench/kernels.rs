@@ -40,7 +40,7 @@ the kernel is no matrix product), which both compute plain values only. They tak
 else one image on one thread, counted as if it scaled perfectly.")]
 pub struct Args {
     /// An instruction set, or all of this machine's [default: the best]
-    #[arg(long, value_name = "LEVEL", value_parser = PossibleValuesParser::new(["portable", "neon", "avx2", "avx512", "all"]))]
+    #[arg(long, value_name = "LEVEL", value_parser = PossibleValuesParser::new(Level::ALL.map(Level::name).into_iter().chain(["all"])))]
     level: Option<String>,
     /// mobilenet-v1 or mobilenet-v2
     #[arg(long, default_value = "mobilenet-v1", value_name = "NAME")]

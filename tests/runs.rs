@@ -361,9 +361,12 @@ fn looks_at_once_are_all_counted() {
     assert_eq!(last["test_openings"], 10);
 }
 
+/// More epochs than any machine finishes before a signal reaches the run.
+const ENDLESS: &str = "1000000";
+
 /// Starts a training of many epochs, and waits until it has done a few steps.
 fn long_training(folder: &Path, out: &str) -> Child {
-    let arguments = train_arguments("data", out, &["--epochs", "400", "--patience", "0"]);
+    let arguments = train_arguments("data", out, &["--epochs", ENDLESS, "--patience", "0"]);
     let child = command(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let steps = folder.join(out).join("steps.csv");
     while !fs::read_to_string(&steps).is_ok_and(|text| text.lines().count() > 3) {
@@ -379,7 +382,7 @@ fn one_run_at_a_time_in_a_folder() {
     let mut child = long_training(folder, "run");
     let held = format!("another vertebra (process {}) works on this run", child.id());
     for _ in 0..2 {
-        resume(folder, &["--epochs", "401"]).fails(1, &["run: ", &held]);
+        resume(folder, &["--epochs", ENDLESS]).fails(1, &["run: ", &held]);
     }
     if folder.join("run/best.safetensors").exists() {
         vertebra(folder, &["report", "run"]).fails(1, &[&held]);

@@ -6,7 +6,8 @@
 #
 # Which test reaches which file of kernels/src:
 #   unit tests                          arena, buffer, limits, norm, pack, scratch, sink, output
-#   depthwise::, streamed::depthwise    depthwise, depthwise_backward, depthwise_direct, depthwise_epilogue, ring, rows, block
+#   depthwise::, streamed::depthwise    depthwise, depthwise_backward, depthwise_input_gradient, depthwise_weight_gradient,
+#                                       depthwise_direct, depthwise_epilogue, ring, rows, block
 #   conv::, streamed::the_first_layer   conv, conv_backward, stage, gemm, output, sink
 #   pointwise::, streamed::products     pointwise, pointwise_backward, gemm, pack
 #   elementwise::, pooling::            elementwise, optimizer, norm, pooling

@@ -157,23 +157,6 @@ impl ChannelBlock {
         }
     }
 
-    /// Adds `from: [vectors, rows, LANES]` to `to`, which is the same, and zeros it: so that a sum over an image is one
-    /// of sums over rows, which loses less than one long one.
-    ///
-    /// # Safety
-    /// Both must be valid for that.
-    #[inline(always)]
-    pub(crate) unsafe fn carry<S: Simd>(self, s: S, rows: usize, from: *mut f32, to: *mut f32) {
-        for i in 0..self.vectors(s) * rows {
-            // SAFETY: as the caller promises.
-            unsafe {
-                let (from, to) = (from.add(i * S::LANES), to.add(i * S::LANES));
-                s.store(to, s.add(s.load(to), s.load(from)));
-                s.store(from, s.splat(0.0));
-            }
-        }
-    }
-
     /// Zeros `to: [vectors, rows, LANES]`.
     ///
     /// # Safety
@@ -213,7 +196,13 @@ impl<S: Simd> Taps<S> {
     /// The kernel must have the tap.
     #[inline(always)]
     pub(crate) unsafe fn get(&self, s: S, tap: usize) -> S::V {
-        // SAFETY: as the caller promises.
-        if self.kernel == 3 { self.first[tap] } else { unsafe { s.load(self.all.add(tap * S::LANES)) } }
+        // SAFETY: as the caller promises: a 3x3 kernel has nine.
+        unsafe {
+            if self.kernel == 3 {
+                *self.first.get_unchecked(tap)
+            } else {
+                s.load(self.all.add(tap * S::LANES))
+            }
+        }
     }
 }

@@ -7,9 +7,12 @@
 //!
 //! The weight gradient of a tile is that of the output rows that begin in it, so tiles add up to the whole.
 
-use crate::block::{Act, ChannelBlock, PIXELS};
-use crate::cache::Caches;
+use crate::block::ChannelBlock;
+use crate::cache::{CACHE_LINE, Caches};
 use crate::depthwise::{MAX_KERNEL, check_shape, split_rows};
+use crate::depthwise_epilogue::Target;
+use crate::depthwise_input_gradient::{Ahead, InputRow, Mask};
+use crate::depthwise_weight_gradient::WeightRow;
 use crate::level::Level;
 use crate::output::Output;
 use crate::ring::{Ring, RingShape};
@@ -17,11 +20,8 @@ use crate::rows::{check_grad, check_read};
 use crate::scratch;
 use crate::simd::{Kernel, Simd};
 use crate::sink::{ROWS_STREAM, Sink};
-use crate::view::{ConvShape, Deferred, Grad, Read, Write};
+use crate::view::{ConvShape, Grad, Read, Write};
 use std::ops::Range;
-
-/// Taps whose sums stay in registers along a row: all of a 3x3 kernel.
-const TAPS: usize = 9;
 
 /// Input rows a tile for [`depthwise_backward`], by the rule of [`crate::depthwise::tile_rows`]; whole strides.
 pub fn backward_tile_rows(shape: &ConvShape, images: usize) -> usize {
@@ -77,11 +77,11 @@ pub fn depthwise_backward(
     let bytes = (inputs.len(1) + gradients.len(1)) * size_of::<f32>();
     let width = ChannelBlock::width(channels, bytes, Caches::current().l2 / 2);
     let taps = kernel * kernel * width;
-    let lens = [inputs.len(width), gradients.len(width), taps, taps, 2 * width, 2 * width];
+    let lens = [inputs.len(width), gradients.len(width), taps, taps, 2 * width, w * CACHE_LINE];
     let mut sink = dx.map(|dx| Sink::new(dx, channels, ROWS_STREAM));
     let dx = sink.as_mut().map(Output::of);
     scratch::with(lens, |memory| {
-        let [x_memory, g_memory, taps, dw_taps, row_sums, total_sums] = memory.map(<[f32]>::as_mut_ptr);
+        let [x_memory, g_memory, taps, dw_taps, sums_so_far, lines] = memory.map(<[f32]>::as_mut_ptr);
         level.dispatch(Backward {
             shape,
             x,
@@ -98,8 +98,8 @@ pub fn depthwise_backward(
             g_memory,
             taps,
             dw_taps,
-            row_sums,
-            total_sums,
+            sums_so_far,
+            lines,
         });
     });
 }
@@ -123,36 +123,21 @@ struct Backward<'a> {
     /// `[vectors, kernel * kernel, LANES]`: the block's weights, and their gradient.
     taps: *mut f32,
     dw_taps: *mut f32,
-    /// `[vectors, 2, LANES]`: the block's sums over a row, and over the rows before.
-    row_sums: *mut f32,
-    total_sums: *mut f32,
+    /// `[vectors, 2, LANES]`: the block's sums over the rows so far.
+    sums_so_far: *mut f32,
+    /// See [`Target`].
+    lines: *mut f32,
 }
 
 impl Kernel for Backward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match (self.shape.kernel, self.shape.stride) {
-            (3, 1) => self.tile(s, 3, 1),
-            (3, 2) => self.tile(s, 3, 2),
-            (kernel, stride) => self.tile(s, kernel, stride),
-        }
-    }
-}
-
-impl Backward<'_> {
-    /// All rows of the tile, block after block.
-    #[inline(always)]
-    fn tile<S: Simd>(self, s: S, kernel: usize, stride: usize) {
-        let &ConvShape { h, inputs: channels, pad_top, out_h, .. } = self.shape;
+        let ConvShape { h, inputs: channels, kernel, stride, pad_top, out_h, .. } = *self.shape;
         let Range { start, end } = self.rows;
         // The output rows whose weight gradient is this tile's.
         let own = start.div_ceil(stride)..if end == h { out_h } else { end.div_ceil(stride) };
-        let dx = self.dx;
-        let mask = match self.x {
-            Read::Plain(_) => None,
-            Read::Norm(x) => Some(Mask { x, act: Act::new(s, x.act), sums: self.row_sums }),
-        };
+        let dx = self.dx.map(|dx| Target::new(s, dx, channels, self.lines));
         for block in ChannelBlock::split(s, channels, self.width) {
             // SAFETY: the lengths were checked: x, g and dx cover their images, weights and channel vectors all
             // channels; the scratch was cut for blocks of `width`. A step looks at no more than the last `slots` rows
@@ -160,8 +145,7 @@ impl Backward<'_> {
             unsafe {
                 block.gather(s, kernel * kernel, self.weights.as_ptr(), self.taps);
                 block.clear(s, kernel * kernel, self.dw_taps);
-                block.clear(s, 2, self.row_sums);
-                block.clear(s, 2, self.total_sums);
+                block.clear(s, 2, self.sums_so_far);
                 let mut inputs = Ring::new(s, self.inputs, block, self.x_memory);
                 let mut gradients = Ring::new(s, self.gradients, block, self.g_memory);
                 for step in start / stride..end.div_ceil(stride).max(own.end) {
@@ -179,22 +163,24 @@ impl Backward<'_> {
                             bottom.saturating_sub(pad_top),
                             stride,
                         );
-                        self.weight_row(s, block, kernel, stride, step, &inputs, &gradients);
+                        s.apart(self.weight_row(s, block, kernel, stride, step, &inputs, &gradients));
                     }
-                    let Some(dx) = dx else { continue };
+                    let Some(dx) = &dx else { continue };
                     for iy in start.max(top)..end.min(top + stride) {
-                        self.input_row(s, block, kernel, stride, iy, &inputs, &gradients, mask.as_ref(), dx);
+                        s.apart(self.input_row(block, kernel, stride, iy, &inputs, &gradients, dx));
                     }
                 }
                 block.scatter(s, kernel * kernel, self.dw_taps, self.dw.as_mut_ptr());
-                if mask.is_some() {
-                    block.scatter(s, 2, self.total_sums, self.sums.as_mut_ptr());
+                if matches!(self.x, Read::Norm(_)) {
+                    block.scatter(s, 2, self.sums_so_far, self.sums.as_mut_ptr());
                 }
             }
         }
     }
+}
 
-    /// Adds the share of output row `oy` to the block's weight gradient.
+impl Backward<'_> {
+    /// Output row `oy` for the block's weight gradient.
     ///
     /// # Safety
     /// The rings must have the rows.
@@ -208,7 +194,7 @@ impl Backward<'_> {
         oy: usize,
         inputs: &Ring,
         gradients: &Ring,
-    ) {
+    ) -> WeightRow {
         let &ConvShape { pad_top, out_w, .. } = self.shape;
         // SAFETY: as the caller promises.
         unsafe {
@@ -216,226 +202,63 @@ impl Backward<'_> {
             for (ky, row) in rows.iter_mut().enumerate().take(kernel) {
                 *row = inputs.row((oy * stride + ky) as isize - pad_top as isize);
             }
-            let gradient = gradients.row(oy as isize).add(self.gradients.left * S::LANES);
-            for v in 0..block.vectors(s) {
-                let rows = rows.map(|row| row.wrapping_add(v * inputs.plane()));
-                let gradient = gradient.add(v * gradients.plane());
-                let dw = self.dw_taps.add(v * kernel * kernel * S::LANES);
-                add_weight_gradient(s, kernel, stride, out_w, &rows, gradient, dw);
+            WeightRow {
+                rows,
+                plane: inputs.plane(),
+                gradient: gradients.row(oy as isize).add(self.gradients.left * S::LANES),
+                gradient_plane: gradients.plane(),
+                kernel,
+                stride,
+                out_w,
+                vectors: block.vectors(s),
+                dw: self.dw_taps,
             }
         }
     }
 
-    /// Writes the gradient of input row `iy`, while memory fetches a row that a later step will read.
+    /// Input row `iy`, whose gradient goes to `dx`.
     ///
     /// # Safety
     /// The rings must have the rows, `dx` the tile.
     #[inline(always)]
-    unsafe fn input_row<S: Simd>(
-        &self,
-        s: S,
+    unsafe fn input_row<'s>(
+        &'s self,
         block: ChannelBlock,
         kernel: usize,
         stride: usize,
         iy: usize,
         inputs: &Ring,
         gradients: &Ring,
-        mask: Option<&Mask<S>>,
-        dx: Output<'_>,
-    ) {
-        let &ConvShape { w, pad_top, pad_left, .. } = self.shape;
-        // SAFETY: columns up to w, as the caller promises.
-        unsafe {
-            let below = (iy + pad_top) / stride;
-            let mut rows = [gradients.row(-1); MAX_KERNEL];
-            for (i, row) in rows.iter_mut().enumerate().take((kernel - 1) / stride + 1) {
-                *row = gradients.row(below as isize - i as isize);
-            }
-            let row = InputRow {
-                rows,
-                plane: gradients.plane(),
-                left: self.gradients.left,
-                taps: self.taps,
-                kernel,
-                stride,
-                ky: (iy + pad_top) % stride,
-                pad_left,
-                pixel: iy * w,
-                tile_pixel: (iy - self.rows.start) * w,
-                dx,
-            };
-            let mut column = 0;
-            while column + PIXELS * stride <= w {
-                inputs.prefetch(s, &self.x, iy % stride, column, PIXELS * stride);
-                if iy.is_multiple_of(stride) {
-                    gradients.prefetch(s, &self.g, 0, column / stride, PIXELS);
-                }
-                for phase in 0..stride {
-                    row.inputs::<S, PIXELS>(s, block, column + phase, mask);
-                }
-                column += PIXELS * stride;
-            }
-            if column + 2 * stride <= w {
-                for phase in 0..stride {
-                    row.inputs::<S, 2>(s, block, column + phase, mask);
-                }
-                column += 2 * stride;
-            }
-            while column < w {
-                row.inputs::<S, 1>(s, block, column, mask);
-                column += 1;
-            }
-            block.carry(s, 2, self.row_sums, self.total_sums);
+        dx: &'s Target<'s>,
+    ) -> InputRow<'s> {
+        let &ConvShape { w, pad_top, pad_left, out_w, .. } = self.shape;
+        let below = (iy + pad_top) / stride;
+        let mut rows = [std::ptr::null(); MAX_KERNEL];
+        for (i, row) in rows.iter_mut().enumerate().take((kernel - 1) / stride + 1) {
+            // SAFETY: as the caller promises.
+            *row = unsafe { gradients.row(below as isize - i as isize) };
         }
-    }
-}
-
-/// Adds one output row's share to the weight gradient `dw: [kernel, kernel, LANES]` of one vector of channels. The sums
-/// of a row stay in registers, which also keeps them short: many small sums lose less than one long one.
-///
-/// # Safety
-/// `rows: [columns, LANES]` must have the columns that the row's `out_w` outputs see, `gradient: [out_w, LANES]` those.
-#[inline(always)]
-unsafe fn add_weight_gradient<S: Simd>(
-    s: S,
-    kernel: usize,
-    stride: usize,
-    out_w: usize,
-    rows: &[*const f32; MAX_KERNEL],
-    gradient: *const f32,
-    dw: *mut f32,
-) {
-    let taps = kernel * kernel;
-    let mut tap = 0;
-    while tap < taps {
-        let count = TAPS.min(taps - tap);
-        // SAFETY: column ox * stride + kx is in the rows; tap + t < kernel^2 where stored.
-        unsafe {
-            let mut columns = [rows[0]; TAPS];
-            for (t, column) in columns.iter_mut().enumerate().take(count) {
-                *column = rows[(tap + t) / kernel].add((tap + t) % kernel * S::LANES);
-            }
-            let mut sums = [s.splat(0.0); TAPS];
-            for ox in 0..out_w {
-                let g = s.load(gradient.add(ox * S::LANES));
-                for t in 0..TAPS {
-                    sums[t] = s.mul_add(s.load(columns[t].add(ox * stride * S::LANES)), g, sums[t]);
-                }
-            }
-            for t in 0..count {
-                let dw = dw.add((tap + t) * S::LANES);
-                s.store(dw, s.add(s.load(dw), sums[t]));
-            }
-        }
-        tap += TAPS;
-    }
-}
-
-/// One input row whose gradient is worked out.
-struct InputRow<'a> {
-    /// The gradient rows that it sees, `[vectors, columns, LANES]` each: the first through tap row `ky`, the next through
-    /// `ky + stride`, ...
-    rows: [*const f32; MAX_KERNEL],
-    /// Floats from one vector of a gradient row to the next.
-    plane: usize,
-    /// Zero columns left of the gradient.
-    left: usize,
-    /// `[vectors, kernel, kernel, LANES]`
-    taps: *const f32,
-    kernel: usize,
-    stride: usize,
-    ky: usize,
-    pad_left: usize,
-    /// Its first pixel in the image, and in the tile.
-    pixel: usize,
-    tile_pixel: usize,
-    /// The tile's gradient.
-    dx: Output<'a>,
-}
-
-impl InputRow<'_> {
-    /// `P` inputs of one phase, from column `ix` on.
-    ///
-    /// # Safety
-    /// The row must have the columns, `mask` the image.
-    #[inline(always)]
-    unsafe fn inputs<S: Simd, const P: usize>(
-        &self,
-        s: S,
-        block: ChannelBlock,
-        ix: usize,
-        mask: Option<&Mask<S>>,
-    ) {
-        let Self { kernel, stride, .. } = *self;
-        // Tap kx sees gradient column `column`, the next tap of the phase the column before, ...
-        let (kx, column) = ((ix + self.pad_left) % stride, (ix + self.pad_left) / stride + self.left);
-        for v in 0..block.vectors(s) {
-            let (c, n) = block.vector(s, v);
-            // SAFETY: column + P - 1 is in the gradient rows, and so is `column` minus the taps of a phase, by the
-            // choice of `left`.
-            unsafe {
-                let taps = self.taps.add(v * kernel * kernel * S::LANES);
-                let mut dx = [s.splat(0.0); P];
-                for (i, ky) in (self.ky..kernel).step_by(stride).enumerate() {
-                    let row = self.rows[i].add(v * self.plane + column * S::LANES);
-                    for (j, kx) in (kx..kernel).step_by(stride).enumerate() {
-                        let w = s.load(taps.add((ky * kernel + kx) * S::LANES));
-                        for p in 0..P {
-                            dx[p] = s.mul_add(s.load(row.add(p * S::LANES).sub(j * S::LANES)), w, dx[p]);
-                        }
-                    }
-                }
-                if let Some(mask) = mask {
-                    mask.apply(s, block, v, self.pixel + ix, stride, &mut dx);
-                }
-                for p in 0..P {
-                    let pixel = self.tile_pixel + ix + p * stride;
-                    self.dx.put(s, pixel * block.channels + c, dx[p], n);
-                }
-            }
-        }
-    }
-}
-
-/// A deferred input, as its gradient needs it: see [`crate::scalar::finish_input_gradient`].
-struct Mask<'a, S: Simd> {
-    x: Deferred<'a>,
-    act: Act<S>,
-    /// `[vectors, 2, LANES]`: the sums of a row.
-    sums: *mut f32,
-}
-
-impl<S: Simd> Mask<'_, S> {
-    /// Masks the gradient of vector `v` of the block, of the `P` pixels `pixel`, `pixel + step`, ..., and sums it.
-    ///
-    /// # Safety
-    /// The image must have the pixels and the channels.
-    #[inline(always)]
-    unsafe fn apply<const P: usize>(
-        &self,
-        s: S,
-        block: ChannelBlock,
-        v: usize,
-        pixel: usize,
-        step: usize,
-        dx: &mut [S::V; P],
-    ) {
-        let (c, n) = block.vector(s, v);
-        // SAFETY: as the caller promises; there are two sums for each of the block's vectors.
-        unsafe {
-            let scale = s.load_up_to(self.x.scale.as_ptr().add(c), n);
-            let shift = s.load_up_to(self.x.shift.as_ptr().add(c), n);
-            let center = s.load_up_to(self.x.center.as_ptr().add(c), n);
-            let sums = self.sums.add(v * 2 * S::LANES);
-            let (mut sum, mut moment) = (s.load(sums), s.load(sums.add(S::LANES)));
-            for p in 0..P {
-                let z = s.load_up_to(self.x.z.as_ptr().add((pixel + p * step) * block.channels + c), n);
-                dx[p] = self.act.mask(s, dx[p], s.mul_add(scale, z, shift));
-                sum = s.add(sum, dx[p]);
-                moment = s.mul_add(dx[p], s.sub(z, center), moment);
-            }
-            s.store(sums, sum);
-            s.store(sums.add(S::LANES), moment);
+        let [input] = inputs.ahead(&self.x, block.start, iy % stride);
+        let ahead = iy.is_multiple_of(stride).then(|| gradients.ahead(&self.g, block.start, 0));
+        InputRow {
+            block,
+            rows,
+            plane: gradients.plane(),
+            left: self.gradients.left,
+            taps: self.taps,
+            kernel,
+            stride,
+            ky: (iy + pad_top) % stride,
+            pad_left,
+            w,
+            pixel: iy * w,
+            start: (iy - self.rows.start) * w * block.channels,
+            dx,
+            mask: match self.x {
+                Read::Plain(_) => None,
+                Read::Norm(x) => Some(Mask { x, sums: self.sums_so_far }),
+            },
+            ahead: Ahead { input, gradients: ahead, out_w },
         }
     }
 }

@@ -66,7 +66,7 @@ impl<'a> Target<'a> {
 
     /// Where the `n` channels from `c` on go, of the row that begins at float `start` of the tile.
     #[inline(always)]
-    fn store(&self, start: usize, c: usize, n: usize) -> Store<'a> {
+    pub(crate) fn store(&self, start: usize, c: usize, n: usize) -> Store<'a> {
         if self.lines.is_null() {
             Store { y: self.y.from(start + c), pitch: self.channels, n }
         } else {
@@ -113,7 +113,7 @@ impl Store<'_> {
     /// # Safety
     /// The row must have the pixels.
     #[inline(always)]
-    unsafe fn put<S: Simd, const P: usize>(self, s: S, ox: usize, y: [S::V; P]) {
+    pub(crate) unsafe fn put<S: Simd, const P: usize>(self, s: S, ox: usize, y: [S::V; P]) {
         for p in 0..P {
             // SAFETY: as the caller promises.
             unsafe { self.y.put(s, (ox + p) * self.pitch, y[p], self.n) };

@@ -17,6 +17,8 @@ pub mod depthwise;
 pub mod depthwise_backward;
 mod depthwise_direct;
 mod depthwise_epilogue;
+mod depthwise_input_gradient;
+mod depthwise_weight_gradient;
 mod dispatch;
 pub mod elementwise;
 pub mod epilogue;

@@ -6,8 +6,6 @@
 //! pixels of a row of 512 channels do. Rows outside the image are one row of zeros.
 
 use crate::block::ChannelBlock;
-use crate::cache::CACHE_LINE;
-use crate::prefetch::SHARED;
 use crate::rows::Rows;
 use crate::simd::{Kernel, Simd};
 
@@ -107,27 +105,6 @@ impl Ring {
     pub(crate) fn ahead<R: Rows>(&self, source: &R, c: usize, ahead: usize) -> R::Streams {
         let row = (self.next + ahead).min(self.shape.height.saturating_sub(1));
         source.streams(row * self.shape.width * self.block.channels + c)
-    }
-
-    /// Asks for `count` pixels from the even `column` on of the row that will be read as the `ahead`-th from now, or the
-    /// last: for every second one, since reading a row asks for the others.
-    #[inline(always)]
-    pub(crate) fn prefetch<S: Simd, R: Rows>(
-        &self,
-        s: S,
-        source: &R,
-        ahead: usize,
-        column: usize,
-        count: usize,
-    ) {
-        let ChannelBlock { channels, start, len, .. } = self.block;
-        for stream in self.ahead(source, start, ahead) {
-            for column in (column..self.shape.width.min(column + count)).step_by(SHARED) {
-                for c in (0..len).step_by(CACHE_LINE) {
-                    s.prefetch(stream.wrapping_add(column * channels + c));
-                }
-            }
-        }
     }
 
     /// Row `y` of the image, or zeros outside it.

@@ -170,7 +170,11 @@ fn print(
     warnings: &[String],
 ) -> Result<(), Failure> {
     if let Some(threshold) = &now.threshold {
-        say!("threshold: {}; it was {}", in_words(Some(threshold)), in_words(before.threshold.as_ref()))?;
+        say!(
+            "operating point: {}; it was {}",
+            in_words(Some(threshold)),
+            in_words(before.threshold.as_ref())
+        )?;
         train::promise(threshold).map_or(Ok(()), |promise| say!("{promise}"))?;
     }
     let [was, is] = [before, now].map(|metadata| metadata.calibration.map_or(1.0, |c| c.temperature));

@@ -98,6 +98,11 @@ pub fn doubts(threshold: &StoredThreshold) -> Vec<String> {
             ));
         }
     }
+    if let Some([low, high]) = found.ppv_ci.filter(|[low, high]| high - low > WIDE) {
+        lines.push(format!(
+            "too few images are called {class}: the predictive value may be anything from {low:.2} to {high:.2}"
+        ));
+    }
     lines
 }
 
@@ -124,7 +129,9 @@ mod tests {
     }
 
     fn doubts_of(positive: &[bool], called: &[bool], groups: Option<&[usize]>) -> Vec<String> {
-        let evidence = Some(evidence("val", "data", positive, called, groups));
+        let mut found = evidence("val", "data", positive, called, groups);
+        found.ppv_ci = None;
+        let evidence = Some(found);
         doubts(&StoredThreshold { value: 0.4, rule: String::new(), positive: "a".into(), evidence })
     }
 

@@ -45,11 +45,13 @@ pub(crate) fn exploded(table: &str, classes: usize, best_epoch: u64) -> Option<S
 
 /// The same of an epoch, in a line.
 pub(crate) fn words(epoch: u64, loss: f64, classes: usize, lr: f64) -> String {
+    let loss = if loss < 1e4 { format!("{loss:.1}") } else { format!("{loss:.1e}") };
+    // One digit, as people type it.
+    let lower: f64 = format!("{:.0e}", lr / 10.0).parse().unwrap_or(lr);
     format!(
-        "the loss exploded in epoch {epoch}: {loss:.3e}, where guessing gives {:.2}, at a learning rate of {lr}; try --lr \
-         {:.0e}, or --warmup 1",
-        guessing(classes),
-        lr / 10.0
+        "the loss exploded in epoch {epoch}: {loss}, where guessing gives {:.2}, at a learning rate of {lr}; try --lr \
+         {lower}, or --warmup 1",
+        guessing(classes)
     )
 }
 
@@ -100,8 +102,7 @@ mod tests {
     #[test]
     fn a_loss_that_explodes_is_told_with_its_epoch_and_rate() {
         let words = exploded(&table(&[(0.7, 0.7), (3.0, 1.2e11), (2.0, 1e9)]), 2, 1).unwrap();
-        for part in
-            ["in epoch 2", "1.200e11", "gives 0.69", "rate of 0.5", "--lr 5e-2", "kept are of epoch 1"]
+        for part in ["in epoch 2", "1.2e11", "gives 0.69", "rate of 0.5", "--lr 0.05,", "kept are of epoch 1"]
         {
             assert!(words.contains(part), "{part}: {words}");
         }
@@ -120,5 +121,23 @@ mod tests {
         // No better than guessing, or not the weights that are kept.
         assert!(exploded(&table(&losses[..2]), 2, 2).is_some());
         assert!(exploded(&table(&losses), 2, 1).is_some());
+    }
+
+    #[test]
+    fn a_class_that_is_never_called_is_told() {
+        let named = model::Architecture::named("mobilenet-v1").unwrap();
+        let classes = ["a", "b", "c"].map(String::from).to_vec();
+        let architecture = model::Architecture { classes: 3, ..named };
+        let metadata = Metadata::new(architecture, classes, model::Preprocessing::new(1, [224; 2]));
+        let rows = [[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]].concat();
+        let predictions = Predictions {
+            indices: vec![0, 1],
+            log_probabilities: rows.iter().map(|p: &f64| p.ln()).collect(),
+            probabilities: rows,
+        };
+        let words = never_called(&metadata, &predictions, &[0, 1]).unwrap();
+        assert!(words.contains("is called b, though"), "{words}");
+        // No image is of it.
+        assert_eq!(never_called(&metadata, &predictions, &[0, 2]), None);
     }
 }

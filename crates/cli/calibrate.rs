@@ -12,6 +12,7 @@ use data::{Remarks, Split};
 use eval::ThresholdRule;
 use model::{Metadata, Model};
 use predict::Classifier;
+use serde_json::{Value, to_value};
 use std::path::PathBuf;
 use train::{LabelledPredictions, RunLock};
 
@@ -99,6 +100,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if args.temperature {
         predictions = train::fit_temperature(&mut model.metadata, &predictions, dataset, before.calibration)?;
         if model.metadata.calibration == before.calibration {
+            // Where it comes from stays, too.
             warnings.push("no temperature fits these images better, so it stays as it was".to_owned());
         }
     }
@@ -108,17 +110,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let evaluation = LabelledPredictions::new(&before, &predictions, dataset)?.with_positive(positive);
     let date = train::utc_now()[..10].to_owned();
     let data = evaluation.data_name();
-    let mut origin = serde_json::json!({
-        "data": data,
-        "data_fingerprint": dataset.fingerprint(),
-        "split": name,
-        "images": part.len(),
-        "groups": evaluation.groups.as_ref().map(|groups| groups.iter().max().map_or(0, |most| most + 1)),
-        "date": date,
-    });
-    let metadata = &mut model.metadata;
-    let mut origins = metadata.calibrated.as_object().cloned().unwrap_or_default();
-    if args.temperature {
+    let groups = evaluation.groups.as_ref().map(|groups| groups.iter().max().map_or(0, |most| most + 1));
+    let mut origin = object(vec![
+        ("data", data.as_str().into()),
+        ("data_fingerprint", dataset.fingerprint().into()),
+        ("split", name.as_str().into()),
+        ("images", part.len().into()),
+        ("groups", groups.into()),
+        ("date", date.as_str().into()),
+    ]);
+    let mut origins = before.calibrated.as_object().cloned().unwrap_or_default();
+    if model.metadata.calibration != before.calibration {
         origins.insert("temperature".into(), origin.clone());
     }
     if before.classes.len() == 2 {
@@ -130,10 +132,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         warnings.extend(train::doubts(&threshold));
         origin["positives"] = threshold.evidence.as_ref().map(|found| found.positives).into();
         origin["rule"] = String::from(rule).into();
-        train::set_threshold(metadata, threshold);
+        train::set_threshold(&mut model.metadata, threshold);
         origins.insert("threshold".into(), origin);
     }
-    metadata.calibrated = origins.into();
+    model.metadata.calibrated = origins.into();
     match output {
         Some(output) => output.write(|path| model.write(path))?,
         None => {
@@ -144,22 +146,28 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         let now = &model.metadata;
         let threshold = now.threshold.as_ref();
-        return Ok(json(&serde_json::json!({
-            "model": args.out.display().to_string(),
-            "split": name,
-            "images": part.len(),
-            "positive": threshold.map(|threshold| &threshold.positive),
-            "threshold": threshold.map(|threshold| threshold.value),
-            "threshold_rule": threshold.map(|threshold| &threshold.rule),
-            "threshold_evidence": threshold.and_then(|threshold| threshold.evidence.as_ref()),
-            "threshold_before": before.threshold,
-            "temperature": now.calibration.map(|calibration| calibration.temperature),
-            "temperature_before": before.calibration.map(|calibration| calibration.temperature),
-            "calibrated": now.calibrated,
-            "warnings": warnings,
-        }))?);
+        let temperature = |metadata: &Metadata| metadata.calibration.map(|found| found.temperature).into();
+        return Ok(json(&object(vec![
+            ("model", args.out.display().to_string().into()),
+            ("split", name.as_str().into()),
+            ("images", part.len().into()),
+            ("positive", threshold.map(|threshold| threshold.positive.as_str()).into()),
+            ("threshold", threshold.map(|threshold| threshold.value).into()),
+            ("threshold_rule", threshold.map(|threshold| threshold.rule.as_str()).into()),
+            ("threshold_evidence", to_value(threshold.and_then(|threshold| threshold.evidence.as_ref()))?),
+            ("threshold_before", to_value(&before.threshold)?),
+            ("temperature", temperature(now)),
+            ("temperature_before", temperature(&before)),
+            ("calibrated", now.calibrated.clone()),
+            ("warnings", warnings.into()),
+        ]))?);
     }
     print(&args, &labelled, &before, &model.metadata, &warnings)
+}
+
+/// An object of JSON. `json!` makes each of its entries anew in the program.
+fn object(entries: Vec<(&str, Value)>) -> Value {
+    entries.into_iter().collect()
 }
 
 fn print(
@@ -178,13 +186,13 @@ fn print(
         train::promise(threshold).map_or(Ok(()), |promise| say!("{promise}"))?;
     }
     let [was, is] = [before, now].map(|metadata| metadata.calibration.map_or(1.0, |c| c.temperature));
-    if args.temperature {
+    if before.calibration != now.calibration {
         say!("temperature: {is:.3}, {}; it was {was:.3}", now.temperature_origin())?;
     }
     warnings.iter().try_for_each(|warning| say!("warning: {warning}"))?;
     let (out, data) = (quote(&args.out), quote(&args.labelled.data));
     say!("These images chose it, so it looks better on them than on others.")?;
-    match labelled.dataset.part(Split::Test).is_empty() {
+    match labelled.name != "val" || labelled.dataset.part(Split::Test).is_empty() {
         true => say!("next: {} predict {out} IMAGE...", program())?,
         false => say!("next: {} evaluate {out} {data} --split test", program())?,
     }

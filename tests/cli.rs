@@ -4,9 +4,10 @@ use crate::support::{Ended, command, train, trained, vertebra, workspace};
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &["train"],
     &["evaluate"],
+    &["calibrate"],
     &["audit"],
     &["split"],
     &["predict"],

@@ -3,6 +3,7 @@
 mod architecture;
 mod audit;
 mod bad_input;
+mod calibrate;
 mod cli;
 mod decisions;
 mod determinism;

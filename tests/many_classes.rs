@@ -6,7 +6,7 @@ use nn::Learner;
 use std::path::Path;
 
 /// A data set of `classes` classes with two images of each, and a model for them that has learned nothing.
-fn set(folder: &Path, classes: &[String]) {
+pub fn set(folder: &Path, classes: &[String]) {
     let image = std::fs::read(trained().join("data/test/disc/0.png")).unwrap();
     std::fs::create_dir_all(folder.join("images")).unwrap();
     let mut table = String::from("path,label,split\n");

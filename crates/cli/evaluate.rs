@@ -13,8 +13,8 @@ use crate::report::Page;
 use crate::terminal::{json, note, say_lines};
 use audit::Quick;
 use data::{PassedOver, Remarks};
-use eval::{Subgroup, Summary};
-use model::{Metadata, Model, ThresholdEvidence};
+use eval::{Subgroup, Summary, ThresholdRule};
+use model::{Metadata, Model, StoredThreshold, ThresholdEvidence};
 use predict::Classifier;
 use serde::Serialize;
 use std::io;
@@ -181,7 +181,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (passed_over, unreadable) = (dataset.passed_over.clone(), unreadable(dataset));
     let stored = metadata.threshold.as_ref().filter(|_| args.threshold.is_none());
     if let Some(value) = args.threshold.filter(|_| args.write) {
-        write_threshold(&args.model, metadata, &evaluation, name, value)?;
+        let place = format!("seen on the {name} images of {} in `evaluate`", evaluation.data_name());
+        let threshold =
+            evaluation.choose(ThresholdRule::Value(value), name, &place).map_err(Failure::Failed)?;
+        write_threshold(&args.model, metadata, threshold)?;
     }
     let evaluated = Evaluated {
         threshold_evidence: stored.and_then(|threshold| threshold.evidence.clone()),
@@ -231,39 +234,24 @@ impl Args {
 }
 
 /// Writes a threshold that a user set into the model file, with what it reaches on these images.
-fn write_threshold(
-    path: &Path,
-    metadata: &Metadata,
-    evaluation: &LabelledPredictions,
-    split: &str,
-    value: f64,
-) -> Result<(), Failure> {
+fn write_threshold(path: &Path, metadata: &Metadata, threshold: StoredThreshold) -> Result<(), Failure> {
     // Nobody else writes into a run meanwhile.
     let _lock = path.is_dir().then(|| RunLock::acquire(path)).transpose()?;
     let mut metadata = metadata.clone();
-    let positive = metadata.classes[evaluation.positive()].clone();
-    let before = metadata.threshold.take();
-    // Two digits of f32 more than anybody types; what is stored decides.
-    let stored = value as f32;
-    let evidence = Some(evaluation.evidence(split, stored.into()));
-    let rule = format!("set by hand, seen on the {split} images of {} in `evaluate`", evaluation.data_name());
-    metadata.threshold =
-        Some(model::StoredThreshold { value: stored, rule, positive: positive.clone(), evidence });
-    metadata.positive_was_set |= metadata.positive().is_none_or(|known| *known != positive);
-    metadata.positive = Some(positive.clone());
-    if let Some(metrics) = metadata.provenance.metrics.as_object_mut() {
-        let at =
-            before.as_ref().map_or("one half".to_owned(), |t| format!("{} from p = {}", t.positive, t.value));
-        let why = format!(
-            "accuracy, sensitivity and specificity are those at {at}, before a threshold was set by hand"
-        );
-        metrics.entry("note").or_insert(why.into());
-    }
+    let (positive, value) = (threshold.positive.clone(), threshold.value);
+    let before = train::set_threshold(&mut metadata, threshold);
     let written = model::rewrite_metadata(path, &metadata)?;
-    let was =
-        before.map_or("none".to_owned(), |t| format!("{} from p = {:.4} ({})", t.positive, t.value, t.rule));
-    note!("wrote {positive} from p = {value} into {}; it was {was}", written.display());
+    note!(
+        "wrote {positive} from p = {value} into {}; it was {}",
+        written.display(),
+        in_words(before.as_ref())
+    );
     Ok(())
+}
+
+/// A threshold that was replaced.
+pub fn in_words(threshold: Option<&StoredThreshold>) -> String {
+    threshold.map_or("none".to_owned(), |t| format!("{} from p = {:.4} ({})", t.positive, t.value, t.rule))
 }
 
 impl Evaluated {

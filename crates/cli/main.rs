@@ -12,6 +12,7 @@ mod failure;
 
 mod audit;
 mod bench;
+mod calibrate;
 mod compare;
 mod counter;
 mod dataset;
@@ -41,7 +42,7 @@ mod split;
 mod train;
 
 use ::train::MAX_THREADS;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use failure::Failure;
 use kernels::{Caches, Level};
 use std::env;
@@ -77,6 +78,7 @@ struct Cli {
 enum Command {
     Train(Box<train::Args>),
     Evaluate(Box<evaluate::Args>),
+    Calibrate(Box<calibrate::Args>),
     Compare(compare::Args),
     Audit(audit::Args),
     Split(split::Args),
@@ -103,6 +105,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Train(args) => train::run(*args, threads),
         Command::Evaluate(args) => evaluate::run(*args),
+        Command::Calibrate(args) => calibrate::run(*args),
         Command::Compare(args) => compare::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Split(args) => split::run(args),
@@ -125,7 +128,11 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|panic| {
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
     }));
-    let command = || help::fitted(Cli::command());
+    // What is tested on must not be chosen on.
+    let val = |arg: Arg| arg.default_value("val");
+    let command = || {
+        help::fitted(Cli::command()).mut_subcommand("calibrate", |calibrate| calibrate.mut_arg("split", val))
+    };
     let matches = command().try_get_matches().unwrap_or_else(|error| {
         // It quotes what was typed, which may be names that a shell found: said again of names that steer no terminal.
         let safe = env::args_os().map(|word| terminal::escaped(&word.to_string_lossy()));

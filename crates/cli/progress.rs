@@ -87,6 +87,7 @@ impl Progress {
                 self.said = Instant::now();
                 note(epoch_line(epoch, self.epochs));
             }
+            Event::Warned(warning) => note!("warning: {warning}"),
             Event::StoppedEarly { best_epoch } => {
                 self.lines = None;
                 note!("stopped early: the weights of epoch {best_epoch} are the best");

@@ -114,6 +114,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         "unreadable": left_out,
         "init": init,
         "threshold_evidence": threshold.and_then(|threshold| threshold.evidence.as_ref()),
+        "warnings": report.warnings,
     }))?)
 }
 
@@ -296,6 +297,7 @@ fn close(
         0 => say!("No epoch was finished: these are the last weights.")?,
         epoch => say!("Weights of epoch {epoch}, the lowest validation loss.")?,
     }
+    report.warnings.iter().try_for_each(|warning| say!("warning: {warning}"))?;
     say_lines(&report.summary)?;
     if let Some(promise) = report.threshold.as_ref().and_then(train::promise) {
         say!("\n  {promise}")?;

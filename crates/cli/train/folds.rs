@@ -45,8 +45,10 @@ pub fn run(
             note!("fold {fold} of {count}");
         }
         progress.1.show(event);
-        if let train::Event::Initialised(head) = event {
-            init = Some((*head).clone());
+        match event {
+            Event::Initialised(head) => init = Some((*head).clone()),
+            Event::Finished(report) => report.warnings.iter().for_each(|warning| note!("warning: {warning}")),
+            _ => {}
         }
     })
     .map_err(Failure::of_positive)?;

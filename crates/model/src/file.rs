@@ -47,6 +47,10 @@ pub struct Metadata {
     /// How to read scores as probabilities.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// Where the operating point comes from, if it was fixed after the training: under `threshold` and `temperature`, each
+    /// its `data`, `data_fingerprint`, `split`, `images`, `groups`, `positives` and `date`; a threshold its `rule` too.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub calibrated: serde_json::Value,
     /// Where the weights come from.
     #[serde(default)]
     pub provenance: Provenance,
@@ -87,6 +91,12 @@ pub struct ThresholdEvidence {
     pub specificity: Option<f64>,
     /// Its exact 95 % interval.
     pub specificity_ci: Option<[f64; 2]>,
+    /// The share of those called positive that are, among these images; only where a rule promises it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ppv: Option<f64>,
+    /// Its exact 95 % interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ppv_ci: Option<[f64; 2]>,
 }
 
 /// Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks").
@@ -137,6 +147,7 @@ impl Metadata {
             positive: None,
             positive_was_set: false,
             calibration: None,
+            calibrated: serde_json::Value::Null,
             provenance: Provenance::of_this_program(),
         }
     }
@@ -144,6 +155,15 @@ impl Metadata {
     /// The name of the positive class, where one is stored: files of earlier versions name it with their threshold only.
     pub fn positive(&self) -> Option<&str> {
         self.positive.as_deref().or(self.threshold.as_ref().map(|threshold| threshold.positive.as_str()))
+    }
+
+    /// Where the temperature was fitted, in words.
+    pub fn temperature_origin(&self) -> String {
+        let from = &self.calibrated["temperature"];
+        match (from["split"].as_str(), from["data"].as_str(), from["date"].as_str()) {
+            (Some(split), Some(data), Some(date)) => format!("fitted on {split} images of {data} ({date})"),
+            _ => "fitted on the validation split".to_owned(),
+        }
     }
 
     /// What a safetensors file with these texts says of itself, if this program wrote it.

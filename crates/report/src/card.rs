@@ -252,14 +252,18 @@ fn model(contents: &Contents) -> Vec<Line> {
         Known("output", "Output: a probability for each class, which sum to 1."),
     ];
     if let Some(threshold) = &contents.metadata.threshold {
+        let on = threshold.evidence.as_ref().map_or(String::new(), |found| {
+            format!(" On {} images of it and {} others there.", found.positives, found.negatives)
+        });
         let words = format!(
-            "{} is called from a probability of {} on: {}.",
+            "{} is called from a probability of {} on: {}.{on}",
             threshold.positive, threshold.value, threshold.rule
         );
         lines.push(Known("threshold", words));
     }
     if let Some(calibration) = contents.metadata.calibration {
-        let words = format!("Temperature {}, fitted on the validation split.", calibration.temperature);
+        let words =
+            format!("Temperature {}, {}.", calibration.temperature, contents.metadata.temperature_origin());
         lines.push(Known("temperature", words));
     }
     lines
@@ -276,6 +280,11 @@ fn training(contents: &Contents) -> Vec<Line> {
         )];
     }
     let mut lines = vec![Known("settings", format!("Settings: {}.", text.join(", ")))];
+    let warnings = contents.metadata.provenance.metrics["warnings"].as_array();
+    let warned: Vec<&str> = warnings.into_iter().flatten().filter_map(|warning| warning.as_str()).collect();
+    if !warned.is_empty() {
+        lines.push(Known("warnings", format!("Warnings of the training: {}.", warned.join("; "))));
+    }
     if let Some(training) = &contents.training {
         lines.push(Known(
             "epochs",

@@ -133,7 +133,7 @@ pub(crate) fn calibration(contents: &Contents) -> String {
         )
     });
     let temperature = contents.metadata.calibration.map_or(String::new(), |c| {
-        format!(" Logits are divided by {:.3}, fitted on the validation split.", c.temperature)
+        format!(" Logits are divided by {:.3}, {}.", c.temperature, contents.metadata.temperature_origin())
     });
     let words = format!(
         "Probability of {whose} against how often it was right. ECE {:.3} ({}).{fit}{temperature}",

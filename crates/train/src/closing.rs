@@ -2,11 +2,13 @@
 //! model file is completed with all of it.
 
 use crate::evaluate::{LabelledPredictions, Question, class_numbers};
+use crate::operating::fit_temperature;
 use crate::predictions::{Predictions, predict_all, predict_loader};
-use crate::{Error, Opening};
+use crate::promise::doubts;
+use crate::{Error, Opening, trouble};
 use data::{Dataset, Loader, Remarks, Split};
 use eval::{Summary, ThresholdRule};
-use model::{Calibration, Model};
+use model::Model;
 use predict::Classifier;
 use std::path::PathBuf;
 
@@ -19,6 +21,8 @@ pub struct Report {
     pub at_half: Option<Summary>,
     /// The threshold that was chosen, with what it reached where it was.
     pub threshold: Option<model::StoredThreshold>,
+    /// What went wrong without ending the run, a line each.
+    pub warnings: Vec<String>,
     /// What was evaluated.
     pub split: Split,
     /// The epoch whose weights were used; 0: no epoch was validated, so the last weights.
@@ -37,25 +41,34 @@ pub struct Report {
 
 impl Report {
     /// Fixes temperature and threshold on the validation split, evaluates the test split, and completes the metadata
-    /// of `model` with all three.
+    /// of `model` with all three. `warnings` are those so far.
     pub(crate) fn new(
         mut model: Model,
         dataset: &Dataset,
         validation: &Loader,
         rule: ThresholdRule,
         best_epoch: u64,
+        mut warnings: Vec<String>,
     ) -> Result<(Self, Model), Error> {
         let raw = predict_loader(&mut Classifier::new(&model)?, validation)?;
         let classes = model.metadata.classes.clone();
         let val_labels = class_numbers(&classes, &raw.indices, dataset)?;
         let val_loss = raw.loss(&val_labels);
-        let temperature = eval::fit_temperature(&raw.probabilities, classes.len(), &val_labels);
-        model.metadata.calibration = temperature.map(|t| Calibration { temperature: t as f32 });
+        let on_validation = fit_temperature(&mut model.metadata, &raw, dataset, None)?;
         let mut classifier = Classifier::new(&model)?;
-        let on_validation = raw.at_temperature(classes.len(), classifier.temperature());
         if classes.len() == 2 {
-            model.metadata.threshold = choose_threshold(rule, &model.metadata, &on_validation, dataset)?;
+            let evaluation = LabelledPredictions::new(&model.metadata, &on_validation, dataset)?;
+            match evaluation.choose(rule, "val", "on the validation split") {
+                Ok(threshold) => model.metadata.threshold = Some(threshold),
+                Err(reason) => warnings.push(format!(
+                    "no threshold was chosen, so the larger probability decides: {reason} (--threshold-rule {}, on the \
+                     validation split)",
+                    String::from(rule)
+                )),
+            }
         }
+        warnings.extend(model.metadata.threshold.iter().flat_map(doubts));
+        warnings.extend(trouble::never_called(&model.metadata, &on_validation, &val_labels));
         let test = dataset.part(Split::Test);
         let remarks = Remarks::default();
         let prep = &model.metadata.preprocessing;
@@ -82,6 +95,9 @@ impl Report {
             "sensitivity": summary.sensitivity,
             "specificity": summary.specificity,
         });
+        if !warnings.is_empty() {
+            model.metadata.provenance.metrics["warnings"] = serde_json::json!(warnings);
+        }
         let example = dataset.samples[predictions.indices[0]].path.clone();
         let opening = Opening::now(String::new(), dataset, &predictions.indices);
         let threshold = model.metadata.threshold.clone();
@@ -89,6 +105,7 @@ impl Report {
             summary,
             at_half,
             threshold,
+            warnings,
             split,
             best_epoch,
             predictions,
@@ -99,27 +116,4 @@ impl Report {
         };
         Ok((report, model))
     }
-}
-
-/// The threshold that `rule` chooses on the validation split; none if that has one class only.
-fn choose_threshold(
-    rule: ThresholdRule,
-    metadata: &model::Metadata,
-    predictions: &Predictions,
-    dataset: &Dataset,
-) -> Result<Option<model::StoredThreshold>, Error> {
-    let evaluation = LabelledPredictions::new(metadata, predictions, dataset)?;
-    let class = evaluation.positive();
-    let scores: Vec<f64> = predictions.probabilities.chunks_exact(2).map(|row| row[class]).collect();
-    let positive: Vec<bool> = evaluation.labels.iter().map(|&label| label == class).collect();
-    Ok(rule.choose(&scores, &positive).map(|chosen| {
-        // What is stored decides.
-        let value = chosen.value as f32;
-        model::StoredThreshold {
-            value,
-            rule: format!("{}, on the validation split", chosen.rule),
-            positive: metadata.classes[class].clone(),
-            evidence: Some(evaluation.evidence("val", value.into())),
-        }
-    }))
 }

@@ -142,8 +142,9 @@ pub struct Config {
     /// What a class counts in the loss
     #[cfg_attr(feature = "cli", arg(long))]
     pub class_weights: ClassWeights,
-    /// How the decision threshold is chosen on the validation split (two classes)
-    #[cfg_attr(feature = "cli", arg(long, value_name = "youden|sensitivity:S"))]
+    /// How the decision threshold is chosen on the validation split (two classes): youden, sensitivity:S, specificity:S,
+    /// ppv:P, cost:FN=10,FP=1 or value:T
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RULE"))]
     #[serde(default)]
     pub threshold_rule: ThresholdRule,
     /// Leave out images that cannot be read: counted, and listed in the run folder

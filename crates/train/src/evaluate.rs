@@ -3,11 +3,10 @@
 //! The threshold of a two-class model and its temperature were fixed on the validation split and are stored in the
 //! model; they decide everything that is reported of any other split.
 
-use crate::promise::evidence;
 use crate::{Error, Predictions};
 use data::Dataset;
 use eval::{Positive, PositiveSource, Scored, Subgroup, Summary, default_positive};
-use model::{Metadata, ThresholdEvidence, list_names};
+use model::{Metadata, list_names};
 use predict::{Decision, positive_of, predicted_class, threshold_of};
 use std::collections::HashMap;
 use std::path::Path;
@@ -59,9 +58,9 @@ impl<'a> Question<'a> {
 
 /// A model's predictions beside the truth.
 pub struct LabelledPredictions<'a> {
-    metadata: &'a Metadata,
-    predictions: &'a Predictions,
-    dataset: &'a Dataset,
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) predictions: &'a Predictions,
+    pub(crate) dataset: &'a Dataset,
     /// The true class of each predicted image, as the model numbers them.
     pub labels: Vec<usize>,
     /// The group of each predicted image, if groups are known.
@@ -106,15 +105,6 @@ impl<'a> LabelledPredictions<'a> {
     pub fn data_name(&self) -> String {
         let source = self.dataset.source.canonicalize().unwrap_or_else(|_| self.dataset.source.clone());
         source.file_name().unwrap_or_default().to_string_lossy().into_owned()
-    }
-
-    /// What `threshold`, on the probability of the positive class, reaches on these images, which are `split`.
-    pub fn evidence(&self, split: &str, threshold: f64) -> ThresholdEvidence {
-        let positive = self.positive.class;
-        let is: Vec<bool> = self.labels.iter().map(|&label| label == positive).collect();
-        let rows = self.predictions.probabilities.chunks_exact(self.metadata.classes.len());
-        let called: Vec<bool> = rows.map(|row| row[positive] >= threshold).collect();
-        evidence(split, &self.dataset.fingerprint(), &is, &called, self.groups.as_deref())
     }
 
     /// The main figures for each value of `column`: a column of the manifest, or `group`.

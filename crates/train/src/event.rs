@@ -66,6 +66,8 @@ pub enum Event<'a> {
     Remarked(&'a Remarks),
     /// An epoch was validated.
     Epoch(&'a Epoch),
+    /// Something is wrong, and the run goes on.
+    Warned(&'a str),
     /// Early stopping ended the training.
     StoppedEarly {
         /// The epoch whose weights are used.

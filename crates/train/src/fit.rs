@@ -13,7 +13,7 @@ use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
 use crate::{
-    Config, Epoch, Error, Event, Report, RunFolder, RunLock, Trainer, evaluate, is_cross_validation,
+    Config, Epoch, Error, Event, Report, RunFolder, RunLock, Trainer, evaluate, is_cross_validation, trouble,
 };
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use engine::{Rng, Tensor};
@@ -183,6 +183,8 @@ struct Run<'a> {
     epochs: Log,
     tensorboard: Option<EventFile>,
     saved: Instant,
+    /// Whether it was said that the loss has exploded.
+    has_exploded: bool,
     stop: &'a AtomicBool,
     observe: &'a mut dyn FnMut(&Event),
 }
@@ -240,6 +242,7 @@ impl<'a> Run<'a> {
             epochs,
             tensorboard,
             saved,
+            has_exploded: false,
             stop,
             observe,
         })
@@ -414,9 +417,16 @@ impl<'a> Run<'a> {
             best,
         };
         self.epochs.add(&row.to_csv())?;
+        let (classes, loss) = (self.dataset.classes.len(), row.train_loss.max(val_loss));
+        let warns = !self.has_exploded && trouble::has_exploded(row.train_loss, val_loss, classes);
+        self.has_exploded |= warns;
         (self.position.batch, self.position.loss_sum, self.position.images) = (0, 0.0, 0);
         self.save()?;
-        self.tell(&Event::Epoch(&row))
+        self.tell(&Event::Epoch(&row))?;
+        match warns {
+            true => self.tell(&Event::Warned(&trouble::words(epoch, loss, classes, row.lr))),
+            false => Ok(()),
+        }
     }
 
     /// Writes the checkpoint, after the tables that belong to it.
@@ -453,8 +463,11 @@ impl<'a> Run<'a> {
                 Model::new(self.metadata.clone(), weights)?
             }
         };
-        let (report, model) =
-            Report::new(model, self.dataset, &self.validation, self.config.threshold_rule, best_epoch)?;
+        let table = std::fs::read_to_string(self.folder.epochs()).unwrap_or_default();
+        let exploded = trouble::exploded(&table, self.dataset.classes.len(), best_epoch);
+        let rule = self.config.threshold_rule;
+        let warnings = exploded.into_iter().collect();
+        let (report, model) = Report::new(model, self.dataset, &self.validation, rule, best_epoch, warnings)?;
         model.write(self.folder.best())?;
         let path = self.folder.predictions();
         write_predictions(&path, &report.classes, &report.summary, &report.predictions, self.dataset)?;

@@ -21,6 +21,7 @@ mod head;
 mod lock;
 mod log;
 mod openings;
+mod operating;
 #[cfg(feature = "cli")]
 mod options;
 mod paths;
@@ -34,6 +35,7 @@ mod start;
 mod stopper;
 mod tensorboard;
 mod trainer;
+mod trouble;
 mod unreadable;
 
 pub use closing::Report;
@@ -50,11 +52,12 @@ pub use head::Head;
 pub use lock::RunLock;
 pub use nn::Decay;
 pub use openings::{Looks, Opening, Openings, record_opening};
+pub use operating::{fit_temperature, set_threshold};
 #[cfg(feature = "cli")]
 pub use options::Options;
 pub use pooled::{CrossValidation, Fold, FoldSpread, Pooled, pooled};
 pub use predictions::{Predictions, predict_all, predict_views, views};
-pub use promise::promise;
+pub use promise::{doubts, promise};
 pub use recipe::Recipe;
 pub use start::{grouped, open_data, open_data_with};
 pub use stopper::Stopper;

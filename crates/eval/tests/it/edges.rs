@@ -1,11 +1,12 @@
 //! The cases at the ends: all right, one class, all tied, one sample, no sample, groups of one.
 
+use eval::ThresholdRule::{Sensitivity, Youden};
 use eval::binary::{AtPrevalence, Rates};
 use eval::bootstrap::{by_group, percentile_interval};
 use eval::calibration::{expected_calibration_error, recalibration, reliability};
 use eval::delong::DeLong;
 use eval::interval::{all_right_bound, predictive_value};
-use eval::{Proportion, Threshold, auprc, auroc, compare_auroc, fit_temperature, group_ids, mcnemar};
+use eval::{Proportion, auprc, auroc, compare_auroc, fit_temperature, group_ids, mcnemar};
 
 #[track_caller]
 fn close(found: f64, expected: f64) {
@@ -22,10 +23,10 @@ fn one_class_has_no_curve() {
         assert_eq!(auroc(&scores, &positive), None);
         assert!(DeLong::new(&scores, &positive, None).is_none());
         assert!(compare_auroc(&scores, &scores, &positive, None, 0.95).is_none());
-        assert!(Threshold::youden(&scores, &positive).is_none());
+        assert!(Youden.choose(&scores, &positive).is_err());
         assert!(recalibration(&scores, &positive).is_none());
         assert_eq!(auprc(&scores, &positive).is_some(), class);
-        assert_eq!(Threshold::at_sensitivity(&scores, &positive, 0.9).is_some(), class);
+        assert_eq!(Sensitivity(0.9).choose(&scores, &positive).is_ok(), class);
         assert_eq!(Rates::new(&positive, &positive, None, 0.95).sensitivity.is_some(), class);
         assert!(AtPrevalence::new(&positive, &positive, None, 0.95, 0.1).is_none());
     }
@@ -106,18 +107,21 @@ fn groups_of_one_change_nothing() {
 #[test]
 fn thresholds_stand_between_scores() {
     let (scores, positive) = PERFECT;
-    let youden = Threshold::youden(&scores, &positive).expect("two classes");
+    let youden = Youden.choose(&scores, &positive).expect("two classes");
     close(youden.value, 0.5);
-    let half = Threshold::at_sensitivity(&scores, &positive, 0.5).expect("positives");
+    let half = Sensitivity(0.5).choose(&scores, &positive).expect("positives");
     close(half.value, 0.75);
     assert_eq!(half.rule, "sensitivity of at least 0.5");
     // Both cuts of this have an index of 1/2; the lower one finds more.
-    let tied = Threshold::youden(&[0.9, 0.6, 0.4, 0.2], &[true, false, true, false]).expect("two classes");
-    close(tied.value, 0.3);
-    // Neighbouring doubles leave no room in between: the threshold is the higher score itself.
+    let tied = Youden.choose(&[0.9, 0.6, 0.4, 0.2], &[true, false, true, false]).expect("two classes");
+    assert_eq!(tied.value, f64::from(0.3_f32));
+    // A model file holds single precision: what no such number divides is called alike.
     let next = 0.5_f64.next_up();
-    let tight = Threshold::youden(&[0.5, next], &[false, true]).expect("two classes");
-    assert_eq!(tight.value, next);
+    let tight = Sensitivity(1.0).choose(&[0.5, next], &[false, true]).expect("positives");
+    assert!(tight.value <= 0.5, "{}", tight.value);
+    let next = f64::from(0.5_f32.next_up());
+    let told_apart = Sensitivity(1.0).choose(&[0.5, next], &[false, true]).expect("positives");
+    assert_eq!(told_apart.value, next);
 }
 
 /// A gap that no sample lies in does not move the boundary away from where training put it.
@@ -125,14 +129,14 @@ fn thresholds_stand_between_scores() {
 fn a_threshold_leaves_one_half_only_for_a_reason() {
     let labels = [true, true, false, false];
     for scores in [[0.999, 0.98, 0.45, 0.1], [0.6, 0.51, 0.01, 0.002], [0.9, 0.5, 0.4, 0.3]] {
-        let chosen = Threshold::youden(&scores, &labels).expect("two classes");
+        let chosen = Youden.choose(&scores, &labels).expect("two classes");
         assert_eq!(chosen.value, 0.5, "{scores:?}");
     }
     // Here 0.5 calls a negative positive, or misses a positive.
-    let high = Threshold::youden(&[0.999, 0.98, 0.6, 0.1], &labels).expect("two classes");
-    close(high.value, 0.79);
-    let low = Threshold::youden(&[0.999, 0.4, 0.2, 0.1], &labels).expect("two classes");
-    close(low.value, 0.3);
+    let high = Youden.choose(&[0.999, 0.98, 0.6, 0.1], &labels).expect("two classes");
+    assert_eq!(high.value, f64::from(0.79_f32));
+    let low = Youden.choose(&[0.999, 0.4, 0.2, 0.1], &labels).expect("two classes");
+    assert_eq!(low.value, f64::from(0.3_f32));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod edges;
 mod intervals;
 mod reference;
 mod summary;
+mod thresholds;
 
 use std::sync::RwLock;
 

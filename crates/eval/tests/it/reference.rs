@@ -10,7 +10,9 @@ use eval::delong::DeLong;
 use eval::interval::clopper_pearson;
 use eval::ranking::Ranking;
 use eval::scoring::{brier, log_loss};
-use eval::{Confusion, Proportion, Threshold, argmax, auprc, auroc, compare_auroc, fit_temperature, mcnemar};
+use eval::{
+    Confusion, Proportion, ThresholdRule, argmax, auprc, auroc, compare_auroc, fit_temperature, mcnemar,
+};
 use serde_json::Value;
 
 /// The object at `key`, by name.
@@ -143,7 +145,7 @@ fn decisions() {
             close(grouped.interval.high, expected[2], 1e-9);
         }
 
-        let youden = Threshold::youden(&p, &positive).expect("two classes");
+        let youden = ThresholdRule::Youden.choose(&p, &positive).expect("two classes");
         let called: Vec<usize> = p.iter().map(|&p| usize::from(p >= youden.value)).collect();
         let counts = Confusion::new(&labels, &called, 2).one_vs_rest(1);
         let index = counts.recall().zip(counts.specificity()).map(|(a, b)| a + b - 1.0);

@@ -140,6 +140,7 @@ impl ImportOptions {
                 *classes = vec![format!("not {name}"), name.clone()];
             }
             (metadata.threshold, metadata.positive, metadata.positive_was_set) = (None, None, false);
+            metadata.calibrated = serde_json::Value::Null;
         }
         Ok(())
     }

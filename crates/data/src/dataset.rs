@@ -82,8 +82,10 @@ impl Dataset {
     /// That there is something to tell apart, as training needs it.
     pub fn with_two_classes(self) -> Result<Self, Error> {
         match &self.classes[..] {
-            [class] if !self.has_findings() => {
-                let reason = format!("expected two classes or more, found only \"{class}\"");
+            [class] => {
+                let of_one = "; a column \"label\" with yes and no trains one";
+                let (what, how) = if self.has_findings() { ("findings", of_one) } else { ("classes", "") };
+                let reason = format!("expected two {what} or more, found only \"{class}\"{how}");
                 Err(Error::dataset(&self.source, reason))
             }
             _ => Ok(self),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::group::group_from_name;
-use crate::labels::{Labels, Uncertain};
+use crate::labels::{Labelling, Labels, Uncertain};
 use crate::locate::{ByName, shortened};
 use crate::manifest::every_column_once;
 use crate::sample::{Listing, Sample};
@@ -45,8 +45,8 @@ pub(crate) fn offer(header: &[String]) -> &'static str {
 
 /// Where the findings are.
 enum Source {
-    /// A column for each.
-    Columns(Vec<usize>),
+    /// A column for each; none: nothing is known of it.
+    Columns(Vec<Option<usize>>),
     /// Their names in the lists of this column, with this between them.
     Lists(usize, char),
 }
@@ -59,7 +59,7 @@ pub(crate) fn read(
     source: &Path,
     missing: bool,
     wanted: &Labels,
-    uncertain: Uncertain,
+    &Labelling { uncertain, may_lack, .. }: &Labelling,
 ) -> Result<Listing, Error> {
     let refuse = |reason: String| Error::dataset(source, reason);
     let table = Table::read(source, &PATHS)?;
@@ -71,9 +71,9 @@ pub(crate) fn read(
     let (group, split) = (column(header, &PATIENTS), column(header, &["split"]));
     let known = [Some(path), split, group.filter(|&at| header[at].eq_ignore_ascii_case("group"))];
     let others: Vec<usize> = (0..header.len()).filter(|&i| !known.contains(&Some(i))).collect();
-    let (names, from) = findings(&table, wanted, &others, group).map_err(refuse)?;
+    let (names, from) = findings(&table, wanted, may_lack, &others, group).map_err(refuse)?;
     let extra: Vec<usize> = match &from {
-        Source::Columns(columns) => others.into_iter().filter(|i| !columns.contains(i)).collect(),
+        Source::Columns(columns) => others.into_iter().filter(|i| !columns.contains(&Some(*i))).collect(),
         Source::Lists(column, _) => others.into_iter().filter(|i| i != column).collect(),
     };
 
@@ -141,7 +141,9 @@ pub(crate) fn read(
     }
     let from = match &from {
         Source::Columns(_) => "a column each".to_owned(),
-        Source::Lists(column, between) => format!("column \"{}\", lists with {between}", header[*column]),
+        Source::Lists(column, between) => {
+            format!("lists in the column \"{}\", divided by {between}", header[*column])
+        }
     };
     let mut notes =
         vec![format!("findings ({from}; --labels NAME,NAME takes others): {}", model::list_names(&names))];
@@ -181,6 +183,7 @@ pub(crate) fn read(
 fn findings(
     table: &Table,
     wanted: &Labels,
+    may_lack: bool,
     others: &[usize],
     group: Option<usize>,
 ) -> Result<(Vec<String>, Source), String> {
@@ -189,13 +192,13 @@ fn findings(
         let at: Vec<Option<usize>> = names.iter().map(|name| column(header, &[name])).collect();
         let missing: Vec<&String> =
             names.iter().zip(&at).filter(|(_, at)| at.is_none()).map(|(name, _)| name).collect();
-        match (missing.len(), column(header, &LISTS)) {
-            (0, _) => return Ok((names.clone(), Source::Columns(at.into_iter().flatten().collect()))),
-            (some, None) | (some, Some(_)) if some < names.len() || column(header, &LISTS).is_none() => {
-                let found = shortened(&header.join(", "));
-                return Err(format!("--labels: expected columns {}, found {found}", quoted(missing)));
-            }
-            _ => {}
+        let any = missing.len() < names.len();
+        if missing.is_empty() || (may_lack && any) {
+            return Ok((names.clone(), Source::Columns(at)));
+        }
+        if any || column(header, &LISTS).is_none() {
+            let found = shortened(&header.join(", "));
+            return Err(format!("expected columns {} of findings, found {found}", quoted(missing)));
         }
     }
     let list = column(header, &LISTS);
@@ -217,7 +220,8 @@ fn findings(
         if !list.is_some_and(is_list) {
             let columns: Vec<usize> = others.iter().copied().filter(coded).collect();
             if !columns.is_empty() {
-                return Ok((columns.iter().map(|&i| header[i].clone()).collect(), Source::Columns(columns)));
+                let names = columns.iter().map(|&i| header[i].clone()).collect();
+                return Ok((names, Source::Columns(columns.into_iter().map(Some).collect())));
             }
         }
     }
@@ -236,7 +240,7 @@ fn findings(
         Labels::All => all.iter().filter(|name| !is_nothing(name)).cloned().collect(),
     };
     let unknown: Vec<&String> = names.iter().filter(|name| !all.contains(*name)).collect();
-    if names.is_empty() || !unknown.is_empty() {
+    if names.is_empty() || !(unknown.is_empty() || may_lack && unknown.len() < names.len()) {
         let expected = if names.is_empty() { "a finding".to_owned() } else { quoted(unknown) };
         return Err(format!(
             "--labels: expected {expected} in column \"{}\", found {}",
@@ -258,6 +262,7 @@ fn votes_of(
         Source::Columns(columns) => columns
             .iter()
             .map(|&at| {
+                let Some(at) = at else { return Ok([0; 3]) };
                 let cell = record.text(at)?;
                 code(cell).or_else(|| word(cell)).ok_or_else(|| {
                     let (name, found) = (&header[at], shortened(cell));
@@ -307,6 +312,8 @@ fn listed(cell: &str, between: char) -> Vec<String> {
     let inner = cell.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let mut names: Vec<String> = vec![];
     match inner {
+        // How pandas writes what is not there.
+        None if cell.eq_ignore_ascii_case("nan") => {}
         None => names.extend(cell.split(between).map(str::to_owned)),
         Some(inner) => {
             let mut rest = inner;
@@ -340,7 +347,7 @@ mod tests {
         assert_eq!(listed("Effusion|No Finding ", '|'), ["Effusion", "No Finding"]);
         assert_eq!(listed("['a', \"b's\", ' c d']", '|'), ["a", "b's", "c d"]);
         assert_eq!(listed("['']", '|'), [""; 0]);
-        assert_eq!(listed("", '|'), [""; 0]);
+        assert_eq!((listed("", '|'), listed("nan", '|')), (vec![], vec![]));
         assert!(is_nothing("No Finding") && is_nothing("No_findings") && !is_nothing("Finding"));
     }
 

@@ -113,6 +113,9 @@ pub struct Labelling {
     pub labels: Option<Labels>,
     /// What -1 counts as.
     pub uncertain: Uncertain,
+    /// Whether named findings may be missing in the table, as in one that another model was trained on: without a column,
+    /// nothing is known of one; in no list, no image has it.
+    pub may_lack: bool,
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub(crate) fn every_column_once(header: &[String]) -> Result<(), String> {
 /// Reads a manifest. With `missing`, a path that is no file is a sample of 0 bytes, and whoever reads it learns the reason.
 pub(crate) fn read(source: &Path, missing: bool, labelling: &Labelling) -> Result<Listing, Error> {
     if let Some(labels) = &labelling.labels {
-        return findings::read(source, missing, labels, labelling.uncertain);
+        return findings::read(source, missing, labels, labelling);
     }
     let table = Table::read(source, &["path", "label"])?;
     let columns = Columns::find(&table.header)

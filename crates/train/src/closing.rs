@@ -2,7 +2,9 @@
 //! model file is completed with all of it.
 
 use crate::evaluate::{LabelledPredictions, Question, class_numbers};
+use crate::fit::truth;
 use crate::predictions::{Predictions, predict_all, predict_loader};
+use crate::promise::evidence;
 use crate::{Error, Opening};
 use data::{Dataset, Loader, Remarks, Split};
 use eval::{Summary, ThresholdRule};
@@ -47,15 +49,25 @@ impl Report {
     ) -> Result<(Self, Model), Error> {
         let raw = predict_loader(&mut Classifier::new(&model)?, validation)?;
         let classes = model.metadata.classes.clone();
-        let val_labels = class_numbers(&classes, &raw.indices, dataset)?;
-        let val_loss = raw.loss(&val_labels);
-        let temperature = eval::fit_temperature(&raw.probabilities, classes.len(), &val_labels);
-        model.metadata.calibration = temperature.map(|t| Calibration { temperature: t as f32 });
+        let (val_loss, on_validation) = match model.metadata.has_findings() {
+            true => {
+                let truth = truth(dataset, &raw.indices);
+                let moved = fit_findings(rule, &mut model.metadata, &raw, &truth, dataset);
+                (raw.loss_of_findings(&truth), moved)
+            }
+            false => {
+                let val_labels = class_numbers(&classes, &raw.indices, dataset)?;
+                let temperature = eval::fit_temperature(&raw.probabilities, classes.len(), &val_labels);
+                model.metadata.calibration = temperature.map(|t| Calibration { temperature: t as f32 });
+                let temperature = model.metadata.calibration.map_or(1.0, |it| f64::from(it.temperature));
+                let moved = raw.at_temperature(classes.len(), temperature);
+                if classes.len() == 2 {
+                    model.metadata.threshold = choose_threshold(rule, &model.metadata, &moved, dataset)?;
+                }
+                (raw.loss(&val_labels), moved)
+            }
+        };
         let mut classifier = Classifier::new(&model)?;
-        let on_validation = raw.at_temperature(classes.len(), classifier.temperature());
-        if classes.len() == 2 {
-            model.metadata.threshold = choose_threshold(rule, &model.metadata, &on_validation, dataset)?;
-        }
         let test = dataset.part(Split::Test);
         let remarks = Remarks::default();
         let prep = &model.metadata.preprocessing;
@@ -99,6 +111,51 @@ impl Report {
         };
         Ok((report, model))
     }
+}
+
+/// Stores slope, intercept and threshold of every finding, as the validation split has them; what predictions are then. A
+/// finding that is there in none of its images, or in all, stays as the network says, and so does one that a threshold divides
+/// without error, where no slope is too steep.
+fn fit_findings(
+    rule: ThresholdRule,
+    metadata: &mut model::Metadata,
+    raw: &Predictions,
+    truth: &[Option<bool>],
+    dataset: &Dataset,
+) -> Predictions {
+    let count = metadata.classes.len();
+    let known = |predictions: &Predictions, at: usize| -> (Vec<f64>, Vec<bool>) {
+        let all = predictions.probabilities.iter().zip(truth).skip(at).step_by(count);
+        all.filter_map(|(&p, is)| Some((p, (*is)?))).unzip()
+    };
+    let fit = |at| {
+        let (scores, positive) = known(raw, at);
+        let fit = eval::calibration::recalibration(&scores, &positive)?;
+        let (slope, intercept) = (fit.slope as f32, fit.intercept as f32);
+        let is_usable = slope > 0.0 && slope.is_finite() && intercept.is_finite();
+        is_usable.then_some(model::StoredFinding { slope, intercept, threshold: None })
+    };
+    metadata.findings = (0..count).map(|at| fit(at).unwrap_or(model::StoredFinding::PLAIN)).collect();
+    let moves: Vec<[f64; 2]> = (0..count).map(|at| predict::recalibration(metadata, at)).collect();
+    let moved = raw.recalibrated(&moves);
+    let (fingerprint, has_groups) = (dataset.fingerprint(), dataset.has_groups());
+    for at in 0..count {
+        let (scores, positive) = known(&moved, at);
+        let Some(chosen) = rule.choose(&scores, &positive) else { continue };
+        let value = chosen.value as f32;
+        let called: Vec<bool> = scores.iter().map(|&p| p >= value.into()).collect();
+        let images = raw.indices.iter().zip(truth.iter().skip(at).step_by(count));
+        let keys: Vec<_> =
+            images.filter(|(_, is)| is.is_some()).map(|(&i, _)| dataset.group_key(i)).collect();
+        let groups = has_groups.then(|| eval::group_ids(&keys));
+        metadata.findings[at].threshold = Some(model::StoredThreshold {
+            value,
+            rule: format!("{}, on the validation split", chosen.rule),
+            positive: metadata.classes[at].clone(),
+            evidence: Some(evidence("val", &fingerprint, &positive, &called, groups.as_deref())),
+        });
+    }
+    moved
 }
 
 /// The threshold that `rule` chooses on the validation split; none if that has one class only.

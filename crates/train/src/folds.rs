@@ -82,8 +82,16 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
         if taken { Err(Error::run(out, TAKEN)) } else { Ok(()) }
     };
     check()?;
+    if config.labels.is_some() {
+        return Err(Error::config(
+            "folds",
+            "one class an image (no --labels): findings are trained on one split",
+            folds,
+        ));
+    }
     let mut dataset =
-        grouped(&config.data, config.group_by.as_ref(), config.skip_unreadable)?.with_two_classes()?;
+        grouped(&config.data, &config.labelling(), config.group_by.as_ref(), config.skip_unreadable)?
+            .with_two_classes()?;
     if let Some(name) = &config.positive {
         predict::name_positive(&dataset.classes, name)?;
     }

@@ -23,7 +23,7 @@ fn write(root: &TempDir, name: &str, text: &str) -> PathBuf {
 }
 
 fn read(table: &PathBuf, labels: &str, uncertain: Uncertain) -> Result<Dataset, String> {
-    let labelling = Labelling { labels: Some(labels.parse().unwrap()), uncertain };
+    let labelling = Labelling { labels: Some(labels.parse().unwrap()), uncertain, may_lack: false };
     Dataset::open_labelled(table, false, &labelling).map_err(|error| error.to_string())
 }
 
@@ -100,6 +100,9 @@ fn chexpert_as_it_is_published() {
     assert_eq!(signs(&open(&table, "Edema,cardiomegaly")), ["0?", "1?"], "in the order of the option");
     let error = read(&table, "Edema,Hernia", Uncertain::Ignore).unwrap_err();
     assert!(error.contains("expected columns \"Hernia\""), "{error}");
+    let labels = Some("Hernia,Edema".parse().unwrap());
+    let lacking = Labelling { labels, uncertain: Uncertain::Ignore, may_lack: true };
+    assert_eq!(signs(&Dataset::open_labelled(&table, false, &lacking).unwrap()), ["?0", "?1"]);
     let error = read(&table, "Age", Uncertain::Ignore).unwrap_err();
     assert!(error.contains("line 2: Age: expected 1, 0, -1") && error.contains("\"68\""), "{error}");
 }

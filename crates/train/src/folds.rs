@@ -82,13 +82,6 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
         if taken { Err(Error::run(out, TAKEN)) } else { Ok(()) }
     };
     check()?;
-    if config.labels.is_some() {
-        return Err(Error::config(
-            "folds",
-            "one class an image (no --labels): findings are trained on one split",
-            folds,
-        ));
-    }
     let mut dataset =
         grouped(&config.data, &config.labelling(), config.group_by.as_ref(), config.skip_unreadable)?
             .with_two_classes()?;

@@ -126,10 +126,28 @@ fn findings_from_the_table_to_the_decision() {
     assert_eq!(std::fs::read_dir(folder.join("maps")).unwrap().count(), 4);
 
     vertebra(folder, &["predict", "run", "images/000.png", "--positive", "left"])
-        .fails(1, &["--positive", "findings"]);
+        .fails(2, &["--positive", "findings"]);
     vertebra(folder, &["compare", "run", "run", "table.csv"]).fails(1, &["models of classes"]);
     vertebra(folder, &["inspect", "run"]).ok();
     vertebra(folder, &["export", "run", "model.onnx"]).ok();
+}
+
+/// What `split` writes has a column a finding, and what is not known stays so.
+#[test]
+fn a_split_keeps_the_findings() {
+    let workspace = workspace();
+    let folder = workspace.path();
+    let split = ["split", "table.csv", "--labels", "all", "--uncertain", "positive", "--out", "split.csv"];
+    vertebra(folder, &split).ok();
+    let open = |table: &str, uncertain| {
+        let labelling = data::Labelling { labels: Some(data::Labels::All), uncertain, may_lack: false };
+        data::Dataset::open_labelled(&folder.join(table), false, &labelling).unwrap()
+    };
+    let truth = |set: &data::Dataset| set.samples.iter().map(|it| it.findings.clone()).collect::<Vec<_>>();
+    let (before, after) =
+        (open("table.csv", data::Uncertain::Positive), open("split.csv", data::Uncertain::Ignore));
+    assert_eq!((&after.classes, truth(&after)), (&before.classes, truth(&before)));
+    assert!(after.divided_groups().is_empty() && truth(&after).concat().contains(&None));
 }
 
 /// A run that was stopped goes on as if it had not been; one thread and two give the same bits.

@@ -38,7 +38,9 @@ fn column(header: &[String], names: &[&str]) -> Option<usize> {
 /// What to say of a table that has no class an image, if it may have findings.
 pub(crate) fn offer(header: &[String]) -> &'static str {
     match column(header, &PATHS).is_some() {
-        true => "; if an image has several findings, --labels all reads them (or --labels NAME,NAME some)",
+        true => {
+            "; if an image has several findings, train --labels all reads them (or --labels NAME,NAME some)"
+        }
         false => "",
     }
 }

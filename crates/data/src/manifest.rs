@@ -114,7 +114,7 @@ fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Resu
         several if several.contains('|') => {
             let found = shortened(several);
             return Err(format!(
-                "expected one class an image, found \"{found}\": several findings? --labels all reads each of them (or \
+                "expected one class an image, found \"{found}\": several findings? train --labels all reads each of them (or \
                  --labels NAME,NAME some)"
             ));
         }

@@ -299,12 +299,16 @@ fn training(contents: &Contents) -> Vec<Line> {
     }
     let mut lines = vec![Known("settings", format!("Settings: {}.", text.join(", ")))];
     if let Some(training) = &contents.training {
+        let best = match contents.metadata.provenance.config["best_by"] == "auroc" {
+            true => "highest validation AUROC",
+            false => "lowest validation loss",
+        };
         lines.push(Known(
             "epochs",
             match training.epochs.len() {
                 0 => "No epoch was finished; the last weights were kept.".to_owned(),
                 1 => "1 epoch was trained; its weights were kept.".to_owned(),
-                n => format!("{n} epochs were trained; the weights of the lowest validation loss were kept."),
+                n => format!("{n} epochs were trained; the weights of the {best} were kept."),
             },
         ));
     }

@@ -1,7 +1,7 @@
 //! Tables whose images have several findings, in the forms in which they are published.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use data::{Dataset, Labelling, Split, Uncertain, write_manifest};
 use tempfile::TempDir;
@@ -22,12 +22,12 @@ fn write(root: &TempDir, name: &str, text: &str) -> PathBuf {
     path
 }
 
-fn read(table: &PathBuf, labels: &str, uncertain: Uncertain) -> Result<Dataset, String> {
+fn read(table: &Path, labels: &str, uncertain: Uncertain) -> Result<Dataset, String> {
     let labelling = Labelling { labels: Some(labels.parse().unwrap()), uncertain, may_lack: false };
     Dataset::open_labelled(table, false, &labelling).map_err(|error| error.to_string())
 }
 
-fn open(table: &PathBuf, labels: &str) -> Dataset {
+fn open(table: &Path, labels: &str) -> Dataset {
     read(table, labels, Uncertain::Ignore).unwrap()
 }
 
@@ -149,7 +149,7 @@ fn a_column_with_several_labels_is_asked_about() {
     );
     let other = write(&root, "n.csv", "path,label\n1.png,a;b\n2.png,No Finding\n");
     assert_eq!(signs(&open(&other, "all")), ["11", "00"]);
-    let folder = read(&root.path().to_path_buf(), "all", Uncertain::Ignore).unwrap_err();
+    let folder = read(root.path(), "all", Uncertain::Ignore).unwrap_err();
     assert!(folder.contains("--labels") && folder.contains("folder"), "{folder}");
 }
 

@@ -245,13 +245,9 @@ impl Metadata {
             return Err(Error::invalid("classes", expected, found));
         }
         self.preprocessing.check(network.channels, network.image_size)?;
-        let version = if self.has_findings() { Self::WITH_FINDINGS } else { self.format };
+        let version = if self.has_findings() { Self::WITH_FINDINGS } else { Self::FORMAT };
         if self.format != version {
-            return Err(Error::invalid(
-                "metadata format",
-                format!("{version}, as it has findings"),
-                self.format,
-            ));
+            return Err(Error::invalid("metadata format", version.to_string(), self.format));
         }
         let most = if self.has_findings() { network.classes } else { 0 };
         if ![0, most].contains(&self.findings.len()) {

@@ -129,7 +129,7 @@ fn findings_from_the_table_to_the_decision() {
         .fails(2, &["--positive", "findings"]);
     vertebra(folder, &["compare", "run", "run", "table.csv"]).fails(1, &["models of classes"]);
     vertebra(folder, &["inspect", "run"]).ok();
-    vertebra(folder, &["export", "run", "model.onnx"]).ok();
+    vertebra(folder, &["export", "run", "--to", "onnx", "--out", "model.onnx"]).ok();
 }
 
 /// What `split` writes has a column a finding, and what is not known stays so.

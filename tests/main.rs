@@ -12,6 +12,7 @@ mod dicom;
 mod dicom_writer;
 mod evidence;
 mod families;
+mod findings;
 mod intake;
 mod interop;
 mod many_classes;

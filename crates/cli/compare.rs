@@ -151,6 +151,11 @@ const CLASSES: usize = 10;
 
 /// That both answer the same question.
 fn check_classes(a: &Model, b: &Model, args: &Args) -> Result<(), Failure> {
+    if a.metadata.has_findings() || b.metadata.has_findings() {
+        return Err(failed!(
+            "expected two models of classes, found one of findings, each there or not; `evaluate` gives each its figures"
+        ));
+    }
     let sorted = |model: &Model| {
         let mut classes = model.metadata.classes.clone();
         classes.sort();

@@ -50,7 +50,7 @@ pub fn groups_of(dataset: &Dataset, members: &[usize]) -> String {
 pub fn describe(dataset: &Dataset, origin: SplitOrigin) {
     let known = dataset.has_groups();
     let part = |split: Split| {
-        let images = count(dataset.class_counts(split).iter().sum(), "image");
+        let images = count(dataset.part(split).len(), "image");
         let groups = groups_of(dataset, &dataset.part(split));
         if known { format!("{split} {images} ({groups})") } else { format!("{split} {images}") }
     };
@@ -63,9 +63,17 @@ pub fn describe(dataset: &Dataset, origin: SplitOrigin) {
         (SplitOrigin::Drawn, true) => "drawn by group",
         (SplitOrigin::Drawn, false) => "drawn by image: no groups are known",
     };
-    note!("data: {}, classes {}", dataset.source.display(), model::list_names(&dataset.classes));
+    let what = if dataset.has_findings() { "findings" } else { "classes" };
+    note!("data: {}, {what} {}", dataset.source.display(), model::list_names(&dataset.classes));
     note!("splits ({how}): {parts}");
     say_alone(dataset);
+    for (name, [without, with]) in dataset.classes.iter().zip(dataset.finding_counts(Split::Train)) {
+        if dataset.has_findings() && (with == 0 || without == 0) {
+            note!(
+                "warning: {name}: {with} training images with it and {without} without, so its probability will mean nothing"
+            );
+        }
+    }
     let divided = dataset.divided_groups();
     if let [(group, splits), ..] = &divided[..] {
         let splits: Vec<String> = splits.iter().map(Split::to_string).collect();

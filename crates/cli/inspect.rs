@@ -138,16 +138,18 @@ fn print_metadata(model: &Model) -> Result<(), Failure> {
     let metadata = &model.metadata;
     let arch = &metadata.architecture;
     say!("architecture   {}, width {}, activation {}", arch.name, arch.width, arch.activation)?;
-    say!("classes        {}", model::list_names(&metadata.classes))?;
+    let what = if metadata.has_findings() { "findings" } else { "classes " };
+    say!("{what}       {}", model::list_names(&metadata.classes))?;
     let prep = &metadata.preprocessing;
     let (scale, offset) = (&prep.scale, &prep.offset);
     let [h, w, c] = [prep.height, prep.width, prep.channels];
     say!("input          {h}x{w}x{c}, x * {scale:?} + {offset:?}")?;
-    if metadata.classes.len() == 2 {
+    if metadata.classes.len() == 2 && !metadata.has_findings() {
         let positive = predict::positive_of(metadata, None)?;
         say!("positive       {} ({})", metadata.classes[positive.class], positive.source)?;
     }
-    if let Some(threshold) = &metadata.threshold {
+    let of_findings = metadata.findings.iter().filter_map(|finding| finding.threshold.as_ref());
+    for threshold in metadata.threshold.iter().chain(of_findings) {
         let model::StoredThreshold { value, rule, positive, .. } = threshold;
         say!("threshold      {positive} from p = {value:.4} ({rule})")?;
         if let Some(promise) = train::promise(threshold) {

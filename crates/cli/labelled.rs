@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::grouping;
 use crate::options::probability;
 use crate::shell;
-use data::{Dataset, GroupBy, Likeness, Split};
+use data::{Dataset, GroupBy, Labelling, Labels, Likeness, Split};
 use model::Metadata;
 use std::path::PathBuf;
 use train::check_classes;
@@ -59,7 +59,7 @@ impl DataArgs {
         };
         let mut part = chosen(&dataset);
         // Before any image is read.
-        check_classes(&metadata.classes, &part, &dataset)?;
+        check_classes(metadata, &part, &dataset)?;
         if self.skip_unreadable {
             let counter = Counter::new(part.len());
             dataset.leave_out_unreadable(&part, self.max_unreadable, &mut |done| {
@@ -83,7 +83,7 @@ impl DataArgs {
     fn dataset(&self, metadata: &Metadata) -> Result<(Dataset, bool), Failure> {
         let provenance = &metadata.provenance;
         let trained_by = provenance.config.get("group_by").and_then(|by| by.as_str());
-        let mut plain = train::grouped(&self.data, None, self.skip_unreadable)?;
+        let mut plain = train::grouped(&self.data, &labelling(metadata), None, self.skip_unreadable)?;
         let wanted = self.group_by.as_ref();
         // The splits of training follow from its groups; what is independent here may be asked for otherwise.
         let mut drawn = plain.clone();
@@ -124,5 +124,15 @@ impl DataArgs {
 
     fn regroup(&self, dataset: &mut Dataset, by: &GroupBy) -> Result<(), data::Error> {
         grouping::group_by(dataset, by, self.skip_unreadable)
+    }
+}
+
+/// How the labels of images are read for a model: its findings by their names, uncertain ones as in its training.
+pub fn labelling(metadata: &Metadata) -> Labelling {
+    let uncertain = metadata.provenance.config.get("uncertain").and_then(|how| how.as_str()?.parse().ok());
+    Labelling {
+        labels: metadata.has_findings().then(|| Labels::Names(metadata.classes.clone())),
+        uncertain: uncertain.unwrap_or_default(),
+        may_lack: true,
     }
 }

@@ -4,6 +4,8 @@
 //! bounded, so ten thousand images take no more memory than a hundred. A line is written as soon as its batch is done,
 //! and a batch does not wait for paths that were not named yet.
 
+mod findings;
+
 use crate::counter::Counter;
 use crate::failure::Failure;
 use crate::heatmaps::Heatmaps;
@@ -39,7 +41,10 @@ probability and probabilities, or path and error. With two classes, label is the
 class by the threshold; decision (positive or negative) and larger (the class of
 the larger probability) are there too, at the end of a csv line. With --top, only
 K classes are there: the label, which a threshold may have chosen, and the most probable
-others. --heatmap writes DIR/NAME.png for every image: what speaks for the
+others. A model of findings (train --labels) has no label: every finding has its
+probability and is called by its own threshold, csv has p_FINDING and
+called_FINDING (0 or 1) of each, jsonl a list findings, and --heatmap writes a
+map of each that is called, or of the most probable. --heatmap writes DIR/NAME.png for every image: what speaks for the
 positive class (red) and against it (blue); with more than two classes, for the
 predicted one. Lines then name the file (csv: a column heatmap). The exit status
 is 1 if any image failed. Research use only, not a medical device.")]
@@ -55,7 +60,7 @@ pub struct Args {
     /// Show only the label and the K - 1 most probable other classes
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     top: Option<u16>,
-    /// Decision threshold instead of the model's (two classes)
+    /// Decision threshold instead of the model's (two classes, or all findings)
     #[arg(long, value_name = "P", value_parser = probability)]
     threshold: Option<f64>,
     /// Positive class instead of the model's (two classes)
@@ -91,9 +96,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
     let decision = Decision::of(&model.metadata, args.positive.as_deref(), args.threshold)?;
     let positive = decision.as_ref().map(|decision| decision.positive.class);
+    let thresholds = predict::finding_thresholds(&model.metadata, args.threshold);
+    let from: Vec<f64> = thresholds.iter().map(|threshold| threshold.value).collect();
     let mut heatmaps = args
         .heatmap
-        .map(|folder| Heatmaps::new(folder, &model, args.heatmap_method, positive))
+        .map(|folder| Heatmaps::new(folder, &model, args.heatmap_method, positive, from))
         .transpose()?;
     let prep = model.metadata.preprocessing.clone();
     let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
@@ -112,8 +119,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
     // A line for people is a line, however many classes there are.
     let all = if format == Format::Table { classes.min(SHOWN) } else { classes };
     let top = args.top.map_or(all, |top| classes.min(top.into()));
-    let mut printer =
-        Printer { format, top, with_heatmaps, metadata: &metadata, decision, lines: 0, failed: 0 };
+    let mut printer = Printer {
+        format,
+        top,
+        with_heatmaps,
+        metadata: &metadata,
+        decision,
+        thresholds,
+        lines: 0,
+        failed: 0,
+    };
     printer.begin()?;
     // Lines that go to a terminal show by themselves how far it is.
     let counter = (!io::stdout().is_terminal()).then(|| Counter::busy("images classified"));
@@ -201,12 +216,17 @@ struct Printer<'a> {
     metadata: &'a Metadata,
     /// With two classes.
     decision: Option<Decision>,
+    /// Of each finding; empty with classes.
+    thresholds: Vec<eval::Threshold>,
     lines: usize,
     failed: usize,
 }
 
 impl Printer<'_> {
     fn begin(&self) -> io::Result<()> {
+        if !self.thresholds.is_empty() {
+            return self.begin_findings();
+        }
         match (self.format, &self.decision) {
             (Format::Table, Some(Decision { positive, threshold })) => {
                 let eval::Threshold { value, rule } = threshold;
@@ -232,14 +252,18 @@ impl Printer<'_> {
         &mut self,
         path: &Path,
         row: &[f64],
-        heatmap: Option<Result<PathBuf, String>>,
+        heatmap: Option<Result<Vec<PathBuf>, String>>,
     ) -> io::Result<()> {
         self.lines += 1;
-        let (heatmap, error) = match heatmap {
-            Some(Err(reason)) => (None, format!("no heatmap: {reason}")),
-            heatmap => (heatmap.and_then(Result::ok).map(|path| path.display().to_string()), String::new()),
+        let (heatmaps, error) = match heatmap {
+            Some(Err(reason)) => (vec![], format!("no heatmap: {reason}")),
+            written => (written.and_then(Result::ok).unwrap_or_default(), String::new()),
         };
         self.failed += usize::from(!error.is_empty());
+        if !self.thresholds.is_empty() {
+            return self.findings(path, row, &heatmaps, error);
+        }
+        let heatmap = heatmaps.first().map(|path| path.display().to_string());
         let classes = &self.metadata.classes;
         let predicted = match &self.decision {
             Some(decision) => decision.class(row),
@@ -316,6 +340,14 @@ impl Printer<'_> {
             Format::Table => say!("{path}  error: {reason}"),
             Format::Csv => {
                 let mut line = vec![path];
+                if !self.thresholds.is_empty() {
+                    line.resize(
+                        1 + 2 * self.thresholds.len() + usize::from(self.with_heatmaps),
+                        String::new(),
+                    );
+                    line.push(reason.to_owned());
+                    return csv_line(&line);
+                }
                 let columns = 3 + self.metadata.classes.len() + usize::from(self.with_heatmaps);
                 line.resize(columns, String::new());
                 line.push(reason.to_owned());

@@ -158,6 +158,7 @@ impl Page<'_> {
             probabilities: &self.predictions.probabilities,
             groups: self.evaluation.groups.as_deref(),
             groups_in_data: self.evaluation.groups.as_ref().map(|_| groups(self.dataset)),
+            findings: self.findings(),
             subgroups: self.subgroups,
             audit: self.audit.clone(),
             training: self.run.map(|(run, same_data)| self.training(run, same_data)),
@@ -196,8 +197,29 @@ impl Page<'_> {
         }
     }
 
+    /// Of images with findings: each, over the images of which it is known.
+    fn findings(&self) -> Vec<report::Finding> {
+        let (truth, count) = (&self.evaluation.truth, self.summary.findings.len());
+        let of = |at: usize| {
+            let known = || (at..truth.len()).step_by(count).filter_map(|pair| Some((pair, truth[pair]?)));
+            let groups = self.evaluation.groups.as_ref();
+            report::Finding {
+                labels: known().map(|(_, is)| usize::from(is)).collect(),
+                probabilities: known()
+                    .map(|(pair, _)| self.predictions.probabilities[pair])
+                    .flat_map(|p| [1.0 - p, p])
+                    .collect(),
+                groups: groups.map(|groups| known().map(|(pair, _)| groups[pair / count]).collect()),
+            }
+        };
+        (0..count).map(of).collect()
+    }
+
     fn worst_errors(&self) -> Result<Vec<WorstError>, Failure> {
         let metadata = &self.model.metadata;
+        if metadata.has_findings() {
+            return Ok(vec![]);
+        }
         let rows: Vec<&[f64]> = self.predictions.probabilities.chunks_exact(metadata.classes.len()).collect();
         let called = |i: usize| self.called(metadata, rows[i]);
         let mut wrong: Vec<usize> =

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::grouping;
 use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
-use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
+use data::{Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Split, Uncertain, write_manifest};
 use std::path::{Path, PathBuf};
 
 /// Divide a data set by group, and write a manifest
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
   vertebra split DATA --by 'person*_|IM-*-' --out split.csv    with the patient in the file name
   vertebra split DATA --by volume --folds 5 --out folds.csv    five folds in a column `fold`
   vertebra split DATA --by volume --leave-one-out --out folds.csv
+  vertebra split Data_Entry_2017.csv --labels all --by 'Patient ID' --out split.csv
 
 No group is divided, and the classes are as alike in all parts as the groups allow. The manifest has the columns
 path,label,split,group and those that DATA had; with folds it has a column `fold` in place of split, so that
@@ -35,6 +36,12 @@ pub struct Args {
     /// A fold for each group
     #[arg(long, conflicts_with = "fractions")]
     leave_one_out: bool,
+    /// Several findings an image, as for train: all, or their names with commas between; the manifest has a column for each
+    #[arg(long, value_name = "all|NAMES")]
+    labels: Option<Labels>,
+    /// With --labels: what -1 counts as, ignore, positive or negative
+    #[arg(long, value_name = "HOW", requires = "labels", default_value_t = Uncertain::Ignore)]
+    uncertain: Uncertain,
     /// The split follows from it and from the groups
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -56,7 +63,8 @@ fn fractions(text: &str) -> Result<Fractions, String> {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let mut dataset = Dataset::open(&args.data)?;
+    let labelling = Labelling { labels: args.labels.clone(), uncertain: args.uncertain, may_lack: false };
+    let mut dataset = Dataset::open_labelled(&args.data, false, &labelling)?.with_two_classes()?;
     announce(&dataset);
     let counter = Counter::busy("reading what belongs together");
     let grouped = grouping::group_by(&mut dataset, &args.by, false);
@@ -161,7 +169,15 @@ fn look_alikes(dataset: &Dataset, part: impl Fn(usize) -> Option<usize>) {
 /// A line of words on what a part holds.
 fn describe(dataset: &Dataset, name: &str, members: &[usize]) {
     let mut counts = vec![0; dataset.classes.len()];
-    members.iter().for_each(|&i| counts[dataset.samples[i].label] += 1);
+    for sample in members.iter().map(|&i| &dataset.samples[i]) {
+        match sample.findings.is_empty() {
+            true => counts[sample.label] += 1,
+            false => {
+                let is = sample.findings.iter().map(|is| usize::from(*is == Some(true)));
+                counts.iter_mut().zip(is).for_each(|(count, is)| *count += is);
+            }
+        }
+    }
     let classes: Vec<String> =
         dataset.classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
     let (images, groups) = (members.len(), groups_of(dataset, members));

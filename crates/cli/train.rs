@@ -28,6 +28,8 @@ use train::{Config, Decay, Looks, Opening, Outcome, Report, RunFolder};
   vertebra train DATA --tensorboard --out runs/mine     also for `tensorboard --logdir runs`
   vertebra train DATA --group-by patient --folds 5      cross-validate, a run for each fold
   vertebra train DATA --skip-unreadable                 leave out damaged images, up to 1 %
+  vertebra train Data_Entry_2017.csv --labels all --class-weights balanced      several findings an image
+  vertebra train train.csv --labels 'Edema,Pleural Effusion' --uncertain positive
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
   vertebra train DATA --recipe described --init imagenet.safetensors --seed 1
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
@@ -67,6 +69,11 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     args.check_place(&config, goes_on)?;
     if is_none(&config.data) {
         phantom_data(&mut config)?;
+    }
+    if let (Some(folds), Some(_)) = (args.folds, &config.labels) {
+        return Err(usage!(
+            "--folds: expected one class an image (no --labels), found {folds} folds of findings"
+        ));
     }
     let stop = interrupt::stop_flag(STOPPING);
     if goes_on || args.folds.is_some() {
@@ -295,7 +302,13 @@ fn close(
     }
     match report.best_epoch {
         0 => say!("No epoch was finished: these are the last weights.")?,
-        epoch => say!("Weights of epoch {epoch}, the lowest validation loss.")?,
+        epoch => {
+            let best = match config.best_by {
+                train::BestBy::Loss => "lowest validation loss",
+                train::BestBy::Auroc => "highest validation AUROC",
+            };
+            say!("Weights of epoch {epoch}, the {best}.")?;
+        }
     }
     report.warnings.iter().try_for_each(|warning| say!("warning: {warning}"))?;
     say_lines(&report.summary)?;

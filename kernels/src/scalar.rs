@@ -267,6 +267,34 @@ pub fn softmax_cross_entropy<T: Float>(
     loss / total
 }
 
+/// Mean sigmoid cross-entropy over the findings that are known, each a binary problem of its own: with `y` the target,
+/// smoothed to `y (1 - s) + s / 2`, a known one costs `w[1] y softplus(-z) + w[0] (1 - y) softplus(z)`, and the sum is divided
+/// by their number. That is PyTorch's `binary_cross_entropy_with_logits` with `w[1] / w[0]` as `pos_weight`, averaged over
+/// what is known. `logits` and `targets`: `[n, findings]`, a target that is not known is none; `weights: [findings, 2]`, of the
+/// absence and of the presence. Writes `gradient: [n, findings]`, 0 where nothing is known, and returns the loss.
+pub fn sigmoid_cross_entropy<T: Float>(
+    logits: &[T],
+    targets: &[Option<bool>],
+    weights: &[T],
+    smoothing: T,
+    gradient: &mut [T],
+) -> f64 {
+    let known = targets.iter().flatten().count().max(1) as f64;
+    let (mut loss, smoothing) = (0.0, smoothing.f64());
+    let softplus = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
+    for (i, (z, target)) in logits.iter().zip(targets).enumerate() {
+        gradient[i] = T::default();
+        let Some(is) = target else { continue };
+        let (z, pair) = (z.f64(), 2 * i % weights.len());
+        let y = f64::from(u8::from(*is)) * (1.0 - smoothing) + smoothing / 2.0;
+        let [without, with] = [weights[pair].f64() * (1.0 - y), weights[pair + 1].f64() * y];
+        loss += with * softplus(-z) + without * softplus(z);
+        let p = 1.0 / (1.0 + (-z).exp());
+        gradient[i] = T::of((without * p - with * (1.0 - p)) / known);
+    }
+    loss / known
+}
+
 /// One step of [`crate::optimizer::Adam`] on every element.
 pub fn adam<T: Float>(
     adam: &crate::optimizer::Adam,

@@ -11,6 +11,7 @@ pub fn dataset(rows: &[(&str, &str, Option<Split>, Option<&str>)]) -> Dataset {
         path: name.into(),
         name: name.into(),
         label: classes.iter().position(|known| known == class).unwrap(),
+        findings: vec![],
         split,
         group: group.map(str::to_owned),
         bytes: 1,

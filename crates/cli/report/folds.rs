@@ -29,6 +29,7 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
         probabilities: &probabilities,
         groups: Some(&groups),
         groups_in_data: None,
+        findings: vec![],
         subgroups: &[],
         audit: Some(audit_of(folder, result.folds.len())?),
         training: None,

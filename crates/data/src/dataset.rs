@@ -3,12 +3,14 @@
 //!
 //! Invariants: classes are sorted by name and, but for a cohort ([`Dataset::open_cohort`]), at least two; every label
 //! indexes them; no file occurs twice; either every sample has a split or none has; a class that is validated or tested
-//! is also trained, if anything is.
+//! is also trained, if anything is. Where images have findings ([`Dataset::has_findings`]), the classes are these, in the
+//! order of the table or of the option, and every sample says of each of them whether it is there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::group::{GroupBy, group_from_name};
+use crate::labels::Labelling;
 use crate::passed::PassedOver;
 use crate::sample::{Listing, Sample};
 use crate::split::Split;
@@ -23,7 +25,7 @@ pub const FRACTIONS: [f64; 3] = [0.8, 0.1, 0.1];
 pub struct Dataset {
     /// The folder or manifest that it was read from.
     pub source: PathBuf,
-    /// Class names, sorted.
+    /// Class names, sorted; or the names of the findings.
     pub classes: Vec<String>,
     /// The manifest's columns beyond path, label, split and group.
     pub columns: Vec<String>,
@@ -54,9 +56,21 @@ impl Dataset {
 
     /// The same for a model that exists: all images may be of one class. `missing` as in [`Dataset::open_with_missing`].
     pub fn open_cohort(source: &Path, missing: bool) -> Result<Self, Error> {
+        Self::open_labelled(source, missing, &Labelling::default())
+    }
+
+    /// The same, with labels read as `labelling` says: several findings an image need a manifest, and may be one.
+    pub fn open_labelled(source: &Path, missing: bool, labelling: &Labelling) -> Result<Self, Error> {
         let found = std::fs::metadata(source).map_err(|e| Error::io(source, e))?;
-        let read = if found.is_dir() { folder::scan } else { manifest::read };
-        Self::build(source, read(source, missing)?)
+        let listing = match (found.is_dir(), &labelling.labels) {
+            (true, Some(_)) => {
+                let reason = "expected a table with the findings of each image (--labels), found a folder";
+                return Err(Error::dataset(source, reason));
+            }
+            (true, None) => folder::scan(source, missing)?,
+            (false, _) => manifest::read(source, missing, labelling)?,
+        };
+        Self::build(source, listing)
     }
 
     /// The same, but files that a manifest names, or links lead to, and that are not there are samples too, of 0 bytes: for
@@ -69,7 +83,9 @@ impl Dataset {
     pub fn with_two_classes(self) -> Result<Self, Error> {
         match &self.classes[..] {
             [class] => {
-                let reason = format!("expected two classes or more, found only \"{class}\"");
+                let of_one = "; a column \"label\" with yes and no trains one";
+                let (what, how) = if self.has_findings() { ("findings", of_one) } else { ("classes", "") };
+                let reason = format!("expected two {what} or more, found only \"{class}\"{how}");
                 Err(Error::dataset(&self.source, reason))
             }
             _ => Ok(self),
@@ -77,7 +93,11 @@ impl Dataset {
     }
 
     fn build(source: &Path, listing: Listing) -> Result<Self, Error> {
-        let Listing { samples, columns, passed_over, notes } = listing;
+        let Listing { samples, findings, columns, passed_over, notes } = listing;
+        if let Some(classes) = findings {
+            let samples = samples.into_iter().map(|(_, sample)| sample).collect();
+            return Ok(Self { source: source.to_path_buf(), classes, columns, samples, passed_over, notes });
+        }
         let names: BTreeSet<String> = samples.iter().map(|(class, _)| class.clone()).collect();
         let classes: Vec<String> = names.into_iter().collect();
         if let Some(why) = classes_that_are_splits(&classes) {
@@ -97,7 +117,15 @@ impl Dataset {
         Ok(dataset)
     }
 
+    /// Whether an image has several findings, each there, not there or not known, instead of one class.
+    pub fn has_findings(&self) -> bool {
+        self.samples.first().is_some_and(|sample| !sample.findings.is_empty())
+    }
+
     pub(crate) fn check_classes(&self) -> Result<(), Error> {
+        if self.has_findings() {
+            return Ok(());
+        }
         let trained = self.class_counts(Split::Train);
         if trained.iter().all(|&n| n == 0) {
             return Ok(());
@@ -115,8 +143,39 @@ impl Dataset {
         self.all().into_iter().filter(|&i| self.samples[i].split == Some(split)).collect()
     }
 
-    /// How many samples of each class a split has.
+    /// How many samples a split has without and with each finding, where that is known.
+    pub fn finding_counts(&self, split: Split) -> Vec<[usize; 2]> {
+        let mut counts = vec![[0; 2]; self.classes.len()];
+        for i in self.part(split) {
+            for (count, is) in counts.iter_mut().zip(&self.samples[i].findings) {
+                is.iter().for_each(|&is| count[usize::from(is)] += 1);
+            }
+        }
+        counts
+    }
+
+    /// What is divided alike, and how many kinds there are: the classes; or, of images with findings, the rarest one that is
+    /// there, so that few of it are not all in one part.
+    pub(crate) fn strata(&self) -> (Vec<usize>, usize) {
+        if !self.has_findings() {
+            return (self.samples.iter().map(|sample| sample.label).collect(), self.classes.len());
+        }
+        let none = self.classes.len();
+        let is_there = |sample: &Sample, finding: usize| sample.findings[finding] == Some(true);
+        let count = |finding| self.samples.iter().filter(|sample| is_there(sample, finding)).count();
+        let counts: Vec<usize> = (0..none).map(count).collect();
+        let rarest = |sample: &Sample| {
+            let there = (0..none).filter(|&finding| is_there(sample, finding));
+            there.min_by_key(|&finding| counts[finding]).unwrap_or(none)
+        };
+        (self.samples.iter().map(rarest).collect(), none + 1)
+    }
+
+    /// How many samples of each class a split has; with each finding, where images have several.
     pub fn class_counts(&self, split: Split) -> Vec<usize> {
+        if self.has_findings() {
+            return self.finding_counts(split).into_iter().map(|[_, with]| with).collect();
+        }
         let mut counts = vec![0; self.classes.len()];
         self.part(split).into_iter().for_each(|i| counts[self.samples[i].label] += 1);
         counts

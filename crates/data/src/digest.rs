@@ -4,6 +4,7 @@
 //! lists them; and a file is read for its digest once in the life of the program, whoever asks, unless its size or its
 //! time of change says that it is another.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -130,8 +131,17 @@ impl Dataset {
         self.hash_of(line)
     }
 
-    fn class(&self, sample: &Sample) -> &str {
-        &self.classes[sample.label]
+    /// The class; or the findings, in the order of their names, with what is known of each.
+    fn class(&self, sample: &Sample) -> Cow<'_, str> {
+        if sample.findings.is_empty() {
+            return Cow::Borrowed(&self.classes[sample.label]);
+        }
+        let sign = |is: &Option<bool>| is.map_or('?', |is| if is { '+' } else { '-' });
+        let named =
+            self.classes.iter().zip(&sample.findings).map(|(name, is)| format!("{name}\u{1}{}", sign(is)));
+        let mut findings: Vec<String> = named.collect();
+        findings.sort_unstable();
+        Cow::Owned(findings.join("\u{1}"))
     }
 
     /// SHA-256 over the sorted lines of all samples.

@@ -69,8 +69,8 @@ impl Dataset {
                 groups.len()
             ))),
             Folds::K(k) => {
-                let labels: Vec<usize> = self.samples.iter().map(|sample| sample.label).collect();
-                let fold = split_groups(&labels, &keys, self.classes.len(), &vec![1.0; k], seed)?;
+                let (labels, kinds) = self.strata();
+                let fold = split_groups(&labels, &keys, kinds, &vec![1.0; k], seed)?;
                 Ok((fold, k))
             }
             Folds::LeaveOneGroupOut if groups.len() < 3 => Err(Error::Split(format!(
@@ -89,9 +89,10 @@ impl Dataset {
     /// # Errors
     /// If there are too few groups.
     pub fn divide(&self, among: &[usize], fractions: &[f64], seed: u64) -> Result<Vec<usize>, Error> {
-        let labels: Vec<usize> = among.iter().map(|&i| self.samples[i].label).collect();
+        let (strata, kinds) = self.strata();
+        let labels: Vec<usize> = among.iter().map(|&i| strata[i]).collect();
         let keys: Vec<_> = among.iter().map(|&i| self.group_key(i)).collect();
-        split_groups(&labels, &keys, self.classes.len(), fractions, seed)
+        split_groups(&labels, &keys, kinds, fractions, seed)
     }
 
     /// Sets the splits of one fold: it is the test split, and a tenth of the other groups is for validation.
@@ -120,6 +121,7 @@ mod tests {
             path: format!("{i}").into(),
             name: i.to_string(),
             label: usize::from(i % 5 < 2),
+            findings: vec![],
             split: None,
             group: Some(format!("p{}", i / 5)),
             bytes: 1,

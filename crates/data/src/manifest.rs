@@ -11,7 +11,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::path_bytes::path_of_bytes;
+use crate::findings;
+use crate::labels::Labelling;
+use crate::locate::{locate, shortened};
 use crate::sample::{Listing, Sample};
 use crate::split_names::{one_name_each, taken_as};
 use crate::table::{Record, Table, at_line};
@@ -34,19 +36,31 @@ impl Columns {
             })
         };
         let (path, label, split, group) = (need("path")?, need("label")?, at("split"), at("group"));
-        if let Some(twice) = header.iter().enumerate().find(|&(i, name)| at(name) != Some(i)) {
-            return Err(format!("expected every column once, found \"{}\" twice", twice.1));
-        }
+        every_column_once(header)?;
         let known = [Some(path), Some(label), split, group];
         let extra = (0..header.len()).filter(|&i| !known.contains(&Some(i))).collect();
         Ok(Self { path, label, split, group, extra })
     }
 }
 
+/// That no two columns have one name.
+pub(crate) fn every_column_once(header: &[String]) -> Result<(), String> {
+    let before =
+        |(i, name): &(usize, &String)| header[..*i].iter().any(|known| known.eq_ignore_ascii_case(name));
+    match header.iter().enumerate().find(before) {
+        Some((_, twice)) => Err(format!("expected every column once, found \"{twice}\" twice")),
+        None => Ok(()),
+    }
+}
+
 /// Reads a manifest. With `missing`, a path that is no file is a sample of 0 bytes, and whoever reads it learns the reason.
-pub(crate) fn read(source: &Path, missing: bool) -> Result<Listing, Error> {
+pub(crate) fn read(source: &Path, missing: bool, labelling: &Labelling) -> Result<Listing, Error> {
+    if let Some(labels) = &labelling.labels {
+        return findings::read(source, missing, labels, labelling);
+    }
     let table = Table::read(source, &["path", "label"])?;
-    let columns = Columns::find(&table.header).map_err(|reason| Error::dataset(source, reason))?;
+    let columns = Columns::find(&table.header)
+        .map_err(|reason| Error::dataset(source, format!("{reason}{}", findings::offer(&table.header))))?;
     let folder = source.parent().unwrap_or(Path::new(""));
 
     let mut samples: Vec<(String, Sample)> = Vec::new();
@@ -97,6 +111,13 @@ fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Resu
     };
     let class = match cell(columns.label)? {
         "" => return Err("expected a label, found an empty field".into()),
+        several if several.contains('|') => {
+            let found = shortened(several);
+            return Err(format!(
+                "expected one class an image, found \"{found}\": several findings? train --labels all reads each of them (or \
+                 --labels NAME,NAME some)"
+            ));
+        }
         label => label.to_owned(),
     };
     let sample = Sample {
@@ -106,53 +127,4 @@ fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Resu
         ..locate(&record.cells[columns.path], folder, missing)?
     };
     Ok((class, sample))
-}
-
-/// Finds the file that `cell` names: as it stands there, without the space around it, or with slashes for backslashes.
-fn locate(cell: &[u8], folder: &Path, missing: bool) -> Result<Sample, String> {
-    let trimmed = cell.trim_ascii();
-    if trimmed.is_empty() {
-        return Err("expected a path, found an empty field".into());
-    }
-    let slashes: Vec<u8> = trimmed.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect();
-    let mut ways = vec![cell, trimmed, &slashes];
-    ways.dedup();
-    let mut reason = String::new();
-    for way in &ways {
-        let path = folder.join(path_of_bytes(way.to_vec()));
-        let name = String::from_utf8_lossy(way).into_owned();
-        let name = if cfg!(windows) { name.replace('\\', "/") } else { name };
-        match std::fs::metadata(&path) {
-            Ok(found) if found.is_file() => {
-                return Ok(Sample { path, name, bytes: found.len(), ..Sample::default() });
-            }
-            Ok(_) if reason.is_empty() => reason = "expected a file, found a folder".into(),
-            Err(error) if reason.is_empty() => reason = error.to_string(),
-            _ => {}
-        }
-    }
-    let last = ways.last().copied().unwrap_or(trimmed);
-    if missing {
-        let name = String::from_utf8_lossy(last).into_owned();
-        return Ok(Sample { path: folder.join(path_of_bytes(last.to_vec())), name, ..Sample::default() });
-    }
-    let shown = shortened(&String::from_utf8_lossy(trimmed));
-    let of_windows = matches!(trimmed, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
-        || trimmed.starts_with(b"\\\\");
-    if of_windows && !cfg!(windows) {
-        reason = "expected a path relative to the manifest, found one that only the Windows system which it comes from has"
-            .into();
-    } else if std::str::from_utf8(cell).is_err() {
-        reason += "; the path is not in UTF-8: if it should be, save the table as \"CSV UTF-8\"";
-    }
-    Err(format!("{shown}: {reason}"))
-}
-
-/// A cell may be half a file where a quote is not closed.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 200;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
 }

@@ -12,8 +12,11 @@ pub struct Sample {
     pub path: PathBuf,
     /// Its path in the data set, with `/` between folders: its name in every table.
     pub name: String,
-    /// Index into [`crate::Dataset::classes`].
+    /// Index into [`crate::Dataset::classes`]; 0 where an image has findings.
     pub label: usize,
+    /// Whether each finding of [`crate::Dataset::classes`] is there, none if that is not known; empty where an image has one
+    /// class.
+    pub findings: Vec<Option<bool>>,
     /// What it is used for; none until it is given or [`crate::Dataset::assign_splits`] chose.
     pub split: Option<Split>,
     /// What must not be divided; none: the image stands alone.
@@ -31,6 +34,8 @@ pub struct Sample {
 pub(crate) struct Listing {
     /// The name of its class with each sample, which has no label yet.
     pub samples: Vec<(String, Sample)>,
+    /// The names of the findings, where images have several; their samples' classes mean nothing then.
+    pub findings: Option<Vec<String>>,
     pub columns: Vec<String>,
     pub passed_over: PassedOver,
     pub notes: Vec<String>,

@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::path_bytes::bytes_of_path;
 use crate::sample::Sample;
 
-/// Writes `dataset` as a manifest: `path,label`, `split` and `group` if any sample has one, and its other columns. Paths
+/// Writes `dataset` as a manifest: `path,label`, or `path` and a column a finding (1, 0, nothing), `split` and `group` if any sample has one, and its other columns. Paths
 /// are relative to the new manifest if the files lie below its folder, else absolute. Links in a data set stay links.
 pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -15,7 +15,11 @@ pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
     let samples = &dataset.samples;
     let has_split = samples.iter().any(|sample| sample.split.is_some());
     let has_group = samples.iter().any(|sample| sample.group.is_some());
-    let mut header = vec!["path", "label"];
+    let mut header = vec!["path"];
+    match dataset.has_findings() {
+        true => header.extend(dataset.classes.iter().map(String::as_str)),
+        false => header.push("label"),
+    }
     header.extend(has_split.then_some("split"));
     header.extend(has_group.then_some("group"));
     header.extend(dataset.columns.iter().map(String::as_str));
@@ -25,10 +29,13 @@ pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
     let absolute_root = here.canonicalize().map_err(|e| Error::io(here, e))?;
     let row = |sample: &Sample| {
         let found = whole(&sample.path, root, &absolute_root)?;
-        let mut row = vec![
-            bytes_of_path(found.strip_prefix(&folder).unwrap_or(&found)),
-            dataset.classes[sample.label].clone().into_bytes(),
-        ];
+        let mut row = vec![bytes_of_path(found.strip_prefix(&folder).unwrap_or(&found))];
+        match sample.findings.is_empty() {
+            true => row.push(dataset.classes[sample.label].clone().into_bytes()),
+            false => {
+                row.extend(sample.findings.iter().map(|is| is.map_or(vec![], |is| vec![b'0' + u8::from(is)])))
+            }
+        }
         let more = has_split.then(|| sample.split.map_or(String::new(), |split| split.to_string()));
         let more = more.into_iter().chain(has_group.then(|| sample.group.clone().unwrap_or_default()));
         row.extend(more.chain(sample.extra.iter().cloned()).map(String::into_bytes));

@@ -17,9 +17,9 @@ use crate::spread::{DrawnAreas, DrawnFigures, ranked_draws, recalibration_draws,
 use crate::summary::{Average, Confused, LEVEL, Summary};
 
 /// Bins of the expected calibration error.
-const ECE_BINS: usize = 15;
+pub(crate) const ECE_BINS: usize = 15;
 /// Bins of the reliability diagram.
-const RELIABILITY_BINS: usize = 10;
+pub(crate) const RELIABILITY_BINS: usize = 10;
 /// The pairs of classes that are listed as the largest confusions.
 const LARGEST: usize = 20;
 

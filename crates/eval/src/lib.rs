@@ -13,6 +13,7 @@ pub mod confusion;
 pub mod decision;
 pub mod delong;
 mod evaluate;
+mod findings;
 pub mod groups;
 mod input;
 pub mod interval;
@@ -34,6 +35,7 @@ pub mod threshold;
 
 pub use compare::{AurocDifference, McNemar, compare_auroc, mcnemar};
 pub use confusion::{Confusion, argmax};
+pub use findings::Findings;
 pub use groups::group_ids;
 pub use input::{InputError, Scored};
 pub use interval::{Interval, Proportion};

@@ -40,6 +40,12 @@ impl Ranking {
         Self { items }
     }
 
+    /// The same, with sample `i` called `number(i)` where weights are asked for.
+    pub fn renumbered(mut self, number: impl Fn(usize) -> usize) -> Self {
+        self.items.iter_mut().for_each(|item| item.sample = number(item.sample));
+        self
+    }
+
     /// The cuts at every distinct score, from the highest down, each sample counted once.
     pub fn cuts(&self) -> impl Iterator<Item = Cut> {
         self.weighted_cuts(|_| 1.0)

@@ -26,6 +26,21 @@ pub struct Summary {
     pub images: usize,
     /// Independent groups; `None` if unknown, every image then counts as independent.
     pub groups: Option<usize>,
+    /// Of a finding: its name, and of how many images it is known that they have it, have it not, or neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
+    /// Images with the finding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positives: Option<usize>,
+    /// Images without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negatives: Option<usize>,
+    /// Images of which that is not known, and which count nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<usize>,
+    /// Where images have several findings: each of them, in the order of the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Summary>,
     /// The positive class; `None` with more than two classes.
     pub positive_class: Option<String>,
     /// The same.

@@ -17,6 +17,9 @@ const LETTERS: usize = 32;
 
 impl Display for Summary {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        if !self.findings.is_empty() {
+            return self.findings(f);
+        }
         self.heading(f)?;
         self.headline(f)?;
         self.classes(f)?;
@@ -63,12 +66,62 @@ fn clip(name: &str) -> String {
 }
 
 impl Summary {
-    fn heading(&self, f: &mut Formatter<'_>) -> Result {
+    fn images(&self, f: &mut Formatter<'_>) -> Result {
         let groups = match self.groups {
             Some(groups) => count(groups, "independent group"),
             None => "groups unknown, images taken as independent".to_owned(),
         };
-        writeln!(f, "{}: {}, {groups}", self.split, count(self.images, "image"))?;
+        writeln!(f, "{}: {}, {groups}", self.split, count(self.images, "image"))
+    }
+
+    /// A line for each finding, and the averages.
+    fn findings(&self, f: &mut Formatter<'_>) -> Result {
+        self.images(f)?;
+        let names = self.findings.iter().filter_map(|of| of.finding.as_deref());
+        let width = names.map(|name| clip(name).chars().count()).max().unwrap_or(0).max(11);
+        let row = |f: &mut Formatter<'_>, name: &str, cells: [String; 7]| {
+            let [with, known, auroc, auprc, sensitivity, specificity, from] = cells;
+            let text = format!(
+                "  {name:<width$}  {with:>6}  {known:>6}  {auroc:<20}  {auprc:>5}  {sensitivity:>11}  {specificity:>11}  {from}"
+            );
+            writeln!(f, "{}", text.trim_end())
+        };
+        let heads = ["with", "known", "AUROC", "AUPRC", "sensitivity", "specificity", "from p"];
+        writeln!(f)?;
+        row(f, "finding", heads.map(str::to_owned))?;
+        let area = |of: &Summary| {
+            let interval = of.auroc_ci.map_or_else(String::new, |interval| format!(" {interval}"));
+            format!("{}{interval}", number(of.auroc))
+        };
+        for of in &self.findings {
+            let auroc = match of.not_defined.get("auroc") {
+                Some(reason) => format!("not defined: {reason}"),
+                None => area(of),
+            };
+            let whole = |n: Option<usize>| n.map_or_else(String::new, |n| n.to_string());
+            let from = of.threshold.map_or_else(String::new, |p| format!("{p:.4}"));
+            let [auprc, sensitivity, specificity] = [of.auprc, of.sensitivity, of.specificity].map(number);
+            let cells =
+                [whole(of.positives), of.images.to_string(), auroc, auprc, sensitivity, specificity, from];
+            row(f, &clip(of.finding.as_deref().unwrap_or_default()), cells)?;
+        }
+        let micro = Summary {
+            auroc: self.micro_average.auroc,
+            auroc_ci: self.micro_average.auroc_ci,
+            auprc: self.micro_average.auprc,
+            sensitivity: self.micro_average.recall,
+            ..Summary::default()
+        };
+        for (name, of) in [("macro mean", self), ("micro mean", &micro)] {
+            let [auprc, sensitivity, specificity] = [of.auprc, of.sensitivity, of.specificity].map(number);
+            let none = String::new;
+            row(f, name, [none(), none(), area(of), auprc, sensitivity, specificity, none()])?;
+        }
+        writeln!(f, "  (95 % intervals; what is not known counts nowhere; --json has each finding in full)")
+    }
+
+    fn heading(&self, f: &mut Formatter<'_>) -> Result {
+        self.images(f)?;
         match (&self.positive_class, self.threshold) {
             (Some(class), Some(threshold)) => {
                 let class = clip(class);

@@ -27,7 +27,7 @@ pub const BEST: &str = "best.safetensors";
 /// What a model file says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// Version of this document, [`Metadata::FORMAT`].
+    /// Version of this document, [`Metadata::FORMAT`], or [`Metadata::WITH_FINDINGS`] where it has findings.
     pub format: u32,
     /// Defines the network.
     pub architecture: Architecture,
@@ -51,9 +51,51 @@ pub struct Metadata {
     /// its `data`, `data_fingerprint`, `split`, `images`, `groups`, `positives` and `date`; a threshold its `rule` too.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub calibrated: serde_json::Value,
+    /// How the outputs become probabilities; absent: by a softmax, one class an image.
+    #[serde(default, skip_serializing_if = "Output::is_softmax")]
+    pub output: Output,
+    /// With [`Output::Sigmoid`]: of each finding, in the order of [`Metadata::classes`], how its probability is made and when
+    /// it is called; empty before the end of a run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<StoredFinding>,
     /// Where the weights come from.
     #[serde(default)]
     pub provenance: Provenance,
+}
+
+/// How the outputs of a network become probabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// Those of the classes of an image, which sum to 1.
+    #[default]
+    Softmax,
+    /// Each that of a finding, whatever the others are.
+    Sigmoid,
+}
+
+impl Output {
+    fn is_softmax(&self) -> bool {
+        *self == Self::Softmax
+    }
+}
+
+/// A finding of a model with [`Output::Sigmoid`]. Its probability is `sigmoid(intercept + slope * logit)` (logistic
+/// recalibration, Cox 1958): weights of the classes in the loss move every logit, and this moves it back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredFinding {
+    /// What the logit is multiplied by.
+    pub slope: f32,
+    /// What is added then.
+    pub intercept: f32,
+    /// From which probability on the finding is called; none: from one half on.
+    #[serde(default)]
+    pub threshold: Option<StoredThreshold>,
+}
+
+impl StoredFinding {
+    /// As the network says.
+    pub const PLAIN: Self = Self { slope: 1.0, intercept: 0.0, threshold: None };
 }
 
 /// The decision rule of a two-class model.
@@ -133,8 +175,26 @@ impl Provenance {
 }
 
 impl Metadata {
-    /// The version of the document that this program writes, and the only one that it reads.
+    /// The version of the document.
     pub const FORMAT: u32 = 1;
+
+    /// The version of one with [`Output::Sigmoid`], which an earlier program would take for a softmax.
+    pub const WITH_FINDINGS: u32 = 2;
+
+    /// Whether an image has several findings instead of one class.
+    pub fn has_findings(&self) -> bool {
+        self.output == Output::Sigmoid
+    }
+
+    /// Gives every class a probability of its own.
+    pub fn with_findings(self) -> Self {
+        Self { format: Self::WITH_FINDINGS, output: Output::Sigmoid, ..self }
+    }
+
+    /// What is stored of finding `at`.
+    pub fn finding(&self, at: usize) -> &StoredFinding {
+        self.findings.get(at).unwrap_or(&StoredFinding::PLAIN)
+    }
 
     /// Metadata of a new model: no threshold, no calibration, provenance of this program.
     pub fn new(architecture: Architecture, classes: Vec<String>, preprocessing: Preprocessing) -> Self {
@@ -148,6 +208,8 @@ impl Metadata {
             positive_was_set: false,
             calibration: None,
             calibrated: serde_json::Value::Null,
+            output: Output::Softmax,
+            findings: vec![],
             provenance: Provenance::of_this_program(),
         }
     }
@@ -179,8 +241,9 @@ impl Metadata {
         let broken = |error| Error::Format(format!("its Vertebra metadata cannot be understood: {error}"));
         // The version first: another one may have other fields.
         let Version { format } = serde_json::from_str(text).map_err(broken)?;
-        if format != Self::FORMAT {
-            return Err(Error::invalid("metadata format", Self::FORMAT.to_string(), format));
+        if ![Self::FORMAT, Self::WITH_FINDINGS].contains(&format) {
+            let known = format!("{} or {}", Self::FORMAT, Self::WITH_FINDINGS);
+            return Err(Error::invalid("metadata format", known, format));
         }
         serde_json::from_str(text).map_err(broken)
     }
@@ -202,7 +265,27 @@ impl Metadata {
             return Err(Error::invalid("classes", expected, found));
         }
         self.preprocessing.check(network.channels, network.image_size)?;
-        if let Some(StoredThreshold { value, positive, .. }) = &self.threshold {
+        let version = if self.has_findings() { Self::WITH_FINDINGS } else { Self::FORMAT };
+        if self.format != version {
+            return Err(Error::invalid("metadata format", version.to_string(), self.format));
+        }
+        let most = if self.has_findings() { network.classes } else { 0 };
+        if ![0, most].contains(&self.findings.len()) {
+            let expected = "one for each of the classes of a sigmoid output";
+            return Err(Error::invalid("findings", expected, self.findings.len()));
+        }
+        for StoredFinding { slope, intercept, .. } in &self.findings {
+            if !(*slope > 0.0 && slope.is_finite() && intercept.is_finite()) {
+                let found = format!("{slope} and {intercept}");
+                return Err(Error::invalid(
+                    "findings",
+                    "a finite slope above 0 and a finite intercept",
+                    found,
+                ));
+            }
+        }
+        let of_findings = self.findings.iter().filter_map(|finding| finding.threshold.as_ref());
+        for StoredThreshold { value, positive, .. } in self.threshold.iter().chain(of_findings) {
             if !(0.0..=1.0).contains(value) {
                 return Err(Error::invalid("threshold", "a probability", value));
             }

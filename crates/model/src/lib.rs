@@ -59,8 +59,8 @@ pub use architecture::{Architecture, NAMES};
 pub use atomic::write_atomic;
 pub use error::Error;
 pub use file::{
-    BEST, Calibration, Metadata, Model, Provenance, StoredThreshold, TRAINING_PREFIX, ThresholdEvidence,
-    resolve, rewrite_metadata,
+    BEST, Calibration, Metadata, Model, Output, Provenance, StoredFinding, StoredThreshold, TRAINING_PREFIX,
+    ThresholdEvidence, resolve, rewrite_metadata,
 };
 #[cfg(feature = "foreign")]
 pub use foreign::{ForeignFile, Hints};

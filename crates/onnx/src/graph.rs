@@ -41,9 +41,20 @@ pub(crate) fn write(model: &Model) -> Result<Message, Error> {
         graph.constant(name, array.shape(), array.data());
     }
     graph.node("Gemm", &[&names[0], &names[1]], "logits".into(), vec![int("transB", 1)]);
-    graph.constant("temperature", &[], &[temperature(&model.metadata)]);
-    graph.node("Div", &["temperature"], "scaled".into(), vec![]);
-    graph.node("Softmax", &[], "probabilities".into(), vec![int("axis", 1)]);
+    if model.metadata.has_findings() {
+        let each = || (0..network.classes).map(|at| model.metadata.finding(at));
+        let slopes: Vec<f32> = each().map(|finding| finding.slope).collect();
+        let intercepts: Vec<f32> = each().map(|finding| finding.intercept).collect();
+        graph.constant("slope", &[network.classes], &slopes);
+        graph.constant("intercept", &[network.classes], &intercepts);
+        graph.node("Mul", &["slope"], "scaled".into(), vec![]);
+        graph.node("Add", &["intercept"], "moved".into(), vec![]);
+        graph.node("Sigmoid", &[], "probabilities".into(), vec![]);
+    } else {
+        graph.constant("temperature", &[], &[temperature(&model.metadata)]);
+        graph.node("Div", &["temperature"], "scaled".into(), vec![]);
+        graph.node("Softmax", &[], "probabilities".into(), vec![int("axis", 1)]);
+    }
 
     let [height, width] = network.image_size;
     let classes = [network.classes];

@@ -1,7 +1,7 @@
 //! A model as ONNX, for every runtime that is not ours: folded as our own inference folds it, in opset 13.
 //!
 //! The input `input` is `[N, channels, height, width]`, preprocessed; the outputs are `logits` and, with the model's
-//! temperature applied, `probabilities`, both `[N, classes]`. `N` is free. What a user must know besides (classes, how an
+//! temperature applied, `probabilities` (of findings by a sigmoid, each with its slope and intercept), both `[N, classes]`. `N` is free. What a user must know besides (classes, how an
 //! image becomes the input, threshold and positive class) is JSON in the metadata. The format is small where it is written and never read, so it is
 //! written here, with [`protobuf`], rather than with a dependency.
 #![forbid(unsafe_code)]
@@ -45,8 +45,13 @@ fn properties(metadata: &Metadata) -> Vec<(&'static str, serde_json::Value)> {
         ("classes", json!(metadata.classes)),
         ("preprocessing", json!(metadata.preprocessing)),
         ("input", input(metadata)),
-        ("temperature", json!(graph::temperature(metadata))),
     ];
+    match metadata.has_findings() {
+        true => {
+            properties.extend([("output", json!(metadata.output)), ("findings", json!(metadata.findings))])
+        }
+        false => properties.push(("temperature", json!(graph::temperature(metadata)))),
+    }
     properties.extend(metadata.positive().map(|positive| ("positive", json!(positive))));
     properties.extend(metadata.threshold.as_ref().map(|threshold| ("threshold", json!(threshold))));
     properties

@@ -1,4 +1,5 @@
-//! Probabilities from a model: folded weights, planned once, and the temperature of its calibration.
+//! Probabilities from a model: folded weights, planned once, and its calibration: a temperature of all classes, or slope and
+//! intercept of each finding.
 
 use crate::Error;
 use infer::Plan;
@@ -12,6 +13,8 @@ const BATCH: usize = 32;
 pub struct Classifier {
     plan: Plan,
     temperature: f64,
+    /// Slope and intercept of each finding; none: one class an image.
+    findings: Option<Vec<[f64; 2]>>,
 }
 
 impl Classifier {
@@ -22,18 +25,24 @@ impl Classifier {
 
     /// The same with the kernels of `level`.
     pub fn at_level(model: &Model, level: Level) -> Result<Self, Error> {
-        Ok(Self { plan: Plan::new(model, level, BATCH)?, temperature: temperature(&model.metadata) })
+        Ok(Self::with(Plan::new(model, level, BATCH)?, &model.metadata))
     }
 
     /// For a model that is needed no more but for its metadata, without holding the weights twice.
     pub fn consume(model: Model) -> Result<(Self, Metadata), Error> {
         let (plan, metadata) = Plan::consume(model, Level::current(), BATCH)?;
-        Ok((Self { plan, temperature: temperature(&metadata) }, metadata))
+        Ok((Self::with(plan, &metadata), metadata))
     }
 
     /// For the weights of a network in training, which is not calibrated.
-    pub fn of(network: &Network, weights: &Weights) -> Result<Self, Error> {
-        Ok(Self { plan: Plan::of(network, weights, Level::current(), BATCH)?, temperature: 1.0 })
+    pub fn of(network: &Network, weights: &Weights, metadata: &Metadata) -> Result<Self, Error> {
+        Ok(Self::with(Plan::of(network, weights, Level::current(), BATCH)?, metadata))
+    }
+
+    fn with(plan: Plan, metadata: &Metadata) -> Self {
+        let temperature = metadata.calibration.map_or(1.0, |c| f64::from(c.temperature));
+        let each = || (0..metadata.classes.len()).map(|at| recalibration(metadata, at)).collect();
+        Self { plan, temperature, findings: metadata.has_findings().then(each) }
     }
 
     /// What logits are divided by.
@@ -41,7 +50,7 @@ impl Classifier {
         self.temperature
     }
 
-    /// Log-probabilities `[n, classes]` of preprocessed `images: [n, h, w, channels]`.
+    /// Log-probabilities `[n, classes]`, or of the findings, of preprocessed `images: [n, h, w, channels]`.
     pub fn log_probabilities(&mut self, images: &[f32]) -> Vec<f64> {
         let images: Vec<_> = images.chunks_exact(self.plan.image_len()).collect();
         self.log_probabilities_each(&images)
@@ -53,12 +62,37 @@ impl Classifier {
         let mut logits = vec![0.0; images.len() * classes];
         let pieces = images.chunks(BATCH).zip(logits.chunks_mut(BATCH * classes));
         pieces.for_each(|(images, logits)| self.plan.run_each(images, logits));
-        logits.chunks_exact(classes).flat_map(|row| log_softmax(row, self.temperature)).collect()
+        let rows = logits.chunks_exact(classes);
+        match &self.findings {
+            None => rows.flat_map(|row| log_softmax(row, self.temperature)).collect(),
+            Some(findings) => rows.flat_map(|row| log_sigmoids(row, findings)).collect(),
+        }
     }
 }
 
-fn temperature(metadata: &Metadata) -> f64 {
-    metadata.calibration.map_or(1.0, |c| f64::from(c.temperature))
+/// Slope and intercept of a finding.
+pub fn recalibration(metadata: &Metadata, finding: usize) -> [f64; 2] {
+    let stored = metadata.finding(finding);
+    [stored.slope.into(), stored.intercept.into()]
+}
+
+/// Log-probabilities of findings from a row of logits, each with its slope and intercept, in f64 and without overflow.
+fn log_sigmoids(logits: &[f32], findings: &[[f64; 2]]) -> Vec<f64> {
+    logits
+        .iter()
+        .zip(findings)
+        .map(|(&z, [slope, intercept])| log_sigmoid(intercept + slope * f64::from(z)))
+        .collect()
+}
+
+/// The logarithm of `1 / (1 + e^-z)`; that of the complement is `log_sigmoid(-z)`.
+pub fn log_sigmoid(z: f64) -> f64 {
+    z.min(0.0) - (-z.abs()).exp().ln_1p()
+}
+
+/// The logit whose [`log_sigmoid`] this is.
+pub fn logit_of_log(log_probability: f64) -> f64 {
+    log_probability - (-log_probability.exp_m1()).ln()
 }
 
 /// Log-probabilities of one row of logits at a temperature (Guo et al. 2017; 1 where the model is not calibrated), in f64
@@ -82,6 +116,17 @@ mod tests {
             assert!(row.iter().all(|p| p.is_finite()));
             assert!((row[0] - row[2] - 1.0 / temperature).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn a_logit_survives_its_logarithm() {
+        for z in [-700.0, -30.0, -1.0, 0.0, 1e-9, 0.5, 20.0, 300.0] {
+            let log = log_sigmoid(z);
+            assert!((log.exp() + log_sigmoid(-z).exp() - 1.0).abs() < 1e-15);
+            assert!((logit_of_log(log) - z).abs() < 1e-9 * z.abs().max(1.0), "{z}");
+        }
+        let found = log_sigmoids(&[2.0, -1.0], &[[1.0, 0.0], [2.0, 2.0]]);
+        assert!((found[0].exp() - 1.0 / (1.0 + (-2f64).exp())).abs() < 1e-15 && found[1].exp() == 0.5);
     }
 
     #[test]

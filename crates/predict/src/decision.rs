@@ -27,6 +27,9 @@ impl Decision {
         threshold: Option<f64>,
     ) -> Result<Option<Self>, Error> {
         let positive = positive_of(metadata, positive)?;
+        if metadata.has_findings() {
+            return Ok(None);
+        }
         match (metadata.classes.len(), threshold) {
             (2, _) => {
                 let threshold = threshold_of(metadata, positive, threshold);
@@ -48,6 +51,18 @@ impl Decision {
     }
 }
 
+/// From which probability on a model calls each of its findings: `value` of all if one is given, else as it is stored, else one
+/// half. Empty for a model of classes.
+pub fn finding_thresholds(metadata: &Metadata, value: Option<f64>) -> Vec<eval::Threshold> {
+    let count = if metadata.has_findings() { metadata.classes.len() } else { 0 };
+    let of = |at| match (value, &metadata.finding(at).threshold) {
+        (Some(value), _) => eval::Threshold::fixed(value),
+        (None, Some(stored)) => eval::Threshold { value: stored.value.into(), rule: stored.rule.clone() },
+        (None, None) => eval::Threshold { value: 0.5, rule: "largest probability".into() },
+    };
+    (0..count).map(of).collect()
+}
+
 /// The class that a model calls for an image with these probabilities: by its threshold if it has one.
 pub fn predicted_class(metadata: &Metadata, row: &[f64]) -> usize {
     match Decision::of(metadata, None, None) {
@@ -62,12 +77,20 @@ pub fn predicted_class(metadata: &Metadata, row: &[f64]) -> usize {
 /// A `named` class that the model does not have.
 pub fn positive_of(metadata: &Metadata, named: Option<&str>) -> Result<Positive, Error> {
     let classes = &metadata.classes;
+    if let (Some(name), true) = (named, metadata.has_findings()) {
+        return Err(Error::Choice {
+            option: "positive",
+            expected: "a model of two classes, and this one has findings, each there or not".into(),
+            found: name.to_owned(),
+        });
+    }
     if let Some(name) = named {
         return name_positive(classes, name);
     }
     let by_names = Positive::of_names(classes);
     let stored = metadata.positive().and_then(|stored| classes.iter().position(|class| class == stored));
-    let Some(class) = stored.filter(|_| classes.len() == 2) else { return Ok(by_names) };
+    let is_binary = classes.len() == 2 && !metadata.has_findings();
+    let Some(class) = stored.filter(|_| is_binary) else { return Ok(by_names) };
     // A run that was told nothing stored what the names say: it is still those that say it.
     let told = metadata.provenance.config.get("positive").is_some_and(|name| !name.is_null());
     let source = match by_names.class == class && !told && !metadata.positive_was_set {

@@ -33,7 +33,7 @@ mod decision;
 mod error;
 mod predictor;
 
-pub use classifier::{Classifier, log_softmax};
-pub use decision::{Decision, name_positive, positive_of, predicted_class, threshold_of};
+pub use classifier::{Classifier, log_sigmoid, log_softmax, logit_of_log, recalibration};
+pub use decision::{Decision, finding_thresholds, name_positive, positive_of, predicted_class, threshold_of};
 pub use error::Error;
 pub use predictor::{Prediction, Predictor};

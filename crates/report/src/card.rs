@@ -113,7 +113,11 @@ pub(crate) fn parts(contents: &Contents) -> Vec<Topic> {
             vec![
                 Known(
                     "labels",
-                    format!("The label of an image is one of: {}.", list_names(&contents.metadata.classes)),
+                    format!(
+                        "{}: {}.",
+                        contents.what("The label of an image is one of", "An image has some, none or all of"),
+                        list_names(&contents.metadata.classes)
+                    ),
                 ),
                 Blank("Who set the labels, from what, and how well readers agreed."),
             ],
@@ -181,7 +185,14 @@ pub(crate) fn parts(contents: &Contents) -> Vec<Topic> {
 
 fn purpose(contents: &Contents) -> Vec<Line> {
     vec![
-        Known("classes", format!("Classifies images as: {}.", list_names(&contents.metadata.classes))),
+        Known(
+            "classes",
+            format!(
+                "{}: {}.",
+                contents.what("Classifies images as", "Tells in images"),
+                list_names(&contents.metadata.classes)
+            ),
+        ),
         Blank("The clinical question, the intended use and the intended users."),
         Blank("The study design (retrospective or prospective) and its hypothesis."),
     ]
@@ -249,9 +260,16 @@ fn model(contents: &Contents) -> Vec<Line> {
     );
     let mut lines = vec![
         Known("network", network),
-        Known("output", "Output: a probability for each class, which sum to 1."),
+        Known(
+            "output",
+            contents.what(
+                "Output: a probability for each class, which sum to 1.",
+                "Output: a probability for each finding, whatever the others are.",
+            ),
+        ),
     ];
-    if let Some(threshold) = &contents.metadata.threshold {
+    let of_findings = contents.metadata.findings.iter().filter_map(|finding| finding.threshold.as_ref());
+    for threshold in contents.metadata.threshold.iter().chain(of_findings) {
         let on = threshold.evidence.as_ref().map_or(String::new(), |found| {
             format!(" On {} images of it and {} others there.", found.positives, found.negatives)
         });
@@ -259,7 +277,11 @@ fn model(contents: &Contents) -> Vec<Line> {
             "{} is called from a probability of {} on: {}.{on}",
             threshold.positive, threshold.value, threshold.rule
         );
-        lines.push(Known("threshold", words));
+        let name = match contents.metadata.has_findings() {
+            true => format!("threshold {}", threshold.positive),
+            false => "threshold".to_owned(),
+        };
+        lines.push(Known(name, words));
     }
     if let Some(calibration) = contents.metadata.calibration {
         let words =
@@ -286,12 +308,16 @@ fn training(contents: &Contents) -> Vec<Line> {
         lines.push(Known("warnings", format!("Warnings of the training: {}.", warned.join("; "))));
     }
     if let Some(training) = &contents.training {
+        let best = match contents.metadata.provenance.config["best_by"] == "auroc" {
+            true => "highest validation AUROC",
+            false => "lowest validation loss",
+        };
         lines.push(Known(
             "epochs",
             match training.epochs.len() {
                 0 => "No epoch was finished; the last weights were kept.".to_owned(),
                 1 => "1 epoch was trained; its weights were kept.".to_owned(),
-                n => format!("{n} epochs were trained; the weights of the lowest validation loss were kept."),
+                n => format!("{n} epochs were trained; the weights of the {best} were kept."),
             },
         ));
     }
@@ -328,10 +354,23 @@ fn results(contents: &Contents) -> Vec<Line> {
         ("Expected calibration error", Some(s.ece), None),
     ];
     let known = figures.into_iter().filter(|figure| figure.1.is_some());
-    known.map(|(name, value, ci)| Known(name, format!("{name} {}", number_and_interval(value, ci)))).collect()
+    let whole =
+        known.map(|(name, value, ci)| Known(name, format!("{name} {}", number_and_interval(value, ci))));
+    let of_finding = |of: &eval::Summary| {
+        let name = of.finding.clone().unwrap_or_default();
+        let auroc = number_and_interval(of.auroc, of.auroc_ci);
+        let words = of.not_defined.get("auroc").map_or(auroc, |reason| format!("not defined ({reason})"));
+        Known(format!("AUROC {name}"), format!("AUROC of {name} {words}"))
+    };
+    whole.chain(s.findings.iter().map(of_finding)).collect()
 }
 
 fn failures(contents: &Contents) -> Vec<Line> {
+    if contents.metadata.has_findings() {
+        return vec![Blank(
+            "Which images are called wrongly (predictions.csv), and what a reader sees in them.",
+        )];
+    }
     let (images, wrong) =
         (contents.summary.images, contents.summary.images - contents.summary.confusion.right());
     let were = if wrong == 1 { "was" } else { "were" };

@@ -9,6 +9,7 @@
 mod card;
 mod charts;
 mod curves;
+mod findings;
 mod folds;
 mod html;
 mod keep;
@@ -42,6 +43,8 @@ pub struct Contents<'a> {
     pub groups: Option<&'a [usize]>,
     /// How many groups the whole data set has, if groups are known.
     pub groups_in_data: Option<usize>,
+    /// Where images have several findings: each of them; `labels` and `probabilities` are not looked at then.
+    pub findings: Vec<Finding>,
     /// The evaluation by parts.
     pub subgroups: &'a [Subgroup],
     /// What an audit says of these data: its document, of which `verdict` and `leaks` are shown; none if they were not
@@ -55,6 +58,17 @@ pub struct Contents<'a> {
     pub errors: Vec<WorstError>,
     /// How their maps were made, in words.
     pub map_method: &'static str,
+}
+
+/// A finding, over the images of which it is known.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// 1 for each image that has it, 0 for each that has not.
+    pub labels: Vec<usize>,
+    /// `[n, 2]`: of its absence and its presence.
+    pub probabilities: Vec<f64>,
+    /// The group of each image, if groups are known.
+    pub groups: Option<Vec<usize>>,
 }
 
 /// A training run as its folder remembers it.
@@ -95,6 +109,11 @@ pub struct WorstError {
 }
 
 impl Contents<'_> {
+    /// The word for classes, or that for findings.
+    pub(crate) fn what(&self, classes: &'static str, findings: &'static str) -> &'static str {
+        if self.metadata.has_findings() { findings } else { classes }
+    }
+
     /// The number of the positive class, with two classes.
     pub(crate) fn positive(&self) -> Option<usize> {
         let name = self.summary.positive_class.as_ref()?;

@@ -2,7 +2,7 @@
 
 use crate::card::{self, Line};
 use crate::html::{escape, table};
-use crate::{Contents, Training, charts, sections};
+use crate::{Contents, Training, charts, findings, sections};
 use eval::count;
 use model::list_names;
 
@@ -12,6 +12,18 @@ const STYLE: &str = include_str!("style.css");
 /// The whole report as one HTML document.
 pub fn html(contents: &Contents) -> String {
     let training = contents.training.as_ref();
+    if !contents.findings.is_empty() {
+        let mut body = vec![
+            sections::verdict(contents),
+            findings::table_of_all(contents),
+            trained(contents, training),
+            training.map_or_else(String::new, |training| charts::learning(contents, training)),
+        ];
+        let each = contents.findings.iter().enumerate();
+        body.extend(each.map(|(at, finding)| findings::part(contents, at, finding)));
+        body.extend([sections::subgroups(contents), limits(), card(contents)]);
+        return document_of(contents, "report", &body);
+    }
     let body = [
         sections::verdict(contents),
         sections::result(contents),
@@ -83,7 +95,7 @@ fn trained(contents: &Contents, training: Option<&Training>) -> String {
     let mut rows = vec![
         vec!["Network".to_owned(), format!("{}, width {}", a.name, a.width)],
         vec!["Input".into(), format!("{height} x {width} pixels, {}", count(a.channels, "channel"))],
-        vec!["Classes".into(), list_names(&metadata.classes)],
+        vec![contents.what("Classes", "Findings").into(), list_names(&metadata.classes)],
         vec!["Data fingerprint".into(), p.data_fingerprint.clone()],
     ];
     for (name, value) in p.config.as_object().into_iter().flatten() {
@@ -113,11 +125,12 @@ fn trained(contents: &Contents, training: Option<&Training>) -> String {
         std::iter::once(name.clone()).chain(counts).chain(groups).collect()
     };
     let rows_of_splits: Vec<Vec<String>> = splits.iter().map(row).collect();
+    let caption = contents.what("Images of each class", "Images with each finding");
     let data = match splits.is_empty() {
         true => String::new(),
-        false if known => table("Images of each class, and groups", &header, &rows_of_splits),
+        false if known => table(&format!("{caption}, and groups"), &header, &rows_of_splits),
         false => {
-            table("Images of each class", &header, &rows_of_splits)
+            table(caption, &header, &rows_of_splits)
                 + "<p>No groups (patients, studies, volumes) are known: images of one patient may lie in more than one \
                    split.</p>"
         }

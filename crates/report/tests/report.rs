@@ -66,6 +66,7 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
         probabilities: &probabilities,
         groups: Some(&groups),
         groups_in_data: Some(40),
+        findings: vec![],
         subgroups: &subgroups,
         audit: Some(serde_json::json!({ "leaks": true, "verdict": [format!("copies: {HOSTILE}")] })),
         training: Some(training),
@@ -175,6 +176,7 @@ fn a_model_file_alone_has_a_report() {
             training: None,
             openings: None,
             errors: vec![],
+            findings: vec![],
             subgroups: &[],
             ..contents.clone()
         };
@@ -318,6 +320,7 @@ fn sentences_hold_at_the_edges() {
             probabilities: &[0.9, 0.1, 0.2, 0.8],
             groups: None,
             groups_in_data: None,
+            findings: vec![],
             subgroups: &[],
             openings: Some(1),
             errors: vec![],

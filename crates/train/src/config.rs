@@ -2,7 +2,7 @@
 //! folder holds (`config_file`), and what a resumed run is compared with (`resume`).
 
 use crate::{Error, paths};
-use data::GroupBy;
+use data::{GroupBy, Labelling, Labels, Uncertain};
 use eval::ThresholdRule;
 use model::{Architecture, ResizeMode};
 use nn::{Algorithm, Decay};
@@ -30,8 +30,21 @@ pub enum OptimizerKind {
 pub enum ClassWeights {
     /// Every image counts alike.
     None,
-    /// Every class counts alike: an image weighs `images / (classes * images of its class)`.
+    /// Every class counts alike: an image weighs `images / (classes * images of its class)`. The presence and the absence of
+    /// a finding are two classes.
     Balanced,
+}
+
+/// By what the best epoch is chosen, and training stopped early, on the validation split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum BestBy {
+    /// The lowest loss, without weights of classes.
+    #[default]
+    Loss,
+    /// The highest AUROC; of more than two classes, or of findings, the mean.
+    Auroc,
 }
 
 /// A training run: each field is a setting of `config.toml` and, with dashes, an option of `vertebra train`, whose help
@@ -51,6 +64,15 @@ pub struct Config {
     /// StudyInstanceUID of DICOM files
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN|PATTERN"))]
     pub group_by: Option<GroupBy>,
+    /// Several findings an image: all, or their names with commas between; columns of 1, 0, -1 (uncertain) and nothing (not
+    /// known), or names in a column of lists
+    #[cfg_attr(feature = "cli", arg(long, value_name = "all|NAMES"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+    /// With --labels: what -1 counts as, ignore, positive or negative
+    #[cfg_attr(feature = "cli", arg(long, value_name = "HOW"))]
+    #[serde(default)]
+    pub uncertain: Uncertain,
     /// mobilenet-v1 or mobilenet-v2
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME"))]
     pub arch: String,
@@ -102,6 +124,10 @@ pub struct Config {
     /// Epochs without a better validation loss before stopping; 0 never stops early
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub patience: u64,
+    /// What the best epoch is best by
+    #[cfg_attr(feature = "cli", arg(long))]
+    #[serde(default)]
+    pub best_by: BestBy,
     /// Steps at most; 0 writes the initial weights
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub max_steps: Option<u64>,
@@ -177,6 +203,8 @@ impl Default for Config {
             data: PathBuf::new(),
             out: PathBuf::new(),
             group_by: None,
+            labels: None,
+            uncertain: Uncertain::Ignore,
             arch: "mobilenet-v1".into(),
             width: 1.0,
             image_size: 224,
@@ -194,6 +222,7 @@ impl Default for Config {
             warmup: 0.0,
             epochs: 30,
             patience: 5,
+            best_by: BestBy::Loss,
             max_steps: None,
             seed: 0,
             average: 0.99,
@@ -266,11 +295,19 @@ impl Config {
             let found = "none: a frozen network with random weights cannot learn";
             return Err(Error::config("freeze", "a file of weights in --init", found));
         }
+        if self.labels.is_none() && self.uncertain != Uncertain::Ignore {
+            return Err(Error::config("uncertain", "--labels beside it", self.uncertain));
+        }
         if let Some(epochs) = self.unfreeze_after.filter(|_| !self.freeze) {
             return Err(Error::config("unfreeze-after", "--freeze beside it", epochs));
         }
         self.architecture(2)?.network()?;
         Ok(())
+    }
+
+    /// How the labels of the data are read.
+    pub fn labelling(&self) -> Labelling {
+        Labelling { labels: self.labels.clone(), uncertain: self.uncertain, may_lack: false }
     }
 
     /// The architecture for `classes` classes, from its published defaults.

@@ -110,7 +110,7 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
             None => Ok(()),
         };
     };
-    let mut found = grouped(&source, before.group_by.as_ref(), before.skip_unreadable)?;
+    let mut found = grouped(&source, &before.labelling(), before.group_by.as_ref(), before.skip_unreadable)?;
     // The manifests name what was readable in the beginning.
     found.leave_out(&unreadable::read(out)?);
     found.remove_unreadable();

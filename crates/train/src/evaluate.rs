@@ -36,6 +36,25 @@ pub(crate) fn quick(probabilities: &[f64], labels: &[usize], classes: &[String])
     EpochFigures { accuracy: right as f64 / labels.len() as f64, auroc: (!areas.is_empty()).then_some(mean) }
 }
 
+/// The same of `count` findings, over what is known: the share of them that is called rightly from one half on, and the mean
+/// AUROC of those that are there in some images and not in others.
+pub(crate) fn quick_of_findings(probabilities: &[f64], truth: &[Option<bool>], count: usize) -> EpochFigures {
+    let known = |first: usize, step: usize| -> (Vec<f64>, Vec<bool>) {
+        let all = probabilities.iter().zip(truth).skip(first).step_by(step);
+        all.filter_map(|(&p, is)| Some((p, (*is)?))).unzip()
+    };
+    let (scores, positive) = known(0, 1);
+    let right = scores.iter().zip(&positive).filter(|(p, is)| (**p >= 0.5) == **is).count();
+    let area = |finding: usize| {
+        let (scores, positive) = known(finding, count);
+        eval::auroc(&scores, &positive)
+    };
+    let areas: Vec<f64> = (0..count).filter_map(area).collect();
+    let mean = areas.iter().sum::<f64>() / areas.len() as f64;
+    let accuracy = right as f64 / scores.len().max(1) as f64;
+    EpochFigures { accuracy, auroc: (!areas.is_empty()).then_some(mean) }
+}
+
 /// What is asked of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Question<'a> {
@@ -67,6 +86,8 @@ pub struct LabelledPredictions<'a> {
     pub groups: Option<Vec<usize>>,
     /// The positive class of two; see [`predict::positive_of`]. Of no use with more than two.
     pub positive: Positive,
+    /// Of images with findings: what is known of each finding of the model, `[n, findings]`; else empty.
+    pub truth: Vec<Option<bool>>,
 }
 
 impl<'a> LabelledPredictions<'a> {
@@ -77,11 +98,17 @@ impl<'a> LabelledPredictions<'a> {
         predictions: &'a Predictions,
         dataset: &'a Dataset,
     ) -> Result<Self, Error> {
-        let labels = class_numbers(&metadata.classes, &predictions.indices, dataset)?;
+        let (labels, truth) = match metadata.has_findings() {
+            true => (
+                vec![0; predictions.indices.len()],
+                truth_of(&metadata.classes, &predictions.indices, dataset)?,
+            ),
+            false => (class_numbers(&metadata.classes, &predictions.indices, dataset)?, vec![]),
+        };
         let keys: Vec<_> = predictions.indices.iter().map(|&i| dataset.group_key(i)).collect();
         let groups = dataset.has_groups().then(|| eval::group_ids(&keys));
         let positive = positive_of(metadata, None)?;
-        Ok(Self { metadata, predictions, dataset, labels, groups, positive })
+        Ok(Self { metadata, predictions, dataset, labels, groups, positive, truth })
     }
 
     /// The same with another positive class.
@@ -96,6 +123,10 @@ impl<'a> LabelledPredictions<'a> {
 
     /// All figures.
     pub fn summary(&self, question: &Question) -> Result<Summary, Error> {
+        if self.metadata.has_findings() {
+            let thresholds = predict::finding_thresholds(self.metadata, question.threshold);
+            return Ok(Summary::of_findings(&self.findings(question, &thresholds))?);
+        }
         let summary = Summary::new(&self.input(question))?;
         let positive_source = summary.positive_class.as_ref().map(|_| self.positive.source);
         Ok(Summary { positive_source, ..summary })
@@ -120,6 +151,10 @@ impl<'a> LabelledPredictions<'a> {
             None => self.dataset.samples[i].group.clone().unwrap_or_default(),
         };
         let values: Vec<String> = self.predictions.indices.iter().map(value).collect();
+        if self.metadata.has_findings() {
+            let thresholds = predict::finding_thresholds(self.metadata, question.threshold);
+            return Ok(self.findings(question, &thresholds).subgroups(column, &values)?);
+        }
         Ok(eval::subgroups(&self.input(question), column, &values)?)
     }
 
@@ -127,6 +162,24 @@ impl<'a> LabelledPredictions<'a> {
     pub fn right(&self) -> Vec<bool> {
         let rows = self.predictions.probabilities.chunks_exact(self.metadata.classes.len());
         rows.zip(&self.labels).map(|(row, &label)| predicted_class(self.metadata, row) == label).collect()
+    }
+
+    fn findings<'b>(
+        &'b self,
+        question: &'b Question,
+        thresholds: &'b [eval::Threshold],
+    ) -> eval::Findings<'b> {
+        eval::Findings {
+            split: question.split,
+            names: &self.metadata.classes,
+            truth: &self.truth,
+            probabilities: &self.predictions.probabilities,
+            groups: self.groups.as_deref(),
+            thresholds,
+            prevalence: question.prevalence,
+            draws: question.draws,
+            seed: 0,
+        }
     }
 
     fn input<'b>(&'b self, question: &'b Question) -> Scored<'b> {
@@ -146,9 +199,28 @@ impl<'a> LabelledPredictions<'a> {
     }
 }
 
-/// That the model knows the class of every image of `part`: to be asked before any of them is read.
-pub fn check_classes(classes: &[String], part: &[usize], dataset: &Dataset) -> Result<(), Error> {
-    class_numbers(classes, part, dataset).map(|_| ())
+/// That the model of `metadata` knows the class of every image of `part`, or that the data know its findings: to be asked
+/// before any of them is read.
+pub fn check_classes(metadata: &Metadata, part: &[usize], dataset: &Dataset) -> Result<(), Error> {
+    match metadata.has_findings() {
+        true => truth_of(&metadata.classes, &[], dataset).map(drop),
+        false => class_numbers(&metadata.classes, part, dataset).map(drop),
+    }
+}
+
+/// What is known of the findings of a model in the images of `part`, `[n, findings]`.
+fn truth_of(findings: &[String], part: &[usize], dataset: &Dataset) -> Result<Vec<Option<bool>>, Error> {
+    let find = |name: &String| {
+        let at = dataset.classes.iter().position(|known| known.eq_ignore_ascii_case(name));
+        at.filter(|_| dataset.has_findings())
+    };
+    let at: Option<Vec<usize>> = findings.iter().map(find).collect();
+    let Some(at) = at else {
+        let (known, found) = (list_names(findings), list_names(&dataset.classes));
+        let reason = format!("expected the model's findings ({known}), found {found}");
+        return Err(Error::run(&dataset.source, reason));
+    };
+    Ok(part.iter().flat_map(|&i| at.iter().map(move |&at| dataset.samples[i].findings[at])).collect())
 }
 
 /// The true classes of the images of `part`, as the model numbers them.
@@ -184,6 +256,9 @@ pub fn write_predictions(
     predictions: &Predictions,
     dataset: &Dataset,
 ) -> Result<(), Error> {
+    if !summary.findings.is_empty() {
+        return write_findings(path, classes, summary, predictions, dataset);
+    }
     let positive = summary.positive_class.as_ref();
     let positive = positive.and_then(|class| classes.iter().position(|known| known == class));
     let decision = positive.zip(summary.threshold).map(|(class, value)| Decision {
@@ -202,6 +277,34 @@ pub fn write_predictions(
             let predicted = classes[called].clone();
             let mut line = vec![sample.name.clone(), dataset.classes[sample.label].clone(), predicted];
             line.extend(row.iter().map(|p| format!("{p:.6}")));
+            table.write_record(&line)?;
+        }
+        table.flush()
+    })?)
+}
+
+/// The same of findings: the truth of each (1, 0 or nothing), whether it is called, and its probability.
+fn write_findings(
+    path: &Path,
+    findings: &[String],
+    summary: &Summary,
+    predictions: &Predictions,
+    dataset: &Dataset,
+) -> Result<(), Error> {
+    let truth = truth_of(findings, &predictions.indices, dataset)?;
+    Ok(model::write_atomic(path, |file| {
+        let mut table = csv::Writer::from_writer(file);
+        let columns =
+            findings.iter().flat_map(|name| [name.clone(), format!("called_{name}"), format!("p_{name}")]);
+        table.write_record(std::iter::once("path".to_owned()).chain(columns))?;
+        let rows =
+            truth.chunks_exact(findings.len()).zip(predictions.probabilities.chunks_exact(findings.len()));
+        for (&i, (truth, row)) in predictions.indices.iter().zip(rows) {
+            let mut line = vec![dataset.samples[i].name.clone()];
+            for ((is, p), of) in truth.iter().zip(row).zip(&summary.findings) {
+                let digit = |is: bool| u8::from(is).to_string();
+                line.extend([is.map_or_else(String::new, digit), digit(of.calls(*p)), format!("{p:.6}")]);
+            }
             table.write_record(&line)?;
         }
         table.flush()

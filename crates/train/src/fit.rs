@@ -8,12 +8,13 @@ use crate::checkpoint::{self, Position};
 use crate::evaluate::write_predictions;
 use crate::log::{Log, nine_digits};
 use crate::predictions::predict_loader;
-use crate::start::{First, first_model, loss, open_data_with};
+use crate::start::{First, first_model, loss, open_to_train};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
 use crate::{
-    Config, Epoch, Error, Event, Report, RunFolder, RunLock, Trainer, evaluate, is_cross_validation, trouble,
+    BestBy, Config, Epoch, Error, Event, Report, RunFolder, RunLock, Trainer, Truth, evaluate,
+    is_cross_validation, trouble,
 };
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use engine::{Rng, Tensor};
@@ -65,7 +66,10 @@ pub fn fit(
     let held = resume.then(|| RunLock::acquire(folder.0)).transpose()?;
     let (mut dataset, origin) = match resume {
         true => open_run_data(config, &config.out)?,
-        false => open_data_with(&config.data, config.group_by.as_ref(), config.seed, config.skip_unreadable)?,
+        false => {
+            let (by, seed, unreadable) = (config.group_by.as_ref(), config.seed, config.skip_unreadable);
+            open_to_train(&config.data, &config.labelling(), by, seed, unreadable)?
+        }
     };
     if !resume {
         unreadable::leave_out(config, &mut dataset, observe)?;
@@ -104,7 +108,7 @@ pub fn fit(
         steps,
         images,
         epoch_steps: run.training.batches_per_epoch() as u64,
-        best: best_loss.map(|loss| (best_epoch, loss)),
+        best: best_loss.filter(|_| config.best_by == BestBy::Loss).map(|loss| (best_epoch, loss)),
         unknown_contents: likeness == Some(Likeness::SameSizes),
     });
     if let Some(head) = head.filter(|_| !resume) {
@@ -163,6 +167,11 @@ pub(crate) fn check_likeness(folder: &Path, found: Likeness) -> Result<Likeness,
     let reason =
         format!("the data set has changed since this run began ({what}); start a new run with another --out");
     Err(Error::run(folder, reason))
+}
+
+/// What is known of the findings of the images at `indices`, one image's after another's.
+pub(crate) fn truth(dataset: &Dataset, indices: &[usize]) -> Vec<Option<bool>> {
+    indices.iter().flat_map(|&i| dataset.samples[i].findings.iter().copied()).collect()
 }
 
 struct Run<'a> {
@@ -327,7 +336,12 @@ impl<'a> Run<'a> {
     fn step(&mut self, batch: Batch, clock: &mut Instant) -> Result<(), Error> {
         let rate = self.rates.rate(self.position.step);
         let images = self.images(&batch);
-        let loss = f64::from(self.trainer.step(images, &batch.labels, rate));
+        let findings = truth(self.dataset, &batch.indices);
+        let truth = match self.metadata.has_findings() {
+            true => Truth::Findings(&findings),
+            false => Truth::Classes(&batch.labels),
+        };
+        let loss = f64::from(self.trainer.step_by(images, truth, rate));
         let (step, epoch) = (self.position.step + 1, self.position.epoch + 1);
         if !loss.is_finite() {
             return Err(self.diverged(format!("the loss is {loss}"), step));
@@ -391,17 +405,30 @@ impl<'a> Run<'a> {
         let images_per_second = images as f64 / begun.elapsed().as_secs_f64().max(1e-9);
         let step = self.position.step;
         let weights = self.kept_weights()?;
-        let mut classifier = Classifier::of(self.trainer.network.spec(), &weights)?;
+        let mut classifier = Classifier::of(self.trainer.network.spec(), &weights, &self.metadata)?;
         let predictions = predict_loader(&mut classifier, &self.validation)?;
-        let labels: Vec<usize> = predictions.indices.iter().map(|&i| self.dataset.samples[i].label).collect();
-        let val_loss = predictions.loss(&labels);
+        let indices = &predictions.indices;
+        let labels: Vec<usize> = indices.iter().map(|&i| self.dataset.samples[i].label).collect();
+        let (findings, probabilities) = (truth(self.dataset, indices), &predictions.probabilities);
+        let val_loss = match self.metadata.has_findings() {
+            true => predictions.loss_of_findings(&findings),
+            false => predictions.loss(&labels),
+        };
         if !val_loss.is_finite() {
             return Err(self.diverged(format!("the validation loss is {val_loss}"), step));
         }
-        let quality = evaluate::quick(&predictions.probabilities, &labels, &self.dataset.classes);
+        let quality = match self.metadata.has_findings() {
+            true => evaluate::quick_of_findings(probabilities, &findings, self.dataset.classes.len()),
+            false => evaluate::quick(probabilities, &labels, &self.dataset.classes),
+        };
         self.position.epoch += 1;
         let epoch = self.position.epoch;
-        let best = self.position.stopper.observe(epoch, val_loss);
+        // Whether there is an AUROC depends on the labels only, so it is the same of every epoch.
+        let judged = match (self.config.best_by, quality.auroc) {
+            (BestBy::Auroc, Some(auroc)) => 1.0 - auroc,
+            _ => val_loss,
+        };
+        let best = self.position.stopper.observe(epoch, judged);
         if best {
             Model::new(self.metadata.clone(), weights)?.write(self.folder.best())?;
         }
@@ -417,7 +444,7 @@ impl<'a> Run<'a> {
             best,
         };
         self.epochs.add(&row.to_csv())?;
-        let (classes, loss) = (self.dataset.classes.len(), row.train_loss.max(val_loss));
+        let (classes, loss) = (self.answers(), row.train_loss.max(val_loss));
         let warns = !self.has_exploded && trouble::has_exploded(row.train_loss, val_loss, classes);
         self.has_exploded |= warns;
         (self.position.batch, self.position.loss_sum, self.position.images) = (0, 0.0, 0);
@@ -427,6 +454,11 @@ impl<'a> Run<'a> {
             true => self.tell(&Event::Warned(&trouble::words(epoch, loss, classes, row.lr))),
             false => Ok(()),
         }
+    }
+
+    /// What an image is guessed among: the classes, or whether a finding is there.
+    fn answers(&self) -> usize {
+        if self.dataset.has_findings() { 2 } else { self.dataset.classes.len() }
     }
 
     /// Writes the checkpoint, after the tables that belong to it.
@@ -464,7 +496,7 @@ impl<'a> Run<'a> {
             }
         };
         let table = std::fs::read_to_string(self.folder.epochs()).unwrap_or_default();
-        let exploded = trouble::exploded(&table, self.dataset.classes.len(), best_epoch);
+        let exploded = trouble::exploded(&table, self.answers(), best_epoch);
         let rule = self.config.threshold_rule;
         let warnings = exploded.into_iter().collect();
         let (report, model) = Report::new(model, self.dataset, &self.validation, rule, best_epoch, warnings)?;

@@ -83,7 +83,8 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
     };
     check()?;
     let mut dataset =
-        grouped(&config.data, config.group_by.as_ref(), config.skip_unreadable)?.with_two_classes()?;
+        grouped(&config.data, &config.labelling(), config.group_by.as_ref(), config.skip_unreadable)?
+            .with_two_classes()?;
     if let Some(name) = &config.positive {
         predict::name_positive(&dataset.classes, name)?;
     }

@@ -39,7 +39,7 @@ mod trouble;
 mod unreadable;
 
 pub use closing::Report;
-pub use config::{ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind};
+pub use config::{BestBy, ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind};
 pub use date::utc_now;
 pub use drawn::{find_images, lost_data, settings};
 pub use error::Error;
@@ -59,7 +59,7 @@ pub use pooled::{CrossValidation, Fold, FoldSpread, Pooled, pooled};
 pub use predictions::{Predictions, predict_all, predict_views, views};
 pub use promise::{doubts, promise};
 pub use recipe::Recipe;
-pub use start::{grouped, open_data, open_data_with};
+pub use start::{grouped, open_data, open_data_with, open_to_train};
 pub use stopper::Stopper;
-pub use trainer::Trainer;
+pub use trainer::{Trainer, Truth};
 pub use unreadable::open_run_data;

@@ -3,7 +3,7 @@
 use crate::Error;
 use data::{Dataset, Loader, LoaderOptions, Remarks, TestTimeView};
 use model::{Metadata, Preprocessing};
-use predict::{Classifier, log_softmax};
+use predict::{Classifier, log_sigmoid, log_softmax, logit_of_log};
 
 /// Images that are read at once.
 const BATCH: usize = 32;
@@ -13,7 +13,7 @@ const BATCH: usize = 32;
 pub struct Predictions {
     /// The index of each image in the data set.
     pub indices: Vec<usize>,
-    /// `[n, classes]`, each row with sum 1.
+    /// `[n, classes]`, each row with sum 1; of findings each by itself.
     pub probabilities: Vec<f64>,
     /// `[n, classes]`, the logarithms of the probabilities, which stay finite where a probability is 0.
     pub log_probabilities: Vec<f64>,
@@ -105,6 +105,24 @@ impl Predictions {
         Self::new(self.indices.clone(), rows.flat_map(|row| log_softmax(row, temperature)).collect())
     }
 
+    /// What these predictions of findings, made as the network says, are with the slope and intercept of each.
+    pub(crate) fn recalibrated(&self, findings: &[[f64; 2]]) -> Self {
+        let scaled = |(&log, [slope, intercept]): (&f64, &[f64; 2])| {
+            log_sigmoid(intercept + slope * logit_of_log(log))
+        };
+        let all = self.log_probabilities.iter().zip(findings.iter().cycle()).map(scaled);
+        Self::new(self.indices.clone(), all.collect())
+    }
+
+    /// The mean cross-entropy of findings, `truth: [n, findings]`, over those that are known; 0 if none is.
+    pub fn loss_of_findings(&self, truth: &[Option<bool>]) -> f64 {
+        let known = self.log_probabilities.iter().zip(truth).filter_map(|(log, is)| Some((*log, (*is)?)));
+        let (sum, count) = known.fold((0.0, 0.0), |(sum, count), (log, is)| {
+            (sum - if is { log } else { log_sigmoid(-logit_of_log(log)) }, count + 1.0)
+        });
+        sum / f64::max(count, 1.0)
+    }
+
     /// The mean cross-entropy: comparable across runs, because it knows no class weights and no smoothing.
     pub fn loss(&self, labels: &[usize]) -> f64 {
         let rows = self.log_probabilities.chunks_exact(self.log_probabilities.len() / labels.len());
@@ -122,6 +140,19 @@ mod tests {
         let predictions = Predictions::new(vec![0, 1], log_probabilities);
         let want = -(0.75f64.ln() + 0.5f64.ln()) / 2.0;
         assert!((predictions.loss(&[1, 0]) - want).abs() < 1e-15);
+    }
+
+    #[test]
+    fn the_loss_of_findings_passes_over_what_is_not_known() {
+        let predictions = Predictions::new(vec![0, 1], [0.25f64, 0.75, 0.5, 0.9].map(f64::ln).to_vec());
+        let truth = [Some(true), Some(false), None, Some(true)];
+        let want = -(0.25f64.ln() + 0.25f64.ln() + 0.9f64.ln()) / 3.0;
+        assert!((predictions.loss_of_findings(&truth) - want).abs() < 1e-12);
+        assert_eq!(predictions.loss_of_findings(&[None; 4]), 0.0);
+        let moved = predictions.recalibrated(&[[1.0, 0.0], [2.0, 3f64.ln()]]).probabilities;
+        // Odds of 3 and 9, squared and times 3.
+        assert!((moved[0] - 0.25).abs() < 1e-12 && (moved[1] - 27.0 / 28.0).abs() < 1e-12, "{moved:?}");
+        assert!((moved[3] - 243.0 / 244.0).abs() < 1e-12);
     }
 
     #[test]

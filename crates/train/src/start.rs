@@ -2,7 +2,7 @@
 
 use crate::head::{self, Head};
 use crate::{ClassWeights, Config, Error};
-use data::{Dataset, GroupBy, Split, SplitOrigin};
+use data::{Dataset, GroupBy, Labelling, Split, SplitOrigin};
 use eval::Positive;
 use model::{Architecture, Metadata, Model, Preprocessing, Provenance};
 use nn::{Learner, Loss};
@@ -24,17 +24,33 @@ pub fn open_data_with(
     seed: u64,
     unreadable: bool,
 ) -> Result<(Dataset, SplitOrigin), Error> {
-    let mut dataset = grouped(source, group_by, unreadable)?.with_two_classes()?;
+    open_to_train(source, &Labelling::default(), group_by, seed, unreadable)
+}
+
+/// The same, with labels read as `labelling` says.
+pub fn open_to_train(
+    source: &Path,
+    labelling: &Labelling,
+    group_by: Option<&GroupBy>,
+    seed: u64,
+    unreadable: bool,
+) -> Result<(Dataset, SplitOrigin), Error> {
+    let mut dataset = grouped(source, labelling, group_by, unreadable)?.with_two_classes()?;
     let origin = dataset.assign_splits(seed)?;
     Ok((dataset, origin))
 }
 
 /// Opens a data set with its groups, and the splits that it gives; `unreadable` as in [`open_data_with`]. All images may be of
 /// one class.
-pub fn grouped(source: &Path, group_by: Option<&GroupBy>, unreadable: bool) -> Result<Dataset, Error> {
-    let mut dataset = match Dataset::open_cohort(source, false) {
+pub fn grouped(
+    source: &Path,
+    labelling: &Labelling,
+    group_by: Option<&GroupBy>,
+    unreadable: bool,
+) -> Result<Dataset, Error> {
+    let mut dataset = match Dataset::open_labelled(source, false, labelling) {
         // A file that is not there is one that cannot be read.
-        Err(error) => match Dataset::open_cohort(source, true) {
+        Err(error) => match Dataset::open_labelled(source, true, labelling) {
             Ok(dataset) if unreadable => dataset,
             Ok(_) => return Err(Error::Unreadable(error)),
             Err(_) => return Err(error.into()),
@@ -61,6 +77,13 @@ pub(crate) struct First {
 pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, Error> {
     let classes = dataset.classes.len();
     let positive = match &config.positive {
+        Some(name) if dataset.has_findings() => {
+            return Err(Error::config(
+                "positive",
+                "two classes, and these are findings, each there or not",
+                name,
+            ));
+        }
         Some(name) => predict::name_positive(&dataset.classes, name)?,
         None => Positive::of_names(&dataset.classes),
     };
@@ -99,7 +122,11 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
     if config.skip_unreadable {
         settings["unreadable_images"] = dataset.unreadable().len().into();
     }
-    metadata.positive = (classes == 2).then(|| dataset.classes[positive.class].clone());
+    if dataset.has_findings() {
+        metadata = metadata.with_findings();
+    }
+    metadata.positive =
+        (classes == 2 && !dataset.has_findings()).then(|| dataset.classes[positive.class].clone());
     metadata.provenance = Provenance {
         config: settings,
         seed: Some(config.seed),
@@ -130,12 +157,17 @@ fn initial_weights(path: &Path, config: &Config) -> Result<Model, Error> {
 
 /// The loss that the settings ask for.
 pub(crate) fn loss(config: &Config, dataset: &Dataset) -> Loss {
-    let counts = dataset.class_counts(Split::Train);
-    let mut loss = Loss { smoothing: config.label_smoothing, ..Loss::plain(counts.len()) };
-    if config.class_weights == ClassWeights::Balanced {
+    let weights = |counts: &[usize]| -> Vec<f32> {
         let images: usize = counts.iter().sum();
-        let weight = |&count: &usize| images as f32 / (counts.len() * count.max(1)) as f32;
-        loss.class_weights = counts.iter().map(weight).collect();
-    }
-    loss
+        let weight = |&count: &usize| match config.class_weights {
+            ClassWeights::None => 1.0,
+            ClassWeights::Balanced => images as f32 / (counts.len() * count.max(1)) as f32,
+        };
+        counts.iter().map(weight).collect()
+    };
+    let class_weights = match dataset.has_findings() {
+        true => dataset.finding_counts(Split::Train).iter().flat_map(|counts| weights(counts)).collect(),
+        false => weights(&dataset.class_counts(Split::Train)),
+    };
+    Loss { smoothing: config.label_smoothing, class_weights }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What early stopping remembers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stopper {
-    /// The lowest validation loss so far.
+    /// The lowest validation loss so far; where AUROC decides, what its highest lacks of 1.
     pub best_loss: Option<f64>,
     /// Its epoch, counted from 1; 0 before the first.
     pub best_epoch: u64,

@@ -11,6 +11,15 @@ use nn::{Learner, Loss, Mode, Optimizer};
 /// Names the random stream of dropout, so that it shares no numbers with what else the seed feeds.
 const DROPOUT_STREAM: u64 = u64::from_be_bytes(*b"dropout ");
 
+/// The truth of a batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Truth<'a> {
+    /// The class of each image.
+    Classes(&'a [usize]),
+    /// `[n, findings]`: whether each is there; none if that is not known.
+    Findings(&'a [Option<bool>]),
+}
+
 /// A network with what changes it.
 pub struct Trainer {
     /// What learns.
@@ -38,20 +47,30 @@ impl Trainer {
     /// Learns from a batch, `images: [n, h, w, channels]`, and returns its mean loss before the update. If that is not
     /// finite, no weight was changed.
     pub fn step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> f32 {
-        self.timed_step(images, labels, rate).0
+        self.step_by(images, Truth::Classes(labels), rate)
+    }
+
+    /// The same of either kind of truth.
+    pub fn step_by(&mut self, images: Tensor, truth: Truth, rate: f64) -> f32 {
+        par::install_awake(|| self.step_in_place(images, truth, rate)).0
     }
 
     /// As [`Trainer::step`], with how long each op took; nothing where the loss was not finite.
     pub fn timed_step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> (f32, Vec<Timing>) {
         // Some hundred pieces of parallel work in a row, between which the threads had better not go to sleep.
-        par::install_awake(|| self.step_in_place(images, labels, rate))
+        par::install_awake(|| self.step_in_place(images, Truth::Classes(labels), rate))
     }
 
-    fn step_in_place(&mut self, images: Tensor, labels: &[usize], rate: f64) -> (f32, Vec<Timing>) {
+    fn step_in_place(&mut self, images: Tensor, truth: Truth, rate: f64) -> (f32, Vec<Timing>) {
         let mut rng = Rng::derive(&[self.seed, DROPOUT_STREAM, self.optimizer.step]);
         let mut tape = Tape::new(self.level);
         let pass = self.network.forward(&mut tape, images, Mode::Train(&mut rng));
-        let loss = ops::cross_entropy(&mut tape, &pass.logits, labels, &self.loss);
+        let loss = match truth {
+            Truth::Classes(labels) => ops::cross_entropy(&mut tape, &pass.logits, labels, &self.loss),
+            Truth::Findings(targets) => {
+                ops::binary_cross_entropy(&mut tape, &pass.logits, targets, &self.loss)
+            }
+        };
         let value = loss.tensor().item();
         let mut timings = vec![];
         if value.is_finite() {

@@ -7,14 +7,15 @@ use std::path::Path;
 
 use data::{Dataset, SplitOrigin};
 
-use crate::start::open_data_with;
+use crate::start::open_to_train;
 use crate::{Config, Error, Event, RunFolder, is_cross_validation};
 
 /// The data set of the run that `config` describes, in the folder `run`, with its splits, and without the images that the
 /// run left out when it began.
 pub fn open_run_data(config: &Config, run: &Path) -> Result<(Dataset, SplitOrigin), Error> {
     let (group_by, skip) = (config.group_by.as_ref(), config.skip_unreadable);
-    let (mut dataset, origin) = open_data_with(&config.data, group_by, config.seed, skip)?;
+    let (mut dataset, origin) =
+        open_to_train(&config.data, &config.labelling(), group_by, config.seed, skip)?;
     dataset.leave_out(&read(run)?);
     Ok((dataset, origin))
 }

@@ -7,7 +7,7 @@ use kernels::{Level, scalar};
 /// What the loss weighs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loss {
-    /// One weight a class; all 1 for none.
+    /// One weight a class, two a finding (of its absence and of its presence); all 1 for none.
     pub class_weights: Vec<f32>,
     /// Label smoothing in `[0, 1)` (Szegedy et al. 2016, section 7).
     pub smoothing: f32,
@@ -38,16 +38,18 @@ pub fn cross_entropy(tape: &mut Tape, logits: &Var, labels: &[usize], loss: &Los
         gradient.data_mut(),
     );
     let value = Value::Plain(Tensor::from_slice([1], &[value as f32]));
-    tape.record(&[logits], value, || CrossEntropy { gradient })
+    tape.record(&[logits], value, || CrossEntropy { name: "cross_entropy", gradient })
 }
 
-struct CrossEntropy {
-    gradient: Tensor,
+/// A loss whose gradient was made with its value.
+pub(super) struct CrossEntropy {
+    pub name: &'static str,
+    pub gradient: Tensor,
 }
 
 impl Op for CrossEntropy {
     fn name(&self) -> &'static str {
-        "cross_entropy"
+        self.name
     }
 
     fn backward(mut self: Box<Self>, level: Level, gradient: Gradient, _: &[bool]) -> Vec<Option<Gradient>> {

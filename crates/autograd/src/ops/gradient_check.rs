@@ -160,6 +160,7 @@ pub(super) fn wide(tensor: &Tensor) -> Vec<f64> {
 fn all_cases() -> Vec<GradientCase> {
     let mut cases = super::activation::check::cases();
     cases.extend(super::add::check::cases());
+    cases.extend(super::binary_cross_entropy::check::cases());
     cases.extend(super::conv::check::cases());
     cases.extend(super::cross_entropy::check::cases());
     cases.extend(super::dense::check::cases());

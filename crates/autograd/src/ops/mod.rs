@@ -2,6 +2,7 @@
 
 mod activation;
 mod add;
+mod binary_cross_entropy;
 mod conv;
 mod cross_entropy;
 mod dense;
@@ -14,6 +15,7 @@ mod norm;
 
 pub use activation::activation;
 pub use add::add;
+pub use binary_cross_entropy::binary_cross_entropy;
 pub use conv::conv;
 pub use cross_entropy::{Loss, cross_entropy};
 pub use dense::dense;
@@ -23,10 +25,11 @@ pub use materialise::materialise;
 pub use norm::{bias, frozen_norm, norm};
 
 /// The name of every op. The gradient check fails for a name without cases, the tape refuses an op without a name.
-pub const REGISTRY: [&str; 11] = [
+pub const REGISTRY: [&str; 12] = [
     "activation",
     "add",
     "bias",
+    "binary_cross_entropy",
     "conv",
     "cross_entropy",
     "dense",

@@ -2,6 +2,7 @@
 
 mod dataset;
 mod decode;
+mod findings;
 mod loader;
 mod manifest;
 mod resize;

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod edges;
+mod findings;
 mod intervals;
 mod reference;
 mod summary;

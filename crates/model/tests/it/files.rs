@@ -178,8 +178,20 @@ fn hostile_files_are_refused_with_the_reason() {
 #[test]
 fn metadata_that_disagree_are_refused_by_field() {
     type Edit = fn(&mut Value);
-    let cases: [(Edit, &str); 14] = [
+    let cases: [(Edit, &str); 18] = [
         (|d| d["format"] = json!(2), "metadata format: expected 1, found 2"),
+        (|d| d["format"] = json!(3), "metadata format: expected 1 or 2, found 3"),
+        // An earlier program would take a sigmoid for a softmax.
+        (|d| d["output"] = json!("sigmoid"), "metadata format: expected 2, found 1"),
+        (|d| d["findings"] = json!([{ "slope": 1.0, "intercept": 0.0 }]), "findings: expected one for each"),
+        (
+            |d| {
+                (d["format"], d["output"]) = (json!(2), json!("sigmoid"));
+                d["findings"] =
+                    json!([{ "slope": 1.0, "intercept": 0.0 }, { "slope": 0.0, "intercept": 0.0 }]);
+            },
+            "findings: expected a finite slope above 0",
+        ),
         (|d| d["architecture"]["name"] = json!("vgg"), "architecture: expected mobilenet-v1 or mobilenet-v2"),
         (|d| d["architecture"]["width"] = json!(1e30), "width: expected above 0, at most 4"),
         (

@@ -1,0 +1,99 @@
+//! Lines of a model of findings: a probability and a decision for each.
+
+use super::{Format, Printer, SHOWN, csv_line};
+use crate::terminal::raw;
+use serde_json::{Value, json};
+use std::io;
+use std::path::{Path, PathBuf};
+
+impl Printer<'_> {
+    pub(super) fn begin_findings(&self) -> io::Result<()> {
+        let names = &self.metadata.classes;
+        match self.format {
+            Format::Table => {
+                let each = names
+                    .iter()
+                    .zip(&self.thresholds)
+                    .map(|(name, from)| format!("{name} {:.4}", from.value));
+                note!(
+                    "a finding is called from its own p on: {}",
+                    model::list_names(&each.collect::<Vec<_>>())
+                );
+                Ok(())
+            }
+            Format::Csv => {
+                let columns = names.iter().flat_map(|name| [format!("p_{name}"), format!("called_{name}")]);
+                let mut header: Vec<String> = std::iter::once("path".to_owned()).chain(columns).collect();
+                header.extend(self.with_heatmaps.then(|| "heatmaps".into()));
+                header.push("error".into());
+                csv_line(&header)
+            }
+            Format::Jsonl => Ok(()),
+        }
+    }
+
+    /// The line of an image with the probabilities `row`.
+    pub(super) fn findings(
+        &self,
+        path: &Path,
+        row: &[f64],
+        heatmaps: &[PathBuf],
+        error: String,
+    ) -> io::Result<()> {
+        let names = &self.metadata.classes;
+        let called = |at: usize| row[at] >= self.thresholds[at].value;
+        let maps: Vec<String> = heatmaps.iter().map(|path| path.display().to_string()).collect();
+        let path = path.display().to_string();
+        match self.format {
+            Format::Table => {
+                let mut order: Vec<usize> = (0..row.len()).collect();
+                order.sort_by(|&a, &b| called(b).cmp(&called(a)).then(row[b].total_cmp(&row[a])));
+                let is_called: Vec<&String> =
+                    order.iter().filter(|&&at| called(at)).map(|&at| &names[at]).collect();
+                let label = if is_called.is_empty() {
+                    "none called".to_owned()
+                } else {
+                    model::list_names(&is_called)
+                };
+                let shown = self.top.min(SHOWN.max(is_called.len()));
+                let all: Vec<_> =
+                    order[..shown].iter().map(|&at| format!("{} {:.4}", names[at], row[at])).collect();
+                let more = match row.len() - shown {
+                    0 => String::new(),
+                    more => format!(", and {more} more"),
+                };
+                let arrow = if maps.is_empty() { String::new() } else { format!("  -> {}", maps.join(", ")) };
+                let error = if error.is_empty() { error } else { format!("  error: {error}") };
+                say!("{path}  {label}  ({}{more}){arrow}{error}", all.join(", "))
+            }
+            Format::Csv => {
+                let mut line = vec![path];
+                let cells = |at: usize| [format!("{:.6}", row[at]), u8::from(called(at)).to_string()];
+                line.extend((0..row.len()).flat_map(cells));
+                line.extend(self.with_heatmaps.then(|| maps.join(";")));
+                line.push(error);
+                csv_line(&line)
+            }
+            Format::Jsonl => {
+                let each = |at: usize| {
+                    let decision = if called(at) { "positive" } else { "negative" };
+                    json!({
+                        "finding": names[at],
+                        "probability": row[at],
+                        "decision": decision,
+                        "threshold": self.thresholds[at].value,
+                    })
+                };
+                let mut line =
+                    json!({ "path": path, "findings": (0..row.len()).map(each).collect::<Vec<Value>>() });
+                if self.with_heatmaps {
+                    line["heatmaps"] = json!(maps);
+                }
+                if !error.is_empty() {
+                    line["error"] = json!(error);
+                }
+                raw(line)
+            }
+        }
+    }
+}

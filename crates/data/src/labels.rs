@@ -1,0 +1,140 @@
+//! How the labels of a manifest are read: one class an image, or several findings of which some are not known.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Which findings a manifest has; as text, what `--labels` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Labels {
+    /// Every one: all that the column with lists names, or every column that holds only 0, 1, -1 or nothing.
+    All,
+    /// These: columns of the table, or names in its column with lists.
+    Names(Vec<String>),
+}
+
+impl FromStr for Labels {
+    type Err = String;
+
+    /// `all`, or names with commas between them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        let twice = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
+        match (names.iter().any(String::is_empty), twice) {
+            (true, _) => {
+                Err(format!("expected all, or names of findings with commas between, found \"{text}\""))
+            }
+            (_, Some((_, name))) => Err(format!("expected every finding once, found \"{name}\" twice")),
+            _ => Ok(Self::Names(names)),
+        }
+    }
+}
+
+impl TryFrom<String> for Labels {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Labels> for String {
+    fn from(labels: Labels) -> Self {
+        match labels {
+            Labels::All => "all".to_owned(),
+            Labels::Names(names) => names.join(","),
+        }
+    }
+}
+
+/// What a finding counts as that a reader was not sure of (-1 in a table).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Uncertain {
+    /// Not known.
+    #[default]
+    Ignore,
+    /// There.
+    Positive,
+    /// Not there.
+    Negative,
+}
+
+impl Uncertain {
+    const ALL: [(Self, &str); 3] =
+        [(Self::Ignore, "ignore"), (Self::Positive, "positive"), (Self::Negative, "negative")];
+
+    /// Whether the finding is there; none if it is left out.
+    pub(crate) fn counts_as(self) -> Option<bool> {
+        (self != Self::Ignore).then_some(self == Self::Positive)
+    }
+}
+
+impl FromStr for Uncertain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|(_, name)| *name == text);
+        known
+            .map(|(it, _)| it)
+            .ok_or_else(|| format!("expected ignore, positive or negative, found \"{text}\""))
+    }
+}
+
+impl TryFrom<String> for Uncertain {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl Display for Uncertain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::ALL[*self as usize].1)
+    }
+}
+
+impl From<Uncertain> for String {
+    fn from(uncertain: Uncertain) -> Self {
+        uncertain.to_string()
+    }
+}
+
+/// How the labels of a data set are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labelling {
+    /// Several findings an image; none: one class an image.
+    pub labels: Option<Labels>,
+    /// What -1 counts as.
+    pub uncertain: Uncertain,
+    /// Whether named findings may be missing in the table, as in one that another model was trained on: without a column,
+    /// nothing is known of one; in no list, no image has it.
+    pub may_lack: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_read_as_they_are_written() {
+        for text in ["all", "Edema", "Pleural Effusion,Edema"] {
+            assert_eq!(String::from(text.parse::<Labels>().unwrap()), text);
+        }
+        assert_eq!(" a , b".parse(), Ok(Labels::Names(vec!["a".into(), "b".into()])));
+        for text in ["", "a,,b", "a,b,a"] {
+            assert!(text.parse::<Labels>().is_err(), "{text}");
+        }
+        for (uncertain, name) in Uncertain::ALL {
+            assert_eq!(name.parse(), Ok(uncertain));
+            assert_eq!(uncertain.to_string(), name);
+        }
+        assert!("maybe".parse::<Uncertain>().is_err());
+    }
+}

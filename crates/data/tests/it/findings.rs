@@ -1,0 +1,190 @@
+//! Tables whose images have several findings, in the forms in which they are published.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use data::{Dataset, Labelling, Split, Uncertain, write_manifest};
+use tempfile::TempDir;
+
+fn folder(files: &[&str]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for name in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, name).unwrap();
+    }
+    root
+}
+
+fn write(root: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = root.path().join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn read(table: &Path, labels: &str, uncertain: Uncertain) -> Result<Dataset, String> {
+    let labelling = Labelling { labels: Some(labels.parse().unwrap()), uncertain, may_lack: false };
+    Dataset::open_labelled(table, false, &labelling).map_err(|error| error.to_string())
+}
+
+fn open(table: &Path, labels: &str) -> Dataset {
+    read(table, labels, Uncertain::Ignore).unwrap()
+}
+
+/// A sign for each finding of each sample.
+fn signs(dataset: &Dataset) -> Vec<String> {
+    let sign = |is: &Option<bool>| is.map_or('?', |is| if is { '1' } else { '0' });
+    dataset.samples.iter().map(|sample| sample.findings.iter().map(sign).collect()).collect()
+}
+
+fn groups(dataset: &Dataset) -> Vec<&str> {
+    dataset.samples.iter().map(|sample| sample.group.as_deref().unwrap_or("-")).collect()
+}
+
+#[test]
+fn chestxray14_as_it_is_published() {
+    let root = folder(&[
+        "images_001/images/1_000.png",
+        "images_002/images/1_001.png",
+        "images_002/images/2_000.png",
+    ]);
+    let text = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,\
+                OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],\n\
+                1_000.png,Cardiomegaly,0,1,57,M,PA,2682,2749,0.1,0.1,\n\
+                1_001.png,Cardiomegaly|Emphysema,1,1,58,M,PA,2894,2729,0.1,0.1,\n\
+                2_000.png,No Finding,0,2,81,M,AP,2500,2048,0.1,0.1,\n";
+    let table = write(&root, "Data_Entry_2017.csv", text);
+    let data = open(&table, "all");
+    assert_eq!(data.classes, ["Cardiomegaly", "Emphysema"]);
+    assert_eq!(signs(&data), ["10", "11", "00"]);
+    assert_eq!(groups(&data), ["1", "1", "2"]);
+    assert_eq!(data.samples[1].name, "images_002/images/1_001.png");
+    assert!(data.columns.contains(&"View Position".to_owned()), "{:?}", data.columns);
+    assert!(data.notes.iter().any(|note| note.contains("found by their names")), "{:?}", data.notes);
+    assert_eq!(signs(&open(&table, "Emphysema")), ["0", "1", "0"]);
+    let error = read(&table, "Emphysema,Hernia", Uncertain::Ignore).unwrap_err();
+    assert!(error.contains("\"Hernia\"") && error.contains("Finding Labels"), "{error}");
+    // Without the option it is asked about.
+    let error = Dataset::open(&table).unwrap_err().to_string();
+    assert!(error.contains("--labels all"), "{error}");
+    fs::write(root.path().join("1_000.png"), "another").unwrap();
+    assert_eq!(
+        open(&table, "all").samples[0].name,
+        "1_000.png",
+        "what lies where the table says comes first"
+    );
+    fs::write(root.path().join("images_001/images/2_000.png"), "another").unwrap();
+    let error = read(&table, "all", Uncertain::Ignore).unwrap_err();
+    assert!(error.contains("line 4") && error.contains("found several"), "{error}");
+}
+
+#[test]
+fn chexpert_as_it_is_published() {
+    let files = [
+        "set/train/patient00001/study1/view1_frontal.jpg",
+        "set/train/patient00002/study2/view1_frontal.jpg",
+    ];
+    let root = folder(&files);
+    let text = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Cardiomegaly,Edema,Fracture\n\
+                set/train/patient00001/study1/view1_frontal.jpg,Female,68,Frontal,AP,1.0,,0.0,\n\
+                set/train/patient00002/study2/view1_frontal.jpg,Female,87,Frontal,AP,,-1.0,1.0,1.0\n";
+    let table = write(&root, "set/train.csv", text);
+    let data = open(&table, "all");
+    assert_eq!(data.classes, ["No Finding", "Cardiomegaly", "Edema", "Fracture"]);
+    assert_eq!(signs(&data), ["1?0?", "??11"]);
+    assert_eq!(groups(&data), ["patient00001", "patient00002"]);
+    assert_eq!(data.columns, ["Sex", "Age", "Frontal/Lateral", "AP/PA"]);
+    for (uncertain, want) in [(Uncertain::Positive, "?111"), (Uncertain::Negative, "?011")] {
+        assert_eq!(signs(&read(&table, "all", uncertain).unwrap())[1], want);
+    }
+    assert_eq!(signs(&open(&table, "Edema,cardiomegaly")), ["0?", "1?"], "in the order of the option");
+    let error = read(&table, "Edema,Hernia", Uncertain::Ignore).unwrap_err();
+    assert!(error.contains("expected columns \"Hernia\""), "{error}");
+    let labels = Some("Hernia,Edema".parse().unwrap());
+    let lacking = Labelling { labels, uncertain: Uncertain::Ignore, may_lack: true };
+    assert_eq!(signs(&Dataset::open_labelled(&table, false, &lacking).unwrap()), ["?0", "?1"]);
+    let error = read(&table, "Age", Uncertain::Ignore).unwrap_err();
+    assert!(error.contains("line 2: Age: expected 1, 0, -1") && error.contains("\"68\""), "{error}");
+}
+
+#[test]
+fn padchest_as_it_is_published() {
+    let root = folder(&["0/a_1.png", "0/b_2.png", "7/c_3.png", "7/d_4.png"]);
+    let text = ",ImageID,ImageDir,PatientID,Projection,Labels,Localizations\n\
+                0,a_1.png,0,83,PA,['normal'],[]\n\
+                1,b_2.png,0,31,L,\"['pulmonary fibrosis', ' kyphosis']\",\"['loc basal']\"\n\
+                2,c_3.png,7,31,PA,['kyphosis'],[]\n\
+                3,d_4.png,7,32,PA,,[]\n";
+    let data = open(&write(&root, "padchest.csv", text), "all");
+    assert_eq!(data.classes, ["kyphosis", "pulmonary fibrosis"]);
+    assert_eq!(signs(&data), ["00", "11", "10", "??"]);
+    assert_eq!(groups(&data), ["83", "31", "31", "32"]);
+}
+
+/// Three radiologists read each training image, in a row each.
+#[test]
+fn vindr_as_it_is_published() {
+    let root = folder(&["train/50a4.dicom", "train/21a1.dicom"]);
+    let text = "image_id,rad_id,Aortic enlargement,Cardiomegaly,No finding\n\
+                50a4,R11,1,0,0\n50a4,R7,1,0,0\n50a4,R3,0,0,1\n21a1,R11,0,0,1\n21a1,R2,0,1,0\n";
+    let data = open(&write(&root, "image_labels_train.csv", text), "all");
+    assert_eq!(data.classes, ["Aortic enlargement", "Cardiomegaly", "No finding"]);
+    assert_eq!(signs(&data), ["100", "0??"]);
+    assert!(data.notes.iter().any(|note| note.contains("2 images have several rows")), "{:?}", data.notes);
+}
+
+#[test]
+fn a_column_with_several_labels_is_asked_about() {
+    let root = folder(&["1.png", "2.png"]);
+    let table = write(&root, "m.csv", "path,label\n1.png,a|b\n2.png,a\n");
+    let error = Dataset::open(&table).unwrap_err().to_string();
+    assert!(
+        error.contains("line 2") && error.contains("\"a|b\"") && error.contains("--labels all"),
+        "{error}"
+    );
+    let data = open(&table, "all");
+    assert_eq!(
+        (data.classes.clone(), signs(&data)),
+        (vec!["a".into(), "b".into()], vec!["11".into(), "10".into()])
+    );
+    let other = write(&root, "n.csv", "path,label\n1.png,a;b\n2.png,No Finding\n");
+    assert_eq!(signs(&open(&other, "all")), ["11", "00"]);
+    let folder = read(root.path(), "all", Uncertain::Ignore).unwrap_err();
+    assert!(folder.contains("--labels") && folder.contains("folder"), "{folder}");
+}
+
+#[test]
+fn what_is_written_is_read_again_and_divided_by_the_rarest_finding() {
+    let names: Vec<String> = (0..100).map(|i| format!("{i:03}.png")).collect();
+    let root = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut text = "path,common,rare,group\n".to_owned();
+    for (i, name) in names.iter().enumerate() {
+        let rare = if i % 10 == 3 {
+            "1"
+        } else if i % 7 == 0 {
+            ""
+        } else {
+            "0"
+        };
+        text += &format!("{name},{},{rare},p{i}\n", usize::from(i % 2 == 1));
+    }
+    let table = write(&root, "m.csv", &text);
+    let mut data = open(&table, "all");
+    let print = data.fingerprint();
+    data.assign_splits(3).unwrap();
+    for split in Split::ALL {
+        let [negative, positive] = data.finding_counts(split)[1];
+        assert!(positive > 0 && negative > 0, "{split}: {:?}", data.finding_counts(split));
+    }
+    let copy = root.path().join("copy.csv");
+    write_manifest(&copy, &data).unwrap();
+    let again = open(&copy, "common,rare");
+    let key = |data: &Dataset| {
+        data.samples.iter().map(|s| (s.name.clone(), s.findings.clone(), s.split)).collect::<Vec<_>>()
+    };
+    assert_eq!(key(&again), key(&data));
+    // Another truth, or less of it, is another set; another order of the findings is not.
+    assert_eq!(open(&table, "rare,common").fingerprint(), print);
+    let other = write(&root, "other.csv", &text.replacen("000.png,0,,", "000.png,0,0,", 1));
+    assert_ne!(open(&other, "all").fingerprint(), print);
+}

@@ -68,7 +68,14 @@ impl Kernel for InputRow<'_> {
                 (3, 1, _) => self.vectors(s, 3, 1, 0),
                 (3, 2, 0) => self.vectors(s, 3, 2, 0),
                 (3, 2, _) => self.vectors(s, 3, 2, 1),
-                (kernel, stride, ky) => self.vectors(s, kernel, stride, ky),
+                (kernel, stride, ky) => {
+                    // One body with a tail to look for, for a shape that no network of ours has.
+                    for v in 0..self.block.vectors(s) {
+                        let (c, n) = self.block.vector(s, v);
+                        self.vector(s, kernel, stride, ky, v, n);
+                        self.dx.flush(s, self.start, c, self.w);
+                    }
+                }
             }
         }
     }

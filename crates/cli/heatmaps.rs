@@ -25,8 +25,7 @@ pub struct Heatmaps {
 }
 
 impl Heatmaps {
-    /// Into `folder`, which is made if it is not there; `positive` is the positive class of two, `from` the
-    /// thresholds of
+    /// Into `folder`, which is made if it is not there; `positive` is the positive class of two, `from` the thresholds of
     /// findings.
     pub fn new(
         folder: PathBuf,
@@ -40,8 +39,7 @@ impl Heatmaps {
         Ok(Self { folder, explainer, method, prep, positive, from, used: HashSet::new() })
     }
 
-    /// The overlay of the `picture` at `path`, whose preprocessed pixels and probabilities are given: where
-    /// it was written. Of findings,
+    /// The overlay of the `picture` at `path`, whose preprocessed pixels and probabilities are given: where it was written. Of findings,
     /// one of each that is called, or of the most probable.
     pub fn write(
         &mut self,
@@ -81,8 +79,7 @@ impl Heatmaps {
         Ok(out)
     }
 
-    /// A name for the overlay of `path` that no other has: its folders, its own name and the finding, joined
-    /// by `_`.
+    /// A name for the overlay of `path` that no other has: its folders, its own name and the finding, joined by `_`.
     fn name(&mut self, path: &Path, finding: Option<&str>) -> String {
         let parts = path.components().filter_map(|part| match part {
             Component::Normal(name) => Some(name.to_string_lossy()),

@@ -127,8 +127,7 @@ impl DataArgs {
     }
 }
 
-/// How the labels of images are read for a model: its findings by their names, uncertain ones as in its
-/// training.
+/// How the labels of images are read for a model: its findings by their names, uncertain ones as in its training.
 pub fn labelling(metadata: &Metadata) -> Labelling {
     let uncertain = metadata.provenance.config.get("uncertain").and_then(|how| how.as_str()?.parse().ok());
     Labelling {

@@ -36,8 +36,7 @@ pub struct Args {
     /// A fold for each group
     #[arg(long, conflicts_with = "fractions")]
     leave_one_out: bool,
-    /// Several findings an image, as for train: all, or their names with commas between; the manifest has a
-    /// column for each
+    /// Several findings an image, as for train: all, or their names with commas between; the manifest has a column for each
     #[arg(long, value_name = "all|NAMES")]
     labels: Option<Labels>,
     /// With --labels: what -1 counts as, ignore, positive or negative

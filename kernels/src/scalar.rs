@@ -267,16 +267,11 @@ pub fn softmax_cross_entropy<T: Float>(
     loss / total
 }
 
-/// Mean sigmoid cross-entropy over the findings that are known, each a binary problem of its own: with `y`
-/// the target,
-/// smoothed to `y (1 - s) + s / 2`, a known one costs `w[1] y softplus(-z) + w[0] (1 - y) softplus(z)`, and
-/// the sum is divided
-/// by their number. That is PyTorch's `binary_cross_entropy_with_logits` with `w[1] / w[0]` as `pos_weight`,
-/// averaged over
-/// what is known. `logits` and `targets`: `[n, findings]`, a target that is not known is none; `weights:
-/// [findings, 2]`, of the
-/// absence and of the presence. Writes `gradient: [n, findings]`, 0 where nothing is known, and returns the
-/// loss.
+/// Mean sigmoid cross-entropy over the findings that are known, each a binary problem of its own: with `y` the target,
+/// smoothed to `y (1 - s) + s / 2`, a known one costs `w[1] y softplus(-z) + w[0] (1 - y) softplus(z)`, and the sum is divided
+/// by their number. That is PyTorch's `binary_cross_entropy_with_logits` with `w[1] / w[0]` as `pos_weight`, averaged over
+/// what is known. `logits` and `targets`: `[n, findings]`, a target that is not known is none; `weights: [findings, 2]`, of the
+/// absence and of the presence. Writes `gradient: [n, findings]`, 0 where nothing is known, and returns the loss.
 pub fn sigmoid_cross_entropy<T: Float>(
     logits: &[T],
     targets: &[Option<bool>],

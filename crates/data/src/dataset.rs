@@ -3,8 +3,7 @@
 //!
 //! Invariants: classes are sorted by name and, but for a cohort ([`Dataset::open_cohort`]), at least two; every label
 //! indexes them; no file occurs twice; either every sample has a split or none has; a class that is validated or tested
-//! is also trained, if anything is. Where images have findings ([`Dataset::has_findings`]), the classes are
-//! these, in the
+//! is also trained, if anything is. Where images have findings ([`Dataset::has_findings`]), the classes are these, in the
 //! order of the table or of the option, and every sample says of each of them whether it is there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -60,8 +59,7 @@ impl Dataset {
         Self::open_labelled(source, missing, &Labelling::default())
     }
 
-    /// The same, with labels read as `labelling` says: several findings an image need a manifest, and may be
-    /// one.
+    /// The same, with labels read as `labelling` says: several findings an image need a manifest, and may be one.
     pub fn open_labelled(source: &Path, missing: bool, labelling: &Labelling) -> Result<Self, Error> {
         let found = std::fs::metadata(source).map_err(|e| Error::io(source, e))?;
         let listing = match (found.is_dir(), &labelling.labels) {
@@ -156,8 +154,7 @@ impl Dataset {
         counts
     }
 
-    /// What is divided alike, and how many kinds there are: the classes; or, of images with findings, the
-    /// rarest one that is
+    /// What is divided alike, and how many kinds there are: the classes; or, of images with findings, the rarest one that is
     /// there, so that few of it are not all in one part.
     pub(crate) fn strata(&self) -> (Vec<usize>, usize) {
         if !self.has_findings() {

@@ -1,11 +1,8 @@
-//! A manifest whose images have several findings: a column for each (1, 0, -1 where a reader was not sure,
-//! nothing where
+//! A manifest whose images have several findings: a column for each (1, 0, -1 where a reader was not sure, nothing where
 //! nobody said), or one column with the list of those that are there.
 //!
-//! The tables of NIH ChestX-ray14, CheXpert, PadChest and VinDr-CXR are read as they were published: what
-//! their columns for
-//! image and patient are called is known here. An image of a list column has, of the findings that it does
-//! not list, none;
+//! The tables of NIH ChestX-ray14, CheXpert, PadChest and VinDr-CXR are read as they were published: what their columns for
+//! image and patient are called is known here. An image of a list column has, of the findings that it does not list, none;
 //! "No Finding" is none of all. Several rows of one image are several readers.
 
 use std::collections::{BTreeSet, HashMap};
@@ -56,8 +53,7 @@ enum Source {
     Lists(usize, char),
 }
 
-/// What the rows of one image say of a finding: how many that it is there, that it is not, that one is not
-/// sure.
+/// What the rows of one image say of a finding: how many that it is there, that it is not, that one is not sure.
 type Votes = [u16; 3];
 
 /// Reads a manifest with the findings `wanted`.
@@ -313,8 +309,7 @@ fn word(cell: &str) -> Option<Votes> {
     }
 }
 
-/// The findings of a list: `a|b`, or as Python prints it, `['a', "b's"]`. Nothing lists nothing, which is not
-/// known.
+/// The findings of a list: `a|b`, or as Python prints it, `['a', "b's"]`. Nothing lists nothing, which is not known.
 fn listed(cell: &str, between: char) -> Vec<String> {
     let inner = cell.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let mut names: Vec<String> = vec![];

@@ -1,5 +1,4 @@
-//! How the labels of a manifest are read: one class an image, or several findings of which some are not
-//! known.
+//! How the labels of a manifest are read: one class an image, or several findings of which some are not known.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -114,8 +113,7 @@ pub struct Labelling {
     pub labels: Option<Labels>,
     /// What -1 counts as.
     pub uncertain: Uncertain,
-    /// Whether named findings may be missing in the table, as in one that another model was trained on:
-    /// without a column,
+    /// Whether named findings may be missing in the table, as in one that another model was trained on: without a column,
     /// nothing is known of one; in no list, no image has it.
     pub may_lack: bool,
 }

@@ -1,9 +1,7 @@
 //! The file that a cell of a manifest names.
 //!
-//! Published tables name files as their archive had them: with its own folder in front (CheXpert), or without
-//! any folder
-//! (NIH ChestX-ray14, PadChest) and even without an ending (VinDr). So those of a table with findings are
-//! also looked for
+//! Published tables name files as their archive had them: with its own folder in front (CheXpert), or without any folder
+//! (NIH ChestX-ray14, PadChest) and even without an ending (VinDr). So those of a table with findings are also looked for
 //! one folder up, and by their name below the folder of the table.
 
 use std::collections::HashMap;
@@ -13,8 +11,7 @@ use crate::path_bytes::path_of_bytes;
 use crate::sample::Sample;
 use crate::walk::{Found, Walk};
 
-/// Finds the file that `cell` names: as it stands there, without the space around it, or with slashes for
-/// backslashes.
+/// Finds the file that `cell` names: as it stands there, without the space around it, or with slashes for backslashes.
 pub(crate) fn locate(cell: &[u8], folder: &Path, missing: bool) -> Result<Sample, String> {
     let trimmed = cell.trim_ascii();
     if trimmed.is_empty() {

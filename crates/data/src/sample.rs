@@ -14,8 +14,7 @@ pub struct Sample {
     pub name: String,
     /// Index into [`crate::Dataset::classes`]; 0 where an image has findings.
     pub label: usize,
-    /// Whether each finding of [`crate::Dataset::classes`] is there, none if that is not known; empty where
-    /// an image has one
+    /// Whether each finding of [`crate::Dataset::classes`] is there, none if that is not known; empty where an image has one
     /// class.
     pub findings: Vec<Option<bool>>,
     /// What it is used for; none until it is given or [`crate::Dataset::assign_splits`] chose.

@@ -1,9 +1,7 @@
-//! The evaluation of images with several findings: each by itself, over the images of which it is known, by
-//! the metrics of two
+//! The evaluation of images with several findings: each by itself, over the images of which it is known, by the metrics of two
 //! classes; and their averages.
 //!
-//! Invariant: what is not known counts nowhere. A finding that no image has, or every image, has no curve: it
-//! has a reason in
+//! Invariant: what is not known counts nowhere. A finding that no image has, or every image, has no curve: it has a reason in
 //! `not_defined`, never 0.5, and is in no average.
 
 use crate::calibration::{expected_calibration_error, reliability};
@@ -138,8 +136,7 @@ impl Summary {
         probability >= self.threshold.unwrap_or(0.5)
     }
 
-    /// Evaluates findings: [`Summary::findings`] has each; the figures above them are macro means over the
-    /// findings that have
+    /// Evaluates findings: [`Summary::findings`] has each; the figures above them are macro means over the findings that have
     /// one, or of all known (image, finding) pairs where they are called micro.
     ///
     /// # Errors

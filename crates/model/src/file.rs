@@ -54,8 +54,7 @@ pub struct Metadata {
     /// How the outputs become probabilities; absent: by a softmax, one class an image.
     #[serde(default, skip_serializing_if = "Output::is_softmax")]
     pub output: Output,
-    /// With [`Output::Sigmoid`]: of each finding, in the order of [`Metadata::classes`], how its probability
-    /// is made and when
+    /// With [`Output::Sigmoid`]: of each finding, in the order of [`Metadata::classes`], how its probability is made and when
     /// it is called; empty before the end of a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<StoredFinding>,
@@ -81,8 +80,7 @@ impl Output {
     }
 }
 
-/// A finding of a model with [`Output::Sigmoid`]. Its probability is `sigmoid(intercept + slope * logit)`
-/// (logistic
+/// A finding of a model with [`Output::Sigmoid`]. Its probability is `sigmoid(intercept + slope * logit)` (logistic
 /// recalibration, Cox 1958): weights of the classes in the loss move every logit, and this moves it back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredFinding {

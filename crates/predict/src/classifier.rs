@@ -1,5 +1,4 @@
-//! Probabilities from a model: folded weights, planned once, and its calibration: a temperature of all
-//! classes, or slope and
+//! Probabilities from a model: folded weights, planned once, and its calibration: a temperature of all classes, or slope and
 //! intercept of each finding.
 
 use crate::Error;
@@ -77,8 +76,7 @@ pub fn recalibration(metadata: &Metadata, finding: usize) -> [f64; 2] {
     [stored.slope.into(), stored.intercept.into()]
 }
 
-/// Log-probabilities of findings from a row of logits, each with its slope and intercept, in f64 and without
-/// overflow.
+/// Log-probabilities of findings from a row of logits, each with its slope and intercept, in f64 and without overflow.
 fn log_sigmoids(logits: &[f32], findings: &[[f64; 2]]) -> Vec<f64> {
     logits
         .iter()

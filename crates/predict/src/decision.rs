@@ -51,8 +51,7 @@ impl Decision {
     }
 }
 
-/// From which probability on a model calls each of its findings: `value` of all if one is given, else as it
-/// is stored, else one
+/// From which probability on a model calls each of its findings: `value` of all if one is given, else as it is stored, else one
 /// half. Empty for a model of classes.
 pub fn finding_thresholds(metadata: &Metadata, value: Option<f64>) -> Vec<eval::Threshold> {
     let count = if metadata.has_findings() { metadata.classes.len() } else { 0 };

@@ -16,15 +16,13 @@ pub struct Predictor {
 /// What a model says of a picture. Research use only, not a medical device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// The class that is called: by the model's threshold, or the most probable; of findings, the most
-    /// probable.
+    /// The class that is called: by the model's threshold, or the most probable; of findings, the most probable.
     pub label: String,
     /// Its probability.
     pub probability: f64,
     /// The probability of each class, in the order of the model's.
     pub probabilities: Vec<f64>,
-    /// Whether the picture is positive; `None` with more than two classes. Of findings: whether any is
-    /// called.
+    /// Whether the picture is positive; `None` with more than two classes. Of findings: whether any is called.
     pub positive: Option<bool>,
     /// Of a model of findings: whether each is called, in the order of the model's classes; else empty.
     pub findings: Vec<bool>,

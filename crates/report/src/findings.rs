@@ -1,5 +1,4 @@
-//! The report of images with several findings: a table of all of them first, then a part for each, made of
-//! the same sections as
+//! The report of images with several findings: a table of all of them first, then a part for each, made of the same sections as
 //! the report of two classes.
 
 use crate::html::{escape, number_and_interval, table};

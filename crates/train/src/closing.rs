@@ -129,10 +129,8 @@ impl Report {
     }
 }
 
-/// Stores slope, intercept and threshold of every finding, as the validation split has them; what predictions
-/// are then. A
-/// finding that is there in none of its images, or in all, stays as the network says, and so does one that a
-/// threshold divides
+/// Stores slope, intercept and threshold of every finding, as the validation split has them; what predictions are then. A
+/// finding that is there in none of its images, or in all, stays as the network says, and so does one that a threshold divides
 /// without error, where no slope is too steep.
 fn fit_findings(
     rule: ThresholdRule,

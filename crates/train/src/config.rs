@@ -30,8 +30,7 @@ pub enum OptimizerKind {
 pub enum ClassWeights {
     /// Every image counts alike.
     None,
-    /// Every class counts alike: an image weighs `images / (classes * images of its class)`. The presence and
-    /// the absence of
+    /// Every class counts alike: an image weighs `images / (classes * images of its class)`. The presence and the absence of
     /// a finding are two classes.
     Balanced,
 }
@@ -65,8 +64,7 @@ pub struct Config {
     /// StudyInstanceUID of DICOM files
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN|PATTERN"))]
     pub group_by: Option<GroupBy>,
-    /// Several findings an image: all, or their names with commas between; columns of 1, 0, -1 (uncertain)
-    /// and nothing (not
+    /// Several findings an image: all, or their names with commas between; columns of 1, 0, -1 (uncertain) and nothing (not
     /// known), or names in a column of lists
     #[cfg_attr(feature = "cli", arg(long, value_name = "all|NAMES"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]

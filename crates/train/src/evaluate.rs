@@ -36,8 +36,7 @@ pub(crate) fn quick(probabilities: &[f64], labels: &[usize], classes: &[String])
     EpochFigures { accuracy: right as f64 / labels.len() as f64, auroc: (!areas.is_empty()).then_some(mean) }
 }
 
-/// The same of `count` findings, over what is known: the share of them that is called rightly from one half
-/// on, and the mean
+/// The same of `count` findings, over what is known: the share of them that is called rightly from one half on, and the mean
 /// AUROC of those that are there in some images and not in others.
 pub(crate) fn quick_of_findings(probabilities: &[f64], truth: &[Option<bool>], count: usize) -> EpochFigures {
     let known = |first: usize, step: usize| -> (Vec<f64>, Vec<bool>) {
@@ -200,8 +199,7 @@ impl<'a> LabelledPredictions<'a> {
     }
 }
 
-/// That the model of `metadata` knows the class of every image of `part`, or that the data know its findings:
-/// to be asked
+/// That the model of `metadata` knows the class of every image of `part`, or that the data know its findings: to be asked
 /// before any of them is read.
 pub fn check_classes(metadata: &Metadata, part: &[usize], dataset: &Dataset) -> Result<(), Error> {
     match metadata.has_findings() {

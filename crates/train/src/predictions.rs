@@ -105,8 +105,7 @@ impl Predictions {
         Self::new(self.indices.clone(), rows.flat_map(|row| log_softmax(row, temperature)).collect())
     }
 
-    /// What these predictions of findings, made as the network says, are with the slope and intercept of
-    /// each.
+    /// What these predictions of findings, made as the network says, are with the slope and intercept of each.
     pub(crate) fn recalibrated(&self, findings: &[[f64; 2]]) -> Self {
         let scaled = |(&log, [slope, intercept]): (&f64, &[f64; 2])| {
             log_sigmoid(intercept + slope * logit_of_log(log))

@@ -1,5 +1,4 @@
-//! Sigmoid and binary cross-entropy in one op, over findings of which some are not known: their common
-//! gradient is `p - y`.
+//! Sigmoid and binary cross-entropy in one op, over findings of which some are not known: their common gradient is `p - y`.
 
 use super::Loss;
 use super::cross_entropy::CrossEntropy;
@@ -8,8 +7,7 @@ use engine::Tensor;
 use kernels::scalar;
 
 /// The mean loss of `logits: [n, findings]` over what is known of `targets: [n, findings]`, as
-/// [`scalar::sigmoid_cross_entropy`] defines it; the result is `[1]`. The weights of `loss` are two a
-/// finding, of its absence
+/// [`scalar::sigmoid_cross_entropy`] defines it; the result is `[1]`. The weights of `loss` are two a finding, of its absence
 /// and of its presence.
 pub fn binary_cross_entropy(tape: &mut Tape, logits: &Var, targets: &[Option<bool>], loss: &Loss) -> Var {
     let findings = loss.class_weights.len() / 2;

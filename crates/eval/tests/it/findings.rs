@@ -3,8 +3,7 @@
 use engine::Rng;
 use eval::{Findings, Scored, Summary, Threshold};
 
-/// Truth and probabilities of `n` images: finding 2 is there in none, 3 in all, 4 is known of none; a third
-/// is not known.
+/// Truth and probabilities of `n` images: finding 2 is there in none, 3 in all, 4 is known of none; a third is not known.
 fn drawn(n: usize) -> (Vec<String>, Vec<Option<bool>>, Vec<f64>) {
     let mut rng = Rng::new(5);
     let names = ["a", "b", "none", "all", "dark"].map(String::from).to_vec();

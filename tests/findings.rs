@@ -128,8 +128,30 @@ fn findings_from_the_table_to_the_decision() {
     vertebra(folder, &["predict", "run", "images/000.png", "--positive", "left"])
         .fails(2, &["--positive", "findings"]);
     vertebra(folder, &["compare", "run", "run", "table.csv"]).fails(1, &["models of classes"]);
+    let calibrate = ["calibrate", "run", "table.csv", "--out", "site.safetensors"];
+    vertebra(folder, &calibrate).fails(2, &["run: ", "findings (left, right, below"]);
     vertebra(folder, &["inspect", "run"]).ok();
     vertebra(folder, &["export", "run", "--to", "onnx", "--out", "model.onnx"]).ok();
+}
+
+/// Two findings are no two classes: nothing takes the one for the absence of the other.
+#[test]
+fn two_findings_are_no_two_classes() {
+    let workspace = workspace();
+    let folder = workspace.path();
+    let train = ["train", "table.csv", "--labels", "left,right", "--epochs", "1", "--out", "two"];
+    vertebra(folder, &[&train[..], &TINY].concat()).ok();
+    let metadata = model::Model::read(folder.join("two")).unwrap().metadata;
+    assert!(metadata.positive().is_none() && metadata.threshold.is_none() && metadata.calibration.is_none());
+    assert_eq!(metadata.findings.len(), 2);
+    let out = ["--out", "site.safetensors"];
+    for more in [&[][..], &["--temperature"], &["--rule", "value:0.5"]] {
+        let arguments = [&["calibrate", "two", "table.csv"][..], more, &out].concat();
+        vertebra(folder, &arguments).fails(2, &["findings (left, right)"]);
+    }
+    let line = vertebra(folder, &["predict", "two", "images/000.png", "--format", "jsonl"]).ok().stdout;
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(line["label"].is_null() && line["findings"].as_array().unwrap().len() == 2, "{line}");
 }
 
 /// What `split` writes has a column a finding, and what is not known stays so.

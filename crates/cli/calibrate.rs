@@ -7,12 +7,12 @@ use crate::labelled::{DataArgs, Labelled};
 use crate::openings;
 use crate::outputs::{self, FileKind, Force, OutputFile};
 use crate::shell::{program, quote};
-use crate::terminal::{json, note};
+use crate::terminal::{self, note};
 use data::{Remarks, Split};
 use eval::ThresholdRule;
 use model::{Metadata, Model};
 use predict::Classifier;
-use serde_json::{Value, to_value};
+use serde_json::json;
 use std::path::PathBuf;
 use train::{LabelledPredictions, RunLock};
 
@@ -62,6 +62,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let _lock = (is_itself && args.model.is_dir()).then(|| RunLock::acquire(&args.model)).transpose()?;
     let mut model = Model::read(&source)?;
     let before = model.metadata.clone();
+    if before.has_findings() {
+        return Err(usage!(
+            "{}: expected a model of classes, found one of findings ({}), each with a threshold of its own: train fixes \
+             those, --threshold of predict and evaluate sets another for all",
+            args.model.display(),
+            model::list_names(&before.classes)
+        ));
+    }
     let positive = predict::positive_of(&before, args.positive.as_deref())?;
     match (before.classes.len(), args.rule) {
         (2, _) => {}
@@ -111,14 +119,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let date = train::utc_now()[..10].to_owned();
     let data = evaluation.data_name();
     let groups = evaluation.groups.as_ref().map(|groups| groups.iter().max().map_or(0, |most| most + 1));
-    let mut origin = object(vec![
-        ("data", data.as_str().into()),
-        ("data_fingerprint", dataset.fingerprint().into()),
-        ("split", name.as_str().into()),
-        ("images", part.len().into()),
-        ("groups", groups.into()),
-        ("date", date.as_str().into()),
-    ]);
+    let mut origin = json!({
+        "data": data,
+        "data_fingerprint": dataset.fingerprint(),
+        "split": name,
+        "images": part.len(),
+        "groups": groups,
+        "date": date,
+    });
     let mut origins = before.calibrated.as_object().cloned().unwrap_or_default();
     if model.metadata.calibration != before.calibration {
         origins.insert("temperature".into(), origin.clone());
@@ -146,28 +154,23 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         let now = &model.metadata;
         let threshold = now.threshold.as_ref();
-        let temperature = |metadata: &Metadata| metadata.calibration.map(|found| found.temperature).into();
-        return Ok(json(&object(vec![
-            ("model", args.out.display().to_string().into()),
-            ("split", name.as_str().into()),
-            ("images", part.len().into()),
-            ("positive", threshold.map(|threshold| threshold.positive.as_str()).into()),
-            ("threshold", threshold.map(|threshold| threshold.value).into()),
-            ("threshold_rule", threshold.map(|threshold| threshold.rule.as_str()).into()),
-            ("threshold_evidence", to_value(threshold.and_then(|threshold| threshold.evidence.as_ref()))?),
-            ("threshold_before", to_value(&before.threshold)?),
-            ("temperature", temperature(now)),
-            ("temperature_before", temperature(&before)),
-            ("calibrated", now.calibrated.clone()),
-            ("warnings", warnings.into()),
-        ]))?);
+        let temperature = |metadata: &Metadata| metadata.calibration.map(|found| found.temperature);
+        return Ok(terminal::json(&json!({
+            "model": args.out.display().to_string(),
+            "split": name,
+            "images": part.len(),
+            "positive": threshold.map(|threshold| &threshold.positive),
+            "threshold": threshold.map(|threshold| threshold.value),
+            "threshold_rule": threshold.map(|threshold| &threshold.rule),
+            "threshold_evidence": threshold.and_then(|threshold| threshold.evidence.as_ref()),
+            "threshold_before": before.threshold,
+            "temperature": temperature(now),
+            "temperature_before": temperature(&before),
+            "calibrated": now.calibrated,
+            "warnings": warnings,
+        }))?);
     }
     print(&args, &labelled, &before, &model.metadata, &warnings)
-}
-
-/// An object of JSON. `json!` makes each of its entries anew in the program.
-fn object(entries: Vec<(&str, Value)>) -> Value {
-    entries.into_iter().collect()
 }
 
 fn print(

@@ -122,14 +122,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
     let metadata = &model.metadata;
     let positive = predict::positive_of(metadata, args.positive.as_deref())?;
-    if let (true, true) = (metadata.has_findings(), args.write || args.truth.is_some()) {
+    if metadata.has_findings() && (args.write || args.truth.is_some()) {
         let option = if args.write { "--write" } else { "--truth" };
         return Err(usage!(
             "{option}: expected a model of classes, found one of findings, each there or not"
         ));
     }
-    if let (Some(_), classes @ 3.., false) = (args.threshold, metadata.classes.len(), metadata.has_findings())
-    {
+    let classes = metadata.classes.len();
+    if args.threshold.is_some() && classes > 2 && !metadata.has_findings() {
         return Err(usage!(
             "--threshold: expected a model of two classes, found {classes}: the largest probability decides"
         ));

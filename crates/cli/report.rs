@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use train::{
-    Config, LabelledPredictions, Opening, Openings, Predictions, Question, RunFolder, RunLock, open_run_data,
+    Config, EpochLine, LabelledPredictions, Opening, Openings, Predictions, Question, RunFolder, RunLock,
+    open_run_data,
 };
 
 /// Write the report of a run again: report.html and model-card.md in its folder
@@ -278,19 +279,13 @@ fn groups(dataset: &Dataset) -> usize {
     keys.len()
 }
 
-/// The lines of `epochs.csv` by the names of its columns; a line that is not whole is passed over.
+/// The epochs of an `epochs.csv`.
 fn epochs(table: &str) -> Vec<EpochRow> {
-    let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
-    let header = lines.next().unwrap_or_default();
-    let column = |name: &str| header.iter().position(|column| *column == name);
-    let line = |cells: Vec<&str>| {
-        let number = |name: &str| cells.get(column(name)?)?.parse::<f64>().ok();
-        Some(EpochRow {
-            epoch: number("epoch")?,
-            train_loss: number("train_loss")?,
-            val_loss: number("val_loss")?,
-            val_auroc: number("val_auroc"),
-        })
+    let row = |EpochLine { epoch, train_loss, val_loss, val_auroc, .. }| EpochRow {
+        epoch: epoch as f64,
+        train_loss,
+        val_loss,
+        val_auroc,
     };
-    lines.filter_map(line).collect()
+    EpochLine::all_of(table).into_iter().map(row).collect()
 }

@@ -58,7 +58,7 @@ pub fn finding_thresholds(metadata: &Metadata, value: Option<f64>) -> Vec<eval::
     let of = |at| match (value, &metadata.finding(at).threshold) {
         (Some(value), _) => eval::Threshold::fixed(value),
         (None, Some(stored)) => eval::Threshold { value: stored.value.into(), rule: stored.rule.clone() },
-        (None, None) => eval::Threshold { value: 0.5, rule: "largest probability".into() },
+        (None, None) => eval::Threshold { value: 0.5, rule: "one half".into() },
     };
     (0..count).map(of).collect()
 }
@@ -121,7 +121,7 @@ pub fn threshold_of(metadata: &Metadata, positive: Positive, value: Option<f64>)
                 false => threshold.complement(&stored.positive),
             }
         }
-        (None, None) => eval::Threshold { value: 0.5, rule: "largest probability".into() },
+        (None, None) => eval::Threshold { value: 0.5, rule: "one half".into() },
     }
 }
 

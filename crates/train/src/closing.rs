@@ -1,11 +1,10 @@
 //! What ends a run: temperature and threshold are fixed on the validation split, the test split is evaluated, and the
 //! model file is completed with all of it.
 
-use crate::evaluate::{LabelledPredictions, Question, class_numbers};
-use crate::fit::truth;
-use crate::operating::fit_temperature;
+use crate::evaluate::{LabelledPredictions, Question, class_numbers, truth};
+use crate::operating::{fit_findings, fit_temperature};
 use crate::predictions::{Predictions, predict_all, predict_loader};
-use crate::promise::{doubts, evidence};
+use crate::promise::doubts;
 use crate::{Error, Opening, trouble};
 use data::{Dataset, Loader, Remarks, Split};
 use eval::{Summary, ThresholdRule};
@@ -127,57 +126,4 @@ impl Report {
         };
         Ok((report, model))
     }
-}
-
-/// Stores slope, intercept and threshold of every finding, as the validation split has them; what predictions are then. A
-/// finding that is there in none of its images, or in all, stays as the network says, and so does one that a threshold divides
-/// without error, where no slope is too steep.
-fn fit_findings(
-    rule: ThresholdRule,
-    metadata: &mut model::Metadata,
-    raw: &Predictions,
-    truth: &[Option<bool>],
-    dataset: &Dataset,
-    warnings: &mut Vec<String>,
-) -> Predictions {
-    let count = metadata.classes.len();
-    let known = |predictions: &Predictions, at: usize| -> (Vec<f64>, Vec<bool>) {
-        let all = predictions.probabilities.iter().zip(truth).skip(at).step_by(count);
-        all.filter_map(|(&p, is)| Some((p, (*is)?))).unzip()
-    };
-    let fit = |at| {
-        let (scores, positive) = known(raw, at);
-        let fit = eval::calibration::recalibration(&scores, &positive)?;
-        let (slope, intercept) = (fit.slope as f32, fit.intercept as f32);
-        let is_usable = slope > 0.0 && slope.is_finite() && intercept.is_finite();
-        is_usable.then_some(model::StoredFinding { slope, intercept, threshold: None })
-    };
-    metadata.findings = (0..count).map(|at| fit(at).unwrap_or(model::StoredFinding::PLAIN)).collect();
-    let moves: Vec<[f64; 2]> = (0..count).map(|at| predict::recalibration(metadata, at)).collect();
-    let moved = raw.recalibrated(&moves);
-    let (fingerprint, has_groups) = (dataset.fingerprint(), dataset.has_groups());
-    for at in 0..count {
-        let (scores, positive) = known(&moved, at);
-        let chosen = match rule.choose(&scores, &positive) {
-            Ok(chosen) => chosen,
-            Err(reason) => {
-                let finding = &metadata.classes[at];
-                warnings.push(format!("{finding} has no threshold, so it is called from 0.5 on: {reason}"));
-                continue;
-            }
-        };
-        let value = chosen.value as f32;
-        let called: Vec<bool> = scores.iter().map(|&p| p >= value.into()).collect();
-        let images = raw.indices.iter().zip(truth.iter().skip(at).step_by(count));
-        let keys: Vec<_> =
-            images.filter(|(_, is)| is.is_some()).map(|(&i, _)| dataset.group_key(i)).collect();
-        let groups = has_groups.then(|| eval::group_ids(&keys));
-        metadata.findings[at].threshold = Some(model::StoredThreshold {
-            value,
-            rule: format!("{}, on the validation split", chosen.rule),
-            positive: metadata.classes[at].clone(),
-            evidence: Some(evidence("val", &fingerprint, &positive, &called, groups.as_deref())),
-        });
-    }
-    moved
 }

@@ -5,7 +5,7 @@
 
 use crate::{Error, Predictions};
 use data::Dataset;
-use eval::{Positive, PositiveSource, Scored, Subgroup, Summary, default_positive};
+use eval::{Positive, PositiveSource, Scored, Subgroup, Summary};
 use model::{Metadata, list_names};
 use predict::{Decision, positive_of, predicted_class, threshold_of};
 use std::collections::HashMap;
@@ -13,47 +13,6 @@ use std::path::Path;
 
 /// Bootstrap draws of a summary, unless another number is asked for.
 pub const DRAWS: usize = 2000;
-
-/// The quick figures of an epoch.
-pub(crate) struct EpochFigures {
-    pub accuracy: f64,
-    pub auroc: Option<f64>,
-}
-
-/// Accuracy of the largest probability, and AUROC (of the positive class; with more than two, the mean over classes).
-pub(crate) fn quick(probabilities: &[f64], labels: &[usize], classes: &[String]) -> EpochFigures {
-    let rows = || probabilities.chunks_exact(classes.len());
-    let right = rows().zip(labels).filter(|&(row, &label)| eval::argmax(row) == label).count();
-    let auroc = |class: usize| {
-        let scores: Vec<f64> = rows().map(|row| row[class]).collect();
-        let positive: Vec<bool> = labels.iter().map(|&label| label == class).collect();
-        eval::auroc(&scores, &positive)
-    };
-    // Of two classes either has the same area.
-    let of = if classes.len() == 2 { vec![default_positive(classes)] } else { (0..classes.len()).collect() };
-    let areas: Vec<f64> = of.into_iter().filter_map(auroc).collect();
-    let mean = areas.iter().sum::<f64>() / areas.len() as f64;
-    EpochFigures { accuracy: right as f64 / labels.len() as f64, auroc: (!areas.is_empty()).then_some(mean) }
-}
-
-/// The same of `count` findings, over what is known: the share of them that is called rightly from one half on, and the mean
-/// AUROC of those that are there in some images and not in others.
-pub(crate) fn quick_of_findings(probabilities: &[f64], truth: &[Option<bool>], count: usize) -> EpochFigures {
-    let known = |first: usize, step: usize| -> (Vec<f64>, Vec<bool>) {
-        let all = probabilities.iter().zip(truth).skip(first).step_by(step);
-        all.filter_map(|(&p, is)| Some((p, (*is)?))).unzip()
-    };
-    let (scores, positive) = known(0, 1);
-    let right = scores.iter().zip(&positive).filter(|(p, is)| (**p >= 0.5) == **is).count();
-    let area = |finding: usize| {
-        let (scores, positive) = known(finding, count);
-        eval::auroc(&scores, &positive)
-    };
-    let areas: Vec<f64> = (0..count).filter_map(area).collect();
-    let mean = areas.iter().sum::<f64>() / areas.len() as f64;
-    let accuracy = right as f64 / scores.len().max(1) as f64;
-    EpochFigures { accuracy, auroc: (!areas.is_empty()).then_some(mean) }
-}
 
 /// What is asked of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -206,6 +165,23 @@ pub fn check_classes(metadata: &Metadata, part: &[usize], dataset: &Dataset) -> 
         true => truth_of(&metadata.classes, &[], dataset).map(drop),
         false => class_numbers(&metadata.classes, part, dataset).map(drop),
     }
+}
+
+/// What is known of the findings of the images of `part`, `[n, findings]`, as the data set numbers them.
+pub(crate) fn truth(dataset: &Dataset, part: &[usize]) -> Vec<Option<bool>> {
+    part.iter().flat_map(|&i| dataset.samples[i].findings.iter().copied()).collect()
+}
+
+/// Of every `step`-th pair of image and finding from the `first` on, those of which the truth is known: their probabilities,
+/// and whether the finding is there.
+pub(crate) fn known(
+    probabilities: &[f64],
+    truth: &[Option<bool>],
+    first: usize,
+    step: usize,
+) -> (Vec<f64>, Vec<bool>) {
+    let all = probabilities.iter().zip(truth).skip(first).step_by(step);
+    all.filter_map(|(&p, is)| Some((p, (*is)?))).unzip()
 }
 
 /// What is known of the findings of a model in the images of `part`, `[n, findings]`.

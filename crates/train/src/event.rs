@@ -88,9 +88,9 @@ pub struct Epoch {
     pub train_loss: f64,
     /// Cross-entropy of the validation split.
     pub val_loss: f64,
-    /// Accuracy of the largest probability on the validation split.
+    /// Accuracy on the validation split: of the largest probability; of findings, called from one half on.
     pub val_accuracy: f64,
-    /// AUROC of the validation split; none with one class only.
+    /// AUROC of the validation split, of several classes or findings the mean; none with one class only.
     pub val_auroc: Option<f64>,
     /// Learning rate of the last step.
     pub lr: f64,
@@ -98,7 +98,7 @@ pub struct Epoch {
     pub seconds: f64,
     /// Images trained a second, over the epoch (since a resume, if that is later), validation not counted.
     pub images_per_second: f64,
-    /// Whether the validation loss is the lowest so far.
+    /// Whether it is the best so far, by [`BestBy`](crate::BestBy).
     pub best: bool,
 }
 
@@ -116,5 +116,40 @@ impl Epoch {
             self.seconds,
             u8::from(self.best)
         )
+    }
+}
+
+/// What is read again of a line of epochs.csv.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochLine {
+    /// From 1.
+    pub epoch: u64,
+    /// Mean loss of the epoch's batches.
+    pub train_loss: f64,
+    /// Cross-entropy of the validation split.
+    pub val_loss: f64,
+    /// AUROC of the validation split.
+    pub val_auroc: Option<f64>,
+    /// Learning rate of the last step.
+    pub lr: f64,
+}
+
+impl EpochLine {
+    /// The lines of an epochs.csv, by the names of its columns; one that is not whole is passed over.
+    pub fn all_of(table: &str) -> Vec<Self> {
+        let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let header = lines.next().unwrap_or_default();
+        let line = |cells: Vec<&str>| {
+            let cell = |name: &str| cells.get(header.iter().position(|column| *column == name)?).copied();
+            let number = |name: &str| cell(name)?.parse::<f64>().ok();
+            Some(Self {
+                epoch: cell("epoch")?.parse().ok()?,
+                train_loss: number("train_loss")?,
+                val_loss: number("val_loss")?,
+                val_auroc: number("val_auroc"),
+                lr: number("lr")?,
+            })
+        };
+        lines.filter_map(line).collect()
     }
 }

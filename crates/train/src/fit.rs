@@ -5,7 +5,8 @@
 //! [`crate::Trainer`]), batches on their number only (see [`data::Loader`]), and tables are cut back to the checkpoint.
 
 use crate::checkpoint::{self, Position};
-use crate::evaluate::write_predictions;
+use crate::evaluate::{truth, write_predictions};
+use crate::figures::EpochFigures;
 use crate::log::{Log, nine_digits};
 use crate::predictions::predict_loader;
 use crate::start::{First, first_model, loss, open_to_train};
@@ -13,8 +14,8 @@ use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
 use crate::{
-    BestBy, Config, Epoch, Error, Event, Report, RunFolder, RunLock, Trainer, Truth, evaluate,
-    is_cross_validation, trouble,
+    BestBy, Config, Epoch, Error, Event, Report, RunFolder, RunLock, Trainer, Truth, is_cross_validation,
+    trouble,
 };
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use engine::{Rng, Tensor};
@@ -167,11 +168,6 @@ pub(crate) fn check_likeness(folder: &Path, found: Likeness) -> Result<Likeness,
     let reason =
         format!("the data set has changed since this run began ({what}); start a new run with another --out");
     Err(Error::run(folder, reason))
-}
-
-/// What is known of the findings of the images at `indices`, one image's after another's.
-pub(crate) fn truth(dataset: &Dataset, indices: &[usize]) -> Vec<Option<bool>> {
-    indices.iter().flat_map(|&i| dataset.samples[i].findings.iter().copied()).collect()
 }
 
 struct Run<'a> {
@@ -407,24 +403,15 @@ impl<'a> Run<'a> {
         let weights = self.kept_weights()?;
         let mut classifier = Classifier::of(self.trainer.network.spec(), &weights, &self.metadata)?;
         let predictions = predict_loader(&mut classifier, &self.validation)?;
-        let indices = &predictions.indices;
-        let labels: Vec<usize> = indices.iter().map(|&i| self.dataset.samples[i].label).collect();
-        let (findings, probabilities) = (truth(self.dataset, indices), &predictions.probabilities);
-        let val_loss = match self.metadata.has_findings() {
-            true => predictions.loss_of_findings(&findings),
-            false => predictions.loss(&labels),
-        };
+        let figures = EpochFigures::of(&predictions, self.dataset, &self.metadata);
+        let val_loss = figures.loss;
         if !val_loss.is_finite() {
             return Err(self.diverged(format!("the validation loss is {val_loss}"), step));
         }
-        let quality = match self.metadata.has_findings() {
-            true => evaluate::quick_of_findings(probabilities, &findings, self.dataset.classes.len()),
-            false => evaluate::quick(probabilities, &labels, &self.dataset.classes),
-        };
         self.position.epoch += 1;
         let epoch = self.position.epoch;
         // Whether there is an AUROC depends on the labels only, so it is the same of every epoch.
-        let judged = match (self.config.best_by, quality.auroc) {
+        let judged = match (self.config.best_by, figures.auroc) {
             (BestBy::Auroc, Some(auroc)) => 1.0 - auroc,
             _ => val_loss,
         };
@@ -436,8 +423,8 @@ impl<'a> Run<'a> {
             epoch,
             train_loss: self.position.loss_sum / self.position.images as f64,
             val_loss,
-            val_accuracy: quality.accuracy,
-            val_auroc: quality.auroc,
+            val_accuracy: figures.accuracy,
+            val_auroc: figures.auroc,
             lr: self.rates.rate(step - 1),
             seconds: begun.elapsed().as_secs_f64(),
             images_per_second,

@@ -1,21 +1,12 @@
 //! What goes wrong in a training that still ends: a loss that explodes, a class that is never called.
 
-use crate::Predictions;
+use crate::{EpochLine, Predictions};
 use model::{Metadata, list_names};
 use predict::predicted_class;
 
 /// A mean cross-entropy of so many times that of guessing is no uncertainty any more: the weights have run away. A network
 /// that is wrong and very sure stays below, in the first epochs too.
 const EXPLODED: f64 = 20.0;
-
-/// An epoch as `epochs.csv` has it.
-struct Row {
-    epoch: u64,
-    /// The larger of the losses in training and validation.
-    loss: f64,
-    val_loss: f64,
-    lr: f64,
-}
 
 /// Whether losses of a network with `classes` classes say that it has exploded.
 pub(crate) fn has_exploded(train_loss: f64, val_loss: f64, classes: usize) -> bool {
@@ -30,15 +21,16 @@ fn guessing(classes: usize) -> f64 {
 /// Of a loss that exploded: the epoch, the learning rate, what is kept and what to try. `table` is `epochs.csv`; nothing, if
 /// the weights of `best_epoch` are from after it and better than guessing, for then the network has recovered.
 pub(crate) fn exploded(table: &str, classes: usize, best_epoch: u64) -> Option<String> {
-    let rows: Vec<Row> = table.lines().filter_map(row).collect();
-    let first = rows.iter().find(|row| has_exploded(row.loss, row.val_loss, classes))?;
-    let recovered =
-        |row: &Row| row.epoch == best_epoch && row.epoch > first.epoch && row.val_loss < guessing(classes);
+    let rows = EpochLine::all_of(table);
+    let first = rows.iter().find(|row| has_exploded(row.train_loss, row.val_loss, classes))?;
+    let recovered = |row: &EpochLine| {
+        row.epoch == best_epoch && row.epoch > first.epoch && row.val_loss < guessing(classes)
+    };
     if rows.iter().any(recovered) {
         return None;
     }
     Some(
-        words(first.epoch, first.loss, classes, first.lr)
+        words(first.epoch, first.train_loss.max(first.val_loss), classes, first.lr)
             + &format!("; the weights that are kept are of epoch {best_epoch}"),
     )
 }
@@ -53,15 +45,6 @@ pub(crate) fn words(epoch: u64, loss: f64, classes: usize, lr: f64) -> String {
          {lower}, or --warmup 1",
         guessing(classes)
     )
-}
-
-fn row(line: &str) -> Option<Row> {
-    let mut cells = line.split(',').map(|cell| cell.parse::<f64>().ok());
-    let epoch = cells.next()?? as u64;
-    let (train_loss, val_loss) = (cells.next()??, cells.next()??);
-    // Behind accuracy and AUROC, which may be empty.
-    let lr = cells.nth(2)??;
-    Some(Row { epoch, loss: train_loss.max(val_loss), val_loss, lr })
 }
 
 /// Of classes that the model calls none of the validation images, though some are of them.

@@ -51,15 +51,18 @@ def trained(program, work):
     rng = np.random.default_rng(1)
     with open(work / "manifest.csv", "w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(("path", "label", "split"))
+        rows.writerow(("path", "label", "split", "bright", "other"))
         for i in range(64):
-            pixels = picture(rng, 96, 96, 1)[..., 0]
-            Image.fromarray(pixels if i % 2 else pixels // 2).save(work / f"{i}.png")
-            rows.writerow((f"{i}.png", ("dark", "light")[i % 2], "train" if i < 48 else "val"))
+            pixels, bright = picture(rng, 96, 96, 1)[..., 0], i % 2
+            Image.fromarray(pixels if bright else pixels // 2).save(work / f"{i}.png")
+            rows.writerow((f"{i}.png", ("dark", "light")[bright], "train" if i < 48 else "val", bright, i // 2 % 2))
     for arch, width in (("mobilenet-v1", 0.5), ("mobilenet-v2", 0.35)):
         run(program, "train", work / "manifest.csv", "--out", work / arch, "--arch", arch, "--width", width,
             "--image-size", 96, "--batch-size", 16, "--epochs", 4)
         yield work / arch
+    run(program, "train", work / "manifest.csv", "--labels", "bright,other", "--out", work / "findings", "--width", 0.25,
+        "--image-size", 96, "--batch-size", 16, "--epochs", 4)
+    yield work / "findings"
 
 
 def shared(program, work):
@@ -68,6 +71,13 @@ def shared(program, work):
     for file in sorted(folder.glob("*.safetensors")):
         run(program, "import", file, "--out", work / file.name)
         yield work / file.name
+
+
+def probabilities(line):
+    """Of each class, or of each finding."""
+    if "findings" in line:
+        return {found["finding"]: found["probability"] for found in line["findings"]}
+    return line["probabilities"]
 
 
 def compare(program, work, model):
@@ -83,14 +93,19 @@ def compare(program, work, model):
     for path, pixels in zip(paths, images):
         Image.fromarray(pixels.squeeze()).save(path)
     lines = run(program, "predict", model, *paths, "--format", "jsonl").splitlines()
-    ours = np.array([[json.loads(line)["probabilities"][name] for name in classes] for line in lines])
+    ours = np.array([[probabilities(line)[name] for name in classes] for line in map(json.loads, lines)])
     inputs = np.stack(images).astype(np.float32) * np.float32(prep["scale"]) + np.float32(prep["offset"])
     inputs = np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
     logits, theirs = session.run(["logits", "probabilities"], {"input": inputs})
     one = session.run(["logits"], {"input": inputs[:1]})[0]
     assert np.abs(one - logits[:1]).max() < 1e-3, "a batch of one differs"
-    scaled = logits.astype(np.float64) / float(properties["temperature"])
-    logs = scaled - np.log(np.exp(scaled - scaled.max(1, keepdims=True)).sum(1, keepdims=True)) - scaled.max(1, keepdims=True)
+    if properties.get("output") == '"sigmoid"':
+        pairs = [(finding["slope"], finding["intercept"]) for finding in json.loads(properties["findings"])]
+        slopes, intercepts = np.array(pairs).T
+        logs = -np.logaddexp(0, -(slopes * logits.astype(np.float64) + intercepts))
+    else:
+        scaled = logits.astype(np.float64) / float(properties["temperature"])
+        logs = scaled - np.logaddexp.reduce(scaled, 1, keepdims=True)
     likely = ours > 1e-3
     worst = np.abs(ours - theirs).max(), np.abs(np.log(ours[likely]) - logs[likely]).max()
     print(f"{model.name}: {len(classes)} classes, logits {logits.min():.2f} to {logits.max():.2f}; probabilities differ "

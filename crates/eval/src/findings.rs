@@ -136,7 +136,7 @@ impl Summary {
         probability >= self.threshold.unwrap_or(0.5)
     }
 
-    /// Evaluates findings: [`Summary::findings`] has each; the figures above them are macro means over the findings that have
+    /// Evaluates findings: `findings` has each; the figures above them are macro means over the findings that have
     /// one, or of all known (image, finding) pairs where they are called micro.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ impl<S: Simd> Act<S> {
 
     /// [`Act::apply`] to all, with one branch.
     #[inline(always)]
-    pub(crate) fn apply_all<const N: usize>(self, s: S, values: &mut [S::V; N]) {
+    pub(crate) fn apply_all(self, s: S, values: &mut [S::V]) {
         if self.rectifies {
             for v in values {
                 *v = s.min(self.cap, s.max(self.zero, *v));

@@ -271,10 +271,10 @@ impl<F: RowEpilogue> Kernel for OutputRow<'_, F> {
         // SAFETY: `Forward::tile` made it of rows that the ring has, for outputs that the tile has.
         unsafe {
             match (self.kernel, self.stride) {
-                (3, 1) => self.vectors(s, 3, 1),
-                (3, 2) => self.vectors(s, 3, 2),
+                (3, 1) if F::UNROLLED => self.vectors(s, 3, 1),
+                (3, 2) if F::UNROLLED => self.vectors(s, 3, 2),
                 (kernel, stride) => {
-                    // One body with a tail to look for, for a shape that no network of ours has.
+                    // One body with a tail to look for, for what no network of ours asks.
                     for v in 0..self.block.vectors(s) {
                         let (c, n) = self.block.vector(s, v);
                         self.vector(s, kernel, stride, v, n);

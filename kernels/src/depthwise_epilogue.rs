@@ -9,6 +9,9 @@ use crate::view::Rectifier;
 
 /// What happens to outputs that are still in registers.
 pub(crate) trait RowEpilogue {
+    /// Whether 3x3 kernels have bodies of their own with it, as training's have. What inference runs is `depthwise_direct`,
+    /// so here such bodies would be code that nobody reaches.
+    const UNROLLED: bool = false;
     /// What a row of one vector of channels has in registers.
     type Row<S: Simd>;
     /// Before the first output of a block.
@@ -163,6 +166,7 @@ pub(crate) struct RowMoments<'a, S: Simd> {
 }
 
 impl<'a> RowEpilogue for MomentSums<'a> {
+    const UNROLLED: bool = true;
     type Row<S: Simd> = RowMoments<'a, S>;
     #[inline(always)]
     unsafe fn begin<S: Simd>(&self, s: S, block: ChannelBlock) {

@@ -64,15 +64,16 @@ impl Kernel for InputRow<'_> {
     fn run<S: Simd>(self, s: S) {
         // SAFETY: `Backward::tile` made it of rows that the ring has, for a row that the tile has.
         unsafe {
-            match (self.kernel, self.stride, self.ky) {
-                (3, 1, _) => self.vectors(s, 3, 1, 0),
-                (3, 2, 0) => self.vectors(s, 3, 2, 0),
-                (3, 2, _) => self.vectors(s, 3, 2, 1),
-                (kernel, stride, ky) => {
-                    // One body with a tail to look for, for a shape that no network of ours has.
+            match (self.kernel, self.stride, self.ky, self.mask) {
+                (3, 1, _, Some(mask)) => self.vectors(s, 3, 1, 0, mask),
+                (3, 2, 0, Some(mask)) => self.vectors(s, 3, 2, 0, mask),
+                (3, 2, _, Some(mask)) => self.vectors(s, 3, 2, 1, mask),
+                (kernel, stride, ky, mask) => {
+                    // One body with a tail to look for, for what no network of ours asks: there, what a depthwise
+                    // convolution reads is deferred.
                     for v in 0..self.block.vectors(s) {
                         let (c, n) = self.block.vector(s, v);
-                        self.vector(s, kernel, stride, ky, v, n);
+                        self.vector(s, kernel, stride, ky, mask, v, n);
                         self.dx.flush(s, self.start, c, self.w);
                     }
                 }
@@ -87,15 +88,15 @@ impl InputRow<'_> {
     /// # Safety
     /// The rows must have the columns that the inputs see, the tile the inputs.
     #[inline(always)]
-    unsafe fn vectors<S: Simd>(&self, s: S, kernel: usize, stride: usize, ky: usize) {
+    unsafe fn vectors<S: Simd>(&self, s: S, kernel: usize, stride: usize, ky: usize, mask: Mask) {
         // SAFETY: as the caller promises.
         unsafe {
             for v in 0..self.block.len / S::LANES {
-                self.vector(s, kernel, stride, ky, v, S::LANES);
+                self.vector(s, kernel, stride, ky, Some(mask), v, S::LANES);
                 self.dx.flush(s, self.start, self.block.start + v * S::LANES, self.w);
             }
             if let Some((v, n)) = self.block.tail(s) {
-                self.vector(s, kernel, stride, ky, v, n);
+                self.vector(s, kernel, stride, ky, Some(mask), v, n);
             }
         }
     }
@@ -105,7 +106,16 @@ impl InputRow<'_> {
     /// # Safety
     /// As for [`InputRow::vectors`].
     #[inline(always)]
-    unsafe fn vector<S: Simd>(&self, s: S, kernel: usize, stride: usize, ky: usize, v: usize, n: usize) {
+    unsafe fn vector<S: Simd>(
+        &self,
+        s: S,
+        kernel: usize,
+        stride: usize,
+        ky: usize,
+        mask: Option<Mask>,
+        v: usize,
+        n: usize,
+    ) {
         let c = self.block.start + v * S::LANES;
         // SAFETY: columns up to w, as the caller promises.
         unsafe {
@@ -117,7 +127,7 @@ impl InputRow<'_> {
                 ky,
                 pad_left: self.pad_left,
                 store: self.dx.store(self.start, c, n),
-                mask: self.mask.map(|mask| MaskedLine::new(s, mask, self.block, self.pixel, c, n, v)),
+                mask: mask.map(|mask| MaskedLine::new(s, mask, self.block, self.pixel, c, n, v)),
             };
             let mut column = 0;
             while column + PIXELS * stride <= self.w {

@@ -31,6 +31,7 @@ use crate::prefetch::{Ahead, Requests};
 use crate::simd::{Kernel, Simd};
 use crate::sink::{PRODUCTS_STREAM, Sink};
 use crate::view::Write;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Steps of a block of `k`. The same on every CPU, because where blocks meet decides how a sum is rounded.
@@ -39,6 +40,9 @@ const STEPS: usize = 512;
 fn right_block() -> usize {
     Caches::current().l2 / size_of::<f32>() / 8 * 3
 }
+
+/// Rows of the largest register tile of any level.
+const MAX_TILE_ROWS: usize = 14;
 
 /// Rows of a level's register tile.
 pub(crate) fn rows(level: Level) -> usize {
@@ -247,7 +251,9 @@ impl Gemm<'_> {
                 self.tile::<S, MR, 2, true>(s, row, column, requests.next());
                 column += width;
             }
-            if to > column + S::LANES {
+            if to == column + S::LANES {
+                self.tile::<S, MR, 1, true>(s, row, column, requests.next());
+            } else if to > column + S::LANES {
                 self.tile::<S, MR, 2, false>(s, row, column, requests.next());
             } else if to > column {
                 self.tile::<S, MR, 1, false>(s, row, column, requests.next());
@@ -304,40 +310,46 @@ impl Gemm<'_> {
                 }
                 start = start.wrapping_add(segment);
             }
+            if !FULL {
+                // Stored one by one: accumulators whose address is taken would lie in memory from the start.
+                let mut values = MaybeUninit::<[[S::V; NV]; MR]>::uninit();
+                let at = values.as_mut_ptr().cast::<f32>();
+                for r in 0..MR {
+                    for v in 0..NV {
+                        s.store(at.add((r * NV + v) * S::LANES), acc[r][v]);
+                    }
+                }
+                s.apart(Edge { product: self, values: at, rows: MR, vectors: NV, row, column });
+                return;
+            }
             // Not a loop: the accumulators stay in registers only where every index into them is a constant.
-            self.end_column::<S, MR, NV, 0, FULL>(s, &acc, row, column);
+            let (mut first, mut last) = ([s.splat(0.0); MR], [s.splat(0.0); MR]);
+            for r in 0..MR {
+                first[r] = acc[r][0];
+                last[r] = acc[r][NV - 1];
+            }
+            self.finish(s, &mut first, row, column, S::LANES);
             if NV == 2 {
-                self.end_column::<S, MR, NV, 1, FULL>(s, &acc, row, column);
+                self.finish(s, &mut last, row, column + S::LANES, S::LANES);
             }
         }
     }
 
-    /// The vector `V` of columns of a finished tile; the last one may be in part beyond the output.
+    /// What is done with a vector of columns of a finished tile: of `values`, one a row, the first `lanes` of each.
     ///
     /// # Safety
     /// As [`Gemm::tiles`].
     #[inline(always)]
-    unsafe fn end_column<S: Simd, const MR: usize, const NV: usize, const V: usize, const FULL: bool>(
-        &self,
-        s: S,
-        acc: &[[S::V; NV]; MR],
-        row: usize,
-        column: usize,
-    ) {
-        let c = column + V * S::LANES;
-        let lanes = if FULL || V + 1 < NV { S::LANES } else { self.n - c };
+    unsafe fn finish<S: Simd>(&self, s: S, values: &mut [S::V], row: usize, c: usize, lanes: usize) {
         let zero = s.splat(0.0);
-        let mut values = [zero; MR];
-        for r in 0..MR {
-            values[r] = acc[r][V.min(NV - 1)];
-        }
+        let rows = values.len();
         // SAFETY: the column has `lanes` floats in every row of the output and of what lies as the output does, and
         // in every per-channel vector; where it is streamed, all vectors are whole and aligned.
         unsafe {
             let start = row * self.n + c;
             let out = self.out.at(start);
             if self.accumulate {
-                for r in 0..MR {
+                for r in 0..rows {
                     values[r] = s.add(s.load_up_to(out.add(r * self.n), lanes), values[r]);
                 }
             }
@@ -354,7 +366,7 @@ impl Gemm<'_> {
                         sum = s.load_up_to(sum_at, lanes);
                         square = s.load_up_to(square_at, lanes);
                     }
-                    for r in 0..MR {
+                    for r in 0..rows {
                         let d = s.sub(values[r], pivot);
                         sum = s.add(sum, d);
                         square = s.mul_add(d, d, square);
@@ -364,12 +376,12 @@ impl Gemm<'_> {
                 }
                 TileEpilogue::Activate { bias, act, residual } => {
                     let (act, bias) = (Act::new(s, act), s.load_up_to(bias.add(c), lanes));
-                    for r in 0..MR {
+                    for r in 0..rows {
                         values[r] = s.add(values[r], bias);
                     }
-                    act.apply_all(s, &mut values);
+                    act.apply_all(s, values);
                     if !residual.is_null() {
-                        for r in 0..MR {
+                        for r in 0..rows {
                             let other = s.load_up_to(residual.add(start + r * self.n), lanes);
                             values[r] = s.add(values[r], other);
                         }
@@ -380,7 +392,7 @@ impl Gemm<'_> {
                     let shift = s.load_up_to(shift.add(c), lanes);
                     let center = s.load_up_to(center.add(c), lanes);
                     let (act, mut sum, mut dot) = (Act::new(s, act), zero, zero);
-                    for r in 0..MR {
+                    for r in 0..rows {
                         let z = s.load_up_to(z.add(start + r * self.n), lanes);
                         values[r] = act.mask(s, values[r], s.mul_add(scale, z, shift));
                         sum = s.add(sum, values[r]);
@@ -391,13 +403,44 @@ impl Gemm<'_> {
                 }
             }
             if let Some(permission) = self.out.streaming() {
-                for r in 0..MR {
+                for r in 0..rows {
                     s.stream(out.add(r * self.n), values[r], permission);
                 }
             } else {
-                for r in 0..MR {
+                for r in 0..rows {
                     s.store_up_to(out.add(r * self.n), values[r], lanes);
                 }
+            }
+        }
+    }
+}
+
+/// The last columns of a tile at the right edge: what is done with them is a function of its own, one for all numbers of
+/// rows, because few tiles end so.
+struct Edge<'a> {
+    product: &'a Gemm<'a>,
+    /// `[rows, vectors, LANES]`
+    values: *const f32,
+    rows: usize,
+    vectors: usize,
+    row: usize,
+    column: usize,
+}
+
+impl Kernel for Edge<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { product, values, rows, vectors, row, column } = self;
+        let mut column_values = [s.splat(0.0); MAX_TILE_ROWS];
+        for v in 0..vectors {
+            let c = column + v * S::LANES;
+            // SAFETY: `Gemm::tile` made it of its accumulators, of a tile that lies in the output.
+            unsafe {
+                for r in 0..rows {
+                    column_values[r] = s.load(values.add((r * vectors + v) * S::LANES));
+                }
+                product.finish(s, &mut column_values[..rows], row, c, S::LANES.min(product.n - c));
             }
         }
     }

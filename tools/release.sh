@@ -11,8 +11,10 @@ flags=(-C link-arg=-Wl,-z,pack-relative-relocs)
 if [ "$target" = x86_64-unknown-linux-gnu ]; then
     flags+=(-C link-arg=-Wl,--icf=all)
 fi
-RUSTFLAGS="-C target-feature=+crt-static" "${CARGO:-cargo}" rustc --locked --profile dist --bin vertebra --target "$target" -- \
-    "${flags[@]}"
+# Messages of a panic name source files: not where they lay on the machine that built it.
+sources=${CARGO_HOME:-$HOME/.cargo}/registry/src/
+RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$sources=" "${CARGO:-cargo}" rustc --locked --profile dist \
+    --bin vertebra --target "$target" -- "${flags[@]}"
 binary=${CARGO_TARGET_DIR:-target}/$target/dist/vertebra
 
 if needed=$(readelf --dynamic "$binary" | grep NEEDED); then

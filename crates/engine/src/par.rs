@@ -2,6 +2,9 @@
 //!
 //! Invariant: what a tile computes depends on its index and its inputs only, and results come back in tile order, so a
 //! caller that merges them in that order gets the same bits for any number of threads.
+//!
+//! Work comes to rayon as `dyn Fn`, which a tile does not notice: its splitting and stealing is then compiled once for a
+//! kind of piece or result, and not for every caller.
 
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,7 +29,16 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R 
 /// Runs `f` on a thread of the pool, from where parallel work starts without a queue between threads; nothing is
 /// allocated for a call that is on such a thread already.
 pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    if threads() == 1 { f() } else { rayon::scope(|_| f()) }
+    if threads() == 1 {
+        return f();
+    }
+    let (mut f, mut result) = (Some(f), None);
+    in_pool(&mut || result = f.take().map(|f| f()));
+    result.expect("work that was installed has run")
+}
+
+fn in_pool(f: &mut (dyn FnMut() + Send)) {
+    rayon::scope(|_| f());
 }
 
 /// As [`install`], while the pool's other threads look for the parallel work of `f` without a pause. By itself the pool
@@ -39,15 +51,17 @@ pub fn install_awake<R: Send>(f: impl FnOnce() -> R + Send) -> R {
         return install(f);
     }
     let _free = OnDrop(|| TAKEN.store(false, Ordering::Release));
-    install(|| {
+    let (mut f, mut result) = (Some(f), None);
+    in_pool(&mut || {
         let watch = Watch {
             owner: rayon::current_thread_index(),
             helpers,
             awake: AtomicUsize::new(0),
             done: AtomicBool::new(false),
         };
-        watch.call_with(helpers, f)
-    })
+        watch.call_with(helpers, &mut || result = f.take().map(|f| f()));
+    });
+    result.expect("work that was installed has run")
 }
 
 /// The helpers of one [`install_awake`].
@@ -61,9 +75,10 @@ struct Watch {
 
 impl Watch {
     /// Calls `f` beside `helpers` threads that stay awake. Everything is on the stack: nothing is allocated.
-    fn call_with<R: Send>(&self, helpers: usize, f: impl FnOnce() -> R + Send) -> R {
+    fn call_with(&self, helpers: usize, f: &mut (dyn FnMut() + Send)) {
         if helpers > 0 {
-            return rayon::join(|| self.call_with(helpers - 1, f), || self.stay_awake()).0;
+            rayon::join(|| self.call_with(helpers - 1, f), || self.stay_awake());
+            return;
         }
         let _done = OnDrop(|| self.done.store(true, Ordering::Release));
         f()
@@ -119,17 +134,26 @@ pub fn on_every_thread(f: impl Fn() + Sync) {
 
 /// `f(i)` for `i` in `0..n`; the results in order.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    (0..n).into_par_iter().with_max_len(1).map(f).collect()
+    fn map<R: Send>(n: usize, f: &(dyn Fn(usize) -> R + Sync + Send)) -> Vec<R> {
+        (0..n).into_par_iter().with_max_len(1).map(f).collect()
+    }
+    map(n, &f)
 }
 
 /// `f(task)` for every task; the results in order. A task may own `&mut` pieces of an output.
 pub fn run<T: Send, R: Send>(tasks: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-    tasks.into_par_iter().with_max_len(1).map(f).collect()
+    fn run<T: Send, R: Send>(tasks: Vec<T>, f: &(dyn Fn(T) -> R + Sync + Send)) -> Vec<R> {
+        tasks.into_par_iter().with_max_len(1).map(f).collect()
+    }
+    run(tasks, &f)
 }
 
 /// `f(i, piece)` for every piece of `len` elements (the last may be shorter).
 pub fn chunks_mut<T: Send>(data: &mut [T], len: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
-    data.par_chunks_mut(len.max(1)).enumerate().with_max_len(1).for_each(|(i, piece)| f(i, piece));
+    fn chunks<T: Send>(data: &mut [T], len: usize, f: &(dyn Fn(usize, &mut [T]) + Sync + Send)) {
+        data.par_chunks_mut(len.max(1)).enumerate().with_max_len(1).for_each(|(i, piece)| f(i, piece));
+    }
+    chunks(data, len, &f);
 }
 
 /// `f(i, a_piece, b_piece)` over two slices cut into the same number of pieces.
@@ -138,8 +162,12 @@ pub fn chunks_mut2<T: Send, U: Send>(
     (b, b_len): (&mut [U], usize),
     f: impl Fn(usize, &mut [T], &mut [U]) + Sync + Send,
 ) {
-    let pieces = a.par_chunks_mut(a_len.max(1)).zip(b.par_chunks_mut(b_len.max(1)));
-    pieces.enumerate().with_max_len(1).for_each(|(i, (a, b))| f(i, a, b));
+    type Work<'f, T, U> = &'f (dyn Fn(usize, &mut [T], &mut [U]) + Sync + Send);
+    fn chunks<T: Send, U: Send>(a: (&mut [T], usize), b: (&mut [U], usize), f: Work<T, U>) {
+        let pieces = a.0.par_chunks_mut(a.1.max(1)).zip(b.0.par_chunks_mut(b.1.max(1)));
+        pieces.enumerate().with_max_len(1).for_each(|(i, (a, b))| f(i, a, b));
+    }
+    chunks((a, a_len), (b, b_len), &f);
 }
 
 #[cfg(test)]

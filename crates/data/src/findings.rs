@@ -60,7 +60,7 @@ enum Source {
 }
 
 /// What readers drew in an image: each with the findings, by number, that have a box of theirs.
-type Drawn = BTreeMap<Vec<u8>, BTreeSet<usize>>;
+type Drawn = BTreeMap<String, BTreeSet<usize>>;
 
 /// What the rows of one image say of a finding: how many that it is there, that it is not, that one is not sure.
 type Votes = [u16; 3];
@@ -106,6 +106,7 @@ pub(crate) fn read(
             Ok(column.map(|at| record.text(at)).transpose()?.filter(|text| !text.is_empty()))
         };
         let part = optional(split).map_err(refuse)?;
+        let found_before = files.found;
         let mut made = || -> Result<Sample, String> {
             let sample = files.locate(&record.cells[path], missing)?;
             let patient = match group {
@@ -126,11 +127,18 @@ pub(crate) fn read(
         }
         let next = samples.len();
         let at = *seen.entry(sample.path.clone()).or_insert(next);
+        if at < next {
+            // Images are counted, not rows.
+            files.found = found_before;
+        }
         if let Source::Boxes(column, reader) = from {
             drawn.resize_with(drawn.len().max(at + 1), Drawn::new);
             let name = record.text(column).map_err(refuse)?;
-            let by = reader.map_or_else(Vec::new, |reader| record.cells[reader].clone());
-            drawn[at].entry(by).or_default().extend(names.iter().position(|known| known == name));
+            let by = reader.map(|reader| record.text(reader)).transpose().map_err(refuse)?;
+            drawn[at]
+                .entry(by.unwrap_or_default().to_owned())
+                .or_default()
+                .extend(names.iter().position(|known| known == name));
         }
         match at < next {
             true if drawn.is_empty() => {

@@ -148,7 +148,13 @@ fn boxes_are_findings_of_their_readers() {
     assert_eq!(signs(&data), ["10", "00", "0?", "01"]);
     assert_eq!(data.columns, [""; 0]);
     let notes = data.notes.join("\n");
-    for note in ["class_name", "a row a box and reader", "3 images have several readers", "--readers any"] {
+    for note in [
+        "class_name",
+        "a row a box and reader",
+        "3 images have several readers",
+        "--readers any",
+        "4 images were found by their names",
+    ] {
         assert!(notes.contains(note), "{note}: {notes}");
     }
     let labels = Some("all".parse().unwrap());

@@ -1,9 +1,11 @@
 """Trains the same network on the same images in the same order with Vertebra and with PyTorch, and compares.
 
     python3 tools/parity_pytorch.py [--program target/release/vertebra] [--arch mobilenet-v1] [--size 224] [--batch 8]
+    python3 tools/parity_pytorch.py --findings 5     several findings an image, 30 % of them not known
 
 Needs torch, numpy, pillow and safetensors (and torchvision for mobilenet-v2). All start from the weights that
-`vertebra train --max-steps 0` writes, read the same 8-bit images, and take 20 steps of plain SGD.
+`vertebra train --max-steps 0` writes, read the same 8-bit images, and take 20 steps of plain SGD. With --findings, the loss
+is binary cross-entropy over what is known, with balanced class weights.
 
 The yardstick is PyTorch in float64, and beside Vertebra's distance to it stands that of PyTorch in float32. A network
 of some hundred thousand ReLU6s always has some so close to a kink that float32 decides them by rounding, so two correct
@@ -93,7 +95,41 @@ def make_data(folder, size, images, source):
         rows.append((f"{i:04}.png", label, split))
     with open(folder / "manifest.csv", "w", newline="") as file:
         csv.writer(file).writerows([("path", "label", "split"), *rows])
-    return classes, [row for row in rows if row[2] == "train"]
+    return [(name, classes.index(label)) for name, label, split in rows if split == "train"]
+
+
+def make_findings(folder, size, images, findings):
+    """The same, but each of the findings is there or not by itself, a field of its own scale, and 30 % of them are not
+    known: NaN in what is returned, blank in the manifest."""
+    rng = np.random.default_rng(0)
+    rows, known = [], []
+    for i in range(images + 8):
+        split, there = ("train" if i < images else "val"), rng.random(findings) < 0.3
+        fields = [rng.normal(size=(n, n)) for n in (3, *(4 + 3 * np.flatnonzero(there)))]
+        fields = [Image.fromarray(f.astype(np.float32)).resize((size, size), Image.BICUBIC) for f in fields]
+        picture = 110 + 25 * np.sum([np.array(f) for f in fields], axis=0) + rng.normal(size=(size, size)) * 4
+        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"{i:04}.png")
+        truth = np.where(rng.random(findings) < 0.3, np.nan, there.astype(np.float64))
+        rows.append([f"{i:04}.png", split, *("" if np.isnan(is_there) else int(is_there) for is_there in truth)])
+        known.append((f"{i:04}.png", truth))
+    with open(folder / "manifest.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["path", "split", *(f"f{at}" for at in range(findings))], *rows])
+    return known[:images]
+
+
+def masked_bce(truth, rows):
+    """Binary cross-entropy over what is known of `truth`, with the weights of `--class-weights balanced` in `rows`."""
+    table = np.stack([truth for _, truth in rows])
+    counts = np.stack([(table == 0).sum(0), (table == 1).sum(0)])
+    weights = torch.from_numpy((counts.sum(0) / (2 * counts)).astype(np.float32))
+    known = ~torch.isnan(truth)
+    weight = torch.where(truth > 0.5, weights[1], weights[0])[known]
+
+    def loss(logits):
+        each = F.binary_cross_entropy_with_logits(logits[known], truth[known].to(logits.dtype), reduction="none")
+        return (each * weight.to(logits.dtype)).mean()
+
+    return loss
 
 
 def main():
@@ -105,15 +141,20 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=0.001)
     parser.add_argument("--images", type=pathlib.Path, help="a folder with two class folders of images")
+    parser.add_argument("--findings", type=int, default=0, help="so many findings an image, instead of two classes")
     args = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="vertebra-parity-"))
-    classes, rows = make_data(work, args.size, STEPS * args.batch, args.images)
+    images = STEPS * args.batch
+    if args.findings:
+        rows, labels = make_findings(work, args.size, images, args.findings), ["--labels", "all", "--class-weights", "balanced"]
+    else:
+        rows, labels = make_data(work, args.size, images, args.images), []
 
     def train(name, steps):
         command = [args.program, "train", work / "manifest.csv", "--out", work / name, "--arch", args.arch,
                    "--width", args.width, "--image-size", args.size, "--batch-size", args.batch, "--optimizer", "sgd",
                    "--lr", args.lr, "--epochs", 1, "--max-steps", steps, "--no-augment", "--no-shuffle",
-                   "--dropout", 0]
+                   "--dropout", 0, *labels]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
@@ -125,8 +166,8 @@ def main():
     with open(work / "run" / "steps.csv") as file:
         ours = [float(row["loss"]) for row in csv.DictReader(file)]
 
-    double, after_double = pytorch(args, work, classes, rows, start, torch.float64)
-    single, after_single = pytorch(args, work, classes, rows, start, torch.float32)
+    double, after_double = pytorch(args, work, rows, start, torch.float64)
+    single, after_single = pytorch(args, work, rows, start, torch.float32)
     trained = after_double.keys()
     largest = max((after_double[name] - start[name]).abs().max().item() for name in trained)
     weights = [max((after[name].double() - after_double[name]).abs().max().item() for name in trained) / largest
@@ -135,7 +176,8 @@ def main():
         print(f"step {step:2}  vertebra %.7f  pytorch float32 %.7f  float64 %.7f" % row)
     first = abs(ours[0] - double[0]) / double[0]
     losses = [max(abs(a - b) for a, b in zip(found, double)) for found in (ours, single)]
-    print(f"torch {torch.__version__}, {args.arch} {args.width} at {args.size}x{args.size}, batch {args.batch}, lr {args.lr}")
+    print(f"torch {torch.__version__}, {args.arch} {args.width} at {args.size}x{args.size}, batch {args.batch}, lr {args.lr}, "
+          f"{f'{args.findings} findings' if args.findings else 'two classes'}")
     print(f"distance to PyTorch float64          vertebra   PyTorch float32")
     print(f"first loss, relative                  {first:.1e}   {abs(single[0] - double[0]) / double[0]:.1e}")
     print(f"weights after a step / largest update {weights[0]:.1e}   {weights[1]:.1e}")
@@ -143,13 +185,13 @@ def main():
     sys.exit(not (first < 1e-5 and weights[0] < max(1e-4, 2 * weights[1]) and losses[0] < max(1e-3, 2 * losses[1])))
 
 
-def pytorch(args, work, classes, rows, start, dtype):
+def pytorch(args, work, rows, start, dtype):
     """The losses of all steps, and the trained weights after the first, both in `dtype`."""
     if args.arch == "mobilenet-v1":
-        net = MobileNetV1(1, 2, args.width)
+        net = MobileNetV1(1, args.findings or 2, args.width)
     else:
         from torchvision.models import mobilenet_v2
-        net = mobilenet_v2(num_classes=2, width_mult=args.width, dropout=0.0)
+        net = mobilenet_v2(num_classes=args.findings or 2, width_mult=args.width, dropout=0.0)
         net.features[0][0] = nn.Conv2d(1, net.features[0][0].out_channels, 3, 2, 1, bias=False)
     missing, extra = net.load_state_dict(start, strict=False)
     assert not extra and all(name.endswith("num_batches_tracked") for name in missing), (missing, extra)
@@ -158,10 +200,11 @@ def pytorch(args, work, classes, rows, start, dtype):
     losses, after_one = [], None
     for step in range(STEPS):
         batch = rows[step * args.batch:(step + 1) * args.batch]
-        pixels = np.stack([np.array(Image.open(work / name), np.float32) for name, _, _ in batch])
-        labels = torch.tensor([classes.index(label) for _, label, _ in batch])
+        pixels = np.stack([np.array(Image.open(work / name), np.float32) for name, _ in batch])
+        truth = torch.from_numpy(np.stack([truth for _, truth in batch]))
+        loss_of = masked_bce(truth, rows) if args.findings else lambda logits: F.cross_entropy(logits, truth)
         optimizer.zero_grad()
-        loss = F.cross_entropy(net(torch.from_numpy(pixels / 127.5 - 1)[:, None].to(dtype)), labels)
+        loss = loss_of(net(torch.from_numpy(pixels / 127.5 - 1)[:, None].to(dtype)))
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

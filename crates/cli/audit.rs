@@ -13,7 +13,7 @@ use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
 use crate::terminal::{json, note};
 use audit::{Audit, AuditStage, Quick, Unit};
-use data::{Dataset, GroupBy};
+use data::{Dataset, GroupBy, Labelling, Labels, Readers, Uncertain};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ use std::sync::atomic::Ordering;
   vertebra audit DATA --strict --json > audit.json   status 1 if the split leaks
   vertebra audit DATA --write-groups grouped.csv     a manifest that keeps copies together
   vertebra audit DATA --write-groups grouped.csv --by source     copies alone, not look-alikes
+  vertebra audit table.csv --labels all              several findings an image: how many have each, have it not, or nobody knows
 
 Every image is read once. A file that cannot be read is listed, and the status is 1 in the end. Ctrl-C ends the search for copies and tells what was found so far (status 1). Copies are found from the pixels, turned or processed; groups that file names suggest are
 offered with what speaks for them and are never taken for granted. Research use only, not a medical device.")]
@@ -38,6 +39,15 @@ pub struct Args {
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<GroupBy>,
+    /// Several findings an image, as for train: all, or their names with commas between
+    #[arg(long, value_name = "all|NAMES")]
+    labels: Option<Labels>,
+    /// With --labels: what -1 counts as, ignore, positive or negative
+    #[arg(long, value_name = "HOW", requires = "labels", default_value_t = Uncertain::Ignore)]
+    uncertain: Uncertain,
+    /// With --labels: where several readers judged an image, a finding is there if most say so (majority), or one (any)
+    #[arg(long, value_name = "WHO", requires = "labels", default_value_t = Readers::Majority)]
+    readers: Readers,
     /// The positive class (two classes) [default: the one whose name is no negation]
     #[arg(long, value_name = "CLASS")]
     positive: Option<String>,
@@ -62,7 +72,9 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let mut dataset = Dataset::open_with_missing(&args.data)?;
+    let Args { uncertain, readers, .. } = args;
+    let labelling = Labelling { labels: args.labels.clone(), uncertain, readers, may_lack: false };
+    let mut dataset = Dataset::open_with_missing(&args.data, &labelling)?;
     announce(&dataset);
     if let Some(by) = &args.group_by {
         grouping::group_by(&mut dataset, by, true)?;
@@ -76,6 +88,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let manifest = OutputFile::check_if_given("--write-groups", write_groups, &kind, is_read, *force)?;
 
     let positive = match &args.positive {
+        Some(name) if dataset.has_findings() => {
+            return Err(usage!(
+                "--positive: expected two classes, and these are findings, each there or not, found {name}"
+            ));
+        }
         Some(name) => predict::name_positive(&dataset.classes, name)?,
         None => eval::Positive::of_names(&dataset.classes),
     };
@@ -117,7 +134,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::Stopped);
     }
     let (group_by, written) = (args.group_by.as_ref(), args.write_groups.as_deref());
-    next::next(&found, &next::Asked { data: &args.data, group_by, written }).iter().for_each(note);
+    next::next(&found, &next::Asked { data: &args.data, group_by, labels: args.labels.as_ref(), written })
+        .iter()
+        .for_each(note);
     if unreadable > 0 || fails { Err(Failure::Reported) } else { Ok(()) }
 }
 
@@ -171,7 +190,8 @@ pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
     if !labelled.is_training_data
         && let Ok(config) = train::Config::of_run(model)
     {
-        match train::open_data(&config.data, config.group_by.as_ref(), config.seed) {
+        let (labelling, by) = (config.labelling(), config.group_by.as_ref());
+        match train::open_to_train(&config.data, &labelling, by, config.seed, false) {
             Ok((training, _)) => found.compare(&labelled.dataset, &training),
             Err(error) => note!(
                 "whether the model was trained with some of these files is not known, because its data cannot be \

@@ -1,5 +1,7 @@
 //! `vertebra calibrate`: the operating point of a site, fixed on its own labelled images.
 
+mod findings;
+
 use crate::counter::Counter;
 use crate::evaluate::in_words;
 use crate::failure::Failure;
@@ -23,6 +25,8 @@ use train::{LabelledPredictions, RunLock};
   vertebra calibrate runs/mine SITE --split all --temperature --out site.safetensors
   vertebra calibrate model.safetensors SITE --rule cost:FN=10,FP=1 --out site.safetensors
   vertebra calibrate runs/mine SITE --rule value:0.2 --out runs/mine
+  vertebra calibrate runs/findings site.csv --temperature --out site.safetensors       every finding by itself
+  vertebra calibrate site.safetensors site.csv --finding Pneumothorax --rule sensitivity:0.95 --out site.safetensors
 
 A RULE is youden (the largest sensitivity + specificity - 1), sensitivity:S (the
 highest threshold whose sensitivity is at least S), specificity:S (the lowest whose specificity is), ppv:P (the lowest
@@ -30,21 +34,26 @@ whose positive predictive value is), cost:FN=10,FP=1 (the least cost of misses a
 hold at the prevalence of these images. --temperature is fitted first. What is reached is
 shown with its exact interval, by group where groups are known. Data without splits are used as a whole. The model file says
 where its operating point comes from: data, split, rule, numbers of images, date. --out may be MODEL itself; its weights
-stay. Models of more than two classes have a temperature, but no threshold. Research use only, not a medical device.")]
+stay. Models of more than two classes have a temperature, but no threshold. Of a model of findings, each gets a threshold by
+the rule, over the images of which it is known; --temperature fits a slope and an intercept of each, for class weights and
+prevalence move every finding by another amount. A finding that cannot be fitted keeps what it has. Research use only, not a medical device.")]
 pub struct Args {
     /// Model file, or run folder
     model: PathBuf,
     #[command(flatten)]
     labelled: DataArgs,
-    /// How the threshold is chosen (two classes) [default: youden]
+    /// How the threshold is chosen (two classes, or each finding) [default: youden]
     #[arg(long, value_name = "RULE")]
     rule: Option<ThresholdRule>,
     /// Positive class instead of the model's (two classes)
     #[arg(long, value_name = "CLASS")]
     positive: Option<String>,
-    /// Fit the temperature too
+    /// Fit the temperature too; of findings, the slope and the intercept of each
     #[arg(long)]
     temperature: bool,
+    /// Only this finding, the others stay; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    finding: Vec<String>,
     /// Model file to write
     #[arg(long, value_name = "MODEL2")]
     out: PathBuf,
@@ -62,16 +71,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let _lock = (is_itself && args.model.is_dir()).then(|| RunLock::acquire(&args.model)).transpose()?;
     let mut model = Model::read(&source)?;
     let before = model.metadata.clone();
-    if before.has_findings() {
-        return Err(usage!(
-            "{}: expected a model of classes, found one of findings ({}), each with a threshold of its own: train fixes \
-             those, --threshold of predict and evaluate sets another for all",
-            args.model.display(),
-            model::list_names(&before.classes)
-        ));
-    }
     let positive = predict::positive_of(&before, args.positive.as_deref())?;
+    let which = findings::which(&before, &args.finding)?;
     match (before.classes.len(), args.rule) {
+        _ if before.has_findings() => {}
         (2, _) => {}
         (classes, None) if args.temperature && classes > 2 => {}
         (classes, _) => {
@@ -100,12 +103,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let busy = Counter::busy("calibrating");
     if args.temperature {
         model.metadata.calibration = None;
+        findings::without_slopes(&mut model.metadata, &which);
     }
     let remarks = Remarks::default();
     let mut classifier = Classifier::new(&model)?;
     let mut predictions =
         train::predict_all(&mut classifier, dataset, part, &before.preprocessing, &remarks)?;
-    if args.temperature {
+    if args.temperature && before.has_findings() {
+        let metadata = &mut model.metadata;
+        predictions = findings::fit_slopes(metadata, &predictions, dataset, &which, &before, &mut warnings)?;
+    } else if args.temperature {
         predictions = train::fit_temperature(&mut model.metadata, &predictions, dataset, before.calibration)?;
         if model.metadata.calibration == before.calibration {
             // Where it comes from stays, too.
@@ -127,13 +134,20 @@ pub fn run(args: Args) -> Result<(), Failure> {
         "groups": groups,
         "date": date,
     });
+    if which.len() < before.classes.len() && before.has_findings() {
+        origin["findings"] = which.iter().map(|&at| before.classes[at].as_str()).collect();
+    }
     let mut origins = before.calibrated.as_object().cloned().unwrap_or_default();
-    if model.metadata.calibration != before.calibration {
+    if model.metadata.calibration != before.calibration || findings::are_moved(&before, &model.metadata) {
         origins.insert("temperature".into(), origin.clone());
     }
-    if before.classes.len() == 2 {
-        let rule = args.rule.unwrap_or_default();
-        let place = format!("on {name} images of {data} ({date})");
+    let rule = args.rule.unwrap_or_default();
+    let place = format!("on {name} images of {data} ({date})");
+    if before.has_findings() {
+        findings::choose(&mut model.metadata, &evaluation, &which, rule, [name, &place], &mut warnings)?;
+        origin["rule"] = String::from(rule).into();
+        origins.insert("threshold".into(), origin);
+    } else if before.classes.len() == 2 {
         let threshold = evaluation.choose(rule, name, &place).map_err(|reason| {
             failed!("{}: --rule {}: {reason}", dataset.source.display(), String::from(rule))
         })?;
@@ -166,6 +180,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             "threshold_before": before.threshold,
             "temperature": temperature(now),
             "temperature_before": temperature(&before),
+            "findings": findings::in_json(&before, now, &which),
             "calibrated": now.calibrated,
             "warnings": warnings,
         }))?);
@@ -188,6 +203,7 @@ fn print(
         )?;
         train::promise(threshold).map_or(Ok(()), |promise| say!("{promise}"))?;
     }
+    findings::print(before, now, &labelled.name)?;
     let [was, is] = [before, now].map(|metadata| metadata.calibration.map_or(1.0, |c| c.temperature));
     if before.calibration != now.calibration {
         say!("temperature: {is:.3}, {}; it was {was:.3}", now.temperature_origin())?;

@@ -1,5 +1,7 @@
 //! `vertebra compare`: two models on the same images, by paired tests.
 
+mod findings;
+
 use crate::counter::Counter;
 use crate::dataset::unreadable;
 use crate::failure::Failure;
@@ -9,8 +11,10 @@ use crate::openings;
 use crate::terminal::{json, note};
 use data::{PassedOver, Remarks};
 use eval::{
-    AurocDifference, Interval, McNemar, PositiveSource, Proportion, compare_auroc, mcnemar, summary::LEVEL,
+    AurocDifference, Interval, McNemar, MeanAurocDifference, PositiveSource, Proportion, compare_auroc,
+    mcnemar, summary::LEVEL,
 };
+use findings::Compared;
 use model::{Model, list_names};
 use predict::Classifier;
 use serde::Serialize;
@@ -26,12 +30,14 @@ use train::{LabelledPredictions, Looks, Predictions};
   vertebra compare runs/a other.safetensors DATA --split val --json
 
 The areas under the ROC curves are compared by DeLong's paired test, by group where groups are known; the decisions, each
-by its own model's threshold, by McNemar's exact test, which with groups counts sign patterns of groups. DATA without
+by its own model's threshold, by McNemar's exact test, which with groups counts sign patterns of groups. Models of findings
+are compared finding by finding, over the images of which it is known, with p-values as they are among all findings (Holm),
+and by the mean AUROC, whose interval is drawn by group. DATA without
 splits is divided as the first model's training divided it. Research use only, not a medical device.")]
 pub struct Args {
     /// Model file, or run folder
     first: PathBuf,
-    /// Another one, for the same classes
+    /// Another one, for the same classes or findings
     second: PathBuf,
     #[command(flatten)]
     labelled: DataArgs,
@@ -51,17 +57,25 @@ struct Comparison {
     images: usize,
     groups: Option<usize>,
     level: f64,
-    accuracy: [f64; 2],
+    /// None of findings.
+    accuracy: [Option<f64>; 2],
     /// Exact, by group where groups are known.
     accuracy_ci: [Option<Interval>; 2],
     /// With two classes.
     positive: Option<String>,
     positive_source: Option<PositiveSource>,
-    /// Of the positive class; of every class against the rest, if there are more than two.
+    /// Of the positive class; of every class against the rest, if there are more than two; of every finding.
     auroc: Vec<ClassAuroc>,
     /// Why there is none of some classes.
     not_defined: BTreeMap<&'static str, String>,
-    mcnemar: McNemar,
+    /// None of findings.
+    mcnemar: Option<McNemar>,
+    /// Where images have several findings: each of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Compared>,
+    /// Their mean AUROC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_auroc: Option<MeanAurocDifference>,
     test_openings: [Option<usize>; 2],
     /// What lies in the folder and is none of its images.
     passed_over: PassedOver,
@@ -105,7 +119,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let groups = first.groups.as_deref();
 
     let classes = &a.metadata.classes;
-    let compared = if classes.len() == 2 { vec![first.positive()] } else { (0..classes.len()).collect() };
+    let of_findings = a.metadata.has_findings();
+    let compared = match classes.len() {
+        _ if of_findings => vec![],
+        2 => vec![first.positive()],
+        classes => (0..classes).collect(),
+    };
     let auroc = compared.into_iter().filter_map(|class| {
         let name = &classes[class];
         let positive: Vec<bool> = first.labels.iter().map(|&label| label == class).collect();
@@ -113,15 +132,22 @@ pub fn run(args: Args) -> Result<(), Failure> {
         let difference = compare_auroc(&scores[0], &scores[1], &positive, groups, LEVEL)?;
         Some(ClassAuroc { class: name.clone(), difference })
     });
-    let auroc: Vec<ClassAuroc> = auroc.collect();
+    let mut auroc: Vec<ClassAuroc> = auroc.collect();
     let mut not_defined = BTreeMap::new();
-    if auroc.is_empty() {
+    let (mut compared, mut mean_auroc) = (vec![], None);
+    if of_findings {
+        (compared, mean_auroc) = findings::compare([a, b], [&first, &second], &predictions);
+        auroc = compared.iter().filter_map(Compared::class_auroc).collect();
+        if auroc.is_empty() {
+            not_defined.insert("auroc", findings::NO_AUROC.to_owned());
+        }
+    } else if auroc.is_empty() {
         let only = first.labels.first().map_or("", |&label| &classes[label]);
         let reason = format!("needs images of more than one class; all are {only}");
         not_defined.insert("auroc", reason);
     }
-    let binary = classes.len() == 2;
-    let right = [first.right(), second.right()];
+    let binary = classes.len() == 2 && !of_findings;
+    let right = if of_findings { [vec![], vec![]] } else { [first.right(), second.right()] };
     let images = labelled.part.len();
     let looks = [(&args.first, labelled.is_training_data), (&args.second, is_own_of_b)]
         .map(|(run, is_own)| openings::count(run, &labelled, is_own));
@@ -130,13 +156,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
         images,
         groups: groups.map(|groups| groups.iter().max().map_or(0, |last| last + 1)),
         level: LEVEL,
-        accuracy: [0, 1].map(|i| right[i].iter().filter(|&&right| right).count() as f64 / images as f64),
+        accuracy: [0, 1].map(|i| {
+            let hits = right[i].iter().filter(|&&right| right).count();
+            (!of_findings).then(|| hits as f64 / images as f64)
+        }),
         accuracy_ci: [0, 1].map(|i| Proportion::new(&right[i], groups, LEVEL).map(|share| share.interval)),
         positive: binary.then(|| classes[positive.class].clone()),
         positive_source: binary.then_some(positive.source),
         auroc,
         not_defined,
-        mcnemar: mcnemar(&right[0], &right[1], groups),
+        mcnemar: (!of_findings).then(|| mcnemar(&right[0], &right[1], groups)),
+        findings: compared,
+        mean_auroc,
         test_openings: looks.map(|looks| looks.map(|looks| looks.times)),
         looks,
         passed_over: labelled.dataset.passed_over.clone(),
@@ -151,9 +182,11 @@ const CLASSES: usize = 10;
 
 /// That both answer the same question.
 fn check_classes(a: &Model, b: &Model, args: &Args) -> Result<(), Failure> {
-    if a.metadata.has_findings() || b.metadata.has_findings() {
+    if a.metadata.has_findings() != b.metadata.has_findings() {
         return Err(failed!(
-            "expected two models of classes, found one of findings, each there or not; `evaluate` gives each its figures"
+            "expected two models of classes or two of findings, found one of each: {} and {}",
+            args.first.display(),
+            args.second.display()
         ));
     }
     let sorted = |model: &Model| {
@@ -197,12 +230,16 @@ impl Comparison {
         }
         say!("  A  {a}")?;
         say!("  B  {b}\n")?;
-        let [first, second] = [0, 1].map(|i| with_interval(Some(self.accuracy[i]), self.accuracy_ci[i]));
-        say!("  accuracy  A {first}  B {second}")?;
         let by_group = if self.groups.is_some() { ", by group" } else { "" };
-        let McNemar { only_first, only_second, p_value: p } = self.mcnemar;
-        let right = format!("only A right on {only_first}, only B right on {only_second}");
-        say!("            {right}; p = {} (McNemar, exact{by_group})", p_value(p))?;
+        if let Some(McNemar { only_first, only_second, p_value: p }) = self.mcnemar {
+            let [first, second] = [0, 1].map(|i| with_interval(self.accuracy[i], self.accuracy_ci[i]));
+            say!("  accuracy  A {first}  B {second}")?;
+            let right = format!("only A right on {only_first}, only B right on {only_second}");
+            say!("            {right}; p = {} (McNemar, exact{by_group})", p_value(p))?;
+        }
+        if !self.findings.is_empty() {
+            return self.print_findings(by_group);
+        }
         for reason in self.not_defined.values() {
             say!("  AUROC     not defined: {reason}")?;
         }
@@ -224,6 +261,15 @@ impl Comparison {
         if let more @ 1.. = self.auroc.len() - shown.len() {
             say!("  the largest differences, and {more} more classes (--json has all)")?;
         }
+        self.closing()
+    }
+
+    fn print_findings(&self, by_group: &str) -> io::Result<()> {
+        findings::print(&self.findings, self.mean_auroc.as_ref(), by_group)?;
+        self.closing()
+    }
+
+    fn closing(&self) -> io::Result<()> {
         for (name, looks) in ["A", "B"].iter().zip(self.looks) {
             looks.map_or(Ok(()), |looks| say!("  {}", looks.sentence(name)))?;
         }

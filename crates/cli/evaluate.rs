@@ -32,6 +32,7 @@ use train::{LabelledPredictions, Looks, Question, RunLock};
   vertebra evaluate runs/phantom PHANTOM/manifest.csv --truth PHANTOM/truth.csv
   vertebra evaluate model.safetensors DATA --threshold 0.5
   vertebra evaluate runs/mine DATA --split val --threshold 0.2 --write
+  vertebra evaluate runs/findings annotations.csv --truth annotations.csv       boxes and findings in one table
   vertebra evaluate runs/mine CONFIRMED-CASES       images of one class: how often it is found
 
 DATA without splits: if it is the data set that the model was trained on, the split drawn then is drawn again; if not,
@@ -67,7 +68,8 @@ pub struct Args {
     /// Average over small turns of each image (test-time augmentation)
     #[arg(long)]
     tta: bool,
-    /// Score heatmaps against the boxes of a CSV table with columns path,x0,y0,x1,y1, such as the phantom's truth.csv
+    /// Score heatmaps against the boxes of a CSV table with columns path,x0,y0,x1,y1[,finding], such as the phantom's
+    /// truth.csv, or of VinDr-CXR or ChestX-ray14 as they were published
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// How heatmaps are made, for --truth: by what the logit loses where a part is hidden, or as class activation maps (cam)
@@ -122,12 +124,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
     let metadata = &model.metadata;
     let positive = predict::positive_of(metadata, args.positive.as_deref())?;
-    if metadata.has_findings() && (args.write || args.truth.is_some()) {
-        let option = if args.write { "--write" } else { "--truth" };
-        return Err(usage!(
-            "{option}: expected a model of classes, found one of findings, each there or not"
-        ));
-    }
     let classes = metadata.classes.len();
     if args.threshold.is_some() && classes > 2 && !metadata.has_findings() {
         return Err(usage!(
@@ -165,8 +161,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
             |path: &Path| train::write_predictions(path, &metadata.classes, &summary, &predictions, dataset);
         table.write(write)?;
     }
-    let localise =
-        |truth: &PathBuf| localise(&model, &labelled, &evaluation, &predictions, truth, args.heatmap_method);
+    let localise = |truth: &PathBuf| {
+        localise(&model, &labelled, &evaluation, &predictions, &summary, truth, args.heatmap_method)
+    };
     let localisation = args.truth.as_ref().map(localise).transpose()?;
     let looks = openings::count(&args.model, &labelled, labelled.is_training_data);
     let audit = beside(&labelled, &args.model);
@@ -189,9 +186,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let stored = metadata.threshold.as_ref().filter(|_| args.threshold.is_none());
     if let Some(value) = args.threshold.filter(|_| args.write) {
         let place = format!("seen on the {name} images of {} in `evaluate`", evaluation.data_name());
-        let threshold =
-            evaluation.choose(ThresholdRule::Value(value), name, &place).map_err(Failure::Failed)?;
-        write_threshold(&args.model, metadata, threshold)?;
+        let rule = ThresholdRule::Value(value);
+        let of_findings = |at| evaluation.choose_finding(at, rule, name, &place);
+        let thresholds: Result<Vec<StoredThreshold>, String> = match metadata.has_findings() {
+            true => (0..classes).map(of_findings).collect(),
+            false => evaluation.choose(rule, name, &place).map(|threshold| vec![threshold]),
+        };
+        write_thresholds(&args.model, metadata, thresholds.map_err(Failure::Failed)?)?;
     }
     let evaluated = Evaluated {
         threshold_evidence: stored.and_then(|threshold| threshold.evidence.clone()),
@@ -240,19 +241,31 @@ impl Args {
     }
 }
 
-/// Writes a threshold that a user set into the model file, with what it reaches on these images.
-fn write_threshold(path: &Path, metadata: &Metadata, threshold: StoredThreshold) -> Result<(), Failure> {
+/// Writes what a user set into the model file, with what it reaches on these images: a threshold, or those of all findings.
+fn write_thresholds(
+    path: &Path,
+    metadata: &Metadata,
+    thresholds: Vec<StoredThreshold>,
+) -> Result<(), Failure> {
     // Nobody else writes into a run meanwhile.
     let _lock = path.is_dir().then(|| RunLock::acquire(path)).transpose()?;
     let mut metadata = metadata.clone();
-    let (positive, value) = (threshold.positive.clone(), threshold.value);
-    let before = train::set_threshold(&mut metadata, threshold);
-    let written = model::rewrite_metadata(path, &metadata)?;
-    note!(
-        "wrote {positive} from p = {value} into {}; it was {}",
-        written.display(),
-        in_words(before.as_ref())
-    );
+    let set = match metadata.has_findings() {
+        true => train::set_finding_threshold,
+        false => train::set_threshold,
+    };
+    let written = model::resolve(path)?;
+    let lines: Vec<String> = thresholds
+        .into_iter()
+        .map(|threshold| {
+            let (positive, value) = (threshold.positive.clone(), threshold.value);
+            let before = set(&mut metadata, threshold);
+            let was = in_words(before.as_ref());
+            format!("wrote {positive} from p = {value} into {}; it was {was}", written.display())
+        })
+        .collect();
+    model::rewrite_metadata(path, &metadata)?;
+    lines.iter().for_each(note);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use eval::Interval;
 use std::time::{Duration, Instant};
-use train::FoldSpread;
+use train::{FindingOverFolds, FoldSpread};
 
 pub use eval::count;
 
@@ -32,6 +32,14 @@ pub fn over_folds(name: &str, spread: FoldSpread) -> String {
     let FoldSpread { mean, standard_deviation, min, max, folds } = spread;
     let deviation = number(standard_deviation);
     format!("{name} over {folds} folds: mean {mean:.3}, standard deviation {deviation}, {min:.3} to {max:.3}")
+}
+
+/// The same of the AUROC of a finding.
+pub fn over_folds_of(FindingOverFolds { finding, auroc }: &FindingOverFolds) -> String {
+    match auroc {
+        Some(spread) => over_folds(&format!("AUROC of {finding}"), *spread),
+        None => format!("AUROC of {finding}: not defined, for no fold tests images with it and without"),
+    }
 }
 
 /// Seconds since `start`, for a line of words.

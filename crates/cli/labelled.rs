@@ -129,10 +129,13 @@ impl DataArgs {
 
 /// How the labels of images are read for a model: its findings by their names, uncertain ones as in its training.
 pub fn labelling(metadata: &Metadata) -> Labelling {
-    let uncertain = metadata.provenance.config.get("uncertain").and_then(|how| how.as_str()?.parse().ok());
+    let config = &metadata.provenance.config;
+    let uncertain = config.get("uncertain").and_then(|how| how.as_str()?.parse().ok());
+    let readers = config.get("readers").and_then(|who| who.as_str()?.parse().ok());
     Labelling {
         labels: metadata.has_findings().then(|| Labels::Names(metadata.classes.clone())),
         uncertain: uncertain.unwrap_or_default(),
+        readers: readers.unwrap_or_default(),
         may_lack: true,
     }
 }

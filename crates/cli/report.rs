@@ -47,6 +47,10 @@ pub use folds::of_folds;
 
 /// Worst errors that are shown.
 const ERRORS: usize = 8;
+/// The same of findings, of all together.
+const PICTURES: usize = 24;
+/// The most findings that have some.
+const FINDINGS: usize = 16;
 /// The longer side of their pictures, at least and at most.
 const SIDE: [usize; 2] = [256, 256];
 
@@ -159,7 +163,7 @@ impl Page<'_> {
             probabilities: &self.predictions.probabilities,
             groups: self.evaluation.groups.as_deref(),
             groups_in_data: self.evaluation.groups.as_ref().map(|_| groups(self.dataset)),
-            findings: self.findings(),
+            findings: self.findings()?,
             subgroups: self.subgroups,
             audit: self.audit.clone(),
             training: self.run.map(|(run, same_data)| self.training(run, same_data)),
@@ -198,22 +202,44 @@ impl Page<'_> {
         }
     }
 
-    /// Of images with findings: each, over the images of which it is known.
-    fn findings(&self) -> Vec<report::Finding> {
-        let (truth, count) = (&self.evaluation.truth, self.summary.findings.len());
-        let of = |at: usize| {
-            let known = || (at..truth.len()).step_by(count).filter_map(|pair| Some((pair, truth[pair]?)));
-            let groups = self.evaluation.groups.as_ref();
-            report::Finding {
-                labels: known().map(|(_, is)| usize::from(is)).collect(),
-                probabilities: known()
-                    .map(|(pair, _)| self.predictions.probabilities[pair])
-                    .flat_map(|p| [1.0 - p, p])
-                    .collect(),
-                groups: groups.map(|groups| known().map(|(pair, _)| groups[pair / count]).collect()),
-            }
+    /// Of images with findings: each, and the worst errors of those with the lowest AUROC.
+    fn findings(&self) -> Result<Vec<report::Finding>, Failure> {
+        let all = &self.summary.findings;
+        let (truth, probabilities) = (&self.evaluation.truth, &self.predictions.probabilities);
+        let mut found = findings(truth, probabilities, self.evaluation.groups.as_deref(), all.len());
+        let mut worst: Vec<usize> = (0..all.len()).collect();
+        worst.sort_by(|&a, &b| all[a].auroc.unwrap_or(1.0).total_cmp(&all[b].auroc.unwrap_or(1.0)));
+        worst.truncate(FINDINGS);
+        let mut explainer = Explainer::new(self.model, Method::default())?;
+        for at in worst {
+            found[at].errors = Some(self.worst_of_finding(&mut explainer, at));
+        }
+        Ok(found)
+    }
+
+    /// The images whose call of the finding `at` is wrong: those that miss it with the lowest probability, then the false
+    /// alarms with the highest.
+    fn worst_of_finding(&self, explainer: &mut Explainer, at: usize) -> Vec<WorstError> {
+        let (of, count) = (&self.summary.findings[at], self.summary.findings.len());
+        let p = |image: usize| self.predictions.probabilities[image * count + at];
+        let wrong = |is: bool| {
+            let known = self.evaluation.truth.iter().skip(at).step_by(count).enumerate();
+            let mut wrong: Vec<usize> = known
+                .filter(|&(image, truth)| *truth == Some(is) && of.calls(p(image)) != is)
+                .map(|(image, _)| image)
+                .collect();
+            wrong.sort_by(|&a, &b| if is { p(a).total_cmp(&p(b)) } else { p(b).total_cmp(&p(a)) });
+            wrong.truncate((PICTURES / count).clamp(2, 6) / 2);
+            wrong.into_iter().map(move |image| (image, is))
         };
-        (0..count).map(of).collect()
+        let name = of.finding.clone().unwrap_or_default();
+        let error = |(image, is): (usize, bool)| {
+            let sample = &self.dataset.samples[self.predictions.indices[image]];
+            let [truth, called] = [is, !is].map(|is| if is { name.clone() } else { format!("no {name}") });
+            let png = self.picture(explainer, &sample.path, at).unwrap_or_default();
+            WorstError { name: sample.name.clone(), truth, called, probability: p(image), png }
+        };
+        wrong(true).chain(wrong(false)).map(error).collect()
     }
 
     fn worst_errors(&self) -> Result<Vec<WorstError>, Failure> {
@@ -260,6 +286,25 @@ impl Page<'_> {
         let placement = Placement::new([picture.height, picture.width], prep);
         png(&overlay(&picture, &map, &placement, SIDE, None)).ok()
     }
+}
+
+/// Each of `count` findings, over the images of which it is known: `truth` and `probabilities` are `[n, count]`.
+fn findings(
+    truth: &[Option<bool>],
+    probabilities: &[f64],
+    groups: Option<&[usize]>,
+    count: usize,
+) -> Vec<report::Finding> {
+    let of = |at: usize| {
+        let known = || (at..truth.len()).step_by(count).filter_map(|pair| Some((pair, truth[pair]?)));
+        report::Finding {
+            labels: known().map(|(_, is)| usize::from(is)).collect(),
+            probabilities: known().map(|(pair, _)| probabilities[pair]).flat_map(|p| [1.0 - p, p]).collect(),
+            groups: groups.map(|groups| known().map(|(pair, _)| groups[pair / count]).collect()),
+            errors: None,
+        }
+    };
+    (0..count).map(of).collect()
 }
 
 /// A file of a run folder; none if it is not there, or cannot be read.

@@ -6,7 +6,9 @@ use crate::failure::Failure;
 use crate::grouping;
 use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
-use data::{Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Split, Uncertain, write_manifest};
+use data::{
+    Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Readers, Split, Uncertain, write_manifest,
+};
 use std::path::{Path, PathBuf};
 
 /// Divide a data set by group, and write a manifest
@@ -42,6 +44,9 @@ pub struct Args {
     /// With --labels: what -1 counts as, ignore, positive or negative
     #[arg(long, value_name = "HOW", requires = "labels", default_value_t = Uncertain::Ignore)]
     uncertain: Uncertain,
+    /// With --labels: where several readers judged an image, a finding is there if most say so (majority), or one (any)
+    #[arg(long, value_name = "WHO", requires = "labels", default_value_t = Readers::Majority)]
+    readers: Readers,
     /// The split follows from it and from the groups
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -63,7 +68,8 @@ fn fractions(text: &str) -> Result<Fractions, String> {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let labelling = Labelling { labels: args.labels.clone(), uncertain: args.uncertain, may_lack: false };
+    let Args { uncertain, readers, .. } = args;
+    let labelling = Labelling { labels: args.labels.clone(), uncertain, readers, may_lack: false };
     let mut dataset = Dataset::open_labelled(&args.data, false, &labelling)?.with_two_classes()?;
     announce(&dataset);
     let counter = Counter::busy("reading what belongs together");

@@ -70,11 +70,6 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     if is_none(&config.data) {
         phantom_data(&mut config)?;
     }
-    if let (Some(folds), Some(_)) = (args.folds, &config.labels) {
-        return Err(usage!(
-            "--folds: expected one class an image (no --labels), found {folds} folds of findings"
-        ));
-    }
     let stop = interrupt::stop_flag(STOPPING);
     if goes_on || args.folds.is_some() {
         return folds::run(&config, args.folds, args.resume, &stop, args.json);

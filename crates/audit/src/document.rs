@@ -91,12 +91,33 @@ pub struct Part {
     pub split: String,
     /// Images.
     pub images: usize,
-    /// Images of each class.
+    /// Images of each class; with each finding.
     pub per_class: Vec<usize>,
+    /// Where images have several findings: what is known of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<KnownFinding>,
     /// Different sources.
     pub sources: usize,
     /// Groups; `None` if none are known.
     pub groups: Option<usize>,
+}
+
+/// What is known of a finding in a part of the images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KnownFinding {
+    /// Images that have it.
+    pub positives: usize,
+    /// Images that have it not.
+    pub negatives: usize,
+    /// Images of which that is not known.
+    pub unknown: usize,
+}
+
+impl Audit {
+    /// Whether images have several findings instead of one class.
+    pub fn has_findings(&self) -> bool {
+        self.parts.iter().any(|part| !part.findings.is_empty())
+    }
 }
 
 /// The kind of the finding that series of look-alikes lie in more than one split.

@@ -2,7 +2,7 @@
 
 use eval::count;
 
-use crate::document::{Audit, Finding, SERIES_CROSS, Severity};
+use crate::document::{Audit, Finding, KnownFinding, Part, SERIES_CROSS, Severity};
 use crate::groups::GroupOrigin;
 use crate::hints::Hint;
 use crate::regroup::is_found_name;
@@ -50,8 +50,12 @@ impl List {
                 self.add(Severity::Leak, kind, message);
             }
             if found.across_classes > 0 && !known(|r| r.across_classes) {
-                let message =
-                    format!("{}: {} in more than one class", what, count(found.across_classes, "set"));
+                let how = if audit.has_findings() {
+                    "with contradicting findings"
+                } else {
+                    "in more than one class"
+                };
+                let message = format!("{}: {} {how}", what, count(found.across_classes, "set"));
                 self.add(Severity::Warning, "label-conflict", message);
             }
             if found.clusters > 0 && !known(|r| r.images) {
@@ -162,6 +166,9 @@ impl List {
                 format!("{files} of {} files cannot be read, the first is {path}: {reason}", audit.images);
             self.add(Severity::Warning, "unreadable", message);
         }
+        if audit.has_findings() {
+            return self.known(audit);
+        }
         let Some(whole) = audit.parts.first() else { return };
         let sizes = whole.per_class.iter().zip(&audit.classes);
         let (smallest, largest) = (sizes.clone().min(), sizes.max());
@@ -179,5 +186,27 @@ impl List {
                 self.add(Severity::Warning, "class-missing", message);
             }
         }
+    }
+
+    /// Findings that a part of the images cannot tell anything of.
+    fn known(&mut self, audit: &Audit) {
+        let names = |part: &Part, of: fn(&KnownFinding) -> usize| {
+            let without = audit.classes.iter().zip(&part.findings).filter(|(_, known)| of(known) == 0);
+            without.map(|(name, _)| name).collect::<Vec<&String>>()
+        };
+        let parts = if audit.parts.len() > 1 { &audit.parts[1..] } else { &audit.parts[..] };
+        for part in parts {
+            let place = if part.split == "all" { "the set" } else { &format!("the {} split", part.split) };
+            let lacking = [
+                ("with", names(part, |of| of.positives)),
+                ("known to be without", names(part, |of| of.negatives)),
+            ];
+            for (what, names) in lacking.into_iter().filter(|(_, names)| !names.is_empty()) {
+                let message = format!("{place} has no image {what} {}", model::list_names(&names));
+                self.add(Severity::Warning, "class-missing", message);
+            }
+        }
+        let message = "trivial baselines are scored for one class an image, not for findings".to_owned();
+        self.add(Severity::Note, "no-baselines", message);
     }
 }

@@ -95,7 +95,9 @@ impl Groups {
         let ids = group_ids(keys);
         let members = members(ids.iter().copied().map(Some));
         let split = |members: &&Vec<usize>| differ(members, |i| dataset.samples[i].split);
-        let class = |members: &&Vec<usize>| !differ(members, |i| Some(dataset.samples[i].label));
+        let class = |members: &&Vec<usize>| {
+            !dataset.has_findings() && !differ(members, |i| Some(dataset.samples[i].label))
+        };
         Self {
             origin,
             by: Some(by.to_owned()),

@@ -32,7 +32,7 @@ mod verdict;
 mod words;
 
 pub use baselines::{Baseline, MAX_QUERIES, MAX_ROWS, OneGroup, Separation};
-pub use document::{Audit, Finding, Part, Severity, Unreadable};
+pub use document::{Audit, Finding, KnownFinding, Part, Severity, Unreadable};
 pub use groups::{GroupOrigin, Groups, NamePattern};
 pub use hints::{Hint, Place};
 pub use pairs::{Pair, PairedImage};

@@ -1,10 +1,11 @@
 //! Pairs of images to show: what was called a copy, side by side, so that a person can judge the judgement.
 
-use data::{Dataset, Split};
+use data::{Dataset, Sample, Split};
 use duplicates::{Link, Thumbnail};
 use image::codecs::png::PngEncoder;
 
 use crate::facts::thumbnail;
+use crate::repeats::contradict;
 
 /// Pairs that are shown, at most; half of them cross a split or a class, if there are such.
 const SHOWN: usize = 12;
@@ -39,7 +40,7 @@ pub struct PairedImage {
 pub fn pairs(dataset: &Dataset, links: &[Link]) -> Vec<Pair> {
     let across = |link: &Link| {
         let [a, b] = [link.a, link.b].map(|i| &dataset.samples[i]);
-        (a.split != b.split, a.label != b.label)
+        (a.split != b.split, contradict(dataset, &[link.a, link.b]))
     };
     let (mut crossing, mut within): (Vec<&Link>, Vec<&Link>) =
         links.iter().partition(|link| across(link) != (false, false));
@@ -52,7 +53,7 @@ pub fn pairs(dataset: &Dataset, links: &[Link]) -> Vec<Pair> {
     let shown = crossing.into_iter().chain(within).filter_map(|link| {
         let picture = |i: usize| {
             let sample = &dataset.samples[i];
-            let class = dataset.classes[sample.label].clone();
+            let class = class_of(dataset, sample);
             Some(PairedImage {
                 path: sample.name.clone(),
                 class,
@@ -65,6 +66,16 @@ pub fn pairs(dataset: &Dataset, links: &[Link]) -> Vec<Pair> {
         Some(Pair { pictures, relation: relation(link), across_splits, across_classes })
     });
     shown.collect()
+}
+
+/// The class of an image, or its findings.
+fn class_of(dataset: &Dataset, sample: &Sample) -> String {
+    if !dataset.has_findings() {
+        return dataset.classes[sample.label].clone();
+    }
+    let there = dataset.classes.iter().zip(&sample.findings).filter(|(_, is)| **is == Some(true));
+    let there: Vec<&String> = there.map(|(name, _)| name).collect();
+    if there.is_empty() { "no finding".to_owned() } else { model::list_names(&there) }
 }
 
 fn relation(link: &Link) -> String {

@@ -43,6 +43,9 @@ pub struct Quick {
     pub not_checked: &'static str,
     /// Whether the split leaks.
     pub leaks: bool,
+    /// Whether images have several findings instead of one class.
+    #[serde(skip)]
+    of_findings: bool,
     /// What to print beside a result: a line or two.
     pub verdict: Vec<String>,
 }
@@ -59,6 +62,7 @@ pub fn quick(dataset: &Dataset) -> Quick {
         identical_files,
         groups,
         trained_on: None,
+        of_findings: dataset.has_findings(),
         verdict: vec![],
     };
     found.verdict = found.conclude(dataset.samples.iter().any(|sample| sample.split.is_some()));
@@ -79,8 +83,9 @@ impl Quick {
         }
         if same.across_classes > 0 {
             verdict.push(format!(
-                "{} of identical files in more than one class",
-                count(same.across_classes, "set")
+                "{} of identical files {}",
+                count(same.across_classes, "set"),
+                if self.of_findings { "with contradicting findings" } else { "in more than one class" }
             ));
         }
         if same.clusters > 0 && !has_split {

@@ -23,7 +23,7 @@ pub struct Repeats {
     pub largest: usize,
     /// Clusters that lie in more than one split.
     pub across_splits: usize,
-    /// Clusters that lie in more than one class.
+    /// Clusters that lie in more than one class; of findings, those of which one is there and is not.
     pub across_classes: usize,
     /// The first clusters, those that cross splits or classes first.
     pub examples: Vec<Cluster>,
@@ -63,7 +63,7 @@ impl Cluster {
         Self {
             images: members.len(),
             across_splits: differ(members, |i| dataset.samples[i].split),
-            across_classes: differ(members, |i| Some(dataset.samples[i].label)),
+            across_classes: contradict(dataset, members),
             paths: representative(dataset, members)
                 .into_iter()
                 .map(|i| dataset.samples[i].name.clone())
@@ -88,6 +88,14 @@ pub fn representative(dataset: &Dataset, members: &[usize]) -> Vec<usize> {
         new
     };
     members.iter().copied().filter(new).collect()
+}
+
+/// Whether members are of different classes; or a finding is known to be there in one and not to be there in another.
+pub fn contradict(dataset: &Dataset, members: &[usize]) -> bool {
+    match dataset.has_findings() {
+        true => (0..dataset.classes.len()).any(|at| differ(members, |i| dataset.samples[i].findings[at])),
+        false => differ(members, |i| Some(dataset.samples[i].label)),
+    }
 }
 
 /// Whether some property of the members takes two values; members without it do not count.

@@ -9,7 +9,7 @@ use data::{Dataset, GroupBy, Split};
 use eval::Positive;
 
 use crate::baselines::Subject;
-use crate::document::{Audit, Finding, Part, Unreadable};
+use crate::document::{Audit, Finding, KnownFinding, Part, Unreadable};
 use crate::facts::{self, Facts};
 use crate::findings::findings;
 use crate::groups::{GroupOrigin, Groups, NamePattern};
@@ -76,7 +76,8 @@ pub fn audit(
     let unreadable = dataset.samples.iter().zip(&facts).filter_map(|(sample, facts)| {
         Some(Unreadable { path: sample.name.clone(), reason: facts.as_ref().err()?.clone() })
     });
-    let binary = dataset.classes.len() == 2;
+    let of_findings = dataset.has_findings();
+    let binary = dataset.classes.len() == 2 && !of_findings;
     let mut audit = Audit {
         data: dataset.source.display().to_string(),
         images: dataset.samples.len(),
@@ -101,7 +102,11 @@ pub fn audit(
             &identifiers,
         ),
         shortcuts: shortcuts(dataset, &facts, source, positive.class),
-        baselines: subject.baselines(&outside_source, groups.as_ref(), units),
+        // They would be scored anew for each finding.
+        baselines: match of_findings {
+            true => vec![],
+            false => subject.baselines(&outside_source, groups.as_ref(), units),
+        },
         groups,
         findings: vec![],
         leaks: false,
@@ -124,10 +129,24 @@ fn distinct(ids: impl IntoIterator<Item = Option<usize>>) -> usize {
 fn parts(dataset: &Dataset, source: &[usize], groups: Option<&Groups>) -> Vec<Part> {
     let part = |name: String, members: Vec<usize>| {
         let mut per_class = vec![0; dataset.classes.len()];
-        members.iter().for_each(|&i| per_class[dataset.samples[i].label] += 1);
+        let mut findings = vec![KnownFinding::default(); dataset.classes.len()];
+        for sample in members.iter().map(|&i| &dataset.samples[i]) {
+            for (count, is) in findings.iter_mut().zip(&sample.findings) {
+                match is {
+                    Some(true) => count.positives += 1,
+                    Some(false) => count.negatives += 1,
+                    None => count.unknown += 1,
+                }
+            }
+            per_class[sample.label] += 1;
+        }
+        match dataset.has_findings() {
+            true => per_class = findings.iter().map(|of| of.positives).collect(),
+            false => findings.clear(),
+        }
         let among = |ids: &[usize]| distinct(members.iter().map(|&i| Some(ids[i])));
         let (sources, groups) = (among(source), groups.map(|groups| among(&groups.ids)));
-        Part { split: name, images: members.len(), per_class, sources, groups }
+        Part { split: name, images: members.len(), per_class, findings, sources, groups }
     };
     let splits = Split::ALL.map(|split| part(split.to_string(), dataset.part(split)));
     let all = part("all".into(), (0..dataset.samples.len()).collect());

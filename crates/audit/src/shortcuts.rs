@@ -21,8 +21,8 @@ use crate::names;
 /// An AUROC from which a single feature is flagged, if chance is no explanation: its interval at `FLAG_LEVEL` excludes
 /// 0.5.
 pub const BOUND: f64 = 0.75;
-/// Each of some 25 measures has its chance, so together they are held to 95 % (Bonferroni).
-const FLAG_LEVEL: f64 = 1.0 - 0.05 / 25.0;
+/// Each of some 25 measures has its chance, so together, and for all findings, they are held to 95 % (Bonferroni).
+const MEASURES: f64 = 25.0;
 /// Values of a manifest's column or of metadata, at most, to look at one by one.
 const MAX_VALUES: usize = 20;
 
@@ -63,7 +63,8 @@ pub struct Shortcut {
     pub flagged: bool,
 }
 
-/// Every feature that varies, the most telling first. `source` is the source of each image.
+/// Every feature that varies, the most telling first: of the classes, or of each finding over the images of which it is known.
+/// `source` is the source of each image.
 pub fn shortcuts(
     dataset: &Dataset,
     facts: &[Result<Facts, String>],
@@ -72,11 +73,24 @@ pub fn shortcuts(
 ) -> Vec<Shortcut> {
     let readable: Vec<usize> = (0..facts.len()).filter(|&i| facts[i].is_ok()).collect();
     let known: Vec<&Facts> = facts.iter().flatten().collect();
-    let labels: Vec<usize> = readable.iter().map(|&i| dataset.samples[i].label).collect();
     let source: Vec<usize> = readable.iter().map(|&i| source[i]).collect();
+    let questions = match dataset.has_findings() {
+        true => (0..dataset.classes.len()).map(|at| Question::of_finding(dataset, &readable, at)).collect(),
+        false => vec![Question {
+            classes: dataset.classes.clone(),
+            positive,
+            at: (0..readable.len()).collect(),
+            labels: readable.iter().map(|&i| dataset.samples[i].label).collect(),
+        }],
+    };
+    let level = 1.0 - 0.05 / (MEASURES * questions.len() as f64);
     let mut found = vec![];
     let mut add = |feature: String, kind, values: Vec<f64>| {
-        found.extend(tell((&dataset.classes, positive), feature, kind, &values, &labels, &source));
+        for question in &questions {
+            let values: Vec<f64> = question.at.iter().map(|&at| values[at]).collect();
+            let source: Vec<usize> = question.at.iter().map(|&at| source[at]).collect();
+            found.extend(tell(question, feature.clone(), kind, &values, &source, level));
+        }
     };
     for (feature, kind, value) in FEATURES {
         add((*feature).to_owned(), *kind, known.iter().map(|facts| value(facts)).collect());
@@ -109,6 +123,27 @@ pub fn shortcuts(
     }
     found.sort_by(|a, b| b.auroc.total_cmp(&a.auroc));
     found
+}
+
+/// What is to be told: classes, or whether a finding is there.
+struct Question {
+    classes: Vec<String>,
+    positive: usize,
+    /// The images of which it is known, among those that could be read.
+    at: Vec<usize>,
+    /// Their classes.
+    labels: Vec<usize>,
+}
+
+impl Question {
+    fn of_finding(dataset: &Dataset, readable: &[usize], finding: usize) -> Self {
+        let known = readable.iter().enumerate();
+        let known =
+            known.filter_map(|(at, &i)| Some((at, usize::from(dataset.samples[i].findings[finding]?))));
+        let (at, labels) = known.unzip();
+        let name = &dataset.classes[finding];
+        Self { classes: vec![format!("no {name}"), name.clone()], positive: 1, at, labels }
+    }
 }
 
 /// The features of texts, an empty one for each image that has none: numbers are one, a few words are one each.
@@ -171,17 +206,17 @@ const FEATURES: &[Feature] = &[
 
 /// How well `values` tell a class: the positive one of two, else the one that they tell best.
 fn tell(
-    (classes, positive): (&[String], usize),
+    Question { classes, positive, labels, .. }: &Question,
     feature: String,
     kind: ShortcutKind,
     values: &[f64],
-    labels: &[usize],
     source: &[usize],
+    level: f64,
 ) -> Option<Shortcut> {
     if values.iter().all(|value| *value == values[0]) {
         return None;
     }
-    let candidates = if classes.len() == 2 { vec![positive] } else { (0..classes.len()).collect() };
+    let candidates = if classes.len() == 2 { vec![*positive] } else { (0..classes.len()).collect() };
     let of_class = |class: usize| {
         let is: Vec<bool> = labels.iter().map(|&label| label == class).collect();
         Some((DeLong::new(values, &is, Some(source))?.auroc, class, is))
@@ -200,7 +235,7 @@ fn tell(
     }
     let delong = DeLong::new(values, &is, Some(source))?;
     let estimate = delong.estimate(eval::summary::LEVEL);
-    let certain = delong.estimate(FLAG_LEVEL).interval.low > 0.5;
+    let certain = delong.estimate(level).interval.low > 0.5;
     let (threshold, rule_accuracy, majority_accuracy) = best_rule(values, &is);
     Some(Shortcut {
         feature,
@@ -234,14 +269,9 @@ mod tests {
     fn told(values: &[f64], labels: &[usize], classes: &[&str]) -> Option<Shortcut> {
         let classes: Vec<String> = classes.iter().map(|&c| c.to_owned()).collect();
         let source: Vec<usize> = (0..labels.len()).collect();
-        tell(
-            (&classes, eval::default_positive(&classes)),
-            "x".into(),
-            ShortcutKind::File,
-            values,
-            labels,
-            &source,
-        )
+        let positive = eval::default_positive(&classes);
+        let question = Question { positive, classes, at: source.clone(), labels: labels.to_vec() };
+        tell(&question, "x".into(), ShortcutKind::File, values, &source, 1.0 - 0.05 / MEASURES)
     }
 
     #[test]

@@ -134,7 +134,11 @@ fn shortcuts(audit: &Audit) -> Vec<String> {
         let auroc = found.first()?.auroc;
         // Nearly equal ones in the order of their names: a frame says more than the sharpness that it brings.
         found.sort_by_key(|found| std::cmp::Reverse((found.auroc * NEARLY).round() as u64));
-        let names: Vec<&str> = found.iter().take(NAMED).map(|found| found.feature.as_str()).collect();
+        let name = |found: &&Shortcut| match audit.has_findings() {
+            true => format!("{} of {}", found.feature, found.higher_in),
+            false => found.feature.clone(),
+        };
+        let names: Vec<String> = found.iter().take(NAMED).map(name).collect();
         let more = match found.len() - names.len() {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -142,13 +146,13 @@ fn shortcuts(audit: &Audit) -> Vec<String> {
         let up_to = if found.len() > 1 { "up to " } else { "" };
         Some(format!("{}{more} (AUROC {up_to}{auroc:.3})", names.join(", ")))
     };
+    let tells = if audit.has_findings() { "tells a finding" } else { "tells the classes apart" };
     let file = flagged(&[ShortcutKind::File])
-        .map(|what| format!("The file tells the classes apart, whatever the picture shows: {what}."));
+        .map(|what| format!("The file {tells}, whatever the picture shows: {what}."));
     let picture = flagged(&[ShortcutKind::Picture])
-        .map(|what| format!("One measure of the picture tells the classes apart, anatomy or not: {what}."));
-    let other = flagged(&[ShortcutKind::Name, ShortcutKind::Column]).map(|what| {
-        format!("What stands beside the picture tells the classes apart, and may be visible in it: {what}.")
-    });
+        .map(|what| format!("One measure of the picture {tells}, anatomy or not: {what}."));
+    let other = flagged(&[ShortcutKind::Name, ShortcutKind::Column])
+        .map(|what| format!("What stands beside the picture {tells}, and may be visible in it: {what}."));
     [file, picture, other].into_iter().flatten().collect()
 }
 
@@ -157,7 +161,8 @@ fn doubts(audit: &Audit) -> Vec<String> {
     let mut sentences = vec![];
     if audit.copies.across_classes > 0 {
         let sets = count(audit.copies.across_classes, "set");
-        sentences.push(format!("In more than one class: {sets} of copies, so some labels are wrong."));
+        let how = if audit.has_findings() { "With contradicting findings" } else { "In more than one class" };
+        sentences.push(format!("{how}: {sets} of copies, so some labels are wrong."));
     }
     match audit.unreadable.len() {
         0 => {}
@@ -169,7 +174,10 @@ fn doubts(audit: &Audit) -> Vec<String> {
 
 /// What a score on the given split is worth.
 fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> String {
-    let task = audit.positive.as_ref().map_or("the classes".to_owned(), |class| format!("\"{class}\""));
+    let all = if audit.has_findings() { "the findings" } else { "the classes" };
+    let task = audit.positive.as_ref().map_or(all.to_owned(), |class| format!("\"{class}\""));
+    // All, and two splits.
+    let has_split = given.is_some() || audit.has_findings() && audit.parts.len() > 2;
     let fall = given.zip(apart).and_then(|(given, apart)| Some(given.accuracy? - apart.accuracy?));
     let fell = fall.is_some_and(|fall| fall >= FALL);
     let names_leak = audit
@@ -188,7 +196,7 @@ fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> S
     let is_doubt =
         |finding: &&Finding| finding.severity == Severity::Warning && finding.kind != "groups-unknown";
     let warnings = audit.findings.iter().filter(is_doubt).count();
-    match (given.is_some(), warnings) {
+    match (has_split, warnings) {
         (true, 0) if audit.groups.is_none() => {
             "No leak and no shortcut was found; which images are of one patient, nobody says.".into()
         }

@@ -56,18 +56,40 @@ fn findings(findings: &[Finding]) -> String {
     format!("<h2 id=\"findings\">Findings</h2>\n<ul class=\"findings\">\n{lines}</ul>\n")
 }
 
+/// What is known of each finding, split by split.
+fn known(audit: &Audit) -> String {
+    if !audit.has_findings() {
+        return String::new();
+    }
+    let heads = audit
+        .parts
+        .iter()
+        .flat_map(|part| ["with", "without", "not known"].map(|what| format!("{}: {what}", part.split)));
+    let heads: Vec<String> = std::iter::once("finding".to_owned()).chain(heads).collect();
+    let row = |(at, name): (usize, &String)| {
+        let counts = audit.parts.iter().map(|part| part.findings[at]);
+        let cells = counts.flat_map(|known| [known.positives, known.negatives, known.unknown]);
+        std::iter::once(name.clone()).chain(cells.map(|images| images.to_string())).collect()
+    };
+    let rows: Vec<Vec<String>> = audit.classes.iter().enumerate().map(row).collect();
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    table("Images with each finding, without it, and of which that is not known", &heads, &rows)
+}
+
 fn parts(audit: &Audit) -> String {
     let mut heads = vec!["split", "images", "sources", "groups"];
-    heads.extend(audit.classes.iter().map(String::as_str));
+    let of_findings = audit.has_findings();
+    let classes = if of_findings { &[][..] } else { &audit.classes };
+    heads.extend(classes.iter().map(String::as_str));
     let row = |part: &audit::Part| {
         let groups = part.groups.map_or("-".to_owned(), |groups| groups.to_string());
         let mut cells = vec![part.split.clone(), part.images.to_string(), part.sources.to_string(), groups];
-        cells.extend(part.per_class.iter().map(usize::to_string));
+        cells.extend(classes.iter().zip(&part.per_class).map(|(_, images)| images.to_string()));
         cells
     };
     let rows: Vec<Vec<String>> = audit.parts.iter().map(row).collect();
-    let table = table("Images, different sources and groups of each split", &heads, &rows);
-    format!("<h2 id=\"parts\">How much there is</h2>\n{table}")
+    let parts = table("Images, different sources and groups of each split", &heads, &rows);
+    format!("<h2 id=\"parts\">How much there is</h2>\n{parts}{}", known(audit))
 }
 
 fn repeats(audit: &Audit) -> String {
@@ -75,7 +97,8 @@ fn repeats(audit: &Audit) -> String {
         let counts = [found.clusters, found.images, found.largest, found.across_splits, found.across_classes];
         std::iter::once(name.to_owned()).chain(counts.map(|count| count.to_string())).collect()
     });
-    let heads = ["the same", "sets", "images", "largest set", "across splits", "across classes"];
+    let across = if audit.has_findings() { "contradicting findings" } else { "across classes" };
+    let heads = ["the same", "sets", "images", "largest set", "across splits", across];
     let table = table("Sets of images that are the same", &heads, &rows);
     format!("<h2 id=\"repeats\">What is there more than once</h2>\n{table}")
 }
@@ -96,9 +119,9 @@ fn pairs(pairs: &[Pair]) -> String {
             );
         }
         let across = match (pair.across_splits, pair.across_classes) {
-            (true, true) => "; two splits and two classes",
+            (true, true) => "; two splits and different labels",
             (true, false) => "; two splits",
-            (false, true) => "; two classes",
+            (false, true) => "; different labels",
             (false, false) => "",
         };
         let _ = writeln!(page, "</div><figcaption>{}{across}</figcaption></figure>", escape(&pair.relation));

@@ -2,7 +2,7 @@
 
 use crate::shell::{program, quote};
 use audit::{Audit, GroupOrigin};
-use data::GroupBy;
+use data::{GroupBy, Labels};
 use std::path::Path;
 
 /// What an audit was asked, as far as the next command repeats it.
@@ -11,20 +11,24 @@ pub struct Asked<'a> {
     pub data: &'a Path,
     /// How its groups were given.
     pub group_by: Option<&'a GroupBy>,
+    /// The findings of its images.
+    pub labels: Option<&'a Labels>,
     /// Where a manifest with the sources as groups was written.
     pub written: Option<&'a Path>,
 }
 
 /// The lines, each with the exact command.
 pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
-    let (program, data) = (program(), quote(asked.data));
+    let labels = asked.labels.map(|labels| format!(" --labels {}", quote(String::from(labels.clone()))));
+    let labels = labels.unwrap_or_default();
+    let (program, data) = (program(), quote(asked.data) + &labels);
     let option = |by: &str| format!(" --group-by {}", quote(by));
     let given = asked.group_by.map(|by| option(&by.to_string())).unwrap_or_default();
     let has_split = found.parts.len() > 1;
     if let Some(written) = asked.written {
         let written = quote(written);
         return vec![format!(
-            "next: {program} split {written} --out split.csv   (look-alikes stay together)"
+            "next: {program} split {written}{labels} --out split.csv   (look-alikes stay together)"
         )];
     }
     // What is given is what belongs together; what was seen in names or offered may be.
@@ -44,7 +48,9 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
         };
         return vec![
             format!("next: {program} audit {data}{given} --write-groups grouped.csv"),
-            format!("then: {program} split grouped.csv --out split.csv   (look-alikes stay together)"),
+            format!(
+                "then: {program} split grouped.csv{labels} --out split.csv   (look-alikes stay together)"
+            ),
         ];
     }
     match (known, offered) {

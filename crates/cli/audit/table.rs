@@ -1,7 +1,10 @@
 //! An audit for people at a terminal: the verdict first, then what it rests on.
 
 use crate::figures::{number, percent};
-use audit::{Audit, BOUND, Baseline, Hint, NamePattern, Repeats, Separation, Severity, Shortcut, Unreadable};
+use audit::{
+    Audit, BOUND, Baseline, Hint, KnownFinding, NamePattern, Repeats, Separation, Severity, Shortcut,
+    Unreadable,
+};
 use eval::Interval;
 use std::io;
 
@@ -10,6 +13,8 @@ const UNFLAGGED: usize = 3;
 /// Classes that have a column, at most, and the letters of their names.
 const CLASSES: usize = 10;
 const LETTERS: usize = 32;
+/// Findings that are listed, at most.
+const FINDINGS: usize = 40;
 /// Files that cannot be read, listed at most.
 const LISTED: usize = 10;
 
@@ -49,7 +54,37 @@ pub fn severity(severity: Severity) -> &'static str {
     }
 }
 
+/// What is known of each finding, split by split.
+fn known(audit: &Audit) -> io::Result<()> {
+    say!("\n  {:<8} {:>8} {:>8} {:>8}", "split", "images", "sources", "groups")?;
+    for part in &audit.parts {
+        let groups = part.groups.map_or("-".to_owned(), |groups| groups.to_string());
+        say!("  {:<8} {:>8} {:>8} {groups:>8}", part.split, part.images, part.sources)?;
+    }
+    let names: Vec<String> = audit.classes.iter().map(|name| model::clip_name(name, LETTERS)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(27);
+    let row = |name: &str, cells: &dyn Fn(&audit::Part) -> String| {
+        let cells: String = audit.parts.iter().map(|part| format!("  {:>20}", cells(part))).collect();
+        say!("  {name:<width$}{cells}")
+    };
+    say!()?;
+    row("with, without and not known", &|part| part.split.clone())?;
+    for (at, name) in names.iter().enumerate().take(FINDINGS) {
+        row(name, &|part| {
+            let KnownFinding { positives, negatives, unknown } = part.findings[at];
+            format!("{positives:>6} {negatives:>6} {unknown:>6}")
+        })?;
+    }
+    match names.len().saturating_sub(FINDINGS) {
+        0 => Ok(()),
+        more => say!("  and {more} more findings (--json)"),
+    }
+}
+
 fn parts(audit: &Audit) -> io::Result<()> {
+    if audit.has_findings() {
+        return known(audit);
+    }
     let names: Vec<String> =
         audit.classes.iter().take(CLASSES).map(|class| model::clip_name(class, LETTERS)).collect();
     let widths: Vec<usize> = names.iter().map(|class| class.chars().count().max(6)).collect();
@@ -81,7 +116,8 @@ pub fn kinds(audit: &Audit) -> [(&'static str, &Repeats); 4] {
 }
 
 fn repeats(audit: &Audit) -> io::Result<()> {
-    let heads = ["sets", "images", "across splits", "across classes"];
+    let across = if audit.has_findings() { "contradicting" } else { "across classes" };
+    let heads = ["sets", "images", "across splits", across];
     say!("\n  {:<18} {:>8} {:>8} {:>14} {:>15}", "the same", heads[0], heads[1], heads[2], heads[3])?;
     for (name, found) in kinds(audit) {
         let Repeats { clusters, images, across_splits, across_classes, .. } = found;

@@ -1,8 +1,7 @@
 //! The report of a cross-validation: one page for what the folds say together, and the report of each fold.
 
 use crate::failure::Failure;
-use crate::figures::over_folds;
-use data::Dataset;
+use crate::figures::{over_folds, over_folds_of};
 use model::{Model, write_atomic};
 use report::Contents;
 use serde_json::{Value, json};
@@ -14,13 +13,13 @@ use train::{Fold, Pooled, RunFolder};
 /// its data are now, if they were moved; the caller holds the lock of the folder.
 pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> {
     train::find_images(folder, data)?;
-    let Pooled { result, labels, probabilities, groups } = train::pooled(folder)?;
+    let Pooled { result, labels, truth, probabilities, groups } = train::pooled(folder)?;
     for fold in &result.folds {
         super::of_run(&fold.run, None)?;
     }
     // All folds have the same settings, and no threshold or temperature is that of all.
     let mut metadata = Model::read(&result.folds[0].run)?.metadata;
-    (metadata.threshold, metadata.calibration) = (None, None);
+    (metadata.threshold, metadata.calibration, metadata.findings) = (None, None, vec![]);
     let contents = Contents {
         title: super::name_of(folder),
         metadata: &metadata,
@@ -29,7 +28,7 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
         probabilities: &probabilities,
         groups: Some(&groups),
         groups_in_data: None,
-        findings: vec![],
+        findings: super::findings(&truth, &probabilities, Some(&groups), result.findings.len()),
         subgroups: &[],
         audit: Some(audit_of(folder, result.folds.len())?),
         training: None,
@@ -40,8 +39,9 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
     let folds: Vec<report::FoldRow> =
         result.folds.iter().enumerate().map(|(at, fold)| shown(at, fold)).collect();
     let spreads = [("Accuracy", result.accuracy), ("AUROC", result.auroc)];
-    let spreads: Vec<String> =
-        spreads.into_iter().filter_map(|(name, spread)| Some(over_folds(name, spread?) + ".")).collect();
+    let spreads = spreads.into_iter().filter_map(|(name, spread)| Some(over_folds(name, spread?)));
+    let spreads = spreads.chain(result.findings.iter().map(over_folds_of));
+    let spreads: Vec<String> = spreads.map(|line| line + ".").collect();
     let path = RunFolder(folder).report();
     let page = report::cross_validation(&contents, &folds, &spreads);
     write_atomic(&path, |file| file.write_all(page.as_bytes()))?;
@@ -52,7 +52,7 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
 fn audit_of(folder: &Path, folds: usize) -> Result<Value, Failure> {
     let mut first = None;
     for fold in 1..=folds {
-        let found = audit::quick(&Dataset::open(&RunFolder(folder).manifest(fold))?);
+        let found = audit::quick(&train::open_fold(folder, fold)?);
         let of_fold = json!({
             "leaks": found.leaks,
             "verdict": found.verdict.iter().map(|line| format!("fold {fold}: {line}")).collect::<Vec<_>>(),

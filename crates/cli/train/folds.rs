@@ -2,7 +2,7 @@
 
 use crate::dataset::announce;
 use crate::failure::Failure;
-use crate::figures::{number, over_folds};
+use crate::figures::{number, over_folds, over_folds_of};
 use crate::grouping::advice;
 use crate::openings;
 use crate::progress::Progress;
@@ -12,7 +12,7 @@ use crate::terminal::{self, say_lines};
 use data::{Dataset, Folds, Split};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use train::{Config, CrossValidation, Event, Fold, Opening, RunFolder};
+use train::{Config, CrossValidation, Event, Fold, Opening};
 
 /// Begins a cross-validation, or goes on with the one in the folder.
 pub fn run(
@@ -70,7 +70,7 @@ pub fn run(
 
 /// That there are groups to divide by, or what to type.
 fn want_groups(config: &Config) -> Result<(), Failure> {
-    let dataset = data::Dataset::open(&config.data)?;
+    let dataset = Dataset::open_labelled(&config.data, false, &config.labelling())?.with_two_classes()?;
     if dataset.samples.iter().any(|sample| sample.group.is_some()) {
         return Ok(());
     }
@@ -85,8 +85,7 @@ fn want_groups(config: &Config) -> Result<(), Failure> {
 /// Counts the closing table as a look at the test images of every fold, by its run.
 fn count_openings(config: &Config, result: &CrossValidation) {
     for (at, fold) in result.folds.iter().enumerate() {
-        let dataset = Dataset::open(&RunFolder(&config.out).manifest(at + 1)).map_err(train::Error::from);
-        let looks = dataset.and_then(|dataset| {
+        let looks = train::open_fold(&config.out, at + 1).and_then(|dataset| {
             let opening = Opening::now(shell::typed(), &dataset, &dataset.part(Split::Test));
             train::record_opening(&fold.run, opening)
         });
@@ -108,6 +107,7 @@ fn close(config: &Config, result: &CrossValidation, report: Option<&Path>) -> Re
     for (name, spread) in [("accuracy", result.accuracy), ("AUROC", result.auroc)] {
         spread.map_or(Ok(()), |spread| say!("  {}", over_folds(name, spread)))?;
     }
+    result.findings.iter().try_for_each(|finding| say!("  {}", over_folds_of(finding)))?;
     say!("\nfolder: {}", config.out.display())?;
     report.map_or(Ok(()), |report| say!("report: {}", report.display()))?;
     say!("next, one model of all images with these settings: {}", line_for_all(config))?;

@@ -75,17 +75,15 @@ impl Dataset {
 
     /// The same, but files that a manifest names, or links lead to, and that are not there are samples too, of 0 bytes: for
     /// whoever reads all files and says which cannot be read.
-    pub fn open_with_missing(source: &Path) -> Result<Self, Error> {
-        Self::open_cohort(source, true)?.with_two_classes()
+    pub fn open_with_missing(source: &Path, labelling: &Labelling) -> Result<Self, Error> {
+        Self::open_labelled(source, true, labelling)?.with_two_classes()
     }
 
-    /// That there is something to tell apart, as training needs it.
+    /// That there is something to tell apart, as training needs it: two classes, or a finding, which is there or not.
     pub fn with_two_classes(self) -> Result<Self, Error> {
         match &self.classes[..] {
-            [class] => {
-                let of_one = "; a column \"label\" with yes and no trains one";
-                let (what, how) = if self.has_findings() { ("findings", of_one) } else { ("classes", "") };
-                let reason = format!("expected two {what} or more, found only \"{class}\"{how}");
+            [class] if !self.has_findings() => {
+                let reason = format!("expected two classes or more, found only \"{class}\"");
                 Err(Error::dataset(&self.source, reason))
             }
             _ => Ok(self),

@@ -109,14 +109,14 @@ impl Dataset {
     /// The fingerprint of earlier versions: SHA-256, in hexadecimal, over the sorted names, classes, splits and sizes.
     pub fn fingerprint_of_names(&self) -> String {
         let line = |(_, sample): (usize, &Sample)| {
-            format!("{}\0{}\0{}\0{}\n", sample.name, self.class(sample), split_name(sample), sample.bytes)
+            format!("{}\0{}\0{}\0{}\n", sample.name, self.label_of(sample), split_name(sample), sample.bytes)
         };
         self.hash_of(line)
     }
 
     fn hash_of_sizes(&self) -> String {
         let line = |(_, sample): (usize, &Sample)| {
-            format!("{}\0{}\0{}\n", self.class(sample), split_name(sample), sample.bytes)
+            format!("{}\0{}\0{}\n", self.label_of(sample), split_name(sample), sample.bytes)
         };
         self.hash_of(line)[..16].to_owned()
     }
@@ -126,13 +126,13 @@ impl Dataset {
         let digests = self.digests(&all);
         let line = |(i, sample): (usize, &Sample)| {
             let contents = digests[i].map_or("unreadable".to_owned(), |digest| hexadecimal(&digest));
-            format!("{}\0{}\0{contents}\n", self.class(sample), split_name(sample))
+            format!("{}\0{}\0{contents}\n", self.label_of(sample), split_name(sample))
         };
         self.hash_of(line)
     }
 
     /// The class; or the findings, in the order of their names, with what is known of each.
-    fn class(&self, sample: &Sample) -> Cow<'_, str> {
+    pub fn label_of(&self, sample: &Sample) -> Cow<'_, str> {
         if sample.findings.is_empty() {
             return Cow::Borrowed(&self.classes[sample.label]);
         }

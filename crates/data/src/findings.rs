@@ -1,16 +1,16 @@
 //! A manifest whose images have several findings: a column for each (1, 0, -1 where a reader was not sure, nothing where
-//! nobody said), or one column with the list of those that are there.
+//! nobody said), one column with the list of those that are there, or a row for each box that a reader drew around one.
 //!
 //! The tables of NIH ChestX-ray14, CheXpert, PadChest and VinDr-CXR are read as they were published: what their columns for
 //! image and patient are called is known here. An image of a list column has, of the findings that it does not list, none;
 //! "No Finding" is none of all. Several rows of one image are several readers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::group::group_from_name;
-use crate::labels::{Labelling, Labels, Uncertain};
+use crate::labels::{Labelling, Labels, Readers, Uncertain};
 use crate::locate::{ByName, shortened};
 use crate::manifest::every_column_once;
 use crate::sample::{Listing, Sample};
@@ -25,6 +25,10 @@ const PATIENTS: [&str; 4] = ["group", "patient id", "patientid", "patient_id"];
 const LISTS: [&str; 4] = ["finding labels", "findings", "labels", "label"];
 /// What may stand between the findings of a list.
 const BETWEEN: [char; 3] = ['|', ';', ','];
+/// Column of what a box is around, that of who drew it, and others of such a table: VinDr-CXR's.
+const BOX: &str = "class_name";
+const READER: &str = "rad_id";
+const OF_BOXES: [&str; 5] = ["class_id", "x_min", "y_min", "x_max", "y_max"];
 /// How the absence of every finding is called, without spaces and in lower case.
 const NOTHING: [&str; 3] = ["nofinding", "nofindings", "normal"];
 /// CheXpert has the patient in the path.
@@ -51,7 +55,12 @@ enum Source {
     Columns(Vec<Option<usize>>),
     /// Their names in the lists of this column, with this between them.
     Lists(usize, char),
+    /// The name of one in this column, in a row a box; and who drew it.
+    Boxes(usize, Option<usize>),
 }
+
+/// What readers drew in an image: each with the findings, by number, that have a box of theirs.
+type Drawn = BTreeMap<String, BTreeSet<usize>>;
 
 /// What the rows of one image say of a finding: how many that it is there, that it is not, that one is not sure.
 type Votes = [u16; 3];
@@ -61,7 +70,7 @@ pub(crate) fn read(
     source: &Path,
     missing: bool,
     wanted: &Labels,
-    &Labelling { uncertain, may_lack, .. }: &Labelling,
+    &Labelling { uncertain, readers: who, may_lack, .. }: &Labelling,
 ) -> Result<Listing, Error> {
     let refuse = |reason: String| Error::dataset(source, reason);
     let table = Table::read(source, &PATHS)?;
@@ -77,11 +86,16 @@ pub(crate) fn read(
     let extra: Vec<usize> = match &from {
         Source::Columns(columns) => others.into_iter().filter(|i| !columns.contains(&Some(*i))).collect(),
         Source::Lists(column, _) => others.into_iter().filter(|i| i != column).collect(),
+        Source::Boxes(column, reader) => {
+            let of_boxes = |i: usize| OF_BOXES.iter().any(|name| header[i].eq_ignore_ascii_case(name));
+            others.into_iter().filter(|i| i != column && Some(*i) != *reader && !of_boxes(*i)).collect()
+        }
     };
 
     let mut files = ByName::below(source.parent().unwrap_or(Path::new("")));
     let mut samples: Vec<(String, Sample)> = vec![];
     let mut votes: Vec<Vec<Votes>> = vec![];
+    let mut drawn: Vec<Drawn> = vec![];
     let mut seen: HashMap<PathBuf, usize> = HashMap::new();
     let mut readers = BTreeSet::new();
     let mut splits: Vec<&str> = vec![];
@@ -92,6 +106,7 @@ pub(crate) fn read(
             Ok(column.map(|at| record.text(at)).transpose()?.filter(|text| !text.is_empty()))
         };
         let part = optional(split).map_err(refuse)?;
+        let found_before = files.found;
         let mut made = || -> Result<Sample, String> {
             let sample = files.locate(&record.cells[path], missing)?;
             let patient = match group {
@@ -110,15 +125,30 @@ pub(crate) fn read(
         if samples.first().is_some_and(|(_, first)| first.split.is_some() != sample.split.is_some()) {
             return Err(refuse("expected a split in every row or in none, found both".into()));
         }
-        match seen.get(&sample.path) {
-            Some(&at) => {
+        let next = samples.len();
+        let at = *seen.entry(sample.path.clone()).or_insert(next);
+        if at < next {
+            // Images are counted, not rows.
+            files.found = found_before;
+        }
+        if let Source::Boxes(column, reader) = from {
+            drawn.resize_with(drawn.len().max(at + 1), Drawn::new);
+            let name = record.text(column).map_err(refuse)?;
+            let by = reader.map(|reader| record.text(reader)).transpose().map_err(refuse)?;
+            drawn[at]
+                .entry(by.unwrap_or_default().to_owned())
+                .or_default()
+                .extend(names.iter().position(|known| known == name));
+        }
+        match at < next {
+            true if drawn.is_empty() => {
                 readers.insert(at);
                 for (all, one) in votes[at].iter_mut().zip(said) {
                     all.iter_mut().zip(one).for_each(|(all, one)| *all = all.saturating_add(one));
                 }
             }
-            None => {
-                seen.insert(sample.path.clone(), samples.len());
+            true => {}
+            false => {
                 samples.push((String::new(), sample));
                 votes.push(said);
             }
@@ -129,10 +159,20 @@ pub(crate) fn read(
     }
     one_name_each(splits.iter().copied()).map_err(|reason| refuse(format!("column \"split\": {reason}")))?;
 
+    for (at, drawn) in drawn.iter().enumerate() {
+        // Who looked at an image and drew no box around a finding says that it is not there.
+        let said = |finding: usize| drawn.values().filter(|named| named.contains(&finding)).count() as u16;
+        let all = drawn.len() as u16;
+        votes[at] = (0..names.len()).map(|finding| [said(finding), all - said(finding), 0]).collect();
+        if all > 1 {
+            readers.insert(at);
+        }
+    }
     let mut unsure = 0;
     for ((_, sample), votes) in samples.iter_mut().zip(&votes) {
         let decided = |&[yes, no, perhaps]: &Votes| match (yes.cmp(&no), yes + no + perhaps) {
             (_, 0) => None,
+            _ if who == Readers::Any && yes > 0 => Some(true),
             (std::cmp::Ordering::Equal, _) => {
                 unsure += 1;
                 uncertain.counts_as()
@@ -146,6 +186,10 @@ pub(crate) fn read(
         Source::Lists(column, between) => {
             format!("lists in the column \"{}\", divided by {between}", header[*column])
         }
+        Source::Boxes(column, reader) => {
+            let by = if reader.is_some() { "box and reader" } else { "box, of one reader for all" };
+            format!("in the column \"{}\", a row a {by}", header[*column])
+        }
     };
     let mut notes =
         vec![format!("findings ({from}; --labels NAME,NAME takes others): {}", model::list_names(&names))];
@@ -158,9 +202,12 @@ pub(crate) fn read(
     }
     if !readers.is_empty() {
         let images = readers.len();
-        notes.push(format!(
-            "{images} images have several rows, one a reader: most of them decide, a tie is uncertain"
-        ));
+        let how = match who {
+            Readers::Majority => "most of them decide, a tie is uncertain (--readers any: one is enough)",
+            Readers::Any => "a finding is there if one of them says so (--readers majority: if most do)",
+        };
+        let what = if drawn.is_empty() { "rows, one a reader" } else { "readers" };
+        notes.push(format!("{images} images have several {what}: {how}"));
     }
     match group.map(|at| &header[at]) {
         Some(name) if name.eq_ignore_ascii_case("group") => {}
@@ -190,6 +237,13 @@ fn findings(
     group: Option<usize>,
 ) -> Result<(Vec<String>, Source), String> {
     let header = &table.header;
+    let of_boxes = OF_BOXES[1..].iter().all(|name| column(header, &[name]).is_some());
+    if let Some(boxes) = column(header, &[BOX]).filter(|_| of_boxes) {
+        let name = |row: &Record| String::from_utf8_lossy(&row.cells[boxes]).trim().to_owned();
+        let all: BTreeSet<String> = table.rows.iter().map(name).filter(|name| !name.is_empty()).collect();
+        let names = named(wanted, &all, may_lack, &header[boxes])?;
+        return Ok((names, Source::Boxes(boxes, column(header, &[READER]))));
+    }
     if let Labels::Names(names) = wanted {
         let at: Vec<Option<usize>> = names.iter().map(|name| column(header, &[name])).collect();
         let missing: Vec<&String> =
@@ -237,6 +291,12 @@ fn findings(
     let has = |between: &char| table.rows.iter().any(|row| row.cells[list].contains(&(*between as u8)));
     let between = BETWEEN.into_iter().find(has).unwrap_or(BETWEEN[0]);
     let all: BTreeSet<String> = table.rows.iter().flat_map(|row| listed(&text(row, list), between)).collect();
+    let names = named(wanted, &all, may_lack, &header[list])?;
+    Ok((names, Source::Lists(list, between)))
+}
+
+/// The findings that are wanted, of `all` that the column `name` has.
+fn named(wanted: &Labels, all: &BTreeSet<String>, may_lack: bool, name: &str) -> Result<Vec<String>, String> {
     let names = match wanted {
         Labels::Names(names) => names.clone(),
         Labels::All => all.iter().filter(|name| !is_nothing(name)).cloned().collect(),
@@ -244,13 +304,9 @@ fn findings(
     let unknown: Vec<&String> = names.iter().filter(|name| !all.contains(*name)).collect();
     if names.is_empty() || !(unknown.is_empty() || may_lack && unknown.len() < names.len()) {
         let expected = if names.is_empty() { "a finding".to_owned() } else { quoted(unknown) };
-        return Err(format!(
-            "--labels: expected {expected} in column \"{}\", found {}",
-            header[list],
-            quoted(all)
-        ));
+        return Err(format!("--labels: expected {expected} in column \"{name}\", found {}", quoted(all)));
     }
-    Ok((names, Source::Lists(list, between)))
+    Ok(names)
 }
 
 /// What a row says of each finding.
@@ -272,6 +328,8 @@ fn votes_of(
                 })
             })
             .collect(),
+        // All rows of an image say it together.
+        Source::Boxes(..) => Ok(vec![[0; 3]; names.len()]),
         Source::Lists(at, between) => {
             let cell = record.text(*at)?;
             let there = listed(cell, *between);

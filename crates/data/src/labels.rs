@@ -18,12 +18,17 @@ pub enum Labels {
 impl FromStr for Labels {
     type Err = String;
 
-    /// `all`, or names with commas between them.
+    /// `all`, or names with commas between them, as in a line of CSV: one with a comma of its own stands in quotes.
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "all" {
             return Ok(Self::All);
         }
-        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        let mut line = csv::ReaderBuilder::new();
+        let line = line.has_headers(false).trim(csv::Trim::All).from_reader(text.as_bytes()).records().next();
+        let names: Vec<String> = match line {
+            Some(Ok(line)) => line.iter().map(|name| name.trim().to_owned()).collect(),
+            _ => vec![String::new()],
+        };
         let twice = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
         match (names.iter().any(String::is_empty), twice) {
             (true, _) => {
@@ -47,7 +52,13 @@ impl From<Labels> for String {
     fn from(labels: Labels) -> Self {
         match labels {
             Labels::All => "all".to_owned(),
-            Labels::Names(names) => names.join(","),
+            Labels::Names(names) => {
+                let quoted = |name: String| match name == "all" || name.contains([',', '"']) {
+                    true => format!("\"{}\"", name.replace('"', "\"\"")),
+                    false => name,
+                };
+                names.into_iter().map(quoted).collect::<Vec<_>>().join(",")
+            }
         }
     }
 }
@@ -106,6 +117,49 @@ impl From<Uncertain> for String {
     }
 }
 
+/// When a finding counts as there that several readers judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Readers {
+    /// If more of them say so than deny it; as many are uncertain.
+    #[default]
+    Majority,
+    /// If one says so.
+    Any,
+}
+
+impl FromStr for Readers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "majority" => Ok(Self::Majority),
+            "any" => Ok(Self::Any),
+            _ => Err(format!("expected majority or any, found \"{text}\"")),
+        }
+    }
+}
+
+impl TryFrom<String> for Readers {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl Display for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::Any { "any" } else { "majority" })
+    }
+}
+
+impl From<Readers> for String {
+    fn from(readers: Readers) -> Self {
+        readers.to_string()
+    }
+}
+
 /// How the labels of a data set are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labelling {
@@ -113,6 +167,8 @@ pub struct Labelling {
     pub labels: Option<Labels>,
     /// What -1 counts as.
     pub uncertain: Uncertain,
+    /// Who decides where several readers judged an image.
+    pub readers: Readers,
     /// Whether named findings may be missing in the table, as in one that another model was trained on: without a column,
     /// nothing is known of one; in no list, no image has it.
     pub may_lack: bool,
@@ -124,7 +180,7 @@ mod tests {
 
     #[test]
     fn labels_are_read_as_they_are_written() {
-        for text in ["all", "Edema", "Pleural Effusion,Edema"] {
+        for text in ["all", "\"all\"", "Edema", "Pleural Effusion,Edema", "\"Mass, left\",\"a \"\"b\"\"\""] {
             assert_eq!(String::from(text.parse::<Labels>().unwrap()), text);
         }
         assert_eq!(" a , b".parse(), Ok(Labels::Names(vec!["a".into(), "b".into()])));
@@ -136,5 +192,9 @@ mod tests {
             assert_eq!(uncertain.to_string(), name);
         }
         assert!("maybe".parse::<Uncertain>().is_err());
+        for readers in [Readers::Majority, Readers::Any] {
+            assert_eq!(readers.to_string().parse(), Ok(readers));
+        }
+        assert!("most".parse::<Readers>().is_err());
     }
 }

@@ -33,7 +33,7 @@ mod table;
 pub mod temperature;
 pub mod threshold;
 
-pub use compare::{AurocDifference, McNemar, compare_auroc, mcnemar};
+pub use compare::{AurocDifference, McNemar, MeanAurocDifference, compare_auroc, mcnemar};
 pub use confusion::{Confusion, argmax};
 pub use findings::Findings;
 pub use groups::group_ids;

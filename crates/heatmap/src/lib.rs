@@ -20,7 +20,7 @@ pub use cam::{Cam, ClassMaps};
 pub use dense::Heatmap;
 pub use occlusion::Occlusion;
 pub use overlay::{Caption, overlay, png};
-pub use score::{Box2d, Localisation, read_truth};
+pub use score::{Box2d, Localisation, TruthBox, read_truth};
 
 use model::Model;
 

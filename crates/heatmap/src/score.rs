@@ -34,12 +34,12 @@ pub struct Localisation {
 }
 
 impl Localisation {
-    /// Scores `map` of an image that the network saw as `placement` says.
-    pub fn new(map: &Heatmap, truth: Box2d, placement: &Placement) -> Self {
+    /// Scores `map` of an image that the network saw as `placement` says; of several boxes, what lies in any counts.
+    pub fn new(map: &Heatmap, truth: &[Box2d], placement: &Placement) -> Self {
         let [height, width] = map.size;
         let inside = |y: usize, x: usize| {
             let [y, x] = placement.to_image(y, x);
-            (truth.x0..truth.x1).contains(&x) && (truth.y0..truth.y1).contains(&y)
+            truth.iter().any(|of| (of.x0..of.x1).contains(&x) && (of.y0..of.y1).contains(&y))
         };
         let (mut energy, mut total, mut area) = (0.0, 0.0, 0);
         for y in 0..height {
@@ -58,29 +58,64 @@ impl Localisation {
     }
 }
 
-/// The boxes in a CSV table with the columns `path,x0,y0,x1,y1` (others are passed over), by path with `/` between folders.
+/// A box of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TruthBox {
+    /// What it is around, if the table says so.
+    pub finding: Option<String>,
+    /// Where.
+    pub place: Box2d,
+}
+
+/// Columns that name the image: ours, VinDr-CXR's and ChestX-ray14's.
+const PATHS: [&str; 3] = ["path", "image_id", "image index"];
+/// Columns that name what a box is around.
+const FINDINGS: [&str; 3] = ["finding", "class_name", "finding label"];
+/// Columns of the four edges: ours and VinDr-CXR's.
+const EDGES: [[&str; 4]; 2] = [["x0", "y0", "x1", "y1"], ["x_min", "y_min", "x_max", "y_max"]];
+/// Column of two edges, and of width and height, as ChestX-ray14 has them.
+const CORNER_AND_SIZE: [&str; 4] = ["bbox [x", "y", "w", "h]"];
+
+/// The boxes in a CSV table with the columns `path,x0,y0,x1,y1` and perhaps `finding`, or in those of VinDr-CXR
+/// (`image_id,class_name,x_min,y_min,x_max,y_max`) and ChestX-ray14 (`BBox_List_2017.csv`) as they were published; by path with
+/// `/` between folders. Other columns are passed over, and rows without numbers, which say that there is nothing.
 ///
 /// # Errors
 /// In words, with the line.
-pub fn read_truth(path: &Path) -> Result<HashMap<String, Box2d>, String> {
+pub fn read_truth(path: &Path) -> Result<HashMap<String, Vec<TruthBox>>, String> {
     let table = Table::read(path, &["path", "x0", "y0", "x1", "y1"]).map_err(|error| error.to_string())?;
+    let find = |name: &str| table.header.iter().position(|column| column.eq_ignore_ascii_case(name));
     let column = |name: &str| {
         let found =
             || format!("{}: expected a column {name}, found {}", path.display(), table.header.join(", "));
-        table.header.iter().position(|column| column.eq_ignore_ascii_case(name)).ok_or_else(found)
+        find(name).ok_or_else(found)
     };
-    let (name, edges) = (column("path")?, [column("x0")?, column("y0")?, column("x1")?, column("y1")?]);
-    let mut boxes = HashMap::new();
+    let first = |names: &[&str]| names.iter().find_map(|name| find(name));
+    let name = first(&PATHS).map_or_else(|| column(PATHS[0]), Ok)?;
+    let finding = first(&FINDINGS);
+    let all = |names: &[&str; 4]| names.iter().all(|name| find(name).is_some());
+    let has_size = all(&CORNER_AND_SIZE);
+    let edges =
+        if has_size { &CORNER_AND_SIZE } else { EDGES.iter().find(|of| all(of)).unwrap_or(&EDGES[0]) };
+    let [a, b, c, d] = edges.map(column);
+    let edges = [a?, b?, c?, d?];
+    let mut boxes: HashMap<String, Vec<TruthBox>> = HashMap::new();
     for record in &table.rows {
         let at_line = |reason: String| format!("{}: line {}: {reason}", path.display(), record.line);
+        if edges.iter().all(|&column| record.cells[column].is_empty()) {
+            continue;
+        }
         let number = |column: usize| {
             let text = record.text(column).map_err(at_line)?;
             let bad = || at_line(format!("expected a number, found {text}"));
             text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(bad)
         };
         let [x0, y0, x1, y1] = edges.map(number);
+        let (x0, y0, x1, y1) = (x0?, y0?, x1?, y1?);
         let name = record.text(name).map_err(at_line)?.replace('\\', "/");
-        boxes.insert(name, Box2d { x0: x0?, y0: y0?, x1: x1?, y1: y1? });
+        let finding = finding.map(|at| record.text(at).map(str::to_owned)).transpose().map_err(at_line)?;
+        let (x1, y1) = if has_size { (x0 + x1, y0 + y1) } else { (x1, y1) };
+        boxes.entry(name).or_default().push(TruthBox { finding, place: Box2d { x0, y0, x1, y1 } });
     }
     Ok(boxes)
 }

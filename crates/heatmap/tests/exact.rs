@@ -84,11 +84,15 @@ fn boxes_are_scored_in_pixels_of_the_file() {
     let prep = Preprocessing::new(1, [4, 4]);
     let placement = model::Placement::new([40, 80], &prep);
     let truth = heatmap::Box2d { x0: 20.0, y0: 10.0, x1: 40.0, y1: 20.0 };
-    let found = Localisation::new(&map, truth, &placement);
+    let found = Localisation::new(&map, &[truth], &placement);
     assert_eq!(found, Localisation { hit: true, energy: 0.75, area: 1.0 / 16.0 });
+    // The union of two boxes, however they overlap.
+    let wider = heatmap::Box2d { x0: 0.0, ..truth };
+    let found = Localisation::new(&map, &[truth, wider], &placement);
+    assert_eq!((found.hit, found.area), (true, 2.0 / 16.0));
     let beside = heatmap::Box2d { x0: 60.0, y0: 30.0, x1: 80.0, y1: 40.0 };
     assert_eq!(
-        Localisation::new(&map, beside, &placement),
+        Localisation::new(&map, &[beside], &placement),
         Localisation { hit: false, energy: 0.25, area: 1.0 / 16.0 }
     );
 }
@@ -99,10 +103,21 @@ fn truth_is_read_by_its_columns() {
     let path = folder.path().join("truth.csv");
     std::fs::write(&path, "path,kind,x0,y0,x1,y1\na/1.png,wedge,1,2,3.5,4\n").unwrap();
     let want = heatmap::Box2d { x0: 1.0, y0: 2.0, x1: 3.5, y1: 4.0 };
-    assert_eq!(heatmap::read_truth(&path).unwrap()["a/1.png"], want);
+    assert_eq!(heatmap::read_truth(&path).unwrap()["a/1.png"][0].place, want);
     // As a spreadsheet saves it.
     std::fs::write(&path, "\u{feff}Path;X0;Y0;X1;Y1;;\r\n\r\na\\1.png;1;2;3.5;4;;\r\n;;;;;;\r\n").unwrap();
-    assert_eq!(heatmap::read_truth(&path).unwrap()["a/1.png"], want);
+    assert_eq!(heatmap::read_truth(&path).unwrap()["a/1.png"][0].place, want);
+    // VinDr-CXR's and ChestX-ray14's, as they were published: several boxes an image, rows without, width and height.
+    let vindr = "image_id,class_name,rad_id,x_min,y_min,x_max,y_max\na,Mass,R1,1,2,3.5,4\na,Effusion,R2,5,6,7,8\n\
+                 b,No finding,R1,,,,\n";
+    std::fs::write(&path, vindr).unwrap();
+    let boxes = heatmap::read_truth(&path).unwrap();
+    assert_eq!(boxes.len(), 1);
+    let named: Vec<_> = boxes["a"].iter().map(|of| of.finding.as_deref().unwrap()).collect();
+    assert_eq!((named, boxes["a"][0].place), (vec!["Mass", "Effusion"], want));
+    std::fs::write(&path, "Image Index,Finding Label,Bbox [x,y,w,h],,,\na.png,Mass,1,2,2.5,2,,,\n").unwrap();
+    let boxes = heatmap::read_truth(&path).unwrap();
+    assert_eq!((boxes["a.png"][0].place, boxes["a.png"][0].finding.as_deref()), (want, Some("Mass")));
     for (text, message) in [
         ("path,x0,y0,x1\n", "expected a column y1"),
         ("path,x0,y0,x1,y1\na,1,2,x,4\n", "line 2: expected a number, found x"),

@@ -63,7 +63,7 @@ pub struct Architecture {
     pub image_size: [usize; 2],
     /// Channels of the input: 1 or 3.
     pub channels: usize,
-    /// Number of classes, at least 2.
+    /// Number of outputs: classes, at least 2, or findings, at least 1.
     pub classes: usize,
     /// Padding of every 3x3 convolution.
     pub padding: Padding,
@@ -145,7 +145,7 @@ impl Architecture {
         };
         fails(!(self.width > 0.0 && self.width <= MAX_WIDTH), "width", "above 0, at most 4", &self.width)?;
         fails(!matches!(self.channels, 1 | 3), "channels", "1 (gray) or 3 (colour)", &self.channels)?;
-        fails(!(2..=MAX_CLASSES).contains(&self.classes), "classes", "2 to 65536", &self.classes)?;
+        fails(!(1..=MAX_CLASSES).contains(&self.classes), "classes", "1 to 65536", &self.classes)?;
         fails(!(self.epsilon >= 1e-12 && self.epsilon <= 1.0), "epsilon", "1e-12 to 1", &self.epsilon)?;
         fails(!(0.0..1.0).contains(&self.momentum), "momentum", "in [0, 1)", &self.momentum)?;
         fails(!(0.0..1.0).contains(&self.dropout), "dropout", "in [0, 1)", &self.dropout)
@@ -320,7 +320,7 @@ mod tests {
             (Architecture { width: 4.5, ..base() }, "width"),
             (Architecture { width: 0.01, ..base() }, "keeps a channel"),
             (Architecture { channels: 2, ..base() }, "channels"),
-            (Architecture { classes: 1, ..base() }, "classes"),
+            (Architecture { classes: 0, ..base() }, "classes"),
             (Architecture { classes: usize::MAX, ..base() }, "classes"),
             (Architecture { epsilon: 0.0, ..base() }, "epsilon"),
             (Architecture { momentum: 1.0, ..base() }, "momentum"),

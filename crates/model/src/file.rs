@@ -258,6 +258,9 @@ impl Metadata {
     /// That the parts agree with each other; the network that they define.
     fn check(&self) -> Result<Network, Error> {
         let network = self.architecture.network()?;
+        if network.classes < 2 && !self.has_findings() {
+            return Err(Error::invalid("classes", "two or more, or findings", network.classes));
+        }
         let distinct: BTreeSet<_> = self.classes.iter().filter(|name| !name.is_empty()).collect();
         if self.classes.len() != network.classes || distinct.len() != network.classes {
             let expected = format!("{} distinct names", network.classes);

@@ -77,7 +77,7 @@ fn jaw(anatomy: &Anatomy, head: &BoneFrame, parallax: Point, out: &mut Vec<Struc
 }
 
 /// The airway. Bleeding in front of a broken body pushes its back wall forward.
-pub(crate) fn airway(anatomy: &Anatomy, frames: &[BoneFrame; 7], injury: Option<&Injury>) -> Structure {
+pub(crate) fn airway(anatomy: &Anatomy, frames: &[BoneFrame; 7], injuries: &[&Injury]) -> Structure {
     let r = anatomy.airway;
     let shape = [1.0, 1.0, 1.1, 0.9, 0.75, 1.0, 1.1];
     let tube = |level: usize, swelling: f64| {
@@ -88,7 +88,8 @@ pub(crate) fn airway(anatomy: &Anatomy, frames: &[BoneFrame; 7], injury: Option<
     let head = head_frame(anatomy, frames);
     let mut path = vec![(head.at(26.0, 0.0), 8.0), (frames[0].at(16.0 + r, 0.0), r)];
     for level in 1..7 {
-        let swelling = injury.filter(|injury| injury.level == level).map_or(0.0, Injury::swelling);
+        let here = injuries.iter().filter(|injury| injury.level == level);
+        let swelling = here.map(|injury| injury.swelling()).fold(0.0, f64::max);
         path.push(tube(level, swelling));
         // Points between the levels keep a swelling to its own level.
         if level < 6 {

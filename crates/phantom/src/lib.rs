@@ -8,6 +8,7 @@
 
 mod anatomy;
 mod exposure;
+mod findings;
 mod geometry;
 mod head;
 mod injury;
@@ -20,6 +21,9 @@ use engine::Rng;
 
 use anatomy::{Anatomy, LEVELS};
 use exposure::{Exposure, OVERSAMPLING, Pose};
+pub use findings::{
+    FindingsConfig, FindingsRadiograph, Labelled, MAX_FINDINGS, render_findings, write_findings,
+};
 use geometry::point;
 pub use injury::FractureKind;
 use injury::Injury;
@@ -102,13 +106,17 @@ pub struct Radiograph {
 impl Radiograph {
     /// The file name, such as `p0123-v1.png`; views count from 1.
     pub fn file_name(&self) -> String {
-        format!("p{:04}-v{}.png", self.patient, self.view + 1)
+        file_name(self.patient, self.view)
     }
 
     /// The class: "fracture" or "normal".
     pub fn class(&self) -> &'static str {
         CLASSES[usize::from(self.fracture.is_none())]
     }
+}
+
+fn file_name(patient: usize, view: usize) -> String {
+    format!("p{patient:04}-v{}.png", view + 1)
 }
 
 /// The random streams of a patient.
@@ -119,6 +127,8 @@ enum RandomStream {
     Pose,
     Exposure,
     Noise,
+    Findings,
+    Blank,
 }
 
 /// The radiograph of a patient in a view, both counted from 0. A pure function of its arguments.
@@ -128,11 +138,24 @@ pub fn render(config: &PhantomConfig, patient: usize, view: usize) -> Radiograph
 
 /// [`render`] with a label of the caller's choice, so that a test can compare the two.
 fn render_as(config: &PhantomConfig, patient: usize, view: usize, kind: Option<FractureKind>) -> Radiograph {
+    let mut stream = Rng::derive(&[config.seed, patient as u64, RandomStream::Injury as u64]);
+    let injury = kind.map(|kind| Injury::draw(kind, &mut stream));
+    let (pixels, fractures) = expose(config, patient, view, injury.as_slice());
+    let fracture = fractures.into_iter().next().flatten();
+    Radiograph { pixels, patient, view, split: roster::assign(config.seed, patient).0, fracture }
+}
+
+/// The radiograph of a patient with these injuries, `[size, size]`; and what each of them, alone, has changed in it.
+fn expose(
+    config: &PhantomConfig,
+    patient: usize,
+    view: usize,
+    injuries: &[Injury],
+) -> (Vec<u8>, Vec<Option<Fracture>>) {
     let stream = |name: RandomStream| Rng::derive(&[config.seed, patient as u64, name as u64]);
     let view_stream =
         |name: RandomStream| Rng::derive(&[config.seed, patient as u64, name as u64, view as u64]);
     let anatomy = Anatomy::draw(&mut stream(RandomStream::Anatomy));
-    let injury = kind.map(|kind| Injury::draw(kind, &mut stream(RandomStream::Injury)));
     let pose = Pose::draw(&mut view_stream(RandomStream::Pose));
     let exposure = Exposure::draw(&mut view_stream(RandomStream::Exposure));
 
@@ -145,26 +168,28 @@ fn render_as(config: &PhantomConfig, patient: usize, view: usize, kind: Option<F
     let mut around = Projection::new(detector, |p| silhouette.chord(p));
     head::surroundings(&anatomy, &frames, parallax).iter().for_each(|structure| around.add(structure));
     let spine = Spine { anatomy: &anatomy, frames: &frames, parallax };
-    let project = |injury: Option<&Injury>| {
+    let project = |injuries: &[&Injury]| {
         let mut projection = around.clone();
-        projection.add(&head::airway(&anatomy, &frames, injury));
-        spine.structures(injury).iter().for_each(|structure| projection.add(structure));
+        projection.add(&head::airway(&anatomy, &frames, injuries));
+        spine.structures(injuries).iter().for_each(|structure| projection.add(structure));
         projection
     };
-    let projection = project(injury.as_ref());
-    let fracture = injury.as_ref().and_then(|injury| {
+    let all: Vec<&Injury> = injuries.iter().collect();
+    let projection = project(&all);
+    let fracture = |at: usize| {
         // What the fracture changed is what differs from the same patient without it.
-        let rays = project(None).difference(&projection)?;
+        let others: Vec<&Injury> = [&all[..at], &all[at + 1..]].concat();
+        let rays = project(&others).difference(&projection)?;
         let reach = exposure.reach(field / config.image_size as f64);
         let [x0, y0, x1, y1] = rays;
         let low = |ray: usize| (ray / OVERSAMPLING).saturating_sub(reach);
         let high = |ray: usize| (ray.div_ceil(OVERSAMPLING) + reach).min(config.image_size);
         let bbox = BoundingBox { x0: low(x0), y0: low(y0), x1: high(x1), y1: high(y1) };
-        Some(Fracture { kind: injury.kind, level: LEVELS[injury.level], bbox })
-    });
+        Some(Fracture { kind: all[at].kind, level: LEVELS[all[at].level], bbox })
+    };
+    let fractures = (0..all.len()).map(fracture).collect();
     let mut noise = view_stream(RandomStream::Noise);
-    let pixels = exposure.develop(&projection, field, anatomy.neck_width, &mut noise);
-    Radiograph { pixels, patient, view, split: roster::assign(config.seed, patient).0, fracture }
+    (exposure.develop(&projection, field, anatomy.neck_width, &mut noise), fractures)
 }
 
 #[cfg(test)]
@@ -191,5 +216,29 @@ mod tests {
             assert!(visible >= 20, "only {visible} pixels changed visibly: {name}");
             assert!(whole.fracture.is_none());
         }
+    }
+
+    /// The same of a patient who has all at once: without one of them, the picture differs in its box alone, and visibly.
+    #[test]
+    fn each_of_several_findings_changes_its_box() {
+        let set = PhantomConfig { seed: 12, ..PhantomConfig::default() };
+        let mut several = 0;
+        for patient in 0..60 {
+            let config = FindingsConfig { set: set.clone(), findings: MAX_FINDINGS, blank: 0.0 };
+            let (size, all) = (set.image_size, render_findings(&config, patient, 0));
+            let there: Vec<&Labelled> = all.findings.iter().filter(|of| of.is).collect();
+            several += usize::from(there.len() > 1);
+            for of in there {
+                let bbox = of.fracture.expect("it can be seen").bbox;
+                let without = findings::render_without(&config, patient, 0, of.kind);
+                let mut visible = 0;
+                for (i, (a, b)) in all.pixels.iter().zip(&without).enumerate() {
+                    assert!(a == b || bbox.contains(i % size, i / size), "{patient} {}: pixel {i}", of.kind);
+                    visible += usize::from(a.abs_diff(*b) >= 8);
+                }
+                assert!(visible >= 20, "{patient} {}: only {visible} pixels", of.kind);
+            }
+        }
+        assert!(several >= 10, "{several}");
     }
 }

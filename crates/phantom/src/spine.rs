@@ -1,7 +1,7 @@
-//! The bones of the neck as solids: a patient's measures, and perhaps an injury, become C1 to C7.
+//! The bones of the neck as solids: a patient's measures, and perhaps injuries, become C1 to C7.
 //!
 //! All shapes are written in the frame of their vertebra as (front, up) millimetres. An injury changes what is built
-//! for its own vertebra, and for the atlas if the dens is broken, and nothing else.
+//! for its own vertebra, and for the atlas if the dens is broken, and nothing else. A body breaks once.
 
 use crate::anatomy::{Anatomy, C2, Vertebra};
 use crate::geometry::{BoneFrame, Outline, Point};
@@ -19,9 +19,9 @@ pub(crate) struct Spine<'a> {
 
 impl Spine<'_> {
     /// All bones of C1 to C7.
-    pub fn structures(&self, injury: Option<&Injury>) -> Vec<Structure> {
+    pub fn structures(&self, injuries: &[&Injury]) -> Vec<Structure> {
         let mut out = Vec::new();
-        let broken_dens = injury.filter(|injury| injury.kind == FractureKind::Odontoid);
+        let broken_dens = of_kind(injuries, FractureKind::Odontoid);
         // The atlas goes where the dens goes.
         let atlas = match broken_dens {
             None => self.frames[0],
@@ -34,15 +34,16 @@ impl Spine<'_> {
         self.atlas(&atlas, &mut out);
         self.axis(&self.frames[C2], &atlas, broken_dens.is_some(), &mut out);
         for level in C2 + 1..7 {
-            let injury = injury.filter(|injury| injury.level == level);
-            let frame = match injury {
-                Some(injury) if injury.kind == FractureKind::FacetSubluxation => {
+            let here: Vec<&Injury> =
+                injuries.iter().copied().filter(|injury| injury.level == level).collect();
+            let frame = match of_kind(&here, FractureKind::FacetSubluxation) {
+                Some(injury) => {
                     let slip = injury.between(5.5, 8.0) * self.anatomy.scale;
                     self.frames[level].moved(slip, 0.8, 0.08 + 0.12 * injury.turn)
                 }
-                _ => self.frames[level],
+                None => self.frames[level],
             };
-            self.lower(level, &frame, injury, &mut out);
+            self.lower(level, &frame, &here, &mut out);
         }
         out
     }
@@ -89,18 +90,16 @@ impl Spine<'_> {
         } else {
             out.push(self.bone(vec![body, dens]));
         }
-        self.arch(C2, frame, None, out);
+        self.arch(C2, frame, &[], out);
     }
 
     /// C3 to C7.
-    fn lower(&self, level: usize, frame: &BoneFrame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
+    fn lower(&self, level: usize, frame: &BoneFrame, injuries: &[&Injury], out: &mut Vec<Structure>) {
         let vertebra = &self.anatomy.vertebrae[level];
-        let loss = match injury {
-            Some(injury) if injury.kind == FractureKind::WedgeCompression => injury.between(0.4, 0.6),
-            _ => 0.0,
-        };
+        let wedge = of_kind(injuries, FractureKind::WedgeCompression);
+        let loss = wedge.map_or(0.0, |injury| injury.between(0.4, 0.6));
         let mut corners = body_corners(vertebra, loss);
-        let broken = injury.and_then(|injury| break_off(vertebra, loss, injury, &mut corners));
+        let broken = injuries.iter().find_map(|injury| break_off(vertebra, loss, injury, &mut corners));
         if let Some((fragment, shift)) = broken {
             let away = frame.moved(shift[0], shift[1], 0.0);
             out.push(self.bone(vec![Solid::polygon(&away, &fragment, 0.6, vertebra.width * 0.8, 2.5)]));
@@ -120,11 +119,11 @@ impl Spine<'_> {
             parts,
             tissue: Tissue::Bone { shell, fraction: mineral / (1.0 - 0.55 * loss) },
         });
-        self.arch(level, frame, injury, out);
+        self.arch(level, frame, injuries, out);
     }
 
     /// Everything behind the body: pedicles and articular pillars on both sides, lamina and spinous process.
-    fn arch(&self, level: usize, frame: &BoneFrame, injury: Option<&Injury>, out: &mut Vec<Structure>) {
+    fn arch(&self, level: usize, frame: &BoneFrame, injuries: &[&Injury], out: &mut Vec<Structure>) {
         let s = self.anatomy.scale;
         let vertebra = &self.anatomy.vertebrae[level];
         let back = -vertebra.depth / 2.0;
@@ -145,7 +144,7 @@ impl Spine<'_> {
         let thick = [4.0, 5.0, 3.6, 3.6, 3.8, 4.4, 4.8][level] * s;
         let process = |ends, radii| Solid::capsule(frame, ends, radii, 13.0);
         let whole = process([along(0.0), along(1.0)], [thick * 0.85, thick]);
-        match injury.filter(|injury| injury.kind == FractureKind::SpinousProcess) {
+        match of_kind(injuries, FractureKind::SpinousProcess) {
             None => out.push(self.bone(vec![lamina, whole])),
             Some(injury) => {
                 let at = 0.22 + 0.12 * injury.turn;
@@ -163,6 +162,11 @@ impl Spine<'_> {
     fn pair(&self, frame: &BoneFrame) -> [BoneFrame; 2] {
         [frame.shifted(self.parallax), frame.shifted(self.parallax * -1.0)]
     }
+}
+
+/// The injury of this kind.
+fn of_kind<'a>(injuries: &[&'a Injury], kind: FractureKind) -> Option<&'a Injury> {
+    injuries.iter().copied().find(|injury| injury.kind == kind)
 }
 
 /// The outline of a body from its lower back corner on, over the lower front one, with hollow end plates and walls;

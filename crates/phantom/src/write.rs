@@ -13,7 +13,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use model::write_atomic;
 
-use crate::{CLASSES, Fracture, PhantomConfig, SPLITS, render};
+use crate::{CLASSES, Fracture, PhantomConfig, SPLITS, file_name, render};
 
 /// The file that says a folder was made by the phantom.
 const NOTE: &str = "PHANTOM.txt";
@@ -74,26 +74,76 @@ pub fn write(
     out: &Path,
     progress: Option<&(dyn Fn(usize, usize) + Sync)>,
 ) -> Result<Made, Error> {
+    let tables = Tables {
+        header: vec!["path", "label", "split", "group"],
+        truth: vec!["path", "kind", "level", "x0", "y0", "x1", "y1"],
+        more: String::new(),
+    };
+    write_set(config, out, &tables, progress, &|patient, view| {
+        let radiograph = render(config, patient, view);
+        let class = radiograph.class().to_owned();
+        Rendered {
+            split: radiograph.split,
+            folder: format!("{class}/"),
+            has_finding: radiograph.fracture.is_some(),
+            labels: vec![class],
+            fractures: radiograph.fracture.into_iter().collect(),
+            pixels: radiograph.pixels,
+        }
+    })
+}
+
+/// The tables of a set, and what its note says beside the rest.
+pub(crate) struct Tables<'a> {
+    /// The columns of `manifest.csv`.
+    pub header: Vec<&'a str>,
+    /// The columns of `truth.csv`.
+    pub truth: Vec<&'a str>,
+    /// Of a set with findings: how many, and what share is blank.
+    pub more: String,
+}
+
+/// One image.
+pub(crate) struct Rendered {
+    pub pixels: Vec<u8>,
+    pub split: &'static str,
+    /// Below the folder of the split, with a slash; or nothing.
+    pub folder: String,
+    pub has_finding: bool,
+    /// Its class, or what is said of each finding.
+    pub labels: Vec<String>,
+    pub fractures: Vec<Fracture>,
+}
+
+/// Makes the set of the radiographs that `radiograph` renders, by patient and view.
+pub(crate) fn write_set(
+    config: &PhantomConfig,
+    out: &Path,
+    tables: &Tables,
+    progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+    radiograph: &(dyn Fn(usize, usize) -> Rendered + Sync),
+) -> Result<Made, Error> {
     validate(config)?;
-    claim(config, out)?;
+    claim(&note_text(config, &tables.more), out, tables.more.is_empty())?;
     let total = config.patients * config.views;
     let done = AtomicUsize::new(0);
     let rows = par::map(total, |i| {
-        let radiograph = render(config, i / config.views, i % config.views);
-        let (split, class) = (radiograph.split, radiograph.class());
-        let path = format!("{split}/{class}/{}", radiograph.file_name());
-        write_png(&out.join(&path), &radiograph.pixels, config.image_size as u32)?;
+        let (patient, view) = (i / config.views, i % config.views);
+        let mut made = radiograph(patient, view);
+        let path = format!("{}/{}{}", made.split, made.folder, file_name(patient, view));
+        write_png(&out.join(&path), &made.pixels, config.image_size as u32)?;
+        made.pixels = vec![];
         if let Some(progress) = progress {
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
         }
-        Ok(Rendered { path, patient: radiograph.patient, split, class, fracture: radiograph.fracture })
+        Ok((path, patient, made))
     });
-    let rows = rows.into_iter().collect::<Result<Vec<Rendered>, Error>>()?;
-    write_tables(out, &rows)?;
+    let rows = rows.into_iter().collect::<Result<Vec<(String, usize, Rendered)>, Error>>()?;
+    write_tables(out, tables, &rows)?;
     let mut counts = [[0; 2]; 3];
-    for row in &rows {
+    for (.., row) in &rows {
         let split = SPLITS.iter().position(|split| *split == row.split).expect("one of three");
-        counts[split][usize::from(row.fracture.is_none())] += 1;
+        counts[split][usize::from(!row.has_finding)] += 1;
     }
     Ok(Made { images: rows.len(), counts })
 }
@@ -101,12 +151,12 @@ pub fn write(
 /// Whether `out` holds the whole set that `config` describes.
 pub fn is_complete(config: &PhantomConfig, out: &Path) -> bool {
     let note = fs::read_to_string(out.join(NOTE)).unwrap_or_default();
-    note == note_text(config) && out.join("truth.csv").exists()
+    note == note_text(config, "") && out.join("truth.csv").exists()
 }
 
 /// What the note says: everything that the set follows from. The check is a hash (FNV-1a) of the first images, so that a
 /// set made by another version of the simulator is not taken for this one's.
-fn note_text(config: &PhantomConfig) -> String {
+fn note_text(config: &PhantomConfig, more: &str) -> String {
     let PhantomConfig { patients, views, image_size, seed } = config;
     let mut check = 0xcbf2_9ce4_8422_2325u64;
     for pixel in (0..4.min(*patients)).flat_map(|patient| render(config, patient, 0).pixels) {
@@ -114,17 +164,8 @@ fn note_text(config: &PhantomConfig) -> String {
     }
     format!(
         "Simulated lateral neck radiographs, made by `vertebra phantom`: no patient was X-rayed.\n\
-         patients {patients}, views {views}, image size {image_size}, seed {seed}, check {check:016x}\n"
+         patients {patients}, views {views}, image size {image_size}, {more}seed {seed}, check {check:016x}\n"
     )
-}
-
-/// One image in the tables.
-struct Rendered {
-    path: String,
-    patient: usize,
-    split: &'static str,
-    class: &'static str,
-    fracture: Option<Fracture>,
 }
 
 fn validate(config: &PhantomConfig) -> Result<(), Error> {
@@ -141,8 +182,8 @@ fn validate(config: &PhantomConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes `out` a phantom folder without images: refuses a foreign one, empties an earlier set of ours.
-fn claim(config: &PhantomConfig, out: &Path) -> Result<(), Error> {
+/// Makes `out` a phantom folder without images, with a folder a class if `by_class`: refuses a foreign one, empties an earlier set of ours.
+fn claim(text: &str, out: &Path, by_class: bool) -> Result<(), Error> {
     fs::create_dir_all(out).map_err(at(out))?;
     let note = out.join(NOTE);
     if !note.exists() && fs::read_dir(out).map_err(at(out))?.next().is_some() {
@@ -154,14 +195,30 @@ fn claim(config: &PhantomConfig, out: &Path) -> Result<(), Error> {
             fs::remove_file(&path).map_err(at(&path))?;
         }
     }
-    write_atomic(&note, |file| file.write_all(note_text(config).as_bytes()))?;
-    for folder in SPLITS.iter().flat_map(|split| CLASSES.map(|class| out.join(split).join(class))) {
-        fs::create_dir_all(&folder).map_err(at(&folder))?;
-        for entry in fs::read_dir(&folder).map_err(at(&folder))? {
-            let path = entry.map_err(at(&folder))?.path();
-            if is_ours(&path) {
-                fs::remove_file(&path).map_err(at(&path))?;
+    write_atomic(&note, |file| file.write_all(text.as_bytes()))?;
+    for split in SPLITS.map(|split| out.join(split)) {
+        // An earlier set may have been of the other kind.
+        for folder in CLASSES.map(|class| split.join(class)) {
+            if by_class || folder.exists() {
+                empty(&folder)?;
             }
+            if !by_class {
+                // What a user put there keeps it.
+                let _ = fs::remove_dir(&folder);
+            }
+        }
+        empty(&split)?;
+    }
+    Ok(())
+}
+
+/// Makes a folder, or takes our images out of it.
+fn empty(folder: &Path) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(at(folder))?;
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        if is_ours(&path) {
+            fs::remove_file(&path).map_err(at(&path))?;
         }
     }
     Ok(())
@@ -188,19 +245,22 @@ fn write_png(path: &Path, pixels: &[u8], size: u32) -> Result<(), Error> {
     file.flush().map_err(at(path))
 }
 
-fn write_tables(out: &Path, rows: &[Rendered]) -> Result<(), Error> {
-    let manifest = rows.iter().map(|row| {
-        let group = format!("p{:04}", row.patient);
-        vec![row.path.clone(), row.class.to_string(), row.split.to_string(), group]
+fn write_tables(out: &Path, tables: &Tables, rows: &[(String, usize, Rendered)]) -> Result<(), Error> {
+    let by_class = tables.more.is_empty();
+    let manifest = rows.iter().map(|(path, patient, row)| {
+        let place = [row.split.to_owned(), format!("p{patient:04}")];
+        let (before, after) = if by_class { (&row.labels[..], &[][..]) } else { (&[][..], &row.labels[..]) };
+        [&[path.clone()][..], before, &place, after].concat()
     });
-    write_csv(&out.join("manifest.csv"), &["path", "label", "split", "group"], manifest)?;
-    let truth = rows.iter().filter_map(|row| {
-        let Fracture { kind, level, bbox } = row.fracture?;
-        let mut fields = vec![row.path.clone(), kind.to_string(), level.to_string()];
-        fields.extend([bbox.x0, bbox.y0, bbox.x1, bbox.y1].map(|edge| edge.to_string()));
-        Some(fields)
+    write_csv(&out.join("manifest.csv"), &tables.header, manifest)?;
+    let truth = rows.iter().flat_map(|(path, _, row)| {
+        row.fractures.iter().map(move |Fracture { kind, level, bbox }| {
+            let mut fields = vec![path.clone(), kind.to_string(), (*level).to_owned()];
+            fields.extend([bbox.x0, bbox.y0, bbox.x1, bbox.y1].map(|edge| edge.to_string()));
+            fields
+        })
     });
-    write_csv(&out.join("truth.csv"), &["path", "kind", "level", "x0", "y0", "x1", "y1"], truth)
+    write_csv(&out.join("truth.csv"), &tables.truth, truth)
 }
 
 fn write_csv(path: &Path, header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<(), Error> {

@@ -40,10 +40,16 @@ pub(crate) fn table_of_all(contents: &Contents) -> String {
     let groups = all.groups.map_or("groups unknown: images are taken as independent".to_owned(), |groups| {
         eval::count(groups, "independent group")
     });
+    let shown = contents.findings.iter().filter(|of| of.errors.is_some()).count();
+    let pictures = match shown {
+        0 => String::new(),
+        _ if shown == contents.findings.len() => String::new(),
+        _ => format!(" Worst errors are shown of the {shown} findings with the lowest AUROC."),
+    };
     format!(
         "<h2 id=\"result\">Findings</h2><p>{}: {}, {groups}. Each finding is called from its own probability on, and what is not \
          known of an image counts nowhere. The macro mean is that of the findings that have a value, the micro mean that of all \
-         known pairs of image and finding.</p>{}",
+         known pairs of image and finding.{pictures}</p>{}",
         escape(&all.split),
         eval::count(all.images, "image"),
         table("Findings with 95 % intervals", &header, &rows)
@@ -67,6 +73,7 @@ pub(crate) fn part(contents: &Contents, at: usize, finding: &Finding) -> String 
         probabilities: &finding.probabilities,
         groups: finding.groups.as_deref(),
         findings: vec![],
+        errors: finding.errors.clone().unwrap_or_default(),
         openings: None,
         ..contents.clone()
     };
@@ -76,6 +83,7 @@ pub(crate) fn part(contents: &Contents, at: usize, finding: &Finding) -> String 
         sections::confusion(&one),
         charts::calibration(&one),
         charts::decision(&one),
+        finding.errors.as_ref().map_or_else(String::new, |_| sections::errors(&one)),
     ];
     heading + &parts.map(|section| below(&section)).concat()
 }

@@ -2,7 +2,7 @@
 
 use crate::html::{escape, number, table_of_html};
 use crate::page::{document_of, limits};
-use crate::{Contents, charts, sections};
+use crate::{Contents, charts, findings, sections};
 
 /// One fold.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,14 @@ pub struct FoldRow {
 /// The page: `pooled` is the evaluation of all images, each by the model of the fold that tests it; `spreads` say in words
 /// how figures vary over folds.
 pub fn cross_validation(pooled: &Contents, folds: &[FoldRow], spreads: &[String]) -> String {
+    if !pooled.findings.is_empty() {
+        let mut body =
+            vec![sections::verdict(pooled), findings::table_of_all(pooled), of_folds(folds, spreads)];
+        let each = pooled.findings.iter().enumerate();
+        body.extend(each.map(|(at, finding)| findings::part(pooled, at, finding)));
+        body.push(limits());
+        return document_of(pooled, "cross-validation", &body);
+    }
     let sections = [
         sections::verdict(pooled),
         sections::result(pooled),

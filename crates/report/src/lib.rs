@@ -69,6 +69,9 @@ pub struct Finding {
     pub probabilities: Vec<f64>,
     /// The group of each image, if groups are known.
     pub groups: Option<Vec<usize>>,
+    /// The worst errors: misses, then false alarms, each with the probability of the finding and its map; none if nobody
+    /// looked for them.
+    pub errors: Option<Vec<WorstError>>,
 }
 
 /// A training run as its folder remembers it.

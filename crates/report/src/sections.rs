@@ -225,9 +225,14 @@ pub(crate) fn errors(contents: &Contents) -> String {
         )
     };
     let figures: String = contents.errors.iter().map(figure).collect();
+    let which = contents.what(
+        "The images that were called wrongly with the highest probability. Red speaks for the class that was called, blue \
+         against it",
+        "The images in which the finding was missed with the lowest probability, then those in which it was called wrongly \
+         with the highest; p is the probability of the finding. Red speaks for it, blue against it",
+    );
     format!(
-        "{heading}<p>The images that were called wrongly with the highest probability. Red speaks for the class that was \
-         called, blue against it ({}). A map shows what the network used, not whether it was right to.</p>\
+        "{heading}<p>{which} ({}). A map shows what the network used, not whether it was right to.</p>\
          <div class=\"thumbnails\">{figures}</div>",
         escape(contents.map_method)
     )

@@ -55,7 +55,7 @@ impl Report {
         let (val_loss, on_validation) = match model.metadata.has_findings() {
             true => {
                 let truth = truth(dataset, &raw.indices);
-                let moved = fit_findings(rule, &mut model.metadata, &raw, &truth, dataset, &mut warnings);
+                let moved = fit_findings(rule, &mut model.metadata, &raw, dataset, &mut warnings)?;
                 (raw.loss_of_findings(&truth), moved)
             }
             false => {

@@ -2,7 +2,7 @@
 //! folder holds (`config_file`), and what a resumed run is compared with (`resume`).
 
 use crate::{Error, paths};
-use data::{GroupBy, Labelling, Labels, Uncertain};
+use data::{GroupBy, Labelling, Labels, Readers, Uncertain};
 use eval::ThresholdRule;
 use model::{Architecture, ResizeMode};
 use nn::{Algorithm, Decay};
@@ -73,6 +73,10 @@ pub struct Config {
     #[cfg_attr(feature = "cli", arg(long, value_name = "HOW"))]
     #[serde(default)]
     pub uncertain: Uncertain,
+    /// With --labels: where several readers judged an image, a finding is there if most say so (majority), or one (any)
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHO"))]
+    #[serde(default)]
+    pub readers: Readers,
     /// mobilenet-v1 or mobilenet-v2
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME"))]
     pub arch: String,
@@ -205,6 +209,7 @@ impl Default for Config {
             group_by: None,
             labels: None,
             uncertain: Uncertain::Ignore,
+            readers: Readers::Majority,
             arch: "mobilenet-v1".into(),
             width: 1.0,
             image_size: 224,
@@ -298,6 +303,9 @@ impl Config {
         if self.labels.is_none() && self.uncertain != Uncertain::Ignore {
             return Err(Error::config("uncertain", "--labels beside it", self.uncertain));
         }
+        if self.labels.is_none() && self.readers != Readers::Majority {
+            return Err(Error::config("readers", "--labels beside it", self.readers));
+        }
         if let Some(epochs) = self.unfreeze_after.filter(|_| !self.freeze) {
             return Err(Error::config("unfreeze-after", "--freeze beside it", epochs));
         }
@@ -307,7 +315,8 @@ impl Config {
 
     /// How the labels of the data are read.
     pub fn labelling(&self) -> Labelling {
-        Labelling { labels: self.labels.clone(), uncertain: self.uncertain, may_lack: false }
+        let &Self { uncertain, readers, .. } = self;
+        Labelling { labels: self.labels.clone(), uncertain, readers, may_lack: false }
     }
 
     /// The architecture for `classes` classes, from its published defaults.

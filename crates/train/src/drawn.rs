@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use data::{Dataset, Folds, Likeness, Sample, write_manifest};
+use data::{Dataset, Folds, Labelling, Labels, Likeness, Sample, write_manifest};
 use serde::{Deserialize, Serialize};
 
 use crate::documents::{read_json, write_text};
@@ -34,8 +34,19 @@ pub fn lost_data(out: &Path) -> Result<Option<PathBuf>, Error> {
     if is_drawn_here(out) && data.exists() {
         return Ok(None);
     }
-    let rows = Dataset::open_with_missing(&RunFolder(out).manifest(1))?.samples;
+    let rows = open_fold(out, 1)?.samples;
     Ok(rows.into_iter().map(|sample| sample.path).find(|path| !path.exists()))
+}
+
+/// The labels of the manifests of the cross-validation in `out`, which have a column for each of its findings.
+pub(crate) fn labels_of_folds(out: &Path) -> Result<Option<Labels>, Error> {
+    Ok(Drawn::read(out)?.and_then(|drawn| drawn.findings).map(Labels::Names))
+}
+
+/// The manifest of fold `fold`, from 1, of the cross-validation in `out`; its files need not be there.
+pub fn open_fold(out: &Path, fold: usize) -> Result<Dataset, Error> {
+    let labelling = Labelling { labels: labels_of_folds(out)?, ..Labelling::default() };
+    Ok(Dataset::open_with_missing(&RunFolder(out).manifest(fold), &labelling)?)
 }
 
 /// What the folds were drawn from: `folds.json`.
@@ -45,11 +56,15 @@ pub(crate) struct Drawn {
     pub folds: String,
     /// What the images hold, in the order of the manifests: 16 digits of the SHA-256; empty if one could not be read.
     images: Vec<String>,
+    /// The findings, where images have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    findings: Option<Vec<String>>,
 }
 
 impl Drawn {
     pub(crate) fn of(dataset: &Dataset, folds: Folds) -> Self {
-        Self { folds: folds.to_string(), images: contents(dataset) }
+        let findings = dataset.has_findings().then(|| dataset.classes.clone());
+        Self { folds: folds.to_string(), images: contents(dataset), findings }
     }
 
     /// None, if an earlier version drew the folds.
@@ -76,7 +91,7 @@ fn contents(dataset: &Dataset) -> Vec<String> {
 /// Images, labels or groups have changed; or they are not there, and no `data` is given.
 pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
     let path = RunFolder(out).manifest(1);
-    let rows = Dataset::open_with_missing(&path)?;
+    let rows = open_fold(out, 1)?;
     let before = settings(out)?;
     let missing = rows.samples.iter().find(|sample| !sample.path.exists());
     let drawn = Drawn::read(out)?;
@@ -114,11 +129,11 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
     // The manifests name what was readable in the beginning.
     found.leave_out(&unreadable::read(out)?);
     found.remove_unreadable();
-    // Of a sample: what it holds, its class, and its group.
+    // Of a sample: what it holds, its class or findings, and its group.
     type Key = (String, String, Option<String>);
     let key = |set: &Dataset, i: usize, contents: &str| -> Key {
         let sample = &set.samples[i];
-        (contents.to_owned(), set.classes[sample.label].clone(), sample.group.clone())
+        (contents.to_owned(), set.label_of(sample).into_owned(), sample.group.clone())
     };
     let mut places: HashMap<Key, Vec<usize>> = HashMap::new();
     for (i, contents) in contents(&found).iter().enumerate().rev() {
@@ -130,7 +145,7 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
         let sizes = |set: &Dataset| {
             let bytes = |sample: &Sample| missing.map_or(sample.bytes, |_| 0);
             let size =
-                |sample: &Sample| (set.classes[sample.label].clone(), sample.group.clone(), bytes(sample));
+                |sample: &Sample| (set.label_of(sample).into_owned(), sample.group.clone(), bytes(sample));
             let mut all: Vec<_> = set.samples.iter().map(size).collect();
             all.sort();
             all
@@ -144,7 +159,7 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
             rows.samples.iter().zip(&place).map(|(sample, &at)| (sample.name.as_str(), at)).collect();
         for fold in (1..=manifests(out)).rev() {
             let path = RunFolder(out).manifest(fold);
-            let mut dataset = Dataset::open_with_missing(&path)?;
+            let mut dataset = open_fold(out, fold)?;
             for sample in &mut dataset.samples {
                 let Some(&at) = at.get(sample.name.as_str()) else {
                     return Err(Error::run(&path, format!("{} is in no other fold", sample.name)));

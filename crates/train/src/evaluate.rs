@@ -185,7 +185,11 @@ pub(crate) fn known(
 }
 
 /// What is known of the findings of a model in the images of `part`, `[n, findings]`.
-fn truth_of(findings: &[String], part: &[usize], dataset: &Dataset) -> Result<Vec<Option<bool>>, Error> {
+pub(crate) fn truth_of(
+    findings: &[String],
+    part: &[usize],
+    dataset: &Dataset,
+) -> Result<Vec<Option<bool>>, Error> {
     let find = |name: &String| {
         let at = dataset.classes.iter().position(|known| known.eq_ignore_ascii_case(name));
         at.filter(|_| dataset.has_findings())

@@ -12,10 +12,10 @@ use std::sync::atomic::AtomicBool;
 use data::{Folds, write_manifest};
 
 use crate::documents::write_text;
-use crate::drawn::{Drawn, find_images, is_drawn_here, settings};
+use crate::drawn::{Drawn, find_images, is_drawn_here, labels_of_folds, settings};
 use crate::fit::TAKEN;
 use crate::pooled::{CrossValidation, manifests, pool};
-use crate::start::grouped;
+use crate::start::{grouped, positive_of_data};
 use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, is_cross_validation, unreadable};
 
 /// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`, those in
@@ -38,12 +38,13 @@ pub fn cross_validate(
         Some(folds) => draw(config, folds, &mut |event| observe(0, 0, event))?,
         None => go_on(config, folds)?,
     };
-    let count = manifests(out);
+    let (count, labels) = (manifests(out), labels_of_folds(out)?);
     for fold in 1..=count {
         let config = Config {
             out: RunFolder(out).fold(fold),
             data: RunFolder(out).manifest(fold),
             group_by: None,
+            labels: labels.clone(),
             ..config.clone()
         };
         if is_finished(&config) {
@@ -85,9 +86,7 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
     let mut dataset =
         grouped(&config.data, &config.labelling(), config.group_by.as_ref(), config.skip_unreadable)?
             .with_two_classes()?;
-    if let Some(name) = &config.positive {
-        predict::name_positive(&dataset.classes, name)?;
-    }
+    positive_of_data(config, &dataset)?;
     unreadable::leave_out(config, &mut dataset, observe)?;
     observe(&Event::Read { dataset: &dataset });
     let left_out = dataset.clone();

@@ -1,6 +1,6 @@
 //! The operating point of a model: fixing threshold and temperature on labelled images, in training and after it.
 
-use crate::evaluate::{LabelledPredictions, class_numbers, known};
+use crate::evaluate::{LabelledPredictions, class_numbers, known, truth_of};
 use crate::promise::evidence;
 use crate::{Error, Predictions};
 use data::Dataset;
@@ -21,6 +21,27 @@ impl LabelledPredictions<'_> {
         let name = self.metadata.classes[positive].clone();
         let place = [split, place, &self.dataset.fingerprint()];
         chosen(rule, name, &scores, &is, self.groups.as_deref(), place)
+    }
+
+    /// The same of the finding `at`, over the images of which it is known.
+    ///
+    /// # Errors
+    /// What the rule lacks, in words.
+    pub fn choose_finding(
+        &self,
+        at: usize,
+        rule: ThresholdRule,
+        split: &str,
+        place: &str,
+    ) -> Result<StoredThreshold, String> {
+        let count = self.metadata.classes.len();
+        let (scores, is) = known(&self.predictions.probabilities, &self.truth, at, count);
+        let images = self.truth.iter().skip(at).step_by(count).zip(&self.predictions.indices);
+        let keys: Vec<_> =
+            images.filter(|(is, _)| is.is_some()).map(|(_, &i)| self.dataset.group_key(i)).collect();
+        let groups = self.dataset.has_groups().then(|| eval::group_ids(&keys));
+        let place = [split, place, &self.dataset.fingerprint()];
+        chosen(rule, self.metadata.classes[at].clone(), &scores, &is, groups.as_deref(), place)
     }
 }
 
@@ -56,32 +77,18 @@ pub(crate) fn fit_findings(
     rule: ThresholdRule,
     metadata: &mut Metadata,
     raw: &Predictions,
-    truth: &[Option<bool>],
     dataset: &Dataset,
     warnings: &mut Vec<String>,
-) -> Predictions {
-    let count = metadata.classes.len();
-    let known = |of: &Predictions, at: usize| known(&of.probabilities, truth, at, count);
-    let fit = |at| {
-        let (scores, positive) = known(raw, at);
-        let fit = eval::calibration::recalibration(&scores, &positive)?;
-        let (slope, intercept) = (fit.slope as f32, fit.intercept as f32);
-        let is_usable = slope > 0.0 && slope.is_finite() && intercept.is_finite();
-        is_usable.then_some(StoredFinding { slope, intercept, threshold: None })
-    };
-    metadata.findings = (0..count).map(|at| fit(at).unwrap_or(StoredFinding::PLAIN)).collect();
-    let moves: Vec<[f64; 2]> = (0..count).map(|at| predict::recalibration(metadata, at)).collect();
-    let moved = raw.recalibrated(&moves);
-    let (fingerprint, has_groups) = (dataset.fingerprint(), dataset.has_groups());
-    for at in 0..count {
-        let (scores, positive) = known(&moved, at);
-        let images = raw.indices.iter().zip(truth.iter().skip(at).step_by(count));
-        let keys: Vec<_> =
-            images.filter(|(_, is)| is.is_some()).map(|(&i, _)| dataset.group_key(i)).collect();
-        let groups = has_groups.then(|| eval::group_ids(&keys));
-        let name = metadata.classes[at].clone();
-        let place = ["val", "on the validation split", &fingerprint];
-        match chosen(rule, name, &scores, &positive, groups.as_deref(), place) {
+) -> Result<Predictions, Error> {
+    let all: Vec<usize> = (0..metadata.classes.len()).collect();
+    metadata.findings = vec![StoredFinding::PLAIN; all.len()];
+    let before = metadata.findings.clone();
+    let (moved, _) = fit_slopes(metadata, raw, dataset, &all, &before)?;
+    let evaluation = LabelledPredictions::new(metadata, &moved, dataset)?;
+    let choose = |&at: &usize| evaluation.choose_finding(at, rule, "val", "on the validation split");
+    let chosen: Vec<_> = all.iter().map(choose).collect();
+    for (at, chosen) in chosen.into_iter().enumerate() {
+        match chosen {
             Ok(threshold) => metadata.findings[at].threshold = Some(threshold),
             Err(reason) => warnings.push(format!(
                 "{} has no threshold, so it is called from one half on: {reason}",
@@ -89,7 +96,37 @@ pub(crate) fn fit_findings(
             )),
         }
     }
-    moved
+    Ok(moved)
+}
+
+/// Fits slope and intercept of the findings `which` on the predictions `raw` of images in `dataset`, which were made with a
+/// slope of 1 and an intercept of 0 of these: what predictions are then, and the findings that could be fitted. One that none
+/// or all of the images have, or that a threshold divides without error, gets what it has in `before`.
+///
+/// Each finding has its own two numbers, not one temperature for all: weights of the classes in training, and another site's
+/// prevalence, move every finding by another amount.
+pub fn fit_slopes(
+    metadata: &mut Metadata,
+    raw: &Predictions,
+    dataset: &Dataset,
+    which: &[usize],
+    before: &[StoredFinding],
+) -> Result<(Predictions, Vec<usize>), Error> {
+    let count = metadata.classes.len();
+    let truth = truth_of(&metadata.classes, &raw.indices, dataset)?;
+    let (mut moves, mut fitted) = (vec![[1.0, 0.0]; count], vec![]);
+    for &at in which {
+        let (scores, positive) = known(&raw.probabilities, &truth, at, count);
+        let fit = eval::calibration::recalibration(&scores, &positive);
+        let fit = fit
+            .map(|fit| (fit.slope as f32, fit.intercept as f32))
+            .filter(|(slope, intercept)| *slope > 0.0 && slope.is_finite() && intercept.is_finite());
+        let of = &mut metadata.findings[at];
+        (of.slope, of.intercept) = fit.unwrap_or((before[at].slope, before[at].intercept));
+        fitted.extend(fit.map(|_| at));
+        moves[at] = predict::recalibration(metadata, at);
+    }
+    Ok((raw.recalibrated(&moves), fitted))
 }
 
 /// Fits the temperature of a model on the predictions `raw` of images in `dataset`, which were made at a temperature of 1:
@@ -114,16 +151,28 @@ pub fn set_threshold(metadata: &mut Metadata, threshold: StoredThreshold) -> Opt
     let before = metadata.threshold.take();
     metadata.positive_was_set |= metadata.positive().is_none_or(|known| *known != positive);
     (metadata.threshold, metadata.positive) = (Some(threshold), Some(positive));
+    let at =
+        before.as_ref().map_or("one half".to_owned(), |t| format!("{} from p = {}", t.positive, t.value));
+    threshold_was_set(metadata, "accuracy, sensitivity and specificity", &at);
+    before
+}
+
+/// The same of a finding, which `threshold` names.
+pub fn set_finding_threshold(metadata: &mut Metadata, threshold: StoredThreshold) -> Option<StoredThreshold> {
+    metadata.findings.resize(metadata.classes.len(), StoredFinding::PLAIN);
+    let at = metadata.classes.iter().position(|name| *name == threshold.positive)?;
+    let before = metadata.findings[at].threshold.replace(threshold);
+    threshold_was_set(metadata, "sensitivity and specificity", "the thresholds of the training");
+    before
+}
+
+/// Notes that the `figures` of the run are those at a threshold that was `at`.
+fn threshold_was_set(metadata: &mut Metadata, figures: &str, at: &str) {
     if let Some(origins) = metadata.calibrated.as_object_mut() {
         origins.remove("threshold");
     }
     if let Some(metrics) = metadata.provenance.metrics.as_object_mut() {
-        let at =
-            before.as_ref().map_or("one half".to_owned(), |t| format!("{} from p = {}", t.positive, t.value));
-        let why = format!(
-            "accuracy, sensitivity and specificity are those at {at}, before another threshold was set"
-        );
+        let why = format!("{figures} are those at {at}, before another threshold was set");
         metrics.entry("note").or_insert(why.into());
     }
-    before
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use data::{Dataset, Sample, Split};
-use eval::{Positive, Scored, Summary, Threshold, group_ids};
+use eval::{Findings, Positive, Scored, Summary, Threshold, group_ids};
 use serde::Serialize;
 
+use crate::drawn::open_fold;
 use crate::{Config, Error, RunFolder};
 
 /// Bootstrap draws of the pooled summary.
@@ -15,13 +16,26 @@ const DRAWS: usize = 1000;
 /// The result of a cross-validation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CrossValidation {
-    /// All images, each predicted by the model of the fold that tests it, at the largest probability.
+    /// All images, each predicted by the model of the fold that tests it, at the largest probability; findings from one half
+    /// on.
     pub pooled: Summary,
     /// Each fold by itself.
     pub folds: Vec<Fold>,
     /// The accuracy over folds.
     pub accuracy: Option<FoldSpread>,
-    /// The AUROC over the folds that have one.
+    /// The AUROC over the folds that have one; of findings, their mean in each fold.
+    pub auroc: Option<FoldSpread>,
+    /// Of images with findings: each of them over the folds that have an AUROC of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingOverFolds>,
+}
+
+/// A finding over folds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FindingOverFolds {
+    /// Its name.
+    pub finding: String,
+    /// Its AUROC; none if no fold tests images with it and without.
     pub auroc: Option<FoldSpread>,
 }
 
@@ -37,10 +51,13 @@ pub struct Fold {
     pub group_count: usize,
     /// Images.
     pub images: usize,
-    /// The share that is right at the largest probability.
+    /// The share that is right at the largest probability; none of findings.
     pub accuracy: Option<f64>,
-    /// AUROC; none with one class only.
+    /// AUROC; none with one class only; of findings, their mean.
     pub auroc: Option<f64>,
+    /// AUROC of each finding.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub finding_auroc: Vec<Option<f64>>,
 }
 
 /// How a figure varies over folds.
@@ -85,8 +102,10 @@ pub(crate) fn manifests(out: &Path) -> usize {
 pub struct Pooled {
     /// The result.
     pub result: CrossValidation,
-    /// The true class of each image, fold after fold.
+    /// The true class of each image, fold after fold; of no use where they have findings.
     pub labels: Vec<usize>,
+    /// What is known of each finding, `[n, findings]`; empty where an image has one class.
+    pub truth: Vec<Option<bool>>,
     /// `[n, classes]`
     pub probabilities: Vec<f64>,
     /// The group of each image.
@@ -133,25 +152,40 @@ pub(crate) fn pool(out: &Path, count: usize) -> Result<Pooled, Error> {
             images: summary.images,
             accuracy: summary.accuracy,
             auroc: summary.auroc,
+            finding_auroc: summary.findings.iter().map(|of| of.auroc).collect(),
         })
     };
     let per_fold = folds.iter().enumerate().map(one).collect::<Result<Vec<Fold>, Error>>()?;
+    let finding = |(at, name): (usize, &String)| FindingOverFolds {
+        finding: name.clone(),
+        auroc: FoldSpread::of(per_fold.iter().map(|fold| fold.finding_auroc[at])),
+    };
+    let names = if all.truth.is_empty() { &[][..] } else { &all.classes };
     let result = CrossValidation {
         pooled: all.summary("all folds", DRAWS, positive)?,
         accuracy: FoldSpread::of(per_fold.iter().map(|fold| fold.accuracy)),
         auroc: FoldSpread::of(per_fold.iter().map(|fold| fold.auroc)),
+        findings: names.iter().enumerate().map(finding).collect(),
         folds: per_fold,
     };
     Ok(Pooled {
         result,
         groups: group_ids(&all.groups),
         labels: all.labels,
+        truth: all.truth,
         probabilities: all.probabilities,
     })
 }
 
-fn is_of(dataset: &Dataset, sample: &Sample, class: &str) -> bool {
-    dataset.classes[sample.label] == class
+/// What a table of predictions says of the truth of a sample: its class, or 1, 0 or nothing of each finding.
+fn labels_of<'a>(dataset: &'a Dataset, sample: &Sample) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+    match sample.findings.is_empty() {
+        true => Box::new(std::iter::once(dataset.classes[sample.label].as_str())),
+        false => {
+            let findings = sample.findings.clone();
+            Box::new(findings.into_iter().map(|is| is.map_or("", |is| if is { "1" } else { "0" })))
+        }
+    }
 }
 
 /// The predictions of one fold, or of all.
@@ -159,6 +193,7 @@ fn is_of(dataset: &Dataset, sample: &Sample, class: &str) -> bool {
 struct Predicted {
     classes: Vec<String>,
     labels: Vec<usize>,
+    truth: Vec<Option<bool>>,
     probabilities: Vec<f64>,
     groups: Vec<String>,
 }
@@ -166,7 +201,7 @@ struct Predicted {
 impl Predicted {
     /// Reads the table of predictions and the groups from the manifest.
     fn read(out: &Path, fold: usize) -> Result<Self, Error> {
-        let dataset = Dataset::open_with_missing(&RunFolder(out).manifest(fold))?;
+        let dataset = open_fold(out, fold)?;
         let tested: Vec<&Sample> =
             dataset.part(Split::Test).into_iter().map(|i| &dataset.samples[i]).collect();
         let by_name: HashMap<&str, &Sample> =
@@ -181,7 +216,12 @@ impl Predicted {
                 .position(|known| known == name)
                 .ok_or_else(|| broken(format!("expected the column {name}")))
         };
-        let (path_at, label_at) = (column("path")?, column("label")?);
+        let path_at = column("path")?;
+        // The class; or each finding, as the table of predictions writes it.
+        let labels_at: Vec<usize> = match dataset.has_findings() {
+            true => dataset.classes.iter().map(|name| column(name)).collect::<Result<_, _>>()?,
+            false => vec![column("label")?],
+        };
         let p_at: Vec<usize> =
             dataset.classes.iter().map(|class| column(&format!("p_{class}"))).collect::<Result<_, _>>()?;
         let mut found = Self { classes: dataset.classes.clone(), ..Self::default() };
@@ -191,11 +231,13 @@ impl Predicted {
         let in_order = records.len() == tested.len();
         for (row, record) in records.iter().enumerate() {
             let name = &record[path_at];
-            let moved =
-                || tested.get(row).filter(|sample| in_order && is_of(&dataset, sample, &record[label_at]));
+            let same =
+                |sample: &Sample| labels_of(&dataset, sample).eq(labels_at.iter().map(|&at| &record[at]));
+            let moved = || tested.get(row).filter(|sample| in_order && same(sample));
             let sample = by_name.get(name).or_else(moved);
             let sample = sample.ok_or_else(|| broken(format!("{name} is not tested in this fold")))?;
             found.labels.push(sample.label);
+            found.truth.extend(&sample.findings);
             found.groups.push(sample.group.clone().unwrap_or_else(|| sample.name.clone()));
             for &at in &p_at {
                 found
@@ -212,13 +254,28 @@ impl Predicted {
     fn join(mut self, other: &Self) -> Self {
         self.classes.clone_from(&other.classes);
         self.labels.extend(&other.labels);
+        self.truth.extend(&other.truth);
         self.probabilities.extend(&other.probabilities);
         self.groups.extend_from_slice(&other.groups);
         self
     }
 
-    /// At the largest probability: every fold chose a threshold of its own, so there is none for all.
+    /// At the largest probability, or of findings one half: every fold chose thresholds of its own, so there is none for all.
     fn summary(&self, split: &str, draws: usize, named: Option<&str>) -> Result<Summary, Error> {
+        if !self.truth.is_empty() {
+            let half = Threshold { value: 0.5, rule: "one half".into() };
+            return Ok(Summary::of_findings(&Findings {
+                split,
+                names: &self.classes,
+                truth: &self.truth,
+                probabilities: &self.probabilities,
+                groups: Some(&group_ids(&self.groups)),
+                thresholds: &vec![half; self.classes.len()],
+                prevalence: None,
+                draws,
+                seed: 0,
+            })?);
+        }
         let positive = match named {
             Some(name) => predict::name_positive(&self.classes, name)?,
             None => Positive::of_names(&self.classes),

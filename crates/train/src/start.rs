@@ -76,17 +76,7 @@ pub(crate) struct First {
 /// What the run of `config` on `dataset` begins with.
 pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, Error> {
     let classes = dataset.classes.len();
-    let positive = match &config.positive {
-        Some(name) if dataset.has_findings() => {
-            return Err(Error::config(
-                "positive",
-                "two classes, and these are findings, each there or not",
-                name,
-            ));
-        }
-        Some(name) => predict::name_positive(&dataset.classes, name)?,
-        None => Positive::of_names(&dataset.classes),
-    };
+    let positive = positive_of_data(config, dataset)?;
     let mut architecture = config.architecture(classes)?;
     let mut prep = Preprocessing::new(config.channels, architecture.image_size);
     let init = config.init.as_deref().map(|path| initial_weights(path, config)).transpose()?;
@@ -134,6 +124,17 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         ..metadata.provenance
     };
     Ok(First { metadata, network, head: adopted })
+}
+
+/// The positive class that the settings name in `dataset`, or else the names.
+pub(crate) fn positive_of_data(config: &Config, dataset: &Dataset) -> Result<Positive, Error> {
+    match &config.positive {
+        Some(name) if dataset.has_findings() => {
+            Err(Error::config("positive", "two classes, and these are findings, each there or not", name))
+        }
+        Some(name) => Ok(predict::name_positive(&dataset.classes, name)?),
+        None => Ok(Positive::of_names(&dataset.classes)),
+    }
 }
 
 /// The model of `--init`, with the run's number of channels.

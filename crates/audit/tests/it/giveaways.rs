@@ -64,7 +64,7 @@ fn set(file: impl Fn(GrayImage, bool) -> Vec<u8>) -> TempDir {
 }
 
 fn audit(source: &Path) -> Audit {
-    let dataset = Dataset::open_with_missing(source).unwrap();
+    let dataset = Dataset::open_with_missing(source, &Default::default()).unwrap();
     audit_of(&dataset, None, &|_, _| ControlFlow::Continue(())).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use data::{Dataset, Labelling, Split, Uncertain, write_manifest};
+use data::{Dataset, Labelling, Readers, Split, Uncertain, write_manifest};
 use tempfile::TempDir;
 
 fn folder(files: &[&str]) -> TempDir {
@@ -23,7 +23,7 @@ fn write(root: &TempDir, name: &str, text: &str) -> PathBuf {
 }
 
 fn read(table: &Path, labels: &str, uncertain: Uncertain) -> Result<Dataset, String> {
-    let labelling = Labelling { labels: Some(labels.parse().unwrap()), uncertain, may_lack: false };
+    let labelling = Labelling { labels: Some(labels.parse().unwrap()), uncertain, ..Labelling::default() };
     Dataset::open_labelled(table, false, &labelling).map_err(|error| error.to_string())
 }
 
@@ -101,7 +101,7 @@ fn chexpert_as_it_is_published() {
     let error = read(&table, "Edema,Hernia", Uncertain::Ignore).unwrap_err();
     assert!(error.contains("expected columns \"Hernia\""), "{error}");
     let labels = Some("Hernia,Edema".parse().unwrap());
-    let lacking = Labelling { labels, uncertain: Uncertain::Ignore, may_lack: true };
+    let lacking = Labelling { labels, may_lack: true, ..Labelling::default() };
     assert_eq!(signs(&Dataset::open_labelled(&table, false, &lacking).unwrap()), ["?0", "?1"]);
     let error = read(&table, "Age", Uncertain::Ignore).unwrap_err();
     assert!(error.contains("line 2: Age: expected 1, 0, -1") && error.contains("\"68\""), "{error}");
@@ -131,6 +131,49 @@ fn vindr_as_it_is_published() {
     assert_eq!(data.classes, ["Aortic enlargement", "Cardiomegaly", "No finding"]);
     assert_eq!(signs(&data), ["100", "0??"]);
     assert!(data.notes.iter().any(|note| note.contains("2 images have several rows")), "{:?}", data.notes);
+}
+
+/// The boxes of VinDr-CXR: a row a box and reader, or one of "No finding".
+#[test]
+fn boxes_are_findings_of_their_readers() {
+    let root = folder(&["a.png", "b.png", "c.png", "d.png"]);
+    let table = "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n\
+                 a,Effusion,1,R1,1,2,3,4\na,Effusion,1,R1,5,2,7,4\na,Effusion,1,R2,1,2,3,4\na,Mass,2,R3,1,2,3,4\n\
+                 b,Effusion,1,R1,1,2,3,4\nb,No finding,14,R2,,,,\nb,No finding,14,R3,,,,\n\
+                 c,No finding,14,R1,,,,\nc,Mass,2,R2,1,2,3,4\nd,Mass,2,R1,1,1,2,2\n";
+    let path = write(&root, "annotations.csv", table);
+    let data = open(&path, "all");
+    assert_eq!(data.classes, ["Effusion", "Mass"]);
+    // Two of three, one of three; one of three, none; none, one of two; the only one.
+    assert_eq!(signs(&data), ["10", "00", "0?", "01"]);
+    assert_eq!(data.columns, [""; 0]);
+    let notes = data.notes.join("\n");
+    for note in [
+        "class_name",
+        "a row a box and reader",
+        "3 images have several readers",
+        "--readers any",
+        "4 images were found by their names",
+    ] {
+        assert!(notes.contains(note), "{note}: {notes}");
+    }
+    let labels = Some("all".parse().unwrap());
+    let any = Labelling { labels: labels.clone(), readers: Readers::Any, ..Labelling::default() };
+    let any = Dataset::open_labelled(&path, false, &any).unwrap();
+    assert_eq!(signs(&any), ["11", "10", "01", "01"]);
+    let positive = Labelling { labels, uncertain: Uncertain::Positive, ..Labelling::default() };
+    assert_eq!(signs(&Dataset::open_labelled(&path, false, &positive).unwrap())[2], "01");
+    assert_eq!(signs(&open(&path, "Mass")), ["0", "0", "?", "1"]);
+    assert!(read(&path, "Mass,Nodule", Uncertain::Ignore).unwrap_err().contains("\"Nodule\""));
+    // As the test set has them: nobody is named.
+    let one = write(
+        &root,
+        "test.csv",
+        "image_id,class_name,x_min,y_min,x_max,y_max\na,Mass,1,2,3,4\nb,No finding,,,,\n",
+    );
+    let data = open(&one, "all");
+    assert_eq!((signs(&data), data.classes), (vec!["1".to_owned(), "0".into()], vec!["Mass".to_owned()]));
+    assert!(data.notes.join("\n").contains("of one reader for all"), "{:?}", data.notes);
 }
 
 #[test]

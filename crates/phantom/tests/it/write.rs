@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::render_all;
-use phantom::{Error, PhantomConfig, is_complete, write};
+use phantom::{Error, FindingsConfig, PhantomConfig, is_complete, render_findings, write, write_findings};
 
 fn small() -> PhantomConfig {
     PhantomConfig { patients: 16, views: 2, image_size: 64, seed: 3 }
@@ -94,4 +94,57 @@ fn impossible_configurations_name_the_number() {
     assert_eq!(error.to_string(), "patients: expected 1 to 1000000, found 0");
     assert!(write(&PhantomConfig { image_size: 8, ..small() }, folder.path(), None).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+fn with_findings() -> FindingsConfig {
+    FindingsConfig { set: PhantomConfig { patients: 48, ..small() }, findings: 5, blank: 0.3 }
+}
+
+#[test]
+fn findings_are_said_where_they_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&small(), folder.path(), None).unwrap();
+    let made = write_findings(&with_findings(), folder.path(), None).unwrap();
+    assert_eq!(made.images, 96);
+    assert!(!folder.path().join("train/normal").exists(), "the earlier set is gone");
+    assert!(!is_complete(&small(), folder.path()));
+    let (manifest, truth) =
+        (table(&folder.path().join("manifest.csv")), table(&folder.path().join("truth.csv")));
+    let mut boxes = truth.iter();
+    let (mut blank, mut there) = (0, 0);
+    for (i, row) in manifest.iter().enumerate() {
+        let radiograph = render_findings(&with_findings(), i / 2, i % 2);
+        assert_eq!(row["path"], format!("{}/p{:04}-v{}.png", radiograph.split, i / 2, i % 2 + 1));
+        let image = image::open(folder.path().join(&row["path"])).unwrap();
+        assert_eq!(image.into_luma8().into_raw(), radiograph.pixels);
+        assert_eq!(radiograph.findings.len(), 5);
+        for of in radiograph.findings {
+            let want = if of.known { ["0", "1"][usize::from(of.is)] } else { "" };
+            assert_eq!(row[&of.kind.to_string()], want);
+            assert_eq!(of.is, of.fracture.is_some(), "what is there changes the picture: {row:?}");
+            (blank, there) = (blank + usize::from(!of.known), there + usize::from(of.is));
+            if of.is {
+                let line = boxes.next().unwrap();
+                assert_eq!((&line["path"], &line["finding"]), (&row["path"], &of.kind.to_string()));
+            }
+        }
+    }
+    assert!(boxes.next().is_none());
+    // 480 labels: three standard deviations around 30 % and, of 240 drawn a patient, around 25 %.
+    assert!((114..=174).contains(&blank) && (80..=160).contains(&there), "{blank} {there}");
+}
+
+#[test]
+fn a_finding_is_drawn_whatever_the_others_are() {
+    let FindingsConfig { set, .. } = with_findings();
+    let first = |findings, blank| {
+        let config = FindingsConfig { set: PhantomConfig { image_size: 32, ..set.clone() }, findings, blank };
+        let is = |patient| render_findings(&config, patient, 0).findings[0].is;
+        (0..48).map(is).collect::<Vec<bool>>()
+    };
+    assert_eq!(first(1, 0.0), first(5, 0.9));
+    let refused = FindingsConfig { findings: 6, ..with_findings() };
+    let folder = tempfile::tempdir().unwrap();
+    let error = write_findings(&refused, folder.path(), None).unwrap_err();
+    assert_eq!(error.to_string(), "findings: expected 1 to 5, found 6");
 }

@@ -28,12 +28,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod body;
 mod classifier;
 mod decision;
+mod ensemble;
 mod error;
 mod predictor;
 
+pub use body::Body;
 pub use classifier::{Classifier, log_sigmoid, log_softmax, logit_of_log, recalibration};
 pub use decision::{Decision, finding_thresholds, name_positive, positive_of, predicted_class, threshold_of};
+pub use ensemble::{Averaged, Ensemble, agree, inputs, mean_log_probabilities, reorder};
 pub use error::Error;
 pub use predictor::{Prediction, Predictor};

@@ -45,6 +45,7 @@ fn several_models_answer_by_the_mean_of_their_probabilities() {
     let threshold = |run: &str| model::Model::read(folder.join(run)).unwrap().metadata.threshold;
     let thresholds = ["a", "b", "c"].map(|run| threshold(run).map_or(0.5, |known| f64::from(known.value)));
     let mean_threshold = thresholds.iter().sum::<f64>() / 3.0;
+    let positive = threshold("b").expect("it was written").positive;
     assert_eq!(together.len(), 9);
     for (at, row) in together.iter().enumerate() {
         if !row["error"].is_empty() {
@@ -56,8 +57,9 @@ fn several_models_answer_by_the_mean_of_their_probabilities() {
         let deviation = (p.iter().map(|p| (p - mean).powi(2)).sum::<f64>() / 2.0).sqrt();
         assert!((number(row, "p_disc") - mean).abs() < 2e-6, "{row:?}");
         assert!((number(row, "spread") - deviation).abs() < 2e-6 && deviation > 0.0, "{row:?}");
-        let is = number(row, "p_disc") >= mean_threshold;
-        assert_eq!(row["label"], if is { "disc" } else { "empty" }, "from {mean_threshold}: {row:?}");
+        let is = number(row, &format!("p_{positive}")) >= mean_threshold;
+        assert_eq!(row["label"] == positive, is, "{positive} from {mean_threshold}: {row:?}");
+        assert_eq!(row["decision"], if is { "positive" } else { "negative" });
     }
     let both = ["a", "data/test/disc/0.png", "--with", "b"];
     let line: serde_json::Value =

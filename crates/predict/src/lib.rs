@@ -1,8 +1,8 @@
 //! Predictions from a model: the one way from samples in memory to probabilities and a decision, for validation, the closing
 //! table, `evaluate`, `predict`, heatmaps, and programs that link this crate.
 //!
-//! [`Predictor`] is all that a deployment needs. It reads no image file and knows no data set: a [`model::Picture`] comes
-//! from whatever decoder or camera there is.
+//! [`Predictor`] is all that a deployment needs, and [`Ensemble`] is several models as one. They read no image file and
+//! know no data set: a [`model::Picture`] comes from whatever decoder or camera there is.
 //!
 //! ```
 //! use model::{Architecture, Array, Metadata, Model, Picture, Preprocessing, Role};

@@ -78,11 +78,24 @@ fn options_that_make_no_run() {
         ("--arch", "resnet", "expected mobilenet-v1 or mobilenet-v2, found resnet"),
         ("--epochs", "0", "--epochs: expected 1 or more"),
         ("--dropout", "1", "dropout: expected in [0, 1)"),
+        ("--lr", "fast", "expected a number or auto"),
+        ("--frozen-views", "3", "--frozen-views: expected --freeze beside it, found 3"),
     ] {
         let arguments = ["train", "data", "--out", "other", option, value];
         vertebra(trained(), &arguments).fails(2, &[reason]);
     }
     vertebra(trained(), &["train", "data", "--out", "other", "--freeze"]).fails(2, &["--freeze", "--init"]);
+    for (options, reason) in [
+        (&["--schedule", "one-cycle", "--warmup", "1"][..], "--warmup: expected 0 with one-cycle"),
+        (&["--lr", "auto", "--head-lr", "0.1"], "--head-lr: expected a number in --lr beside it, found auto"),
+        (
+            &["--lr", "auto", "--init", "run", "--freeze", "--unfreeze-after", "1"],
+            "--lr: expected a number beside --unfreeze-after",
+        ),
+    ] {
+        let arguments = [&["train", "data", "--out", "other"][..], options].concat();
+        vertebra(trained(), &arguments).fails(2, &[reason]);
+    }
     assert!(!trained().join("other").exists());
 }
 

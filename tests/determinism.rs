@@ -194,3 +194,110 @@ fn early_stopping_uses_the_best_weights() {
     // The restored weights have the loss that the table says.
     assert!((metrics["val_loss"].as_f64().unwrap() - best[2]).abs() < 1e-8 * best[2]);
 }
+
+/// A frozen body whose features are computed once: whatever the number of threads, however often it is stopped, and beyond
+/// the epoch from which on all of it learns.
+#[test]
+fn features_that_are_computed_once_learn_the_same_bits() {
+    let folder = workspace();
+    let path = |run: &str| folder.path().join(run);
+    train(folder.path(), "data", "first", &["--epochs", "2"]).ok();
+    let frozen = [
+        "--init",
+        "first",
+        "--freeze",
+        "--frozen-views",
+        "2",
+        "--epochs",
+        "5",
+        "--patience=0",
+        "--dropout",
+        "0.2",
+    ];
+    for (name, more) in [("plain", &[][..]), ("thawed", &["--unfreeze-after", "3"])] {
+        let options = [&frozen[..], more].concat();
+        let [whole, other, pieces] = ["whole", "other", "pieces"].map(|run| format!("{name}-{run}"));
+        train(folder.path(), "data", &whole, &[&options[..], &["--threads", "1"]].concat()).ok();
+        train(folder.path(), "data", &other, &[&options[..], &["--threads", "3"]].concat()).ok();
+        assert_same(&path(&whole), &path(&other));
+        train(folder.path(), "data", &pieces, &[&options[..], &["--max-steps", "0"]].concat()).ok();
+        for step in ["1", "6", "12", "13"] {
+            vertebra(folder.path(), &["train", "--resume", "--out", &pieces, "--max-steps", step]).ok();
+        }
+        vertebra(folder.path(), &["train", "--resume", "--out", &pieces]).ok();
+        assert_same(&path(&whole), &path(&pieces));
+    }
+    // The body is what it was, and the features are those of the images in each step.
+    let body = |run: &str| {
+        let weights = model::Model::read(path(run)).unwrap().weights;
+        let of_body = weights.iter().filter(|(name, _)| !name.starts_with("classifier"));
+        of_body.map(|(name, array)| (name.clone(), array.clone())).collect::<Vec<_>>()
+    };
+    assert!(body("first") == body("plain-whole") && body("first") != body("thawed-whole"));
+    let losses = |run: &str| -> Vec<f64> {
+        let table = fs::read_to_string(path(run).join("steps.csv")).unwrap();
+        table.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect()
+    };
+    let plain =
+        ["--init", "first", "--freeze", "--no-augment", "--epochs", "3", "--patience=0", "--frozen-views"];
+    train(folder.path(), "data", "once", &[&plain[..], &["1"]].concat()).ok();
+    train(folder.path(), "data", "anew", &[&plain[..], &["0"]].concat()).ok();
+    let (once, anew) = (losses("once"), losses("anew"));
+    assert_eq!((once.len(), anew.len()), (12, 12));
+    for (step, (once, anew)) in once.iter().zip(&anew).enumerate() {
+        assert!((once - anew).abs() < 1e-4 * anew.abs().max(1.0), "step {step}: {once} and {anew}");
+    }
+    // The view of an epoch is that of any run: only the first of two is the image as it is.
+    assert_eq!(losses("plain-whole").len(), 20);
+    assert_ne!(losses("plain-whole")[..12], once[..]);
+}
+
+/// A rate that a range test finds is a setting like any other from then on.
+#[test]
+fn a_rate_that_is_found_is_the_same_however_it_is_found() {
+    let folder = workspace();
+    let path = |run: &str| folder.path().join(run);
+    let options =
+        ["--lr", "auto", "--schedule", "one-cycle", "--epochs", "3", "--patience=0", "--dropout", "0.2"];
+    let one = [&options[..], &["--threads", "1", "--json"]].concat();
+    let ended = train(folder.path(), "data", "whole", &one).ok();
+    let rate = ended.json()["lr"].as_f64().unwrap();
+    assert!(ended.stderr.contains(&format!("--lr auto: {rate}, found in ")), "{}", ended.stderr);
+    let settings = |run: &str| fs::read_to_string(path(run).join("config.toml")).unwrap();
+    assert!(settings("whole").contains(&format!("\nlr = {rate}\n")), "{}", settings("whole"));
+    let curve = |run: &str| fs::read_to_string(path(run).join("lr-range.csv")).unwrap();
+    assert!((20..=101).contains(&curve("whole").lines().count()), "{}", curve("whole"));
+    assert!(
+        fs::read_to_string(path("whole/report.html")).unwrap().contains("Range test of the learning rate")
+    );
+
+    train(folder.path(), "data", "other", &[&options[..], &["--threads", "3"]].concat()).ok();
+    assert_same(&path("whole"), &path("other"));
+    // Stopped in the test, as far as anybody can tell, and then at some steps.
+    train(folder.path(), "data", "pieces", &[&options[..], &["--max-steps", "0"]].concat()).ok();
+    for file in ["last.safetensors", "best.safetensors", "lr-range.csv"] {
+        fs::remove_file(path("pieces").join(file)).unwrap();
+    }
+    let auto = settings("pieces").replace(&format!("\nlr = {rate}\n"), "\nlr = \"auto\"\n");
+    fs::write(path("pieces/config.toml"), auto).unwrap();
+    for step in ["0", "3", "7"] {
+        vertebra(folder.path(), &["train", "--resume", "--out", "pieces", "--max-steps", step]).ok();
+    }
+    vertebra(folder.path(), &["train", "--resume", "--out", "pieces", "--lr", "auto"]).ok();
+    assert_same(&path("whole"), &path("pieces"));
+    assert_eq!(curve("whole"), curve("pieces"));
+
+    // The settings repeat the run without a test, and another rate is refused.
+    vertebra(folder.path(), &["train", "--config", "whole", "--out", "again"]).ok();
+    assert_same(&path("whole"), &path("again"));
+    assert!(!path("again/lr-range.csv").exists());
+    let refused =
+        |more: &[&str]| vertebra(folder.path(), &[&["train", "--resume", "--out", "again"], more].concat());
+    refused(&["--lr", "auto"]).fails(1, &["this run has lr", "found \"auto\""]);
+    refused(&["--epochs", "9"]).fails(1, &["whose cycle ends there"]);
+    // In every fold its own.
+    let folds = [&options[..], &["--folds", "2", "--group-by", "*", "--max-steps", "2"]].concat();
+    train(folder.path(), "data", "cv", &folds).ok();
+    vertebra(folder.path(), &["train", "--resume", "--out", "cv", "--max-steps", "4"]).ok();
+    assert!(path("cv/fold-1/lr-range.csv").exists() && path("cv/fold-2/lr-range.csv").exists());
+}

@@ -442,3 +442,33 @@ fn what_has_no_findings_is_refused() {
     train(&["table.csv", "--uncertain", "positive"]).fails(2, &["--labels"]);
     train(&["table.csv", "--labels", "all", "--positive", "left"]).fails(2, &["--positive"]);
 }
+
+#[test]
+fn several_models_of_findings_answer_together() {
+    let workspace = workspace();
+    let folder = workspace.path();
+    trained(folder, "a", &["--epochs", "2"]).ok();
+    trained(folder, "b", &["--epochs", "3"]).ok();
+    let csv = |more: &[&str]| {
+        let ended = vertebra(folder, &[&["predict"], more, &["images", "--format", "csv"]].concat()).ok();
+        let lines = ended.stdout.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
+        lines.collect::<Vec<_>>()
+    };
+    let (a, b, both) = (csv(&["a"]), csv(&["b"]), csv(&["a", "--with", "b"]));
+    let column = |name: &str| both[0].iter().position(|known| known == name).unwrap();
+    for name in FINDINGS {
+        let (p, spread) = (column(&format!("p_{name}")), column(&format!("spread_{name}")));
+        for ((a, b), both) in a.iter().zip(&b).zip(&both).skip(1) {
+            let [first, second, mean, deviation] =
+                [&a[p], &b[p], &both[p], &both[spread]].map(|cell| cell.parse::<f64>().unwrap());
+            assert!((mean - (first + second) / 2.0).abs() < 2e-6, "{name}: {both:?}");
+            assert!((deviation - (first - second).abs() / 2f64.sqrt()).abs() < 2e-6, "{name}: {both:?}");
+        }
+    }
+    let more = ["evaluate", "a", "table.csv", "--with", "b", "--json", "--predictions", "all.csv"];
+    let found = vertebra(folder, &more).ok().json();
+    assert_eq!(found["members"].as_array().unwrap().len(), 2);
+    assert_eq!(found["findings"][0]["threshold_rule"], "mean of the thresholds of 2 models");
+    let table = std::fs::read_to_string(folder.join("all.csv")).unwrap();
+    assert!(table.lines().next().unwrap().ends_with(",spread_rare"), "{table}");
+}

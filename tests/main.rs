@@ -10,6 +10,7 @@ mod determinism;
 mod dicom;
 #[path = "../crates/dicom/tests/common/writer.rs"]
 mod dicom_writer;
+mod ensemble;
 mod evidence;
 mod families;
 mod findings;

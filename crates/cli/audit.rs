@@ -183,21 +183,35 @@ fn warn(dataset: &Dataset, found: &Quick) {
     note!("not checked: {}; {} audit {data}", found.not_checked, program());
 }
 
-/// The quick audit of what a model is evaluated on. `model` is a file, or a run folder, whose training data are looked
+/// The quick audit of what models are evaluated on. Each is a file, or a run folder, whose training data are looked
 /// through for the same files if they are still there.
-pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
+pub fn beside(labelled: &Labelled, models: &[PathBuf]) -> Quick {
     let mut found = audit::quick(&labelled.dataset);
-    if !labelled.is_training_data
-        && let Ok(config) = train::Config::of_run(model)
-    {
+    // What one model was trained on with these splits it was not tested on; another may have been trained with it.
+    if labelled.is_training_data && models.len() == 1 {
+        return found;
+    }
+    let mut known: Option<Dataset> = None;
+    for config in models.iter().filter_map(|model| train::Config::of_run(model).ok()) {
         let (labelling, by) = (config.labelling(), config.group_by.as_ref());
         match train::open_to_train(&config.data, &labelling, by, config.seed, false) {
-            Ok((training, _)) => found.compare(&labelled.dataset, &training),
+            Ok((training, _)) => match &mut known {
+                Some(known) => known.samples.extend(training.samples),
+                None => known = Some(training),
+            },
             Err(error) => note!(
                 "whether the model was trained with some of these files is not known, because its data cannot be \
                  opened ({error})"
             ),
         }
+    }
+    if let Some(training) = known {
+        let mut evaluated = labelled.dataset.clone();
+        if models.len() > 1 {
+            let samples = labelled.part.iter().map(|&i| labelled.dataset.samples[i].clone());
+            evaluated.samples = samples.collect();
+        }
+        found.compare(&evaluated, &training);
     }
     found
 }

@@ -4,9 +4,10 @@ use crate::audit::beside;
 use crate::counter::Counter;
 use crate::dataset::unreadable;
 use crate::failure::Failure;
-use crate::figures::with_interval;
+use crate::figures::{number, with_interval};
 use crate::labelled::{DataArgs, Labelled};
 use crate::localise::{Localised, localise};
+use crate::members::ModelArgs;
 use crate::openings;
 use crate::outputs::{self, FileKind, Force, OutputFile};
 use crate::report::Page;
@@ -14,12 +15,12 @@ use crate::terminal::{json, note, say_lines};
 use audit::Quick;
 use data::{PassedOver, Remarks};
 use eval::{Subgroup, Summary, ThresholdRule};
-use model::{Metadata, Model, StoredThreshold, ThresholdEvidence};
+use model::{Metadata, StoredThreshold, ThresholdEvidence};
 use predict::Classifier;
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
-use train::{LabelledPredictions, Looks, Question, RunLock};
+use train::{LabelledPredictions, Looks, Predictions, Question, RunLock};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -34,17 +35,22 @@ use train::{LabelledPredictions, Looks, Question, RunLock};
   vertebra evaluate runs/mine DATA --split val --threshold 0.2 --write
   vertebra evaluate runs/findings annotations.csv --truth annotations.csv       boxes and findings in one table
   vertebra evaluate runs/mine CONFIRMED-CASES       images of one class: how often it is found
+  vertebra evaluate runs/cv OTHER-DATA              the folds of train --folds together
+  vertebra evaluate runs/a DATA --with runs/b --with runs/c
 
 DATA without splits: if it is the data set that the model was trained on, the split drawn then is drawn again; if not,
 all of it is evaluated. Threshold and temperature are the model's, fixed on its validation split; --threshold with
 --write puts another threshold into the model file. DATA may hold images of one class of the model only. With a run folder,
 each look at a test split is counted in its test-openings.json, and the count is shown. Subgroups are the values of a
 manifest column (quartiles, if it has more than ten numbers), or of the column group. --tta averages the probabilities
-of five small turns of each image, and of their mirror images if the model was trained with --flip.
+of five small turns of each image, and of their mirror images if the model was trained with --flip. Several models answer
+by the mean of their probabilities, each after its own temperature, from the mean of their thresholds on; the column spread
+of --predictions is the standard deviation of the called class's probability over them. All folds of a cross-validation but
+one were trained with each of its images, so they are for other data: what they reach on their own the cross-validation says.
 Research use only, not a medical device.")]
 pub struct Args {
-    /// Model file, or run folder
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     #[command(flatten)]
     labelled: DataArgs,
     /// Decision threshold instead of the model's (two classes, or all findings)
@@ -104,6 +110,12 @@ struct Evaluated {
     subgroups: Vec<Subgroup>,
     /// Views of an image that were averaged; 1 without `--tta`.
     views: usize,
+    /// Each model by itself, where several answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    members: Vec<Member>,
+    /// The standard deviation of a probability over the models, in the mean of all images and classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spread: Option<f64>,
     /// How well heatmaps find the boxes of `--truth`.
     localisation: Option<Localised>,
     /// What the data are worth, at a glance.
@@ -119,10 +131,26 @@ struct Evaluated {
     looks: Option<Looks>,
 }
 
+/// One of several models, by itself.
+#[derive(Serialize)]
+struct Member {
+    /// Its file or run folder.
+    model: String,
+    accuracy: Option<f64>,
+    auroc: Option<f64>,
+}
+
 pub fn run(args: Args) -> Result<(), Failure> {
     args.check()?;
-    let model = Model::read(&args.model)?;
-    let metadata = &model.metadata;
+    let members = args.model.read()?;
+    for (option, is_given) in
+        [("--write", args.write), ("--truth", args.truth.is_some()), ("--report", args.report.is_some())]
+    {
+        members.only_one(option, is_given)?;
+    }
+    let each: Vec<&Metadata> = members.models.iter().map(|model| &model.metadata).collect();
+    let (metadata, orders) = predict::agree(&each, &members.names)?;
+    let (model, metadata) = (&members.models[0], &metadata);
     let positive = predict::positive_of(metadata, args.positive.as_deref())?;
     let classes = metadata.classes.len();
     if args.threshold.is_some() && classes > 2 && !metadata.has_findings() {
@@ -136,13 +164,22 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let table = args.output("--predictions", &args.predictions, &columns, dataset)?;
     let report = args.output("--report", &args.report, &FileKind::ReportPage, dataset)?;
     let busy = Counter::busy("evaluating");
-    let mut classifier = Classifier::new(&model)?;
     let views = if args.tta { train::views(metadata) } else { vec![] };
-    let (prep, remarks) = (&metadata.preprocessing, Remarks::default());
-    let predictions = match args.tta {
-        true => train::predict_views(&mut classifier, dataset, part, prep, &views, &remarks)?,
-        false => train::predict_all(&mut classifier, dataset, part, prep, &remarks)?,
-    };
+    let remarks = Remarks::default();
+    let mut all = vec![];
+    for model in &members.models {
+        let mut classifier = Classifier::new(model)?;
+        let prep = &model.metadata.preprocessing;
+        // What readers say of images they say to every model.
+        let remarks = if all.is_empty() { remarks.clone() } else { Remarks::default() };
+        all.push(match args.tta {
+            true => {
+                let views = train::views(&model.metadata);
+                train::predict_views(&mut classifier, dataset, part, prep, &views, &remarks)?
+            }
+            false => train::predict_all(&mut classifier, dataset, part, prep, &remarks)?,
+        });
+    }
     remarks.lines().iter().for_each(note);
     let question = Question {
         split: name,
@@ -150,6 +187,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
         prevalence: args.prevalence,
         draws: args.bootstrap,
     };
+    let mut by_itself = vec![];
+    if members.count() > 1 {
+        for ((name, of), own) in members.names.iter().zip(&each).zip(&all) {
+            let positive = predict::positive_of(of, args.positive.as_deref())?;
+            let evaluation = LabelledPredictions::new(of, own, dataset)?.with_positive(positive);
+            let Summary { accuracy, auroc, .. } = evaluation.summary(&Question { draws: 0, ..question })?;
+            by_itself.push(Member { model: name.clone(), accuracy, auroc });
+        }
+    }
+    let in_order: Vec<Predictions> =
+        all.iter().zip(&orders).map(|(own, order)| own.reordered(order)).collect();
+    let (predictions, spread) = Predictions::mean(&in_order);
     let evaluation = LabelledPredictions::new(metadata, &predictions, dataset)?.with_positive(positive);
     let mut subgroups = Vec::new();
     for column in &args.subgroup {
@@ -157,25 +206,33 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let summary = evaluation.summary(&question)?;
     if let Some(table) = table {
-        let write =
-            |path: &Path| train::write_predictions(path, &metadata.classes, &summary, &predictions, dataset);
+        let write = |path: &Path| {
+            train::write_averaged(path, &metadata.classes, &summary, &predictions, &spread, dataset)
+        };
         table.write(write)?;
     }
     let localise = |truth: &PathBuf| {
-        localise(&model, &labelled, &evaluation, &predictions, &summary, truth, args.heatmap_method)
+        localise(model, &labelled, &evaluation, &predictions, &summary, truth, args.heatmap_method)
     };
     let localisation = args.truth.as_ref().map(localise).transpose()?;
-    let looks = openings::count(&args.model, &labelled, labelled.is_training_data);
-    let audit = beside(&labelled, &args.model);
+    let looks = members.paths.iter().map(|run| openings::count(run, &labelled, labelled.is_training_data));
+    // The first of several says it; all count it.
+    let looks = looks.collect::<Vec<_>>()[0];
+    let audit = beside(&labelled, &members.paths);
+    if audit.trained_on.is_some_and(|images| images > 0) && args.model.has_folds() {
+        note!(
+            "each image of a cross-validation trained all folds but one: its folder has the honest figures"
+        );
+    }
     if let Some(report) = report {
         let page = Page {
-            model: &model,
+            model,
             dataset,
             predictions: &predictions,
             evaluation: &evaluation,
             summary: &summary,
             subgroups: &subgroups,
-            run: args.model.is_dir().then_some((args.model.as_path(), labelled.is_training_data)),
+            run: members.paths[0].is_dir().then_some((members.paths[0].as_path(), labelled.is_training_data)),
             audit: Some(serde_json::to_value(&audit)?),
             openings: looks.map(|looks| looks.times),
         };
@@ -192,7 +249,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             true => (0..classes).map(of_findings).collect(),
             false => evaluation.choose(rule, name, &place).map(|threshold| vec![threshold]),
         };
-        write_thresholds(&args.model, metadata, thresholds.map_err(Failure::Failed)?)?;
+        write_thresholds(&members.paths[0], metadata, thresholds.map_err(Failure::Failed)?)?;
     }
     let evaluated = Evaluated {
         threshold_evidence: stored.and_then(|threshold| threshold.evidence.clone()),
@@ -200,6 +257,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         summary,
         subgroups,
         views: views.len().max(1),
+        members: by_itself,
+        spread: (!spread.is_empty()).then(|| spread.iter().sum::<f64>() / spread.len() as f64),
         localisation,
         audit,
         passed_over,
@@ -219,8 +278,8 @@ impl Args {
         kind: &FileKind,
         dataset: &data::Dataset,
     ) -> Result<Option<OutputFile<'a>>, Failure> {
-        let others = [Some(&self.model), self.truth.as_ref()];
-        let is_other = |out: &Path| others.into_iter().flatten().any(|read| outputs::is_same(read, out));
+        let others = self.model.paths().chain(self.truth.as_ref());
+        let is_other = |out: &Path| others.clone().any(|read| outputs::is_same(read, out));
         let is_read = |out: &Path| outputs::is_of(dataset, out) || is_other(out);
         OutputFile::check_if_given(option, path, kind, is_read, self.force.force)
     }
@@ -282,6 +341,17 @@ impl Evaluated {
             say!("  {promise}\n")?;
         }
         self.audit.verdict.iter().try_for_each(|line| say!("  {line}\n"))?;
+        if let Some(spread) = self.spread {
+            let count = self.members.len();
+            say!(
+                "  The mean of {count} models, whose probabilities spread by {spread:.3} in the mean. By itself:\n"
+            )?;
+            say!("  {:>8}  {:>6}  model", "accuracy", "AUROC")?;
+            for Member { model, accuracy, auroc } in &self.members {
+                say!("  {:>8}  {:>6}  {model}", number(*accuracy), number(*auroc))?;
+            }
+            say!()?;
+        }
         if self.views > 1 {
             let views = self.views;
             let without = match (self.summary.threshold, self.summary.threshold_rule.as_str()) {

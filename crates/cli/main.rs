@@ -29,6 +29,7 @@ mod labelled;
 mod localise;
 mod lost;
 mod machine;
+mod members;
 mod openings;
 mod options;
 mod outputs;

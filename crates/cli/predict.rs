@@ -9,14 +9,15 @@ mod findings;
 use crate::counter::Counter;
 use crate::failure::Failure;
 use crate::heatmaps::Heatmaps;
+use crate::members::ModelArgs;
 use crate::options::probability;
 use crate::terminal::{note, raw};
 use clap::ValueEnum;
 use data::{Input, Passed, Remarks, Stream};
 use engine::par;
 use heatmap::Method;
-use model::{Metadata, Model, Picture, Preprocessing, preprocess};
-use predict::{Classifier, Decision, predicted_class};
+use model::{Metadata, Picture, Preprocessing, preprocess};
+use predict::{Decision, Ensemble, predicted_class};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ use std::path::{Path, PathBuf};
   vertebra predict runs/mine - < scan.dcm
   vertebra predict runs/mine scan.png --heatmap maps
   vertebra predict runs/mine scans/ --threshold 0.2
+  vertebra predict runs/cv scans/                   the folds of train --folds together
+  vertebra predict runs/a scans/ --with runs/b --with c.safetensors
 
 INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched
 through), a pattern with *, ?, [] and **, or - for stdin, which holds a path a
@@ -47,10 +50,14 @@ called_FINDING (0 or 1) of each, jsonl a list findings, and --heatmap writes a
 map of each that is called, or of the most probable. --heatmap writes DIR/NAME.png for every image: what speaks for the
 positive class (red) and against it (blue); with more than two classes, for the
 predicted one. Lines then name the file (csv: a column heatmap). The exit status
-is 1 if any image failed. Research use only, not a medical device.")]
+is 1 if any image failed. Several models (the folds of a cross-validation, or
+--with) answer by the mean of their probabilities, each after its own
+temperature, from the mean of their thresholds on; spread is the standard
+deviation of the label's probability over the models, at the end of a line
+(csv: a column spread; of findings spread_FINDING). Research use only, not a medical device.")]
 pub struct Args {
-    /// Model file, or run folder
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Images, folders, patterns, or -
     #[arg(required = true)]
     input: Vec<PathBuf>,
@@ -89,31 +96,38 @@ const SHOWN: usize = 10;
 /// Bytes of the images that are classified together, where that is more than one.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// What was named, and its pixels as the network reads them, or why there are none.
-type Preprocessed = (Input, Result<Vec<f32>, String>);
+/// What was named, and its pixels as each kind of network reads them, or why there are none.
+type Preprocessed = (Input, Result<Vec<Vec<f32>>, String>);
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let model = Model::read(&args.model)?;
-    let decision = Decision::of(&model.metadata, args.positive.as_deref(), args.threshold)?;
+    let members = args.model.read()?;
+    members.only_one("--heatmap", args.heatmap.is_some())?;
+    let each: Vec<&Metadata> = members.models.iter().map(|model| &model.metadata).collect();
+    let (metadata, _) = predict::agree(&each, &members.names)?;
+    let decision = Decision::of(&metadata, args.positive.as_deref(), args.threshold)?;
     let positive = decision.as_ref().map(|decision| decision.positive.class);
-    let thresholds = predict::finding_thresholds(&model.metadata, args.threshold);
+    let thresholds = predict::finding_thresholds(&metadata, args.threshold);
     let from: Vec<f64> = thresholds.iter().map(|threshold| threshold.value).collect();
     let mut heatmaps = args
         .heatmap
-        .map(|folder| Heatmaps::new(folder, &model, args.heatmap_method, positive, from))
+        .map(|folder| Heatmaps::new(folder, &members.models[0], args.heatmap_method, positive, from))
         .transpose()?;
-    let prep = model.metadata.preprocessing.clone();
-    let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
+    let inputs = predict::inputs(each.into_iter());
+    let floats = |prep: &Preprocessing| prep.height * prep.width * prep.channels;
+    let image_bytes = inputs.iter().map(floats).sum::<usize>() * size_of::<f32>();
     let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
     let remarks = Remarks::default();
     let noted = remarks.clone();
-    let (input, decode) = (args.input, move |input| decode(input, &prep, &noted));
+    let (input, decode) = (args.input, move |input| decode(input, &inputs, &noted));
     let passed = Passed::default();
     let search = passed.clone();
     let stream = Stream::new(|| data::inputs(input, search), par::threads(), batch, decode)
         .map_err(|error| failed!("cannot start a thread: {error}"))?;
     // The first images are decoded meanwhile.
-    let (mut classifier, metadata) = Classifier::consume(model)?;
+    let mut ensemble = Ensemble::new(members.models, &members.names)?;
+    if ensemble.count() > 1 {
+        note!("{} models: the mean of their probabilities, and its spread over them", ensemble.count());
+    }
 
     let (format, classes, with_heatmaps) = (args.format, metadata.classes.len(), heatmaps.is_some());
     // A line for people is a line, however many classes there are.
@@ -123,6 +137,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         format,
         top,
         with_heatmaps,
+        with_spread: ensemble.count() > 1,
         metadata: &metadata,
         decision,
         thresholds,
@@ -137,7 +152,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         if decoded.is_empty() {
             break;
         }
-        classify(&mut classifier, &mut printer, heatmaps.as_mut(), decoded)?;
+        classify(&mut ensemble, &mut printer, heatmaps.as_mut(), decoded)?;
         if let Some(counter) = &counter {
             counter.show(printer.lines, "images classified");
         }
@@ -159,10 +174,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// Reads and preprocesses one image; what its reader says goes to `remarks`.
-fn decode(input: Input, prep: &Preprocessing, remarks: &Remarks) -> Preprocessed {
+fn decode(input: Input, inputs: &[Preprocessing], remarks: &Remarks) -> Preprocessed {
     let pixels = picture(&input).map(|(picture, notes)| {
         remarks.add(&input.path().display().to_string(), notes);
-        preprocess(&picture, prep)
+        inputs.iter().map(|prep| preprocess(&picture, prep)).collect()
     });
     (input, pixels)
 }
@@ -180,25 +195,27 @@ fn picture(input: &Input) -> Result<(Picture, Vec<String>), String> {
 
 /// Classifies a batch and prints its lines in order.
 fn classify(
-    classifier: &mut Classifier,
+    ensemble: &mut Ensemble,
     printer: &mut Printer,
     mut heatmaps: Option<&mut Heatmaps>,
     batch: Vec<Option<Preprocessed>>,
 ) -> Result<(), Failure> {
-    let images: Vec<&[f32]> = batch.iter().flatten().filter_map(|(_, image)| image.as_deref().ok()).collect();
-    let probabilities: Vec<f64> =
-        classifier.log_probabilities_each(&images).into_iter().map(f64::exp).collect();
-    let mut rows = probabilities.chunks_exact(printer.metadata.classes.len());
+    let images: Vec<&[Vec<f32>]> =
+        batch.iter().flatten().filter_map(|(_, image)| image.as_deref().ok()).collect();
+    let answer = ensemble.answer(&images);
+    let probabilities: Vec<f64> = answer.log_probabilities.into_iter().map(f64::exp).collect();
+    let classes = printer.metadata.classes.len();
+    let (mut rows, mut spreads) = (probabilities.chunks_exact(classes), answer.spread.chunks_exact(classes));
     for decoded in batch {
         let (input, image) = decoded.ok_or_else(|| failed!("a decoding thread ended"))?;
         match image {
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");
                 let draw = |maps: &mut &mut Heatmaps| {
-                    maps.write(input.path(), &picture(&input)?.0, &pixels, printer.metadata, row)
+                    maps.write(input.path(), &picture(&input)?.0, &pixels[0], printer.metadata, row)
                 };
                 let drawn = heatmaps.as_mut().map(draw);
-                printer.prediction(input.path(), row, drawn)?;
+                printer.prediction(input.path(), row, spreads.next(), drawn)?;
             }
             Err(reason) => printer.error(input.path(), &reason)?,
         }
@@ -213,6 +230,8 @@ struct Printer<'a> {
     top: usize,
     /// Whether lines name a heatmap.
     with_heatmaps: bool,
+    /// Whether several models answer.
+    with_spread: bool,
     metadata: &'a Metadata,
     /// With two classes.
     decision: Option<Decision>,
@@ -241,17 +260,20 @@ impl Printer<'_> {
                 if decision.is_some() {
                     header.extend(["decision".into(), "larger".into()]);
                 }
+                header.extend(self.with_spread.then(|| "spread".into()));
                 csv_line(&header)
             }
             _ => Ok(()),
         }
     }
 
-    /// `heatmap` is where it was written, or why not; none if none was asked for.
+    /// `spread` is that of each probability, where several models answer. `heatmap` is where it was written, or why not; none
+    /// if none was asked for.
     fn prediction(
         &mut self,
         path: &Path,
         row: &[f64],
+        spread: Option<&[f64]>,
         heatmap: Option<Result<Vec<PathBuf>, String>>,
     ) -> io::Result<()> {
         self.lines += 1;
@@ -261,7 +283,7 @@ impl Printer<'_> {
         };
         self.failed += usize::from(!error.is_empty());
         if !self.thresholds.is_empty() {
-            return self.findings(path, row, &heatmaps, error);
+            return self.findings(path, row, spread, &heatmaps, error);
         }
         let heatmap = heatmaps.first().map(|path| path.display().to_string());
         let classes = &self.metadata.classes;
@@ -270,6 +292,7 @@ impl Printer<'_> {
             None => predicted_class(self.metadata, row),
         };
         let larger = &classes[eval::argmax(row)];
+        let spread = spread.map(|spread| spread[predicted]);
         let decision = self.decision.as_ref().map(|decision| match predicted == decision.positive.class {
             true => "positive",
             false => "negative",
@@ -294,7 +317,8 @@ impl Printer<'_> {
                 let decision = decision.map_or(String::new(), |decision| format!("  {decision}{but}"));
                 let arrow = heatmap.map_or(String::new(), |heatmap| format!("  -> {heatmap}"));
                 let error = if error.is_empty() { error } else { format!("  error: {error}") };
-                say!("{path}  {label}  ({}{more}){decision}{arrow}{error}", all.join(", "))
+                let spread = spread.map_or(String::new(), |spread| format!("  spread {spread:.4}"));
+                say!("{path}  {label}  ({}{more}){decision}{spread}{arrow}{error}", all.join(", "))
             }
             Format::Csv => {
                 let mut line = vec![path, label.clone(), format!("{:.6}", row[predicted])];
@@ -304,6 +328,7 @@ impl Printer<'_> {
                 line.extend(self.with_heatmaps.then(|| heatmap.unwrap_or_default()));
                 line.push(error);
                 line.extend(decision.into_iter().flat_map(|decision| [decision.to_owned(), larger.clone()]));
+                line.extend(spread.map(|spread| format!("{spread:.6}")));
                 csv_line(&line)
             }
             Format::Jsonl => {
@@ -320,6 +345,9 @@ impl Printer<'_> {
                     line["larger"] = json!(larger);
                     line["positive"] = json!(classes[rule.positive.class]);
                     line["threshold"] = json!(rule.threshold.value);
+                }
+                if let Some(spread) = spread {
+                    line["spread"] = json!(spread);
                 }
                 if self.with_heatmaps {
                     line["heatmap"] = json!(heatmap);
@@ -346,14 +374,15 @@ impl Printer<'_> {
                         String::new(),
                     );
                     line.push(reason.to_owned());
+                    let spreads = if self.with_spread { self.thresholds.len() } else { 0 };
+                    line.resize(line.len() + spreads, String::new());
                     return csv_line(&line);
                 }
                 let columns = 3 + self.metadata.classes.len() + usize::from(self.with_heatmaps);
                 line.resize(columns, String::new());
                 line.push(reason.to_owned());
-                if self.decision.is_some() {
-                    line.resize(line.len() + 2, String::new());
-                }
+                let more = 2 * usize::from(self.decision.is_some()) + usize::from(self.with_spread);
+                line.resize(line.len() + more, String::new());
                 csv_line(&line)
             }
             Format::Jsonl => raw(json!({ "path": path, "error": reason })),

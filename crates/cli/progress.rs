@@ -46,6 +46,40 @@ impl Progress {
                 }
             }
             Event::Read { .. } => self.busy = None,
+            Event::Features { done: 0, images } => {
+                self.lines = None;
+                self.busy = Some(Counter::new(*images));
+                let images = count(*images, "image");
+                note!("--freeze: computing the features of {images}, once");
+            }
+            Event::Features { done, images } => {
+                if let Some(counter) = &self.busy {
+                    counter.show(*done, "images");
+                }
+                if done == images {
+                    self.to_steps();
+                }
+            }
+            Event::RangeTest { step, steps } => {
+                if *step == 1 {
+                    self.lines = None;
+                    self.busy = Some(Counter::new(*steps));
+                    note!("--lr auto: a range test of at most {steps} steps");
+                }
+                if let Some(counter) = &self.busy {
+                    counter.show(*step, "steps");
+                }
+            }
+            Event::RateFound { lr, steps, is_default } => {
+                self.to_steps();
+                match is_default {
+                    false => note!("--lr auto: {lr}, found in {} (lr-range.csv)", count(*steps, "step")),
+                    true => note!(
+                        "warning: --lr auto: no rate lowered the loss in {}, so the default is taken: {lr}",
+                        count(*steps, "step")
+                    ),
+                }
+            }
             Event::Started { dataset, origin, network, from, steps, images, unknown_contents, .. } => {
                 self.busy = None;
                 describe(dataset, *origin);
@@ -98,6 +132,14 @@ impl Progress {
             }
             _ => {}
         }
+    }
+}
+
+impl Progress {
+    /// Steps are to be shown again.
+    fn to_steps(&mut self) {
+        self.busy = None;
+        self.lines = Some(Lines::default());
     }
 }
 

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use train::{
-    Config, EpochLine, LabelledPredictions, Opening, Openings, Predictions, Question, RunFolder, RunLock,
-    open_run_data,
+    Config, EpochLine, LabelledPredictions, Opening, Openings, Predictions, Question, RangeStep, RunFolder,
+    RunLock, open_run_data,
 };
 
 /// Write the report of a run again: report.html and model-card.md in its folder
@@ -196,9 +196,12 @@ impl Page<'_> {
             let groups = self.dataset.has_groups().then(|| self.dataset.group_count(split));
             (split.to_string(), self.dataset.class_counts(split), groups)
         });
+        let table = read(&RunFolder(run).lr_range()).unwrap_or_default();
+        let range_test = RangeStep::all_of(&table).into_iter();
         Training {
             epochs: epochs(&read(&RunFolder(run).epochs()).unwrap_or_default()),
             splits: splits.collect(),
+            range_test: range_test.map(|step| (step.lr, step.loss, step.smoothed)).collect(),
         }
     }
 

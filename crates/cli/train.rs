@@ -14,7 +14,7 @@ use crate::shell::{self, program, quote};
 use crate::terminal::{json, say_lines};
 use model::{Metadata, Model};
 use std::path::{Path, PathBuf};
-use train::{Config, Decay, Looks, Opening, Outcome, Report, RunFolder};
+use train::{Config, Decay, LearningRate, Looks, Opening, Outcome, Report, RunFolder};
 
 /// Train a classifier, and evaluate it on the test split
 #[derive(clap::Args)]
@@ -33,9 +33,12 @@ use train::{Config, Decay, Looks, Opening, Outcome, Report, RunFolder};
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
   vertebra train DATA --recipe described --init imagenet.safetensors --seed 1
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
+  vertebra train DATA --lr auto --schedule one-cycle --patience 0       find the rate, use it in one cycle
 
 The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv, predictions.csv,
-report.html, model-card.md and test-openings.json; with --skip-unreadable, unreadable.csv too.
+report.html, model-card.md and test-openings.json; with --skip-unreadable, unreadable.csv too; with --lr auto,
+lr-range.csv: the loss at rates from 1e-6 to 10, of which a tenth of the best is taken. With --freeze, the features of
+images as they are (--frozen-views 1) are computed once, and the classifier trains on them in seconds.
 Ctrl-C saves and says how to go on, and so does SIGTERM (status 143). Research use only, not a medical device.")]
 pub struct Args {
     /// Settings to begin with: a config.toml that a run has written, or a file with some of its keys. Options win over it;
@@ -67,7 +70,8 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         train::check_folder(&config, args.resume)?;
     }
     args.check_place(&config, goes_on)?;
-    if is_none(&config.data) {
+    let is_made_here = is_none(&config.data);
+    if is_made_here {
         phantom_data(&mut config)?;
     }
     let stop = interrupt::stop_flag(STOPPING);
@@ -78,6 +82,9 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     let (mut glance, mut init, mut passed_over, mut left_out) = (None, None, None, None);
     let outcome = train::fit(&config, args.resume, &stop, &mut |event| {
         progress.show(event);
+        if !is_made_here {
+            say_of_init(&config, event);
+        }
         if let train::Event::Started { dataset, .. } = event {
             glance = Some(crate::audit::glance(dataset, &config.out));
             passed_over = Some(dataset.passed_over.clone());
@@ -109,6 +116,8 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     Ok(json(&serde_json::json!({
         "run": config.out.display().to_string(),
         "best_epoch": report.best_epoch,
+        // What a range test found, if there was one.
+        "lr": Config::of_run(&config.out)?.lr,
         "result": report.summary,
         "audit": glance,
         "test_openings": looks.map(|looks| looks.times),
@@ -118,6 +127,21 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         "threshold_evidence": threshold.and_then(|threshold| threshold.evidence.as_ref()),
         "warnings": report.warnings,
     }))?)
+}
+
+/// What first weights are worth was measured on at most so many images.
+const FEW_IMAGES: usize = 3000;
+
+/// Says what first weights are worth, where a run on few images begins without. The figures are those of
+/// docs/pretrained.md.
+fn say_of_init(config: &Config, event: &train::Event) {
+    let train::Event::Started { images, from: 0, .. } = event else { return };
+    if config.init.is_none() && *images < FEW_IMAGES {
+        note!(
+            "{images} images, without --init: from ImageNet weights, AUROC was 0.95 instead of 0.93 on 336 chest \
+             radiographs; see docs/pretrained.md"
+        );
+    }
 }
 
 /// What was written; if it could not be, that is said, for the training itself is done.
@@ -242,7 +266,7 @@ fn for_phantom() -> Config {
         image_size: 128,
         width: 0.25,
         batch_size: 16,
-        lr: 0.004,
+        lr: LearningRate::Fixed(0.004),
         schedule: Decay::Cosine,
         warmup: 1.0,
         epochs: 20,

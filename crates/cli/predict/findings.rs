@@ -26,17 +26,19 @@ impl Printer<'_> {
                 let mut header: Vec<String> = std::iter::once("path".to_owned()).chain(columns).collect();
                 header.extend(self.with_heatmaps.then(|| "heatmaps".into()));
                 header.push("error".into());
+                header.extend(names.iter().filter(|_| self.with_spread).map(|name| format!("spread_{name}")));
                 csv_line(&header)
             }
             Format::Jsonl => Ok(()),
         }
     }
 
-    /// The line of an image with the probabilities `row`.
+    /// The line of an image with the probabilities `row`, and their `spread` where several models answer.
     pub(super) fn findings(
         &self,
         path: &Path,
         row: &[f64],
+        spread: Option<&[f64]>,
         heatmaps: &[PathBuf],
         error: String,
     ) -> io::Result<()> {
@@ -64,7 +66,9 @@ impl Printer<'_> {
                 };
                 let arrow = if maps.is_empty() { String::new() } else { format!("  -> {}", maps.join(", ")) };
                 let error = if error.is_empty() { error } else { format!("  error: {error}") };
-                say!("{path}  {label}  ({}{more}){arrow}{error}", all.join(", "))
+                let widest = |spread: &[f64]| spread.iter().copied().fold(0.0, f64::max);
+                let spread = spread.map_or(String::new(), |s| format!("  spread up to {:.4}", widest(s)));
+                say!("{path}  {label}  ({}{more}){spread}{arrow}{error}", all.join(", "))
             }
             Format::Csv => {
                 let mut line = vec![path];
@@ -72,17 +76,22 @@ impl Printer<'_> {
                 line.extend((0..row.len()).flat_map(cells));
                 line.extend(self.with_heatmaps.then(|| maps.join(";")));
                 line.push(error);
+                line.extend(spread.unwrap_or_default().iter().map(|spread| format!("{spread:.6}")));
                 csv_line(&line)
             }
             Format::Jsonl => {
                 let each = |at: usize| {
                     let decision = if called(at) { "positive" } else { "negative" };
-                    json!({
+                    let mut finding = json!({
                         "finding": names[at],
                         "probability": row[at],
                         "decision": decision,
                         "threshold": self.thresholds[at].value,
-                    })
+                    });
+                    if let Some(spread) = spread {
+                        finding["spread"] = json!(spread[at]);
+                    }
+                    finding
                 };
                 let mut line =
                     json!({ "path": path, "findings": (0..row.len()).map(each).collect::<Vec<Value>>() });

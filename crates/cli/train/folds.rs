@@ -45,6 +45,9 @@ pub fn run(
             note!("fold {fold} of {count}");
         }
         progress.1.show(event);
+        if fold == 1 {
+            super::say_of_init(config, event);
+        }
         match event {
             Event::Initialised(head) => init = Some((*head).clone()),
             Event::Finished(report) => report.warnings.iter().for_each(|warning| note!("warning: {warning}")),

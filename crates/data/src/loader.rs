@@ -139,6 +139,23 @@ impl Loader {
         Batches { numbers, stream: Stream::new(|| all, workers, ahead, make).ok(), _reader: reader }
     }
 
+    /// The same batches with rows of `rows`, one for each image in the order of the samples, in the place of images: nothing
+    /// is read.
+    pub fn batches_of(
+        &self,
+        rows: &Arc<Vec<f32>>,
+        epoch: u64,
+        first: usize,
+    ) -> impl Iterator<Item = Batch> + use<> {
+        let (source, rows) = (self.source.clone(), rows.clone());
+        let (order, length) = (source.order(epoch), rows.len() / self.images().max(1));
+        (first..self.batches_per_epoch()).map(move |number| {
+            let order = source.positions(&order, number);
+            let images = order.iter().flat_map(|&i| &rows[i * length..][..length]).copied().collect();
+            source.labelled(order, images)
+        })
+    }
+
     /// Takes back a batch that is done with, so that the next ones need no new memory.
     pub fn recycle(&self, batch: Batch) {
         let mut buffers = self.source.buffers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -194,8 +211,7 @@ impl Source {
         number: usize,
         is_read: &dyn Fn() -> bool,
     ) -> Result<Batch, Error> {
-        let first = number * self.options.batch_size;
-        let order = &order[first..order.len().min(first + self.options.batch_size)];
+        let order = self.positions(order, number);
         let image = self.prep.height * self.prep.width * self.prep.channels;
         let mut images =
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
@@ -206,8 +222,19 @@ impl Source {
             }
             self.image(epoch, i, out)?;
         }
+        Ok(self.labelled(order, images))
+    }
+
+    /// The samples of batch `number` in the `order` of an epoch.
+    fn positions<'a>(&self, order: &'a [usize], number: usize) -> &'a [usize] {
+        let first = number * self.options.batch_size;
+        &order[first..order.len().min(first + self.options.batch_size)]
+    }
+
+    /// A batch of the samples `order`.
+    fn labelled(&self, order: &[usize], images: Vec<f32>) -> Batch {
         let (indices, labels) = order.iter().map(|&i| (self.items[i].index, self.items[i].label)).unzip();
-        Ok(Batch { images, labels, indices, waited: Duration::ZERO })
+        Batch { images, labels, indices, waited: Duration::ZERO }
     }
 
     /// Writes image `i` of `epoch` to `out: [height, width, channels]`.

@@ -21,15 +21,25 @@ pub(crate) struct Compiled {
     pub features: Option<Range<usize>>,
 }
 
+/// What a plan is asked for.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Wanted {
+    /// The logits.
+    Logits,
+    /// The logits, and the last feature map, written to the arena where nothing overwrites it.
+    LogitsAndMap,
+    /// What the classifier reads: the last feature map averaged over its pixels.
+    Pooled,
+}
+
 /// The steps of `network`, with the activations of one image placed. Weights that are owned are freed layer by layer.
-/// `keep_features` has the last feature map written
-/// to the arena, where nothing overwrites it.
 pub(crate) fn compile(
     network: &Network,
     weights: Cow<Weights>,
     level: Level,
-    keep_features: bool,
+    wanted: Wanted,
 ) -> Result<Compiled, Error> {
+    let keep_features = wanted == Wanted::LogitsAndMap;
     let [h, w] = network.image_size;
     let mut builder = Builder { level, weights, drafts: Vec::new(), shape: [h, w, network.channels] };
     // The last convolution runs together with the pooling where it can.
@@ -41,7 +51,9 @@ pub(crate) fn compile(
     }
     let features = builder.drafts.len().checked_sub(1).filter(|_| keep_features);
     builder.pool(pooled.as_ref())?;
-    builder.classifier(network);
+    if wanted != Wanted::Pooled {
+        builder.classifier(network);
+    }
     Ok(builder.finish(features))
 }
 

@@ -1,6 +1,6 @@
 //! A model ready to run, and what it takes: memory, steps, multiply-adds.
 
-use crate::compile::compile;
+use crate::compile::{Wanted, compile};
 use crate::error::{Error, MAX_ARENA};
 use crate::layer::PackedLayer;
 use crate::step::{Step, StepInfo};
@@ -40,7 +40,8 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`].
     pub fn consume(model: Model, level: Level, max_batch: usize) -> Result<(Plan, Metadata), Error> {
-        let plan = Plan::compiled(&model.network()?, Cow::Owned(model.weights), level, max_batch, false)?;
+        let plan =
+            Plan::compiled(&model.network()?, Cow::Owned(model.weights), level, max_batch, Wanted::Logits)?;
         Ok((plan, model.metadata))
     }
 
@@ -49,7 +50,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`].
     pub fn of(network: &Network, weights: &Weights, level: Level, max_batch: usize) -> Result<Plan, Error> {
-        Plan::compiled(network, Cow::Borrowed(weights), level, max_batch, false)
+        Plan::compiled(network, Cow::Borrowed(weights), level, max_batch, Wanted::Logits)
     }
 
     /// A plan for single images that keeps the last feature map, for [`Plan::features`].
@@ -57,7 +58,22 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`].
     pub fn with_features(network: &Network, weights: &Weights, level: Level) -> Result<Plan, Error> {
-        Plan::compiled(network, Cow::Borrowed(weights), level, 1, true)
+        Plan::compiled(network, Cow::Borrowed(weights), level, 1, Wanted::LogitsAndMap)
+    }
+
+    /// A plan without the classifier: it gives what that reads, the last feature map averaged over its pixels, in the place
+    /// of logits, to the bits of a plan that has it.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn pooled(
+        network: &Network,
+        weights: &Weights,
+        level: Level,
+        max_batch: usize,
+    ) -> Result<Plan, Error> {
+        let plan = Plan::compiled(network, Cow::Borrowed(weights), level, max_batch, Wanted::Pooled)?;
+        Ok(Plan { classes: network.features, ..plan })
     }
 
     fn compiled(
@@ -65,13 +81,13 @@ impl Plan {
         weights: Cow<Weights>,
         level: Level,
         max_batch: usize,
-        keep_features: bool,
+        wanted: Wanted,
     ) -> Result<Plan, Error> {
         if max_batch == 0 {
             return Err(Error::EmptyBatch);
         }
         weights.check(network)?;
-        let compiled = compile(network, weights, level, keep_features)?;
+        let compiled = compile(network, weights, level, wanted)?;
         let (steps, infos): (Vec<Step>, Vec<StepInfo>) = compiled.steps.into_iter().unzip();
         let [outer, inner] = scratch(&steps);
         // Whoever works an image has working memory beside it.

@@ -44,6 +44,7 @@ pub struct ForwardPass {
 }
 
 /// Positions of a convolution's tensors among the parameters.
+#[derive(Clone)]
 struct LayerTensors {
     weight: usize,
     bias: Option<usize>,
@@ -52,6 +53,7 @@ struct LayerTensors {
 }
 
 /// A classifier with trainable values.
+#[derive(Clone)]
 pub struct Learner {
     spec: model::Network,
     parameters: Vec<Parameter>,
@@ -169,14 +171,35 @@ impl Learner {
         weights
     }
 
+    /// A leaf for each parameter that wants a gradient if `training`.
+    fn leaves(&self, tape: &mut Tape, training: bool) -> Vec<Option<Var>> {
+        let leaf = |parameter: &Parameter| {
+            let trains = training && !parameter.frozen && parameter.spec.role.trainable();
+            trains.then(|| tape.leaf(parameter.value.clone()))
+        };
+        self.parameters.iter().map(leaf).collect()
+    }
+
+    /// The classifier alone, in training, on pooled features `[n, features]`: what a batch whose features are known needs
+    /// while the body is frozen.
+    ///
+    /// # Panics
+    /// If the body is not frozen: it would learn nothing.
+    pub fn forward_head(&self, tape: &mut Tape, features: Tensor, rng: &mut Rng) -> ForwardPass {
+        assert!(self.is_body_frozen(), "features are known of a frozen body only");
+        let leaves = self.leaves(tape, true);
+        let pooled = tape.constant(features);
+        let pooled = ops::dropout(tape, &pooled, self.dropout, rng);
+        let [weight, bias] = [2, 1].map(|from_end| {
+            let at = leaves.len() - from_end;
+            leaves[at].clone().unwrap_or_else(|| tape.constant(self.parameters[at].value.clone()))
+        });
+        ForwardPass { logits: ops::dense(tape, &pooled, &weight, &bias), leaves }
+    }
+
     /// Runs a batch, `images: [n, h, w, channels]`.
     pub fn forward(&mut self, tape: &mut Tape, images: Tensor, mode: Mode) -> ForwardPass {
-        let training = matches!(mode, Mode::Train(_));
-        let mut leaves = vec![];
-        for parameter in &self.parameters {
-            let trains = training && !parameter.frozen && parameter.spec.role.trainable();
-            leaves.push(trains.then(|| tape.leaf(parameter.value.clone())));
-        }
+        let leaves = self.leaves(tape, matches!(mode, Mode::Train(_)));
         let var = |at: usize| {
             leaves[at].clone().unwrap_or_else(|| tape.constant(self.parameters[at].value.clone()))
         };

@@ -13,6 +13,19 @@ pub enum Error {
         /// What was given.
         found: String,
     },
+    /// Of several models, one that has other classes.
+    #[error("{name}: expected {expected}, found {found}")]
+    Disagree {
+        /// What the model is called: its file.
+        name: String,
+        /// What would be accepted.
+        expected: String,
+        /// What it has.
+        found: String,
+    },
+    /// An ensemble of nothing.
+    #[error("expected a model or more, found none")]
+    NoModel,
     /// A model file or a picture that is not right.
     #[error(transparent)]
     Model(#[from] model::Error),

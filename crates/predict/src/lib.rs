@@ -1,8 +1,8 @@
 //! Predictions from a model: the one way from samples in memory to probabilities and a decision, for validation, the closing
 //! table, `evaluate`, `predict`, heatmaps, and programs that link this crate.
 //!
-//! [`Predictor`] is all that a deployment needs. It reads no image file and knows no data set: a [`model::Picture`] comes
-//! from whatever decoder or camera there is.
+//! [`Predictor`] is all that a deployment needs, and [`Ensemble`] is several models as one. They read no image file and
+//! know no data set: a [`model::Picture`] comes from whatever decoder or camera there is.
 //!
 //! ```
 //! use model::{Architecture, Array, Metadata, Model, Picture, Preprocessing, Role};
@@ -28,12 +28,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod body;
 mod classifier;
 mod decision;
+mod ensemble;
 mod error;
 mod predictor;
 
+pub use body::Body;
 pub use classifier::{Classifier, log_sigmoid, log_softmax, logit_of_log, recalibration};
 pub use decision::{Decision, finding_thresholds, name_positive, positive_of, predicted_class, threshold_of};
+pub use ensemble::{Averaged, Ensemble, agree, inputs, mean_log_probabilities, reorder};
 pub use error::Error;
 pub use predictor::{Prediction, Predictor};

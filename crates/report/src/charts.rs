@@ -44,7 +44,33 @@ pub(crate) fn learning(contents: &Contents, training: &Training) -> String {
         true => String::new(),
         false => figure("AUROC in validation", &axes, &[Mark::Line(Ink::Second, auroc)], &[], words),
     };
-    format!("<h2 id=\"learning\">Learning curves</h2><div class=\"figures\">{loss}{auroc}</div>")
+    let range = range_test(contents, &training.range_test);
+    format!("<h2 id=\"learning\">Learning curves</h2><div class=\"figures\">{loss}{auroc}{range}</div>")
+}
+
+/// The range test that found the learning rate.
+fn range_test(contents: &Contents, steps: &[(f64, f64, f64)]) -> String {
+    let [(from, ..), .., (to, ..)] = steps else { return String::new() };
+    // What has run away would hide the rest.
+    let first = steps[0].2;
+    let line = |value: fn(&(f64, f64, f64)) -> f64| -> Vec<(f64, f64)> {
+        let points = steps.iter().map(|step| (step.0.log10(), value(step)));
+        points.filter(|point| point.1 <= 2.0 * first).collect()
+    };
+    let (losses, smoothed) = (line(|step| step.1), line(|step| step.2));
+    let highest = losses.iter().chain(&smoothed).map(|point| point.1).fold(1e-6, f64::max);
+    let mut layers = vec![Mark::Points(Ink::Soft, losses), Mark::Line(Ink::First, smoothed)];
+    let rate = contents.metadata.provenance.config["lr"].as_f64();
+    let mut words =
+        format!("Loss while the learning rate rose at each of {} steps (Smith 2017).", steps.len());
+    if let Some(rate) = rate {
+        layers.push(Mark::Dashed(Ink::Text, vec![(rate.log10(), 0.0), (rate.log10(), highest)]));
+        words += &format!(" The dashed line is the rate of the run, {rate}.");
+    }
+    let x = from.log10()..to.log10();
+    let axes = Axes { x, y: 0.0..highest * 1.05, x_name: "log10 of the learning rate", y_name: "loss" };
+    let legend = [(Ink::First, "smoothed".to_owned()), (Ink::Soft, "of a batch".to_owned())];
+    figure("Range test of the learning rate", &axes, &layers, &legend, &words)
 }
 
 /// ROC and precision-recall curves, with bands for two classes.

@@ -81,6 +81,8 @@ pub struct Training {
     pub epochs: Vec<EpochRow>,
     /// For train, val and test: images of each class, and groups, if groups are known.
     pub splits: Vec<(String, Vec<usize>, Option<usize>)>,
+    /// The range test that found the learning rate, if there was one: learning rate, loss and smoothed loss of each step.
+    pub range_test: Vec<(f64, f64, f64)>,
 }
 
 /// A line of `epochs.csv`.

@@ -50,6 +50,7 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
     let training = Training {
         epochs: (1..=5).map(epoch).collect(),
         splits: vec![("train".into(), vec![30; k], Some(20))],
+        range_test: vec![(1e-6, 0.7, 0.7), (1e-3, 0.3, 0.5), (1.0, 9.0, 2.0)],
     };
     let error = WorstError {
         name: format!("{HOSTILE}.png"),
@@ -103,9 +104,12 @@ fn all_sections_are_there_and_reachable() {
             assert!(page.contains(&format!("href=\"#{id}\"")), "{id} is not in the contents");
         }
         assert!(page.matches("Research use only, not a medical device").count() >= 2);
+        assert!(
+            page.contains("Range test of the learning rate") && page.contains("the rate of the run, 0.002.")
+        );
         assert!(page.contains("opened <strong>3 times</strong>") && page.contains("the split leaks"));
-        assert_eq!(page.matches("<svg ").count(), 7);
-        assert_eq!(page.matches("<svg role=\"img\" aria-label=\"").count(), 7, "every drawing is described");
+        assert_eq!(page.matches("<svg ").count(), 8);
+        assert_eq!(page.matches("<svg role=\"img\" aria-label=\"").count(), 8, "every drawing is described");
     });
     with_contents(&["a", "b", "c"], |contents| {
         let page = html(contents);
@@ -313,7 +317,8 @@ fn sentences_hold_at_the_edges() {
             Summary::new(&input).unwrap()
         };
         let summary = input(&[0, 1]);
-        let training = Training { epochs: vec![], splits: vec![("train".into(), vec![1, 1], None)] };
+        let training =
+            Training { epochs: vec![], splits: vec![("train".into(), vec![1, 1], None)], range_test: vec![] };
         let bare = Contents {
             summary: &summary,
             labels: &[0, 1],

@@ -1,7 +1,7 @@
 //! Everything that a run depends on, as one plain value: what the command line makes, what `config.toml` in the run
 //! folder holds (`config_file`), and what a resumed run is compared with (`resume`).
 
-use crate::{Error, paths};
+use crate::{Error, LearningRate, paths};
 use data::{GroupBy, Labelling, Labels, Readers, Uncertain};
 use eval::ThresholdRule;
 use model::{Architecture, ResizeMode};
@@ -113,10 +113,10 @@ pub struct Config {
     /// Weight decay: L2 for adam and sgd, decoupled for adamw; biases and norms have none
     #[cfg_attr(feature = "cli", arg(long, value_name = "X"))]
     pub weight_decay: f64,
-    /// Learning rate
-    #[cfg_attr(feature = "cli", arg(long))]
-    pub lr: f64,
-    /// What the learning rate does after the warm-up
+    /// Learning rate; auto finds one by a range test of at most 100 steps and writes it into config.toml
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LR|auto"))]
+    pub lr: LearningRate,
+    /// What the learning rate does after the warm-up; one-cycle has a warm-up of its own
     #[cfg_attr(feature = "cli", arg(long))]
     pub schedule: Decay,
     /// Epochs over which the learning rate rises
@@ -151,6 +151,11 @@ pub struct Config {
     /// With --freeze: train everything after this many epochs
     #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS"))]
     pub unfreeze_after: Option<u64>,
+    /// With --freeze: views of an image of which the features are computed, once: the image as it is, and augmented ones;
+    /// 0 augments anew in every epoch
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    #[serde(default)]
+    pub frozen_views: u64,
     /// Learning rate of the classifier, on the same schedule [default: that of --lr]
     #[cfg_attr(feature = "cli", arg(long, value_name = "LR"))]
     pub head_lr: Option<f64>,
@@ -222,7 +227,7 @@ impl Default for Config {
             epsilon: 1e-7,
             momentum: 0.0,
             weight_decay: 0.0,
-            lr: 0.002,
+            lr: LearningRate::Fixed(0.002),
             schedule: Decay::Constant,
             warmup: 0.0,
             epochs: 30,
@@ -234,6 +239,7 @@ impl Default for Config {
             init: None,
             freeze: false,
             unfreeze_after: None,
+            frozen_views: FROZEN_VIEWS,
             head_lr: None,
             augment: true,
             flip: false,
@@ -255,6 +261,9 @@ impl Default for Config {
 /// The share of unreadable images that a data set may have where they are left out: more are no accident.
 pub const MAX_UNREADABLE: f64 = 0.01;
 
+/// The views of an image of which a frozen body computes the features: the image as it is.
+const FROZEN_VIEWS: u64 = 1;
+
 /// For settings that were written before there was such a share.
 fn max_unreadable() -> f64 {
     MAX_UNREADABLE
@@ -274,9 +283,20 @@ impl Config {
         let of_one = |x: f64| (0.0..1.0).contains(&x);
         let above = |x: f64| x > 0.0 && x.is_finite();
         let from_zero = |x: f64| x >= 0.0 && x.is_finite();
-        let rules: [(bool, &'static str, &str, &dyn Display); 16] = [
+        let (is_known, has_no_warmup) = (self.lr != LearningRate::Auto, self.schedule != Decay::OneCycle);
+        // Settings that were written before there were such views have 0.
+        let views = if self.frozen_views == 0 && !self.freeze { FROZEN_VIEWS } else { self.frozen_views };
+        let rules: [(bool, &'static str, &str, &dyn Display); 19] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
-            (above(self.lr), "lr", positive, &self.lr),
+            (self.lr.fixed().is_none_or(above), "lr", positive, &self.lr),
+            (is_known || self.head_lr.is_none(), "head-lr", "a number in --lr beside it", &self.lr),
+            (
+                has_no_warmup || self.warmup == 0.0,
+                "warmup",
+                "0 with one-cycle, which has its own",
+                &self.warmup,
+            ),
+            (self.freeze || views == FROZEN_VIEWS, "frozen-views", "--freeze beside it", &views),
             (self.head_lr.is_none_or(above), "head-lr", positive, &self.head_lr.unwrap_or_default()),
             (of_one(self.beta1), "beta1", share, &self.beta1),
             (of_one(self.beta2), "beta2", share, &self.beta2),
@@ -299,6 +319,10 @@ impl Config {
         if self.freeze && self.init.is_none() {
             let found = "none: a frozen network with random weights cannot learn";
             return Err(Error::config("freeze", "a file of weights in --init", found));
+        }
+        if self.unfreeze_after.is_some() && !is_known {
+            let expected = "a number beside --unfreeze-after, for one test finds no rate of two networks";
+            return Err(Error::config("lr", expected, self.lr));
         }
         if self.labels.is_none() && self.uncertain != Uncertain::Ignore {
             return Err(Error::config("uncertain", "--labels beside it", self.uncertain));
@@ -343,10 +367,10 @@ impl Config {
     }
 
     /// The learning rates of a run with `batches` steps an epoch. `max_steps` only cuts it short, so that a run can be
-    /// prolonged.
+    /// prolonged. A rate that is yet to be found is 0.
     pub fn rates(&self, batches: u64) -> nn::Schedule {
         nn::Schedule {
-            base: self.lr,
+            base: self.lr.fixed().unwrap_or_default(),
             decay: self.schedule,
             warmup_steps: (self.warmup * batches as f64).round() as u64,
             total_steps: self.epochs * batches,

@@ -114,7 +114,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::OptimizerKind;
+    use crate::{LearningRate, OptimizerKind};
     use eval::ThresholdRule;
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         let odd = Config {
             out: folder.path().into(),
             width: 0.35,
-            lr: 1e-4 / 3.0,
+            lr: LearningRate::Fixed(1e-4 / 3.0),
             max_steps: Some(7),
             seed: i64::MAX as u64,
             dropout: Some(0.1),
@@ -166,7 +166,7 @@ mod tests {
         let config = Config {
             data: "data".into(),
             image_size: 32,
-            lr: 1e-4,
+            lr: LearningRate::Fixed(1e-4),
             group_by: Some("person*_".parse().unwrap()),
             optimizer: OptimizerKind::AdamW,
             threshold_rule: ThresholdRule::Sensitivity(0.95),

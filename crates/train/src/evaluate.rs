@@ -236,8 +236,21 @@ pub fn write_predictions(
     predictions: &Predictions,
     dataset: &Dataset,
 ) -> Result<(), Error> {
+    write_averaged(path, classes, summary, predictions, &[], dataset)
+}
+
+/// The same of several models, with the `spread` of each probability over them, `[n, classes]` or nothing: a column with that
+/// of the predicted class, or one for each finding.
+pub fn write_averaged(
+    path: &Path,
+    classes: &[String],
+    summary: &Summary,
+    predictions: &Predictions,
+    spread: &[f64],
+    dataset: &Dataset,
+) -> Result<(), Error> {
     if !summary.findings.is_empty() {
-        return write_findings(path, classes, summary, predictions, dataset);
+        return write_findings(path, classes, summary, predictions, spread, dataset);
     }
     let positive = summary.positive_class.as_ref();
     let positive = positive.and_then(|class| classes.iter().position(|known| known == class));
@@ -249,14 +262,17 @@ pub fn write_predictions(
         let mut table = csv::Writer::from_writer(file);
         let mut header = vec!["path".to_owned(), "label".into(), "predicted".into()];
         header.extend(classes.iter().map(|class| format!("p_{class}")));
+        header.extend((!spread.is_empty()).then(|| "spread".into()));
         table.write_record(&header)?;
         let rows = predictions.probabilities.chunks_exact(classes.len());
+        let mut spreads = spread.chunks_exact(classes.len());
         for (&i, row) in predictions.indices.iter().zip(rows) {
             let sample = &dataset.samples[i];
             let called = decision.as_ref().map_or_else(|| eval::argmax(row), |decision| decision.class(row));
             let predicted = classes[called].clone();
             let mut line = vec![sample.name.clone(), dataset.classes[sample.label].clone(), predicted];
             line.extend(row.iter().map(|p| format!("{p:.6}")));
+            line.extend(spreads.next().map(|spread| format!("{:.6}", spread[called])));
             table.write_record(&line)?;
         }
         table.flush()
@@ -269,6 +285,7 @@ fn write_findings(
     findings: &[String],
     summary: &Summary,
     predictions: &Predictions,
+    spread: &[f64],
     dataset: &Dataset,
 ) -> Result<(), Error> {
     let truth = truth_of(findings, &predictions.indices, dataset)?;
@@ -276,7 +293,9 @@ fn write_findings(
         let mut table = csv::Writer::from_writer(file);
         let columns =
             findings.iter().flat_map(|name| [name.clone(), format!("called_{name}"), format!("p_{name}")]);
-        table.write_record(std::iter::once("path".to_owned()).chain(columns))?;
+        let spreads = findings.iter().filter(|_| !spread.is_empty()).map(|name| format!("spread_{name}"));
+        table.write_record(std::iter::once("path".to_owned()).chain(columns).chain(spreads))?;
+        let mut spreads = spread.chunks_exact(findings.len());
         let rows =
             truth.chunks_exact(findings.len()).zip(predictions.probabilities.chunks_exact(findings.len()));
         for (&i, (truth, row)) in predictions.indices.iter().zip(rows) {
@@ -285,6 +304,7 @@ fn write_findings(
                 let digit = |is: bool| u8::from(is).to_string();
                 line.extend([is.map_or_else(String::new, digit), digit(of.calls(*p)), format!("{p:.6}")]);
             }
+            line.extend(spreads.next().into_iter().flatten().map(|spread| format!("{spread:.6}")));
             table.write_record(&line)?;
         }
         table.flush()

@@ -45,6 +45,29 @@ pub enum Event<'a> {
     },
     /// The first weights are those of another model; what became of its classifier.
     Initialised(&'a Head),
+    /// The features of a frozen body are computed, once.
+    Features {
+        /// How many images are done.
+        done: usize,
+        /// How many there are.
+        images: usize,
+    },
+    /// A step of the range test was done.
+    RangeTest {
+        /// Its number, from 1.
+        step: usize,
+        /// How many there are at most.
+        steps: usize,
+    },
+    /// The range test is over.
+    RateFound {
+        /// The learning rate of the run.
+        lr: f64,
+        /// Steps that the test took.
+        steps: usize,
+        /// Whether no rate lowered the loss, so that this is the default.
+        is_default: bool,
+    },
     /// A step was done.
     Step {
         /// Its number, from 1.

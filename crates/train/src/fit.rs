@@ -6,22 +6,25 @@
 
 use crate::checkpoint::{self, Position};
 use crate::evaluate::{truth, write_predictions};
+use crate::features::{Features, Rows};
 use crate::figures::EpochFigures;
 use crate::log::{Log, nine_digits};
 use crate::predictions::predict_loader;
+use crate::range_test::{self, RangeTest};
 use crate::start::{First, first_model, loss, open_to_train};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
 use crate::{
-    BestBy, Config, Epoch, Error, Event, Report, RunFolder, RunLock, Trainer, Truth, is_cross_validation,
-    trouble,
+    BestBy, Config, Epoch, Error, Event, LearningRate, Report, RunFolder, RunLock, Trainer, Truth,
+    is_cross_validation, trouble,
 };
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use engine::{Rng, Tensor};
 use kernels::Level;
 use model::{Metadata, Model, Weights};
-use predict::Classifier;
+use nn::Learner;
+use predict::{Body, Classifier};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -63,6 +66,12 @@ pub fn fit(
     config.check()?;
     let folder = RunFolder(&config.out);
     check_folder(config, resume)?;
+    let mut config = config.clone();
+    if (resume, config.lr) == (true, LearningRate::Auto) {
+        // What the range test has found; a test that was stopped begins again.
+        config.lr = Config::of_run(folder.0)?.lr;
+    }
+    let config = &config;
     // What goes on is locked before it is read, what begins when there is a folder: if it cannot begin, it leaves none.
     let held = resume.then(|| RunLock::acquire(folder.0)).transpose()?;
     let (mut dataset, origin) = match resume {
@@ -82,9 +91,7 @@ pub fn fit(
         metadata.provenance.config["init"] = origin_of_init(last)?;
     }
     let likeness = checkpoint.as_ref().map(|_| check_data(folder, &dataset)).transpose()?;
-    let mut trainer =
-        Trainer::new(network, config.algorithm(), loss(config, &dataset), Level::current(), config.seed)
-            .with_average(config.average);
+    let mut trainer = new_trainer(config, &dataset, network);
     std::fs::create_dir_all(folder.0).map_err(Error::io(folder.0))?;
     let lock = held.map_or_else(|| RunLock::acquire(folder.0), Ok)?;
     // Whoever had the lock before may have left another run than was there before.
@@ -97,6 +104,10 @@ pub fn fit(
         None => Position::default(),
     };
     config.save()?;
+    let old_test = folder.lr_range();
+    if !resume && old_test.exists() {
+        std::fs::remove_file(&old_test).map_err(Error::io(&old_test))?;
+    }
     let mut run = Run::new(config, folder, &dataset, metadata, trainer, position, stop, observe)?;
     let (steps, images) = (run.last_step(), run.training.images());
     let network = run.trainer.network.spec();
@@ -115,6 +126,9 @@ pub fn fit(
     if let Some(head) = head.filter(|_| !resume) {
         (run.observe)(&Event::Initialised(&head));
     }
+    if config.lr == LearningRate::Auto && !run.find_rate()? {
+        return Ok(Outcome::Interrupted { step: 0 });
+    }
     if run.train()? {
         let report = run.finish()?;
         run.tell(&Event::Finished(&report))?;
@@ -122,6 +136,12 @@ pub fn fit(
     } else {
         Ok(Outcome::Interrupted { step: run.position.step })
     }
+}
+
+/// What trains `network`, before its first step.
+fn new_trainer(config: &Config, dataset: &Dataset, network: Learner) -> Trainer {
+    Trainer::new(network, config.algorithm(), loss(config, dataset), Level::current(), config.seed)
+        .with_average(config.average)
 }
 
 /// The settings with the checkpoint for first weights: whoever goes on needs no `--init`, which may be gone.
@@ -181,6 +201,8 @@ struct Run<'a> {
     /// Training images as they are, for the running statistics.
     unvaried: Loader,
     validation: Loader,
+    /// While the body is frozen and its features are computed once.
+    features: Option<Features>,
     /// Of the images for training and validation.
     remarks: Remarks,
     position: Position,
@@ -241,6 +263,7 @@ impl<'a> Run<'a> {
             training,
             unvaried,
             validation,
+            features: None,
             remarks,
             position,
             steps,
@@ -268,6 +291,40 @@ impl<'a> Run<'a> {
         self.config.max_steps.map_or(all, |most| most.min(all))
     }
 
+    /// Finds the learning rate by a range test, and puts all back to the first weights; false if it was interrupted.
+    fn find_rate(&mut self) -> Result<bool, Error> {
+        let first = self.trainer.network.clone();
+        let mut test = RangeTest::default();
+        for epoch in 0.. {
+            if !self.prepare_features(epoch)? {
+                return Ok(false);
+            }
+            for batch in self.batches(epoch, 0) {
+                let Some(rate) = test.next_rate() else { break };
+                let batch = batch.map_err(Error::batch)?;
+                test.add(rate, self.learn(&batch, rate));
+                self.training.recycle(batch);
+                self.tell(&Event::RangeTest { step: test.steps.len(), steps: range_test::STEPS })?;
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(false);
+                }
+            }
+            if test.next_rate().is_none() {
+                break;
+            }
+        }
+        let (found, default) = (test.rate(), Config::default().lr.fixed());
+        let lr = found.or(default).unwrap_or_default();
+        let config = Config { lr: LearningRate::Fixed(lr), ..self.config.clone() };
+        test.write(&self.folder.lr_range())?;
+        config.save()?;
+        self.metadata.provenance.config["lr"] = lr.into();
+        self.rates = config.rates(self.training.batches_per_epoch() as u64);
+        self.trainer = new_trainer(&config, self.dataset, first);
+        self.tell(&Event::RateFound { lr, steps: test.steps.len(), is_default: found.is_none() })?;
+        Ok(true)
+    }
+
     /// Trains to the end; false if it was interrupted.
     fn train(&mut self) -> Result<bool, Error> {
         self.save()?;
@@ -280,7 +337,9 @@ impl<'a> Run<'a> {
                 return Ok(false);
             }
             if self.position.epoch == first_epoch + 1 {
-                self.tell(&Event::Cached(self.training.cache_usage()))?;
+                if self.features.is_none() {
+                    self.tell(&Event::Cached(self.training.cache_usage()))?;
+                }
                 self.tell(&Event::Remarked(&self.remarks.clone()))?;
             }
         }
@@ -303,9 +362,13 @@ impl<'a> Run<'a> {
         if let Some(after) = self.config.unfreeze_after.filter(|after| self.position.epoch >= *after) {
             self.trainer.network.thaw_body(after * batches as u64);
         }
+        if !self.prepare_features(self.position.epoch)? {
+            self.save()?;
+            return Ok(false);
+        }
         let mut clock = Instant::now();
         let mut images = 0;
-        for batch in self.training.batches(self.position.epoch, self.position.batch) {
+        for batch in self.batches(self.position.epoch, self.position.batch) {
             match batch {
                 Ok(batch) => {
                     images += batch.labels.len();
@@ -331,13 +394,7 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, batch: Batch, clock: &mut Instant) -> Result<(), Error> {
         let rate = self.rates.rate(self.position.step);
-        let images = self.images(&batch);
-        let findings = truth(self.dataset, &batch.indices);
-        let truth = match self.metadata.has_findings() {
-            true => Truth::Findings(&findings),
-            false => Truth::Classes(&batch.labels),
-        };
-        let loss = f64::from(self.trainer.step_by(images, truth, rate));
+        let loss = self.learn(&batch, rate);
         let (step, epoch) = (self.position.step + 1, self.position.epoch + 1);
         if !loss.is_finite() {
             return Err(self.diverged(format!("the loss is {loss}"), step));
@@ -354,6 +411,83 @@ impl<'a> Run<'a> {
         self.position.batches_seen = self.trainer.network.batches_seen;
         self.training.recycle(batch);
         self.tell(&Event::Step { step, epoch, loss, lr: rate, images_per_second: speed, waited })
+    }
+
+    /// Learns from a batch; its loss.
+    fn learn(&mut self, batch: &Batch, rate: f64) -> f64 {
+        let findings = truth(self.dataset, &batch.indices);
+        let truth = match self.metadata.has_findings() {
+            true => Truth::Findings(&findings),
+            false => Truth::Classes(&batch.labels),
+        };
+        let loss = match &self.features {
+            None => self.trainer.step_by(self.images(batch), truth, rate),
+            Some(_) => {
+                let length = self.trainer.network.spec().features;
+                let features = Tensor::from_slice([batch.labels.len(), length], &batch.images);
+                self.trainer.step_on_features(features, truth, rate)
+            }
+        };
+        loss.into()
+    }
+
+    /// The batches of an epoch, from one on; of features, where they are known.
+    fn batches(&self, epoch: u64, first: usize) -> Box<dyn Iterator<Item = Result<Batch, data::Error>>> {
+        let rows = self.features.as_ref().and_then(|features| features.training[self.view(epoch)].as_ref());
+        match rows {
+            Some(rows) => Box::new(self.training.batches_of(&rows.values, epoch, first).map(Ok)),
+            None => Box::new(self.training.batches(epoch, first)),
+        }
+    }
+
+    /// The view of images that an epoch shows to a frozen body.
+    fn view(&self, epoch: u64) -> usize {
+        if self.config.augment { (epoch % self.config.frozen_views.max(1)) as usize } else { 0 }
+    }
+
+    /// Computes the features that `epoch` needs, if the body is frozen and nobody has; else forgets those that there are.
+    /// False if it was interrupted.
+    fn prepare_features(&mut self, epoch: u64) -> Result<bool, Error> {
+        if self.config.frozen_views == 0 || !self.trainer.network.is_body_frozen() {
+            self.features = None;
+            return Ok(true);
+        }
+        let view = self.view(epoch);
+        let mut features = self.features.take().unwrap_or_default();
+        features.training.resize(features.training.len().max(view + 1), None);
+        if features.training[view].is_none() {
+            let augment = Augment { flip: self.config.flip, ..Augment::default() };
+            let options = LoaderOptions {
+                seed: self.config.seed,
+                augment: (view > 0).then_some(augment),
+                ..LoaderOptions::in_order(self.config.batch_size)
+            };
+            let prep = &self.metadata.preprocessing;
+            let loader = Loader::new(self.dataset, &self.dataset.part(Split::Train), prep, options);
+            let loader = loader.with_remarks(&self.remarks);
+            features.training[view] = self.read_features(&loader, view as u64)?;
+        }
+        if features.validation.is_none() {
+            let part = self.dataset.part(Split::Val);
+            let options = LoaderOptions::in_order(self.config.batch_size);
+            let loader = Loader::new(self.dataset, &part, &self.metadata.preprocessing, options);
+            features.validation = self.read_features(&loader.with_remarks(&self.remarks), 0)?;
+        }
+        let is_whole = features.training[view].is_some() && features.validation.is_some();
+        self.features = Some(features);
+        Ok(is_whole)
+    }
+
+    /// The features of what `loader` reads in `epoch`; none if it was interrupted.
+    fn read_features(&mut self, loader: &Loader, epoch: u64) -> Result<Option<Rows>, Error> {
+        let network = &self.trainer.network;
+        let mut body = Body::new(network.spec(), &network.weights())?;
+        let (images, stop, observe) = (loader.images(), self.stop, &mut self.observe);
+        observe(&Event::Features { done: 0, images });
+        Rows::read(&mut body, loader, epoch, &mut |done| {
+            observe(&Event::Features { done, images });
+            !stop.load(Ordering::Relaxed)
+        })
     }
 
     fn images(&self, batch: &Batch) -> Tensor {
@@ -401,8 +535,13 @@ impl<'a> Run<'a> {
         let images_per_second = images as f64 / begun.elapsed().as_secs_f64().max(1e-9);
         let step = self.position.step;
         let weights = self.kept_weights()?;
-        let mut classifier = Classifier::of(self.trainer.network.spec(), &weights, &self.metadata)?;
-        let predictions = predict_loader(&mut classifier, &self.validation)?;
+        let network = self.trainer.network.spec();
+        let predictions = match self.features.as_ref().and_then(|features| features.validation.as_ref()) {
+            Some(rows) => rows.predict(&mut Classifier::of_features(network, &weights, &self.metadata)?),
+            None => {
+                predict_loader(&mut Classifier::of(network, &weights, &self.metadata)?, &self.validation)?
+            }
+        };
         let figures = EpochFigures::of(&predictions, self.dataset, &self.metadata);
         let val_loss = figures.loss;
         if !val_loss.is_finite() {

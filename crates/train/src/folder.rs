@@ -28,6 +28,8 @@ files! {
     steps: "steps.csv";
     /// A line for each epoch.
     epochs: "epochs.csv";
+    /// The range test that found the learning rate, a line for each step of it.
+    lr_range: "lr-range.csv";
     /// The model's predictions, which say that the run is finished.
     predictions: "predictions.csv";
     /// The images that were left out.

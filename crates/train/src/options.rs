@@ -80,6 +80,7 @@ fn with_default(arg: Arg, default: &str) -> Arg {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LearningRate;
     use clap::Args;
 
     fn typed(words: &[&str]) -> Result<Options, clap::Error> {
@@ -105,7 +106,13 @@ mod tests {
 
     #[test]
     fn what_is_typed_wins_and_nothing_else_changes() {
-        let before = Config { freeze: true, augment: false, lr: 0.5, seed: 3, ..Config::default() };
+        let before = Config {
+            freeze: true,
+            augment: false,
+            lr: LearningRate::Fixed(0.5),
+            seed: 3,
+            ..Config::default()
+        };
         let laid = |words: &[&str]| {
             let mut config = before.clone();
             typed(words).unwrap().lay_over(&mut config);
@@ -113,7 +120,7 @@ mod tests {
         };
         assert_eq!(laid(&[]), before);
         assert_eq!(laid(&["--freeze", "--no-augment"]), before);
-        let other = Config { freeze: false, augment: true, lr: 0.002, ..before.clone() };
+        let other = Config { freeze: false, augment: true, lr: LearningRate::Fixed(0.002), ..before.clone() };
         assert_eq!(laid(&["--freeze=false", "--no-augment=false", "--lr", "0.002"]), other);
         let patient = Config { group_by: Some("p*_".parse().unwrap()), data: "d".into(), ..before.clone() };
         assert_eq!(laid(&["d", "--group-by", "p*_"]), patient);

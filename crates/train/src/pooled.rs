@@ -117,11 +117,19 @@ pub struct Pooled {
 /// # Errors
 /// A fold that is not finished.
 pub fn pooled(out: &Path) -> Result<Pooled, Error> {
+    pool(out, finished_folds(out)?.len())
+}
+
+/// The run folders of the folds in the folder of a cross-validation.
+///
+/// # Errors
+/// A fold that is not finished.
+pub fn finished_folds(out: &Path) -> Result<Vec<PathBuf>, Error> {
     let folds = 1..=manifests(out);
     let is_finished = |fold: &usize| RunFolder(&RunFolder(out).fold(*fold)).predictions().exists();
     let (finished, unfinished): (Vec<usize>, Vec<usize>) = folds.partition(is_finished);
     match unfinished.first() {
-        None => pool(out, finished.len()),
+        None => Ok(finished.into_iter().map(|fold| RunFolder(out).fold(fold)).collect()),
         Some(first) => {
             let (done, all) = (finished.len(), finished.len() + unfinished.len());
             let reason = format!(

@@ -3,7 +3,9 @@
 use crate::Error;
 use data::{Dataset, Loader, LoaderOptions, Remarks, TestTimeView};
 use model::{Metadata, Preprocessing};
-use predict::{Classifier, log_sigmoid, log_softmax, logit_of_log};
+use predict::{
+    Averaged, Classifier, log_sigmoid, log_softmax, logit_of_log, mean_log_probabilities, reorder,
+};
 
 /// Images that are read at once.
 const BATCH: usize = 32;
@@ -44,7 +46,7 @@ pub fn predict_views(
     predict_by(&loader, |images| {
         let mut seen = Vec::with_capacity(images.len() * views.len());
         views.iter().for_each(|view| view.apply(images, prep, &mut seen));
-        mean_of_views(&classifier.log_probabilities(&seen), views.len())
+        mean_log_probabilities(&classifier.log_probabilities(&seen), views.len())
     })
 }
 
@@ -80,23 +82,25 @@ pub fn views(metadata: &Metadata) -> Vec<TestTimeView> {
 /// Well within what training turns by.
 const DEGREES: [f64; 5] = [0.0, -2.5, 2.5, -5.0, 5.0];
 
-/// The logarithm of the mean probability over `views`, `[n, classes]` of each after another's: finite where every
-/// view is.
-fn mean_of_views(log_probabilities: &[f64], views: usize) -> Vec<f64> {
-    let length = log_probabilities.len() / views;
-    let mean = |i: usize| {
-        let seen = || log_probabilities[i..].iter().step_by(length);
-        let largest = seen().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = seen().map(|p| (p - largest).exp()).sum();
-        largest + (sum / views as f64).ln()
-    };
-    (0..length).map(mean).collect()
-}
-
 impl Predictions {
-    fn new(indices: Vec<usize>, log_probabilities: Vec<f64>) -> Self {
+    pub(crate) fn new(indices: Vec<usize>, log_probabilities: Vec<f64>) -> Self {
         let probabilities = log_probabilities.iter().map(|p| p.exp()).collect();
         Self { indices, probabilities, log_probabilities }
+    }
+
+    /// The mean of what several models say of the same images, and the spread of each probability: see [`Averaged`].
+    ///
+    /// # Panics
+    /// Of none.
+    pub fn mean(members: &[Self]) -> (Self, Vec<f64>) {
+        let each: Vec<Vec<f64>> = members.iter().map(|member| member.log_probabilities.clone()).collect();
+        let Averaged { log_probabilities, spread } = Averaged::of(&each);
+        (Self::new(members[0].indices.clone(), log_probabilities), spread)
+    }
+
+    /// The same with its columns in another order.
+    pub fn reordered(&self, order: &[usize]) -> Self {
+        Self::new(self.indices.clone(), reorder(&self.log_probabilities, order))
     }
 
     /// What these predictions, made at a temperature of 1, are at another.
@@ -161,13 +165,5 @@ mod tests {
         let raw = Predictions::new(vec![7], log_softmax(&logits, 1.0));
         let cooled = raw.at_temperature(3, 0.4).log_probabilities;
         assert!(cooled.iter().zip(log_softmax(&logits, 0.4)).all(|(a, b)| (a - b).abs() < 1e-12));
-    }
-
-    #[test]
-    fn views_are_averaged_as_probabilities() {
-        let views = [0.2f64, 0.8, 0.6, 0.4].map(f64::ln);
-        let mean: Vec<f64> = mean_of_views(&views, 2).into_iter().map(f64::exp).collect();
-        assert!((mean[0] - 0.4).abs() < 1e-12 && (mean[1] - 0.6).abs() < 1e-12, "{mean:?}");
-        assert!(mean_of_views(&[-2000.0, -3000.0], 2)[0].is_finite());
     }
 }

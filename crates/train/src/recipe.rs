@@ -42,10 +42,18 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LearningRate;
 
     #[test]
     fn a_recipe_wins_over_what_is_below_and_needs_weights() {
-        let before = Config { image_size: 64, lr: 0.5, epochs: 3, seed: 7, width: 0.25, ..Config::default() };
+        let before = Config {
+            image_size: 64,
+            lr: LearningRate::Fixed(0.5),
+            epochs: 3,
+            seed: 7,
+            width: 0.25,
+            ..Config::default()
+        };
         let described = Recipe::Described.over(before);
         let expected = Config { epochs: 4, seed: 7, width: 0.25, ..Config::default() };
         assert_eq!(described, expected);

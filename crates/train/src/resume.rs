@@ -1,6 +1,6 @@
 //! Whether a run can go on with other settings than it began with.
 
-use crate::{Config, Error, RunFolder};
+use crate::{Config, Error, LearningRate, RunFolder};
 use nn::Decay;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,11 @@ impl Config {
             settings["init"] = self.init.as_deref().map(init_origin).into();
         }
         value
+    }
+
+    /// Whether the learning rate of this run was found by a range test.
+    fn has_found_rate(&self) -> bool {
+        RunFolder(&self.out).lr_range().exists()
     }
 
     /// Whether the first weights of `wanted` are those of this run: the same file, or one that holds the same.
@@ -45,9 +50,8 @@ impl Config {
         if !longer {
             let expected = match self.schedule {
                 Decay::Constant => format!("{} or more to resume this run", self.epochs),
-                Decay::Cosine => {
-                    format!("{} to resume this run, whose cosine ends there", self.epochs)
-                }
+                Decay::Cosine => format!("{} to resume this run, whose cosine ends there", self.epochs),
+                Decay::OneCycle => format!("{} to resume this run, whose cycle ends there", self.epochs),
             };
             return Err(Error::config("epochs", expected, wanted.epochs));
         }
@@ -58,7 +62,11 @@ impl Config {
         }
         let settings = before.as_object().into_iter().flatten();
         for (name, value) in settings {
-            let same = if name == "init" { self.has_init_of(wanted) } else { after[name] == *value };
+            let same = match name.as_str() {
+                "init" => self.has_init_of(wanted),
+                "lr" => wanted.lr == self.lr || wanted.lr == LearningRate::Auto && self.has_found_rate(),
+                _ => after[name] == *value,
+            };
             if !same {
                 return Err(self.other_setting(&name.replace('_', "-"), value, &after[name]));
             }
@@ -97,7 +105,10 @@ mod tests {
     fn a_run_goes_on_with_its_own_settings_only() {
         let run = Config { data: "data".into(), ..Config::default() };
         let refused = |wanted: Config| run.check_resume(&wanted).unwrap_err().to_string();
-        assert!(refused(Config { lr: 0.1, ..run.clone() }).contains("this run has lr 0.002, found 0.1"));
+        assert!(
+            refused(Config { lr: LearningRate::Fixed(0.1), ..run.clone() })
+                .contains("this run has lr 0.002, found 0.1")
+        );
         assert!(refused(Config { init: Some("a".into()), ..run.clone() }).contains("init"));
         assert!(refused(Config { batch_size: 8, ..run.clone() }).contains("batch-size 32, found 8"));
         let other = Config { positive: Some("normal".into()), ..run.clone() };

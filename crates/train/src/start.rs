@@ -105,7 +105,8 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
     if config.freeze {
         network.freeze_body();
     }
-    network.set_head_rate(config.head_lr.map_or(1.0, |rate| rate / config.lr));
+    let head = config.head_lr.zip(config.lr.fixed()).map_or(1.0, |(head, lr)| head / lr);
+    network.set_head_rate(head);
 
     let mut metadata = Metadata::new(architecture, dataset.classes.clone(), prep);
     let mut settings = config.provenance();

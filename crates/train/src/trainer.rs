@@ -6,7 +6,7 @@
 use autograd::{Tape, Timing, ops};
 use engine::{Rng, Tensor, par};
 use kernels::Level;
-use nn::{Learner, Loss, Mode, Optimizer};
+use nn::{ForwardPass, Learner, Loss, Mode, Optimizer};
 
 /// Names the random stream of dropout, so that it shares no numbers with what else the seed feeds.
 const DROPOUT_STREAM: u64 = u64::from_be_bytes(*b"dropout ");
@@ -55,6 +55,16 @@ impl Trainer {
         par::install_awake(|| self.step_in_place(images, truth, rate)).0
     }
 
+    /// The same from pooled features `[n, features]`, of a network whose body is frozen.
+    pub fn step_on_features(&mut self, features: Tensor, truth: Truth, rate: f64) -> f32 {
+        par::install_awake(|| {
+            let mut rng = self.dropout_stream();
+            let mut tape = Tape::new(self.level);
+            let pass = self.network.forward_head(&mut tape, features, &mut rng);
+            self.learn(tape, pass, truth, rate).0
+        })
+    }
+
     /// As [`Trainer::step`], with how long each op took; nothing where the loss was not finite.
     pub fn timed_step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> (f32, Vec<Timing>) {
         // Some hundred pieces of parallel work in a row, between which the threads had better not go to sleep.
@@ -62,9 +72,18 @@ impl Trainer {
     }
 
     fn step_in_place(&mut self, images: Tensor, truth: Truth, rate: f64) -> (f32, Vec<Timing>) {
-        let mut rng = Rng::derive(&[self.seed, DROPOUT_STREAM, self.optimizer.step]);
+        let mut rng = self.dropout_stream();
         let mut tape = Tape::new(self.level);
         let pass = self.network.forward(&mut tape, images, Mode::Train(&mut rng));
+        self.learn(tape, pass, truth, rate)
+    }
+
+    fn dropout_stream(&self) -> Rng {
+        Rng::derive(&[self.seed, DROPOUT_STREAM, self.optimizer.step])
+    }
+
+    /// Loss, backward and update of what a forward pass left.
+    fn learn(&mut self, mut tape: Tape, pass: ForwardPass, truth: Truth, rate: f64) -> (f32, Vec<Timing>) {
         let loss = match truth {
             Truth::Classes(labels) => ops::cross_entropy(&mut tape, &pass.logits, labels, &self.loss),
             Truth::Findings(targets) => {

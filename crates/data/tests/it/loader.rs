@@ -129,3 +129,22 @@ fn a_bad_file_ends_the_epoch_and_is_named() {
     let name = dataset.samples[9].path.display().to_string();
     assert!(error.contains(&name) && error.contains("found text"), "{error}");
 }
+
+/// Rows that stand for images come in the order of the images themselves, whatever the epoch and the entry.
+#[test]
+fn rows_come_in_the_place_of_their_images() {
+    let (_root, dataset) = set();
+    let loader = loader(&dataset, |options| options.augment = None);
+    let rows: Vec<f32> = PART.flat_map(|index| [index as f32, -(index as f32)]).collect();
+    let rows = std::sync::Arc::new(rows);
+    for (epoch, first) in [(0, 0), (1, 0), (1, 3)] {
+        let found: Vec<Batch> = loader.batches_of(&rows, epoch, first).collect();
+        let images = read(&loader, epoch, first);
+        assert_eq!(found.len(), images.len());
+        for (found, image) in found.iter().zip(&images) {
+            assert_eq!((&found.labels, &found.indices), (&image.labels, &image.indices));
+            let want: Vec<f32> = image.indices.iter().flat_map(|&i| [i as f32, -(i as f32)]).collect();
+            assert_eq!(found.images, want);
+        }
+    }
+}

@@ -4,7 +4,7 @@ use crate::common::{random_images, random_weights};
 use engine::par;
 use infer::Plan;
 use kernels::{Caches, Level};
-use model::Architecture;
+use model::{Architecture, Network, Weights};
 
 #[test]
 fn any_batch_and_any_number_of_threads_give_the_same_bits() {
@@ -86,4 +86,42 @@ fn a_profiled_run_gives_the_same_bits_and_a_time_for_each_step() {
     plan.run_profiled(&image, &mut profiled, &mut times);
     assert_eq!(plain, profiled);
     assert!(times.iter().all(|time| !time.is_zero()));
+}
+
+/// Features and then the classifier alone: the bits of both together, of any batch and any number of threads.
+#[test]
+fn a_network_in_two_parts_gives_the_same_bits() {
+    for name in model::NAMES {
+        let named = Architecture::named(name).unwrap();
+        let architecture = Architecture { width: 0.35, image_size: [64, 48], classes: 3, ..named };
+        let network = architecture.network().unwrap();
+        let weights = random_weights(&network, 5);
+        let head =
+            Network { blocks: vec![], image_size: [1; 2], channels: network.features, ..network.clone() };
+        let of_head =
+            head.tensors().into_iter().map(|spec| (spec.name.clone(), weights[&*spec.name].clone()));
+        let of_head: Weights = of_head.collect();
+        let images = random_images(&network, 5, 6);
+        for level in Level::available() {
+            let run = |mut plan: Plan, images: &[f32], n: usize| {
+                let mut out = vec![f32::NAN; n * plan.classes()];
+                let images = images.chunks(2 * plan.image_len());
+                let outs = out.chunks_mut(2 * plan.classes());
+                images.zip(outs).for_each(|(images, out)| plan.run(images, out));
+                out
+            };
+            let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let want =
+                par::with_threads(1, || run(Plan::of(&network, &weights, level, 2).unwrap(), &images, 5));
+            let want = bits(want);
+            for threads in [1, 2, 3] {
+                let found = par::with_threads(threads, || {
+                    let features = run(Plan::pooled(&network, &weights, level, 2).unwrap(), &images, 5);
+                    assert_eq!(features.len(), 5 * network.features);
+                    run(Plan::of(&head, &of_head, level, 2).unwrap(), &features, 5)
+                });
+                assert_eq!(bits(found), want, "{name} {} {threads}", level.name());
+            }
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod dicom_writer;
 mod evidence;
 mod families;
 mod findings;
+mod inputs;
 mod intake;
 mod interop;
 mod many_classes;

@@ -30,6 +30,7 @@ use train::{Config, Decay, Looks, Opening, Outcome, Report, RunFolder};
   vertebra train DATA --skip-unreadable                 leave out damaged images, up to 1 %
   vertebra train Data_Entry_2017.csv --labels all --class-weights balanced      several findings an image
   vertebra train train.csv --labels 'Edema,Pleural Effusion' --uncertain positive
+  vertebra train DATA --image-size 320x256 --fit pad    an input that stands: height x width
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
   vertebra train DATA --recipe described --init imagenet.safetensors --seed 1
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
@@ -244,7 +245,7 @@ fn new_run(data: &Path) -> PathBuf {
 /// the run.
 fn for_phantom() -> Config {
     Config {
-        image_size: 128,
+        image_size: 128.into(),
         width: 0.25,
         batch_size: 16,
         lr: 0.004,

@@ -34,6 +34,7 @@ mod foreign;
 #[cfg(feature = "foreign")]
 mod format;
 mod gray;
+mod image_size;
 #[cfg(feature = "foreign")]
 mod import;
 pub mod layout;
@@ -64,6 +65,7 @@ pub use file::{
 };
 #[cfg(feature = "foreign")]
 pub use foreign::{ForeignFile, Hints};
+pub use image_size::ImageSize;
 #[cfg(feature = "foreign")]
 pub use import::{Colours, ImportOptions, Imported, Naming, Origin, import, import_explained};
 pub use network::{Activation, Block, ConvKind, ConvLayer, Network, Norm, Padding, Role, TensorSpec};

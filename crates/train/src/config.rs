@@ -4,7 +4,7 @@
 use crate::{Error, paths};
 use data::{GroupBy, Labelling, Labels, Uncertain};
 use eval::ThresholdRule;
-use model::{Architecture, ResizeMode};
+use model::{Architecture, ImageSize, ResizeMode};
 use nn::{Algorithm, Decay};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -79,9 +79,9 @@ pub struct Config {
     /// Width multiplier
     #[cfg_attr(feature = "cli", arg(long))]
     pub width: f32,
-    /// Side of the square input in pixels
-    #[cfg_attr(feature = "cli", arg(long, value_name = "PIXELS"))]
-    pub image_size: usize,
+    /// Side of a square input in pixels, or height x width, such as 320x256
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PIXELS|HxW"))]
+    pub image_size: ImageSize,
     /// 1 (gray) or 3 (colour)
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub channels: usize,
@@ -207,7 +207,7 @@ impl Default for Config {
             uncertain: Uncertain::Ignore,
             arch: "mobilenet-v1".into(),
             width: 1.0,
-            image_size: 224,
+            image_size: 224.into(),
             channels: 1,
             fit: ResizeMode::Stretch,
             batch_size: 32,
@@ -315,7 +315,7 @@ impl Config {
         let named = Architecture::named(&self.arch)?;
         Ok(Architecture {
             width: self.width,
-            image_size: [self.image_size; 2],
+            image_size: self.image_size.into(),
             channels: self.channels,
             classes,
             dropout: self.dropout.unwrap_or(named.dropout),

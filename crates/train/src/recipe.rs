@@ -21,7 +21,7 @@ impl Recipe {
         match self {
             Self::Described => {
                 let Config { lr, optimizer, schedule, average, .. } = Config::default();
-                Config { image_size: 224, lr, optimizer, schedule, average, epochs: 4, ..config }
+                Config { image_size: 224.into(), lr, optimizer, schedule, average, epochs: 4, ..config }
             }
         }
     }
@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn a_recipe_wins_over_what_is_below_and_needs_weights() {
-        let before = Config { image_size: 64, lr: 0.5, epochs: 3, seed: 7, width: 0.25, ..Config::default() };
+        let before =
+            Config { image_size: 64.into(), lr: 0.5, epochs: 3, seed: 7, width: 0.25, ..Config::default() };
         let described = Recipe::Described.over(before);
         let expected = Config { epochs: 4, seed: 7, width: 0.25, ..Config::default() };
         assert_eq!(described, expected);

@@ -56,11 +56,12 @@ impl Config {
             settings["epochs"].take();
             settings["max_steps"].take();
         }
-        let settings = before.as_object().into_iter().flatten();
-        for (name, value) in settings {
-            let same = if name == "init" { self.has_init_of(wanted) } else { after[name] == *value };
+        // Of both: what is none may be written by neither.
+        let names = [&before, &after].into_iter().flat_map(|of| of.as_object().into_iter().flatten());
+        for (name, _) in names {
+            let same = if name == "init" { self.has_init_of(wanted) } else { after[name] == before[name] };
             if !same {
-                return Err(self.other_setting(&name.replace('_', "-"), value, &after[name]));
+                return Err(self.other_setting(&name.replace('_', "-"), &before[name], &after[name]));
             }
         }
         Ok(())
@@ -102,6 +103,9 @@ mod tests {
         assert!(refused(Config { batch_size: 8, ..run.clone() }).contains("batch-size 32, found 8"));
         let other = Config { positive: Some("normal".into()), ..run.clone() };
         assert!(refused(other).contains("positive null, found \"normal\""));
+        // What the run was not given is not given to what is left of it.
+        let labels = Some("all".parse().unwrap());
+        assert!(refused(Config { labels, ..run.clone() }).contains("labels null, found \"all\""));
         assert!(refused(Config { epochs: 29, ..run.clone() }).contains("30 or more"));
         // Whether these are the data of the run, their contents say.
         let harmless = Config {

@@ -21,6 +21,7 @@ mod folds;
 mod head;
 mod lock;
 mod log;
+mod memory;
 mod openings;
 mod operating;
 #[cfg(feature = "cli")]

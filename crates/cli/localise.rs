@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::figures::{number, with_interval};
 use crate::labelled::Labelled;
-use data::decode;
+use data::decode_through;
 use eval::{Interval, Proportion, summary::LEVEL};
 use heatmap::{Explainer, Localisation, Method, read_truth};
 use model::{Model, Placement, preprocess};
@@ -51,7 +51,7 @@ pub fn localise(
         if !right {
             continue;
         }
-        let picture = decode(&sample.path)?;
+        let (picture, _) = decode_through(&sample.path, prep.window)?;
         let map = explainer.heatmap(&preprocess(&picture, prep), evaluation.labels[i]);
         let placement = Placement::new([picture.height, picture.width], prep);
         scored.push(Localisation::new(&map, truth, &placement));

@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use data::{Input, Passed, Remarks, Stream};
 use engine::par;
 use heatmap::Method;
-use model::{Metadata, Model, Picture, Preprocessing, preprocess};
+use model::{Metadata, Model, Picture, Preprocessing, Window, preprocess};
 use predict::{Classifier, Decision, predicted_class};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal};
@@ -160,7 +160,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 /// Reads and preprocesses one image; what its reader says goes to `remarks`.
 fn decode(input: Input, prep: &Preprocessing, remarks: &Remarks) -> Preprocessed {
-    let pixels = picture(&input).map(|(picture, notes)| {
+    let pixels = picture(&input, prep.window).map(|(picture, notes)| {
         remarks.add(&input.path().display().to_string(), notes);
         preprocess(&picture, prep)
     });
@@ -168,10 +168,10 @@ fn decode(input: Input, prep: &Preprocessing, remarks: &Remarks) -> Preprocessed
 }
 
 /// The picture of an input and what was said of it, or why there is none.
-fn picture(input: &Input) -> Result<(Picture, Vec<String>), String> {
+fn picture(input: &Input, window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
     let read = match input {
-        Input::File(path) => data::decode_noted(path),
-        Input::Bytes(name, bytes) => data::decode_bytes_noted(&name.display().to_string(), bytes),
+        Input::File(path) => data::decode_through(path, window),
+        Input::Bytes(name, bytes) => data::decode_bytes_through(&name.display().to_string(), bytes, window),
         Input::Failed(_, reason) => return Err(reason.clone()),
     };
     // The line says the path already.
@@ -195,7 +195,8 @@ fn classify(
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");
                 let draw = |maps: &mut &mut Heatmaps| {
-                    maps.write(input.path(), &picture(&input)?.0, &pixels, printer.metadata, row)
+                    let seen = picture(&input, printer.metadata.preprocessing.window)?.0;
+                    maps.write(input.path(), &seen, &pixels, printer.metadata, row)
                 };
                 let drawn = heatmaps.as_mut().map(draw);
                 printer.prediction(input.path(), row, drawn)?;

@@ -46,6 +46,7 @@ mod preprocessing;
 mod resize;
 mod tensor_file;
 mod weights;
+mod window;
 mod words;
 
 /// Without the readers of foreign files, a file that is no model is not named either.
@@ -75,4 +76,5 @@ pub use preprocessing::{Preprocessing, ResizeMode};
 pub use resize::resize;
 pub use tensor_file::TensorFile;
 pub use weights::{Array, Weights};
+pub use window::Window;
 pub use words::{clip_name, list_names};

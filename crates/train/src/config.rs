@@ -4,7 +4,7 @@
 use crate::{Error, paths};
 use data::{GroupBy, Labelling, Labels, Uncertain};
 use eval::ThresholdRule;
-use model::{Architecture, ImageSize, ResizeMode};
+use model::{Architecture, ImageSize, ResizeMode, Window};
 use nn::{Algorithm, Decay};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -88,6 +88,11 @@ pub struct Config {
     /// How images of another shape are fitted
     #[cfg_attr(feature = "cli", arg(long))]
     pub fit: ResizeMode,
+    /// Window of gray images of more than 8 bits: what is seen from black to white, in Hounsfield units of a CT or stored
+    /// values of a PNG; it comes before a DICOM file's own
+    #[cfg_attr(feature = "cli", arg(long, value_name = "CENTER,WIDTH", allow_hyphen_values = true))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// Images a step
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub batch_size: usize,
@@ -210,6 +215,7 @@ impl Default for Config {
             image_size: 224.into(),
             channels: 1,
             fit: ResizeMode::Stretch,
+            window: None,
             batch_size: 32,
             optimizer: OptimizerKind::Adam,
             beta1: 0.9,

@@ -136,6 +136,7 @@ mod tests {
             threshold_rule: ThresholdRule::Sensitivity(0.95),
             positive: Some("no break".into()),
             image_size: [320, 256].into(),
+            window: Some(model::Window { center: -600.0, width: 1500.5 }),
             ..Config::default()
         };
         for config in [odd, Config { out: folder.path().into(), ..Config::default() }] {
@@ -147,7 +148,7 @@ mod tests {
 
     /// A square is the number that it always was, so settings of before are read, and told as they were.
     #[test]
-    fn a_square_is_a_number() {
+    fn a_square_is_a_number_and_what_is_none_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = RunFolder(folder.path()).config();
         let text = |config: Config| {
@@ -156,9 +157,9 @@ mod tests {
         };
         let square = Config { out: folder.path().into(), ..Config::default() };
         let told = text(square.clone());
-        assert!(told.contains("\nimage_size = 224\n"), "{told}");
+        assert!(told.contains("\nimage_size = 224\n") && !told.contains("window"), "{told}");
         let provenance = square.provenance();
-        assert_eq!(provenance["image_size"], 224);
+        assert!(provenance["image_size"] == 224 && provenance.get("window").is_none(), "{provenance}");
         let tall = Config { image_size: [320, 256].into(), ..square.clone() };
         assert!(text(tall.clone()).contains("\nimage_size = \"320x256\"\n"));
         assert_eq!(tall.provenance()["image_size"], "320x256");
@@ -200,11 +201,13 @@ mod tests {
             freeze: true,
             init: Some("a/b".into()),
             max_steps: Some(7),
+            window: Some(model::Window { center: -600.0, width: 1500.0 }),
             ..Config::default()
         };
         let mut words = config.options().join(" ");
         for option in [
             "--image-size 32",
+            "--window -600,1500",
             "--lr 0.0001",
             "--group-by person*_",
             "--optimizer adamw",

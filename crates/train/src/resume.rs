@@ -104,6 +104,9 @@ mod tests {
         let other = Config { positive: Some("normal".into()), ..run.clone() };
         assert!(refused(other).contains("positive null, found \"normal\""));
         // What the run was not given is not given to what is left of it.
+        let window = Some("40,400".parse().unwrap());
+        let seen = refused(Config { window, ..run.clone() });
+        assert!(seen.contains("this run has window null, found \"40,400\""), "{seen}");
         let labels = Some("all".parse().unwrap());
         assert!(refused(Config { labels, ..run.clone() }).contains("labels null, found \"all\""));
         assert!(refused(Config { epochs: 29, ..run.clone() }).contains("30 or more"));

@@ -14,6 +14,7 @@ mod ensemble;
 mod evidence;
 mod families;
 mod findings;
+mod inputs;
 mod intake;
 mod interop;
 mod many_classes;

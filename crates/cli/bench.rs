@@ -12,7 +12,7 @@ use ::kernels::Level;
 use bench::Seconds;
 use clap::Subcommand;
 use engine::par;
-use model::Architecture;
+use model::{Architecture, ImageSize};
 use serde_json::{Value, json};
 use std::io;
 
@@ -49,9 +49,9 @@ struct NetworkArgs {
     /// Width multiplier
     #[arg(long, default_value_t = 1.0)]
     width: f32,
-    /// Side of the square input in pixels
-    #[arg(long, default_value_t = 224, value_name = "PIXELS")]
-    image_size: usize,
+    /// Side of a square input in pixels, or height x width, such as 320x256
+    #[arg(long, default_value = "224", value_name = "PIXELS|HxW")]
+    image_size: ImageSize,
     /// Channels of the input
     #[arg(long, default_value_t = 1, value_name = "N")]
     channels: usize,
@@ -61,7 +61,7 @@ impl NetworkArgs {
     fn architecture(&self) -> Result<Architecture, Failure> {
         Ok(Architecture {
             width: self.width,
-            image_size: [self.image_size; 2],
+            image_size: self.image_size.into(),
             channels: self.channels,
             ..Architecture::named(&self.arch).map_err(Failure::usage)?
         })

@@ -4,8 +4,8 @@ use crate::failure::Failure;
 use crate::outputs::{FileKind, Force, OutputFile, is_same};
 use crate::shell::{program, quote};
 use model::{
-    Activation, Architecture, Colours, ForeignFile, ImportOptions, Imported, Naming, Origin, Padding,
-    Preprocessing,
+    Activation, Architecture, Colours, ForeignFile, ImageSize, ImportOptions, Imported, Naming, Origin,
+    Padding, Preprocessing,
 };
 use std::path::{Path, PathBuf};
 
@@ -57,9 +57,9 @@ pub struct Args {
     /// tf (x / 127.5 - 1), torch (ImageNet's mean and deviation) or unit (x / 255) [default: the naming's]
     #[arg(long, value_parser = Preprocessing::NAMES)]
     preprocessing: Option<String>,
-    /// Side of the square input in pixels [default: the file's, else 224]
-    #[arg(long, value_name = "PIXELS")]
-    image_size: Option<usize>,
+    /// Side of a square input in pixels, or height x width, such as 320x256 [default: the file's, else 224]
+    #[arg(long, value_name = "PIXELS|HxW")]
+    image_size: Option<ImageSize>,
     /// Order in which the network takes colours [default: rgb]
     #[arg(long)]
     colours: Option<Colours>,
@@ -85,7 +85,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         told,
         hints,
         colours: args.colours,
-        image_size: args.image_size.map(|side| [side; 2]),
+        image_size: args.image_size.map(Into::into),
         classes,
         epsilon: args.epsilon,
         activation: args.activation,
@@ -126,10 +126,7 @@ fn summary(args: &Args, imported: &Imported, done: &str) -> Result<(), Failure> 
         Origin::InFile => "in file",
         Origin::Assumed => "assumed",
     };
-    let size = match arch.image_size {
-        [height, width] if height == width => height.to_string(),
-        [height, width] => format!("(height {height}, width {width})"),
-    };
+    let size = ImageSize::from(arch.image_size);
     say!("{}   --image-size {size}", word(imported.image_size))?;
     say!("{}   --padding {padding}", word(imported.padding))?;
     if !arch.folded {

@@ -144,6 +144,10 @@ fn print_metadata(model: &Model) -> Result<(), Failure> {
     let (scale, offset) = (&prep.scale, &prep.offset);
     let [h, w, c] = [prep.height, prep.width, prep.channels];
     say!("input          {h}x{w}x{c}, x * {scale:?} + {offset:?}")?;
+    if let Some(window) = prep.window {
+        let [black, white] = window.ends();
+        say!("window         {window} (centre, width): {black} is black, {white} is white")?;
+    }
     if metadata.classes.len() == 2 && !metadata.has_findings() {
         let positive = predict::positive_of(metadata, None)?;
         say!("positive       {} ({})", metadata.classes[positive.class], positive.source)?;

@@ -62,7 +62,8 @@ impl DataArgs {
         check_classes(metadata, &part, &dataset)?;
         if self.skip_unreadable {
             let counter = Counter::new(part.len());
-            dataset.leave_out_unreadable(&part, self.max_unreadable, &mut |done| {
+            let window = metadata.preprocessing.window;
+            dataset.leave_out_unreadable(&part, self.max_unreadable, window, &mut |done| {
                 counter.show(done, "images checked")
             })?;
             part = chosen(&dataset);

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::figures::{number, with_interval};
 use crate::labelled::Labelled;
-use data::{Dataset, decode};
+use data::{Dataset, decode_through};
 use eval::{Interval, Proportion, Summary, summary::LEVEL};
 use heatmap::{Box2d, Explainer, Localisation, Method, TruthBox, read_truth};
 use model::{Model, Placement, preprocess};
@@ -47,12 +47,14 @@ pub fn localise(
     method: Method,
 ) -> Result<Localised, Failure> {
     let metadata = &model.metadata;
+    let prep = &metadata.preprocessing;
     let boxes = Boxes::new(read_truth(truth).map_err(Failure::Failed)?, &labelled.dataset);
     let mut explainer = Explainer::new(model, method)?;
     let mut score = |image: usize, class: usize, boxes: &[Box2d]| -> Result<Scored, Failure> {
-        let picture = decode(&labelled.dataset.samples[predictions.indices[image]].path)?;
-        let map = explainer.heatmap(&preprocess(&picture, &metadata.preprocessing), class);
-        let placement = Placement::new([picture.height, picture.width], &metadata.preprocessing);
+        let sample = &labelled.dataset.samples[predictions.indices[image]];
+        let (picture, _) = decode_through(&sample.path, prep.window)?;
+        let map = explainer.heatmap(&preprocess(&picture, prep), class);
+        let placement = Placement::new([picture.height, picture.width], prep);
         let group = evaluation.groups.as_ref().map_or(image, |groups| groups[image]);
         Ok((Localisation::new(&map, boxes, &placement), group))
     };

@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use data::{Input, Passed, Remarks, Stream};
 use engine::par;
 use heatmap::Method;
-use model::{Metadata, Picture, Preprocessing, preprocess};
+use model::{Metadata, Picture, Preprocessing, Window, preprocess};
 use predict::{Decision, Ensemble, predicted_class};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal};
@@ -173,20 +173,34 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Reads and preprocesses one image; what its reader says goes to `remarks`.
+/// Reads and preprocesses one image for every model, again where one has another window; what its reader says goes to
+/// `remarks`.
 fn decode(input: Input, inputs: &[Preprocessing], remarks: &Remarks) -> Preprocessed {
-    let pixels = picture(&input).map(|(picture, notes)| {
-        remarks.add(&input.path().display().to_string(), notes);
-        inputs.iter().map(|prep| preprocess(&picture, prep)).collect()
+    let mut seen: Option<(Option<Window>, Picture)> = None;
+    let preprocessed = inputs.iter().map(|prep| {
+        let picture = match seen.take() {
+            Some((window, picture)) if window == prep.window => picture,
+            earlier => {
+                let (picture, notes) = picture(&input, prep.window)?;
+                if earlier.is_none() {
+                    remarks.add(&input.path().display().to_string(), notes);
+                }
+                picture
+            }
+        };
+        let values = preprocess(&picture, prep);
+        seen = Some((prep.window, picture));
+        Ok(values)
     });
-    (input, pixels)
+    let preprocessed = preprocessed.collect();
+    (input, preprocessed)
 }
 
 /// The picture of an input and what was said of it, or why there is none.
-fn picture(input: &Input) -> Result<(Picture, Vec<String>), String> {
+fn picture(input: &Input, window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
     let read = match input {
-        Input::File(path) => data::decode_noted(path),
-        Input::Bytes(name, bytes) => data::decode_bytes_noted(&name.display().to_string(), bytes),
+        Input::File(path) => data::decode_through(path, window),
+        Input::Bytes(name, bytes) => data::decode_bytes_through(&name.display().to_string(), bytes, window),
         Input::Failed(_, reason) => return Err(reason.clone()),
     };
     // The line says the path already.
@@ -212,7 +226,8 @@ fn classify(
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");
                 let draw = |maps: &mut &mut Heatmaps| {
-                    maps.write(input.path(), &picture(&input)?.0, &pixels[0], printer.metadata, row)
+                    let seen = picture(&input, printer.metadata.preprocessing.window)?.0;
+                    maps.write(input.path(), &seen, &pixels[0], printer.metadata, row)
                 };
                 let drawn = heatmaps.as_mut().map(draw);
                 printer.prediction(input.path(), row, spreads.next(), drawn)?;

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::lost;
 use crate::shell::quote;
 use crate::terminal;
-use data::{Dataset, Remarks, Split, decode};
+use data::{Dataset, Remarks, Split, decode_through};
 use eval::{Subgroup, Summary};
 use heatmap::{Explainer, Method, overlay, png};
 use model::{Metadata, Model, Placement, preprocess, write_atomic};
@@ -284,7 +284,7 @@ impl Page<'_> {
     /// An image with the map of `class` over it, as PNG; none if it cannot be drawn.
     fn picture(&self, explainer: &mut Explainer, path: &Path, class: usize) -> Option<Vec<u8>> {
         let prep = &self.model.metadata.preprocessing;
-        let picture = decode(path).ok()?;
+        let (picture, _) = decode_through(path, prep.window).ok()?;
         let map = explainer.heatmap(&preprocess(&picture, prep), class);
         let placement = Placement::new([picture.height, picture.width], prep);
         png(&overlay(&picture, &map, &placement, SIDE, None)).ok()

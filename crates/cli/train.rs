@@ -30,6 +30,8 @@ use train::{Config, Decay, LearningRate, Looks, Opening, Outcome, Report, RunFol
   vertebra train DATA --skip-unreadable                 leave out damaged images, up to 1 %
   vertebra train Data_Entry_2017.csv --labels all --class-weights balanced      several findings an image
   vertebra train train.csv --labels 'Edema,Pleural Effusion' --uncertain positive
+  vertebra train DATA --image-size 320x256 --fit pad    an input that stands: height x width
+  vertebra train CT --window 40,400                     soft tissue: centre and width in Hounsfield units
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
   vertebra train DATA --recipe described --init imagenet.safetensors --seed 1
   vertebra train DATA --init imagenet.safetensors --freeze --unfreeze-after 2 --lr 1e-4 --head-lr 1e-3
@@ -216,6 +218,7 @@ impl Args {
         };
         let init = typed.init.as_ref().filter(|_| !self.resume).map(Model::read).transpose()?;
         let init = init.map(|init| init.metadata);
+        let init_window = init.as_ref().and_then(|init| init.preprocessing.window);
         if let Some(Metadata { architecture: found, .. }) = &init {
             (config.arch, config.width) = (found.name.clone(), found.width);
         }
@@ -230,6 +233,11 @@ impl Args {
             note!(
                 "--init: its colours are scaled differently, so for gray images its first convolution is exact but \
                  for the outermost pixels; --channels 3 keeps it as it is",
+            );
+        }
+        if let Some(window) = init_window.filter(|window| config.window != Some(*window)) {
+            note!(
+                "--init: its images were seen through a window; --window {window} sees these through it too"
             );
         }
         config.threads = threads.unwrap_or(config.threads);
@@ -263,7 +271,7 @@ fn new_run(data: &Path) -> PathBuf {
 /// the run.
 fn for_phantom() -> Config {
     Config {
-        image_size: 128,
+        image_size: 128.into(),
         width: 0.25,
         batch_size: 16,
         lr: LearningRate::Fixed(0.004),

@@ -300,7 +300,7 @@ pub(crate) mod tests {
 
     fn picture(width: usize, height: usize, value: impl Fn(usize, usize) -> u8) -> Picture {
         let samples = (0..width * height).map(|i| f32::from(value(i % width, i / width))).collect();
-        Picture { width, height, channels: 1, bits: 8, samples }
+        Picture { width, height, channels: 1, bits: 8, shown: true, samples }
     }
 
     #[test]

@@ -302,7 +302,8 @@ mod tests {
             sample.extra =
                 vec![(i / 20).to_string(), scanner, i.to_string(), format!("/data/{}/x.png", i / 20)];
         }
-        let picture = model::Picture { width: 8, height: 8, channels: 1, bits: 8, samples: vec![7.0; 64] };
+        let picture =
+            model::Picture { width: 8, height: 8, channels: 1, bits: 8, shown: true, samples: vec![7.0; 64] };
         let facts: Vec<_> = (0..40).map(|_| Ok(crate::facts::tests::facts(&picture))).collect();
         let found = shortcuts(&set, &facts, &(0..40).collect::<Vec<_>>(), 1);
         let flagged: Vec<&str> = found

@@ -19,6 +19,7 @@ use train::Trainer;
   vertebra bench train
   vertebra bench train --profile
   vertebra bench train --width 0.25 --image-size 128 --steps 50 --json
+  vertebra bench train --image-size 320x256 --batch-size 8
 
 A step is forward, backward and the update by Adam. gflops counts multiply-adds twice, and the backward pass as two
 forward passes. peak_rss_mib is of the whole process (null where the system does not tell). The profile counts for each
@@ -47,9 +48,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let architecture = args.network.architecture()?;
     let spec = architecture.network().map_err(Failure::usage)?;
     let (batch, level) = (args.batch_size as usize, Level::current());
-    let NetworkArgs { image_size, channels, .. } = &args.network;
-    let mut rng = Rng::new(0);
-    let mut images = Tensor::zeros([batch, *image_size, *image_size, *channels]);
+    let ([height, width], mut rng) = (spec.image_size, Rng::new(0));
+    let mut images = Tensor::zeros([batch, height, width, spec.channels]);
     images.data_mut().fill_with(|| rng.range(-1.0, 1.0) as f32);
     let labels: Vec<usize> = (0..batch).map(|_| rng.below(spec.classes as u64) as usize).collect();
     let forward = 2.0 * spec.multiply_adds() as f64 * batch as f64;

@@ -12,7 +12,7 @@ use std::path::Path;
 use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 
-use model::{MAX_PIXELS, Picture};
+use model::{MAX_PIXELS, Picture, Window};
 
 use crate::Error;
 use crate::content::Content;
@@ -27,7 +27,13 @@ pub fn decode(path: &Path) -> Result<Picture, Error> {
 
 /// The same, with what was assumed, or not applied: a sentence each, as for [`crate::Remarks`].
 pub fn decode_noted(path: &Path) -> Result<(Picture, Vec<String>), Error> {
-    decode_bytes_noted(&path.display().to_string(), &read_file(path)?)
+    decode_through(path, None)
+}
+
+/// The same through the window of a model, `model::Preprocessing::window`, if it has one: colour is then an error. Of a DICOM
+/// file the window comes before the file's own; gray of 8 bits is taken as it is.
+pub fn decode_through(path: &Path, window: Option<Window>) -> Result<(Picture, Vec<String>), Error> {
+    decode_bytes_through(&path.display().to_string(), &read_file(path)?, window)
 }
 
 /// The file's content, if it is of a size that is read.
@@ -47,8 +53,21 @@ pub fn decode_bytes(name: &str, bytes: &[u8]) -> Result<Picture, Error> {
 
 /// The same, with the notes of [`decode_noted`].
 pub fn decode_bytes_noted(name: &str, bytes: &[u8]) -> Result<(Picture, Vec<String>), Error> {
-    let plain = |picture| (picture, Vec::new());
-    guarded(name, || match Content::of(bytes) {
+    decode_bytes_through(name, bytes, None)
+}
+
+/// The same through a window, as [`decode_through`].
+pub fn decode_bytes_through(
+    name: &str,
+    bytes: &[u8],
+    window: Option<Window>,
+) -> Result<(Picture, Vec<String>), Error> {
+    let plain = |picture: Picture| match window {
+        Some(_) if picture.shown => (picture, vec![TAKEN_AS_IT_IS.to_owned()]),
+        Some(window) => (picture.through(window), vec![]),
+        None => (picture, vec![]),
+    };
+    let decode = || match Content::of(bytes) {
         Content::Png => {
             PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(explain).and_then(read).map(plain)
         }
@@ -56,9 +75,29 @@ pub fn decode_bytes_noted(name: &str, bytes: &[u8]) -> Result<(Picture, Vec<Stri
             Err("truncated: the JPEG ends before its end marker".into())
         }
         Content::Jpeg => JpegDecoder::new(Cursor::new(bytes)).map_err(explain).and_then(read).map(plain),
-        Content::Dicom => dicom::picture(bytes),
+        Content::Dicom => dicom::picture_through(bytes, window),
         other => Err(format!("expected a PNG, JPEG or DICOM image, found {}", other.describe())),
+    };
+    guarded(name, || {
+        let (picture, mut notes) = decode()?;
+        if let Some(window) = window {
+            notes.extend(check_seen(&picture, window)?);
+        }
+        Ok((picture, notes))
     })
+}
+
+/// What is said of a picture that no window is for.
+const TAKEN_AS_IT_IS: &str = "8 bits: taken as it is, not through the model's window";
+
+/// That the picture is one that a window is for; a note if nothing is seen of it.
+fn check_seen(picture: &Picture, window: Window) -> Result<Option<String>, String> {
+    if picture.channels == 3 {
+        return Err(format!("expected a gray image, which the window {window} is for, found colour"));
+    }
+    let all = |level| picture.bits > 8 && picture.samples.iter().all(|&v| v == level);
+    let note = || format!("nothing can be seen through the window {window}: all is black, or all white");
+    Ok((all(0.0) || all(255.0)).then(note))
 }
 
 /// Runs a decoder; one that panics is an error of the file `name`.
@@ -111,7 +150,7 @@ fn read(mut decoder: impl ImageDecoder) -> Result<Picture, String> {
         other => return Err(format!("expected 8 or 16 bit gray or RGB, found {:?}", other.color())),
     };
     let (width, height) = (image.width() as usize, image.height() as usize);
-    Ok(Picture { width, height, channels, bits, samples })
+    Ok(Picture { width, height, channels, bits, shown: bits == 8, samples })
 }
 
 /// The first `kept` of every `stored` values.

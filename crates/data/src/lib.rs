@@ -37,7 +37,10 @@ mod write_manifest;
 pub use augment::Augment;
 pub use cache::CacheUsage;
 pub use dataset::{Dataset, FRACTIONS, SplitOrigin};
-pub use decode::{MAX_FILE_BYTES, decode, decode_bytes, decode_bytes_noted, decode_noted};
+pub use decode::{
+    MAX_FILE_BYTES, decode, decode_bytes, decode_bytes_noted, decode_bytes_through, decode_noted,
+    decode_through,
+};
 pub use dicom_file::describe;
 pub use digest::{Digest, Likeness, file_digest, hexadecimal};
 pub use divide::split_groups;

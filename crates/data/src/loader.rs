@@ -15,7 +15,7 @@ use engine::Rng;
 use model::{Preprocessing, normalise, pixels};
 
 use crate::cache::{Cache, Pixels};
-use crate::{Augment, CacheUsage, Dataset, Error, Remarks, Stream, decode_noted};
+use crate::{Augment, CacheUsage, Dataset, Error, Remarks, Stream, decode_through};
 
 /// How a [`Loader`] reads.
 #[derive(Clone, Debug)]
@@ -244,7 +244,7 @@ impl Source {
             return Ok(());
         }
         let path = &self.items[i].path;
-        let (picture, notes) = decode_noted(path)?;
+        let (picture, notes) = decode_through(path, self.prep.window)?;
         if !notes.is_empty() && self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(i) {
             self.remarks.add(&path.display().to_string(), notes);
         }

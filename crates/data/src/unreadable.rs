@@ -7,7 +7,8 @@
 use engine::par;
 
 use crate::split::Split;
-use crate::{Dataset, Error, decode};
+use crate::{Dataset, Error, decode_through};
+use model::Window;
 
 /// Images that are read before progress is told.
 const AT_ONCE: usize = 128;
@@ -15,7 +16,7 @@ const AT_ONCE: usize = 128;
 const EXAMPLES: usize = 3;
 
 impl Dataset {
-    /// Decodes the images at the indices `part`, and leaves those that cannot be read out of every part from now on.
+    /// Decodes the images at the indices `part`, through the window of a model if there is one, and leaves those that cannot be read out of every part from now on.
     /// `progress` hears how many are done.
     ///
     /// # Errors
@@ -24,10 +25,11 @@ impl Dataset {
         &mut self,
         part: &[usize],
         most: f64,
+        window: Option<Window>,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         let samples = &self.samples;
-        let read = |i: usize| decode(&samples[i].path).err().map(|error| error.reason());
+        let read = |i: usize| decode_through(&samples[i].path, window).err().map(|error| error.reason());
         let mut found = Vec::with_capacity(part.len());
         for chunk in part.chunks(AT_ONCE) {
             found.extend(par::map(chunk.len(), |at| read(chunk[at])));

@@ -1,7 +1,8 @@
 //! From stored values to gray: the grayscale pipeline of PS3.3 annex C.11 and PS3.4 annex N.
 //!
 //! Modality transform (a modality LUT, or slope and intercept), then values of interest (a VOI LUT, or a window), then, for
-//! MONOCHROME1, inversion. The values of interest are, in this order: the file's first VOI LUT, its first window, the whole range of a file of up to
+//! MONOCHROME1, inversion. The values of interest are, in this order: the window of a model, unless the file was made for a
+//! screen; the file's first VOI LUT, its first window, the whole range of a file of up to
 //! 8 bits (which was made for a screen), or the smallest to the largest value that is not padding. Padding is black.
 //!
 //! Images of X-ray angiography and fluoroscopy (XA, XRF) have a modality transform that leads back to the intensity of the
@@ -18,6 +19,7 @@ use crate::tags::{
     LUT_SHAPE, MODALITY, MODALITY_LUT, PADDING_LIMIT, PADDING_VALUE, RESCALE_INTERCEPT, RESCALE_SLOPE,
     VOI_FUNCTION, VOI_LUT, WINDOW_CENTER, WINDOW_WIDTH,
 };
+use model::Window;
 
 /// How stored values become what was measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,8 +96,14 @@ pub(crate) struct Pipeline<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    /// Reads the steps; `values` are asked where the file does not say what is of interest.
-    pub fn new(attributes: &Attributes, header: &'a Header, values: &[i32]) -> Self {
+    /// Reads the steps, with the window of a model if there is one; `values` are asked where the file does not say what is of
+    /// interest.
+    pub fn new(
+        attributes: &Attributes,
+        header: &'a Header,
+        values: &[i32],
+        of_model: Option<Window>,
+    ) -> Self {
         let mut notes = Vec::new();
         let (modality, modality_table) = modality(attributes, header, &mut notes);
         let inverted = header.photometric == Photometric::Monochrome1;
@@ -115,13 +123,33 @@ impl<'a> Pipeline<'a> {
             ModalityTransform::Table { .. } => false,
         };
         let before = notes.len();
-        let voi_table = Lut::in_sequence(attributes, VOI_LUT, negative, &mut notes);
-        let window = if voi_table.is_none() { window(attributes, &mut notes) } else { None };
+        let few = has_few_values(header, &modality);
+        let of_model = match of_model {
+            Some(_) if few => {
+                notes.push("8 bits or fewer: shown as the file says, not through the model's window".into());
+                None
+            }
+            other => other,
+        };
+        let (voi_table, window) = match of_model {
+            Some(Window { center, width }) => {
+                if attributes.get(VOI_LUT).or(attributes.get(WINDOW_CENTER)).is_some() {
+                    notes.push(format!(
+                        "seen through the model's window {center},{width}, not the file's own"
+                    ));
+                }
+                (None, Some(Voi::Window { center, width, function: VoiFunction::LinearExact }))
+            }
+            None => match Lut::in_sequence(attributes, VOI_LUT, negative, &mut notes) {
+                None => (None, window(attributes, &mut notes)),
+                table => (table, None),
+            },
+        };
         let mut pipeline = Self {
             modality,
             voi: Voi::Range { low: 0.0, high: 1.0 },
             padding: padding(attributes, header),
-            voi_unusable: notes.len() > before,
+            voi_unusable: of_model.is_none() && notes.len() > before,
             notes,
             header,
             modality_table,
@@ -143,7 +171,7 @@ impl<'a> Pipeline<'a> {
     /// The range where the file names none.
     fn range(&self, values: &[i32]) -> Voi {
         let header = self.header;
-        if self.has_few_values() {
+        if has_few_values(header, &self.modality) {
             return Voi::Range { low: 0.0, high: f64::from((1 << header.stored) - 1) };
         }
         let inside = values.iter().filter(|&&value| !self.is_padding(value));
@@ -156,15 +184,11 @@ impl<'a> Pipeline<'a> {
         if low <= high { Voi::Range { low, high } } else { Voi::Range { low: 0.0, high: 1.0 } }
     }
 
-    /// Whether all that could be stored is shown, where the file names no range.
-    fn has_few_values(&self) -> bool {
-        self.header.stored <= 8 && !self.header.signed && self.modality == ModalityTransform::Identity
-    }
-
     /// Whether the file names no range, so that its own smallest and largest value are shown as black and white. One that
     /// cannot be used has a note already.
     pub fn is_stretched(&self) -> bool {
-        matches!(self.voi, Voi::Range { .. }) && !self.has_few_values() && !self.voi_unusable
+        let few = has_few_values(self.header, &self.modality);
+        matches!(self.voi, Voi::Range { .. }) && !few && !self.voi_unusable
     }
 
     fn is_padding(&self, value: i32) -> bool {
@@ -198,7 +222,7 @@ impl<'a> Pipeline<'a> {
             (&Voi::Window { center, width, function }, _) => match function {
                 VoiFunction::Linear if width > 1.0 => (x - (center - 0.5)) / (width - 1.0) + 0.5,
                 VoiFunction::Linear => f64::from(u8::from(x > center - 0.5)),
-                VoiFunction::LinearExact => (x - center) / width + 0.5,
+                VoiFunction::LinearExact => Window { center, width }.shade(x),
                 VoiFunction::Sigmoid => 1.0 / (1.0 + (-4.0 * (x - center) / width).exp()),
             },
             (Voi::Table { .. }, None) => 0.0,
@@ -220,6 +244,11 @@ impl<'a> Pipeline<'a> {
         let table: Vec<f32> = (low..=high).map(level).collect();
         values.iter().map(|&value| table[(value - low) as usize]).collect()
     }
+}
+
+/// Whether a file was made for a screen: all that could be stored is shown, where it names no range.
+fn has_few_values(header: &Header, modality: &ModalityTransform) -> bool {
+    header.stored <= 8 && !header.signed && *modality == ModalityTransform::Identity
 }
 
 /// The modality transform, and its table if it is one.

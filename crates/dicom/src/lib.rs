@@ -56,7 +56,7 @@ use attributes::Attributes;
 use file::DicomFile;
 use gray::Pipeline;
 use header::Header;
-use model::Picture;
+use model::{Picture, Window};
 use tags::{MODALITY, PIXELS};
 
 pub use gray::{ModalityTransform, Voi, VoiFunction};
@@ -177,6 +177,13 @@ fn pixels(file: &DicomFile, attributes: &Attributes, header: &Header) -> Result<
 
 /// The picture that a viewer shows: gray, or RGB for a colour file; and what was assumed, a sentence each.
 pub fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
+    picture_through(bytes, None)
+}
+
+/// The same through the window of a model, which comes before the file's own values of interest: it is one of the values after
+/// the modality transform. Colour has none; a gray file of up to 8 bits that has no modality transform was made for a
+/// screen, and is shown as it says.
+pub fn picture_through(bytes: &[u8], window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
     let file = DicomFile::open(bytes)?;
     let attributes = file.attributes()?;
     let header = Header::read(&attributes)?;
@@ -184,7 +191,7 @@ pub fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
     let mut notes = header.notes.clone();
     let (channels, bits, samples) = match header.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
-            let pipeline = Pipeline::new(&attributes, &header, &values);
+            let pipeline = Pipeline::new(&attributes, &header, &values, window);
             notes.extend_from_slice(&pipeline.notes);
             if pipeline.is_stretched() {
                 notes.push("no window in the file: shown from the smallest value to the largest".into());
@@ -197,7 +204,8 @@ pub fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
         }
         _ => (3, if header.stored <= 8 { 8 } else { 16 }, colour::rgb(&header, &values)),
     };
-    Ok((Picture { width: header.columns, height: header.rows, channels, bits, samples }, notes))
+    let (width, height) = (header.columns, header.rows);
+    Ok((Picture { width, height, channels, bits, shown: true, samples }, notes))
 }
 
 /// Says what is read of a file and how, after decoding it.
@@ -224,7 +232,7 @@ fn describe_image(file: &DicomFile, attributes: &Attributes) -> Result<ImageDesc
         colour::palette(attributes, &values, &mut notes)?;
     }
     let gray = matches!(header.photometric, Photometric::Monochrome1 | Photometric::Monochrome2);
-    let pipeline = gray.then(|| Pipeline::new(attributes, &header, &values));
+    let pipeline = gray.then(|| Pipeline::new(attributes, &header, &values, None));
     notes.extend(pipeline.iter().flat_map(|pipeline| pipeline.notes.clone()));
     Ok(ImageDescription {
         photometric: header.photometric,

@@ -17,7 +17,7 @@ use infer::Plan;
 use kernels::Level;
 use model::Model;
 
-/// Discs along each axis.
+/// Discs along each axis of a square; another image has as many discs by its area.
 const GRID: usize = 16;
 /// Radii of the discs around each point, in steps of the grid; at one step or more a pixel is hidden several times. The
 /// blur that replaces a disc has a standard deviation of one step.
@@ -50,13 +50,10 @@ impl Occlusion {
     /// When the length is not that of one image, or there is no such class.
     pub fn heatmap(&mut self, image: &[f32], class: usize) -> Heatmap {
         let whole = self.margins(image, class)[0];
-        let points = self.size.map(|side| {
-            let step = side as f32 / GRID as f32;
-            Points { first: step / 2.0 - 0.5, step, count: GRID }
-        });
+        let points = grid(self.size);
         let step = points[0].step.min(points[1].step);
         let hidden = blur(image, self.size, self.channels, step);
-        let mut falls = vec![0.0; GRID * GRID];
+        let mut falls = vec![0.0; points[0].count * points[1].count];
         for radius in RADII {
             let margins = self.margins_without(image, &hidden, points, radius * step, class);
             for (fall, margin) in falls.iter_mut().zip(margins) {
@@ -75,12 +72,13 @@ impl Occlusion {
         radius: f32,
         class: usize,
     ) -> Vec<f32> {
-        let discs: Vec<usize> = (0..GRID * GRID).collect();
+        let [rows, columns] = points.map(|points| points.count);
+        let discs: Vec<usize> = (0..rows * columns).collect();
         let mut margins = Vec::with_capacity(discs.len());
         for some in discs.chunks(BATCH) {
             let mut batch = image.repeat(some.len());
             for (copy, disc) in batch.chunks_exact_mut(image.len()).zip(some) {
-                let centre = [points[0].at(disc / GRID), points[1].at(disc % GRID)];
+                let centre = [points[0].at(disc / columns), points[1].at(disc % columns)];
                 hide(copy, hidden, self.size, self.channels, centre, radius);
             }
             margins.extend(self.margins(&batch, class));
@@ -94,6 +92,17 @@ impl Occlusion {
         self.plan.run(images, &mut logits);
         logits.chunks_exact(classes).map(|row| margin(row, class)).collect()
     }
+}
+
+/// The centres of the discs: as far apart along one axis as along the other, or nearly, whatever the shape of the image.
+/// Discs are as wide as the steps are long, so longer steps along one axis would leave out what lies between.
+fn grid(size: [usize; 2]) -> [Points; 2] {
+    let apart = (size[0] as f64 * size[1] as f64).sqrt() / GRID as f64;
+    size.map(|side| {
+        let count = ((side as f64 / apart).round() as usize).max(1);
+        let step = side as f32 / count as f32;
+        Points { first: step / 2.0 - 0.5, step, count }
+    })
 }
 
 /// Replaces a disc of `image` by `hidden`: wholly up to `radius` from its `centre`, less and less for half as far again.
@@ -154,6 +163,27 @@ mod tests {
         assert!((spread[15 * 41 + 20] - centre).abs() < 0.01 * centre);
         let beside = centre * (-0.5f32 * (3.0 * 3.0 + 1.0) / 4.0).exp();
         assert!((spread[16 * 41 + 23] - beside).abs() < 0.01 * centre, "both axes");
+    }
+
+    /// The smallest discs reach every pixel, in a frame of any shape, and there are about as many of them.
+    #[test]
+    fn no_pixel_lies_between_the_discs() {
+        for size in [[224, 224], [320, 256], [256, 320], [1024, 32], [33, 500]] {
+            let points = grid(size);
+            let radius = RADII[0] * points[0].step.min(points[1].step);
+            let far = |points: Points, side: usize| {
+                let to = |pixel: usize| {
+                    let near = |i| (points.at(i) - pixel as f32).abs();
+                    (0..points.count).map(near).fold(f32::INFINITY, f32::min)
+                };
+                (0..side).map(to).fold(0.0, f32::max)
+            };
+            let [y, x] = [far(points[0], size[0]), far(points[1], size[1])];
+            assert!(y.hypot(x) < 0.85 * radius, "{size:?}: {y} and {x} of {radius}");
+            assert!((230..=280).contains(&(points[0].count * points[1].count)), "{size:?}");
+        }
+        let [rows, columns] = grid([112, 112]);
+        assert_eq!((rows.count, columns.count, rows.step, columns.step), (16, 16, 7.0, 7.0));
     }
 
     #[test]

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn red_is_for_blue_is_against_and_nothing_is_left_alone() {
-        let picture = Picture { width: 4, height: 4, channels: 1, bits: 8, samples: vec![100.0; 16] };
+        let picture =
+            Picture { width: 4, height: 4, channels: 1, bits: 8, shown: true, samples: vec![100.0; 16] };
         let prep = model::Preprocessing::new(1, [4, 4]);
         let placement = Placement::new([4, 4], &prep);
         let mut values = vec![0.0; 16];
@@ -168,5 +169,34 @@ mod tests {
         overlay(&picture, &Heatmap { size: [4, 4], values: vec![0.0; 16] }, &placement, SIDE, Some(&long));
         let decoded = data::decode_bytes("x.png", &png(&legend).unwrap()).unwrap();
         assert_eq!((decoded.height, decoded.width, decoded.channels), (legend.height() as usize, 512, 3));
+    }
+
+    /// What the map marks lies in the picture where the network saw it: stretched or with bars, lying or upright.
+    #[test]
+    fn a_mark_lies_where_it_was_seen() {
+        for (size, input) in [([600, 1000], [320, 256]), ([1000, 600], [320, 256]), ([900, 700], [256, 320])]
+        {
+            for fit in [model::ResizeMode::Stretch, model::ResizeMode::Pad] {
+                let samples = vec![0.0; size[0] * size[1]];
+                let [height, width] = size;
+                let picture = Picture { width, height, channels: 1, bits: 8, shown: true, samples };
+                let prep = model::Preprocessing { fit, ..model::Preprocessing::new(1, input) };
+                let placement = Placement::new(size, &prep);
+                let point = [0.3 * height as f64, 0.7 * width as f64];
+                let [y, x] = placement.to_input(point).map(|at| at.round() as usize);
+                let mut values = vec![0.0; input[0] * input[1]];
+                values[y * input[1] + x] = 1.0;
+                let canvas = overlay(&picture, &Heatmap { size: input, values }, &placement, SIDE, None);
+                assert_eq!(canvas.dimensions(), (width as u32, height as u32));
+                let red = |&(_, _, pixel): &(u32, u32, &Rgb<u8>)| pixel.0[0];
+                let (column, row, _) = canvas.enumerate_pixels().max_by_key(red).unwrap();
+                let off = [f64::from(row) - point[0], f64::from(column) - point[1]];
+                // A pixel of the input is up to four of the picture.
+                assert!(
+                    off.iter().all(|off| off.abs() <= 4.0),
+                    "{size:?} in {input:?}, {fit:?}: off by {off:?}"
+                );
+            }
+        }
     }
 }

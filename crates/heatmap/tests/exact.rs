@@ -29,7 +29,7 @@ fn random_model(name: &str, channels: usize, image_size: [usize; 2], classes: us
 #[test]
 fn the_mean_of_a_map_plus_the_bias_is_the_logit() {
     for name in model::NAMES {
-        for (channels, size, classes) in [(1, [96, 96], 2), (3, [70, 128], 5)] {
+        for (channels, size, classes) in [(1, [96, 96], 2), (3, [70, 128], 5), (1, [160, 128], 2)] {
             let model = random_model(name, channels, size, classes);
             let mut cam = Cam::new(&model).unwrap();
             let mut rng = Rng::new(1);
@@ -95,6 +95,39 @@ fn boxes_are_scored_in_pixels_of_the_file() {
         Localisation::new(&map, &[beside], &placement),
         Localisation { hit: false, energy: 0.25, area: 1.0 / 16.0 }
     );
+}
+
+/// A picture of another shape than the input, stretched or with bars beside it: the box of the file is found where it lies in
+/// the input, to half a pixel.
+#[test]
+fn boxes_of_the_file_are_found_in_inputs_that_are_no_squares() {
+    for (picture, input) in [([500, 1000], [320, 256]), ([1000, 500], [320, 256]), ([700, 900], [256, 320])] {
+        for fit in [model::ResizeMode::Stretch, model::ResizeMode::Pad] {
+            let prep = Preprocessing { fit, ..Preprocessing::new(1, input) };
+            let placement = model::Placement::new(picture, &prep);
+            let part = |side: usize, share: f64| (side as f64 * share).round();
+            let [height, width] = picture;
+            let truth = heatmap::Box2d {
+                x0: part(width, 0.2),
+                y0: part(height, 0.6),
+                x1: part(width, 0.5),
+                y1: part(height, 0.9),
+            };
+            // The picture with the box white, as the network sees it, as a map of evidence.
+            let inside = |y: usize, x: usize| {
+                (truth.x0..truth.x1).contains(&(x as f64)) && (truth.y0..truth.y1).contains(&(y as f64))
+            };
+            let samples: Vec<u8> =
+                (0..height * width).map(|i| 255 * u8::from(inside(i / width, i % width))).collect();
+            let picture = model::Picture::from_u8(&samples, picture, 1).unwrap();
+            let values = model::pixels(&picture, &prep);
+            let found = Localisation::new(&Heatmap { size: input, values }, &[truth], &placement);
+            let [rows, columns] = placement.size;
+            let area = 0.09 * (rows * columns) as f64 / (input[0] * input[1]) as f64;
+            assert!(found.hit && found.energy > 0.97, "{input:?} {fit:?}: {found:?}");
+            assert!((found.area / area - 1.0).abs() < 0.03, "{input:?} {fit:?}: {found:?}, expected {area}");
+        }
+    }
 }
 
 #[test]

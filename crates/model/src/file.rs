@@ -27,7 +27,8 @@ pub const BEST: &str = "best.safetensors";
 /// What a model file says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// Version of this document, [`Metadata::FORMAT`], or [`Metadata::WITH_FINDINGS`] where it has findings.
+    /// Version of this document: [`Metadata::FORMAT`], [`Metadata::WITH_FINDINGS`] where it has findings, or
+    /// [`Metadata::WITH_WINDOW`] where images are seen through a window.
     pub format: u32,
     /// Defines the network.
     pub architecture: Architecture,
@@ -181,6 +182,9 @@ impl Metadata {
     /// The version of one with [`Output::Sigmoid`], which an earlier program would take for a softmax.
     pub const WITH_FINDINGS: u32 = 2;
 
+    /// The version of one with [`Preprocessing::window`], with findings or not: an earlier program would pass it over.
+    pub const WITH_WINDOW: u32 = 3;
+
     /// Whether an image has several findings instead of one class.
     pub fn has_findings(&self) -> bool {
         self.output == Output::Sigmoid
@@ -188,7 +192,8 @@ impl Metadata {
 
     /// Gives every class a probability of its own.
     pub fn with_findings(self) -> Self {
-        Self { format: Self::WITH_FINDINGS, output: Output::Sigmoid, ..self }
+        let format = self.format.max(Self::WITH_FINDINGS);
+        Self { format, output: Output::Sigmoid, ..self }
     }
 
     /// What is stored of finding `at`.
@@ -199,7 +204,7 @@ impl Metadata {
     /// Metadata of a new model: no threshold, no calibration, provenance of this program.
     pub fn new(architecture: Architecture, classes: Vec<String>, preprocessing: Preprocessing) -> Self {
         Metadata {
-            format: Self::FORMAT,
+            format: if preprocessing.window.is_some() { Self::WITH_WINDOW } else { Self::FORMAT },
             architecture,
             classes,
             preprocessing,
@@ -241,8 +246,8 @@ impl Metadata {
         let broken = |error| Error::Format(format!("its Vertebra metadata cannot be understood: {error}"));
         // The version first: another one may have other fields.
         let Version { format } = serde_json::from_str(text).map_err(broken)?;
-        if ![Self::FORMAT, Self::WITH_FINDINGS].contains(&format) {
-            let known = format!("{} or {}", Self::FORMAT, Self::WITH_FINDINGS);
+        if !(Self::FORMAT..=Self::WITH_WINDOW).contains(&format) {
+            let known = format!("{} to {}", Self::FORMAT, Self::WITH_WINDOW);
             return Err(Error::invalid("metadata format", known, format));
         }
         serde_json::from_str(text).map_err(broken)
@@ -268,7 +273,11 @@ impl Metadata {
             return Err(Error::invalid("classes", expected, found));
         }
         self.preprocessing.check(network.channels, network.image_size)?;
-        let version = if self.has_findings() { Self::WITH_FINDINGS } else { Self::FORMAT };
+        let version = match (self.preprocessing.window, self.has_findings()) {
+            (Some(_), _) => Self::WITH_WINDOW,
+            (None, true) => Self::WITH_FINDINGS,
+            (None, false) => Self::FORMAT,
+        };
         if self.format != version {
             return Err(Error::invalid("metadata format", version.to_string(), self.format));
         }

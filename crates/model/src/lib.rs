@@ -34,6 +34,7 @@ mod foreign;
 #[cfg(feature = "foreign")]
 mod format;
 mod gray;
+mod image_size;
 #[cfg(feature = "foreign")]
 mod import;
 pub mod layout;
@@ -45,6 +46,7 @@ mod preprocessing;
 mod resize;
 mod tensor_file;
 mod weights;
+mod window;
 mod words;
 
 /// Without the readers of foreign files, a file that is no model is not named either.
@@ -64,6 +66,7 @@ pub use file::{
 };
 #[cfg(feature = "foreign")]
 pub use foreign::{ForeignFile, Hints};
+pub use image_size::ImageSize;
 #[cfg(feature = "foreign")]
 pub use import::{Colours, ImportOptions, Imported, Naming, Origin, import, import_explained};
 pub use network::{Activation, Block, ConvKind, ConvLayer, Network, Norm, Padding, Role, TensorSpec};
@@ -73,4 +76,5 @@ pub use preprocessing::{Preprocessing, ResizeMode};
 pub use resize::resize;
 pub use tensor_file::TensorFile;
 pub use weights::{Array, Weights};
+pub use window::Window;
 pub use words::{clip_name, list_names};

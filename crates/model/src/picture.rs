@@ -3,7 +3,7 @@
 //! Invariant: a [`Picture`] holds `height * width * channels` samples in `0..=255`; 8-bit values are whole numbers, and a
 //! 16-bit value v is `v / 257`, so white is 255 at either depth.
 
-use crate::Error;
+use crate::{Error, Window};
 
 /// Larger pictures are refused: a header of a few bytes must not claim all memory. A 43 x 43 cm detector at 0.1 mm has
 /// 18 megapixels.
@@ -20,6 +20,9 @@ pub struct Picture {
     pub channels: usize,
     /// Bits a sample had: 8 or 16. It decides how colour is rounded to gray, as Pillow does.
     pub bits: u8,
+    /// Whether the samples are what is to be seen: those of 8 bits, and what went through a window. Others, of 16 bits, are as
+    /// they were stored, and a model's window is applied to them (gray only).
+    pub shown: bool,
     /// `[height, width, channels]`, in `0..=255`.
     pub samples: Vec<f32>,
 }
@@ -30,15 +33,16 @@ impl Picture {
     /// # Errors
     /// If `samples` does not have that shape, a side is 0, or the channels are neither 1 nor 3.
     pub fn from_u8(samples: &[u8], [height, width]: [usize; 2], channels: usize) -> Result<Self, Error> {
-        Self::new(samples, [height, width], channels, 8, f32::from)
+        Self::new(samples, [height, width], channels, 8, true, f32::from)
     }
 
-    /// From 16-bit samples `[height, width, channels]`, white at 65535.
+    /// From 16-bit samples `[height, width, channels]`, white at 65535; for a model with a window, stored values that are
+    /// seen through it.
     ///
     /// # Errors
     /// As [`Picture::from_u8`].
     pub fn from_u16(samples: &[u16], [height, width]: [usize; 2], channels: usize) -> Result<Self, Error> {
-        Self::new(samples, [height, width], channels, 16, |v| f32::from(v) / 257.0)
+        Self::new(samples, [height, width], channels, 16, false, |v| f32::from(v) / 257.0)
     }
 
     /// From samples `[height, width, channels]` between 0 (black) and 1 (white).
@@ -49,7 +53,30 @@ impl Picture {
         if let Some(found) = samples.iter().find(|v| !(0.0..=1.0).contains(*v)) {
             return Err(Error::invalid("picture", "samples between 0 and 1", found));
         }
-        Self::new(samples, [height, width], channels, 16, |v| 255.0 * v)
+        Self::new(samples, [height, width], channels, 16, true, |v| 255.0 * v)
+    }
+
+    /// From values of a gray image `[height, width]` in their own units, such as Hounsfield units, seen through `window`: that of
+    /// the model, which is in [`crate::Preprocessing::window`].
+    ///
+    /// # Errors
+    /// As [`Picture::from_u8`], or if a value is not finite.
+    pub fn from_values(values: &[f32], size: [usize; 2], window: Window) -> Result<Self, Error> {
+        if let Some(found) = values.iter().find(|v| !v.is_finite()) {
+            return Err(Error::invalid("picture", "finite values", found));
+        }
+        Self::new(values, size, 1, 16, true, |v| window.sample(v.into()))
+    }
+
+    /// Stored values of 16 bits as they are seen through `window`. What is shown already stays as it is, and so do colours,
+    /// which have no window.
+    pub fn through(mut self, window: Window) -> Self {
+        if !self.shown && self.channels == 1 {
+            // Exactly the stored value: a sample is it over 257.
+            self.samples.iter_mut().for_each(|v| *v = window.sample((f64::from(*v) * 257.0).round()));
+            self.shown = true;
+        }
+        self
     }
 
     fn new<T: Copy>(
@@ -57,7 +84,8 @@ impl Picture {
         [height, width]: [usize; 2],
         channels: usize,
         bits: u8,
-        value: fn(T) -> f32,
+        shown: bool,
+        value: impl Fn(T) -> f32,
     ) -> Result<Self, Error> {
         if channels != 1 && channels != 3 {
             return Err(Error::invalid("picture", "1 or 3 channels", channels));
@@ -68,7 +96,7 @@ impl Picture {
             return Err(Error::invalid("picture", expected, samples.len()));
         }
         let samples = samples.iter().map(|&v| value(v)).collect();
-        Ok(Self { width, height, channels, bits, samples })
+        Ok(Self { width, height, channels, bits, shown, samples })
     }
 }
 
@@ -81,6 +109,27 @@ mod tests {
         let deep = Picture::from_u16(&[0, 257, u16::MAX], [1, 3], 1).unwrap();
         assert_eq!(deep.samples, Picture::from_u8(&[0, 1, 255], [1, 3], 1).unwrap().samples);
         assert_eq!(Picture::from_f32(&[0.0, 1.0], [2, 1], 1).unwrap().samples, [0.0, 255.0]);
+    }
+
+    /// Every stored value is told from its neighbour, and what is shown already is not seen through a window again.
+    #[test]
+    fn a_window_is_of_stored_values_and_applied_once() {
+        let window = Window { center: 30_000.0, width: 1000.0 };
+        let values: Vec<u16> = (0..=u16::MAX).collect();
+        let stored = Picture::from_u16(&values, [256, 256], 1).unwrap();
+        let seen = stored.clone().through(window);
+        let expected: Vec<f32> = values.iter().map(|&v| window.sample(v.into())).collect();
+        assert_eq!(seen.samples, expected);
+        assert!(seen.samples[29_500..=30_500].windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!([seen.samples[29_500], seen.samples[30_500]], [0.0, 255.0]);
+        assert_eq!(seen.clone().through(window), seen);
+        let measured: Vec<f32> = values.iter().map(|&v| v.into()).collect();
+        assert_eq!(Picture::from_values(&measured, [256, 256], window).unwrap(), seen);
+        let bytes = Picture::from_u8(&[0, 7, 255], [1, 3], 1).unwrap();
+        assert_eq!(bytes.clone().through(window), bytes);
+        let colours = Picture::from_u16(&[1, 2, 3], [1, 1], 3).unwrap();
+        assert_eq!(colours.clone().through(window), colours);
+        assert!(Picture::from_values(&[f32::INFINITY], [1, 1], window).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From a picture to what the network reads: the one function that training and prediction share.
 //!
-//! Order: channels, then size, then scale, because that is what `Image.open(f).convert("L").resize(...)` followed by a
+//! Order: the window, if the model has one, channels, then size, then scale, because that is what `Image.open(f).convert("L").resize(...)` followed by a
 //! scaling does. The first two are [`pixels`], whose result the loader keeps and augments; the last is [`normalise`].
 
 use std::borrow::Cow;
@@ -14,8 +14,14 @@ pub fn preprocess(picture: &Picture, prep: &Preprocessing) -> Vec<f32> {
     values
 }
 
-/// `picture` with the channels and size of `prep`, still in `0..=255`: `[height, width, channels]`.
+/// `picture` with the window, channels and size of `prep`, still in `0..=255`: `[height, width, channels]`.
 pub fn pixels(picture: &Picture, prep: &Preprocessing) -> Vec<f32> {
+    if let Some(window) = prep.window
+        && !picture.shown
+        && picture.channels == 1
+    {
+        return pixels(&picture.clone().through(window), prep);
+    }
     let samples = with_channels(picture, prep.channels);
     let (from, to) = ((picture.height, picture.width), (prep.height, prep.width));
     if from == to {

@@ -1,7 +1,7 @@
 //! How a decoded image becomes the network's input. The model carries this, so that training and prediction cannot
 //! differ: `x * scale[c] + offset[c]` for every pixel `x` in `0..=255`, after resizing to the model's size.
 
-use crate::Error;
+use crate::{Error, Window};
 use serde::{Deserialize, Serialize};
 
 /// How an image of another shape is brought to the model's.
@@ -32,6 +32,9 @@ pub struct Preprocessing {
     /// How other shapes are fitted.
     #[serde(default)]
     pub fit: ResizeMode,
+    /// Through which gray images of more than 8 bits are seen, before all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
 }
 
 /// Mean and standard deviation of ImageNet's pixels, in units of 255, as torchvision publishes them.
@@ -71,7 +74,7 @@ impl Preprocessing {
 
     fn uniform(channels: usize, [height, width]: [usize; 2], scale: f32, offset: f32) -> Self {
         let (scale, offset) = (vec![scale; channels], vec![offset; channels]);
-        Preprocessing { channels, height, width, scale, offset, fit: ResizeMode::Stretch }
+        Preprocessing { channels, height, width, scale, offset, fit: ResizeMode::Stretch, window: None }
     }
 
     /// Whether every channel is scaled alike, so that gray input needs only the sum of the first weights.

@@ -13,9 +13,19 @@ const IMAGES: usize = 4;
 
 /// A small network of an architecture, with values that are not the initial ones: gamma and beta off 1 and 0.
 fn small(name: &str, padding: Padding, channels: usize, activation: Activation) -> Learner {
+    sized(name, [64, 64], padding, channels, activation)
+}
+
+fn sized(
+    name: &str,
+    image_size: [usize; 2],
+    padding: Padding,
+    channels: usize,
+    activation: Activation,
+) -> Learner {
     let mut architecture = Architecture::named(name).unwrap();
     architecture.width = 0.25;
-    architecture.image_size = [64, 64];
+    architecture.image_size = image_size;
     architecture.channels = channels;
     architecture.padding = padding;
     architecture.activation = activation;
@@ -31,8 +41,12 @@ fn small(name: &str, padding: Padding, channels: usize, activation: Activation) 
 }
 
 fn images(channels: usize, seed: u64) -> Tensor {
+    batch([IMAGES, 64, 64, channels], seed)
+}
+
+fn batch(shape: [usize; 4], seed: u64) -> Tensor {
     let mut rng = Rng::new(seed);
-    let mut images = Tensor::recycled([IMAGES, 64, 64, channels]);
+    let mut images = Tensor::recycled(shape);
     images.data_mut().fill_with(|| rng.normal() as f32);
     images
 }
@@ -52,44 +66,63 @@ fn gradients_point_where_the_reference_falls() {
         ("mobilenet-v1", Padding::Symmetric, 3, soft),
         ("mobilenet-v2", Padding::Symmetric, 1, soft),
     ] {
-        let mut network = small(name, padding, channels, activation);
-        let images = images(channels, 7);
-        let labels = [0, 1, 2, 1];
-        let reference = Reference::new(network.spec().clone(), wide(images.data()), labels.to_vec());
-        let values: Vec<Vec<f64>> = network.parameters().iter().map(|p| wide(p.value.data())).collect();
+        let network = small(name, padding, channels, activation);
+        check_gradients(name, network, &[0, 1, 2, 1]);
+    }
+}
 
-        let mut tape = Tape::new(Level::current());
-        network.dropout = 0.0;
-        let pass = network.forward(&mut tape, images, Mode::Train(&mut Rng::new(0)));
-        let loss = ops::cross_entropy(&mut tape, &pass.logits, &labels, &Loss::plain(3));
-        let expected = reference.loss(&values);
-        let found = f64::from(loss.tensor().item());
-        assert!((found - expected).abs() < 1e-5 * expected, "{name}: loss {found}, expected {expected}");
+/// Inputs of the sizes of radiographs that stand or lie.
+#[test]
+fn gradients_of_inputs_that_are_no_squares() {
+    let soft = Activation::LeakyRelu(0.99);
+    for (name, image_size, padding) in [
+        ("mobilenet-v1", [320, 256], Padding::Same),
+        ("mobilenet-v1", [256, 320], Padding::Symmetric),
+        ("mobilenet-v2", [320, 256], Padding::Symmetric),
+        ("mobilenet-v2", [256, 320], Padding::Same),
+    ] {
+        check_gradients(name, sized(name, image_size, padding, 1, soft), &[0, 2]);
+    }
+}
 
-        let mut gradients = tape.backward(&loss);
-        let gradients: Vec<Option<Tensor>> =
-            pass.leaves.iter().map(|leaf| leaf.as_ref().and_then(|leaf| gradients.take(leaf))).collect();
-        for direction in 0..3 {
-            let mut rng = Rng::derive(&[8, direction]);
-            let step: Vec<Vec<f64>> =
-                values.iter().map(|v| v.iter().map(|_| rng.normal()).collect()).collect();
-            let at = |h: f64| {
-                let moved = values.iter().zip(&step).zip(network.parameters()).map(|((v, s), p)| {
-                    let h = if p.spec.role.trainable() { h } else { 0.0 };
-                    v.iter().zip(s).map(|(v, s)| v + h * s).collect()
-                });
-                reference.loss(&moved.collect::<Vec<Vec<f64>>>())
-            };
-            let h = 1e-7;
-            let expected = (at(h) - at(-h)) / (2.0 * h);
-            let along =
-                |g: &Tensor, s: &[f64]| g.data().iter().zip(s).map(|(&g, s)| f64::from(g) * s).sum::<f64>();
-            let found: f64 =
-                gradients.iter().zip(&step).filter_map(|(g, s)| g.as_ref().map(|g| along(g, s))).sum();
-            let norm = gradients.iter().flatten().map(|g| along(g, &wide(g.data()))).sum::<f64>().sqrt();
-            // A random direction is nearly orthogonal to the gradient, so the error is a share of the gradient's norm.
-            assert!((found - expected).abs() < 1e-3 * norm, "{name}: {found}, expected {expected} of {norm}");
-        }
+/// Loss and derivatives along random directions of a batch with these labels.
+fn check_gradients(name: &str, mut network: Learner, labels: &[usize]) {
+    let spec = network.spec();
+    let [height, width] = spec.image_size;
+    let images = batch([labels.len(), height, width, spec.channels], 7);
+    let reference = Reference::new(network.spec().clone(), wide(images.data()), labels.to_vec());
+    let values: Vec<Vec<f64>> = network.parameters().iter().map(|p| wide(p.value.data())).collect();
+
+    let mut tape = Tape::new(Level::current());
+    network.dropout = 0.0;
+    let pass = network.forward(&mut tape, images, Mode::Train(&mut Rng::new(0)));
+    let loss = ops::cross_entropy(&mut tape, &pass.logits, labels, &Loss::plain(3));
+    let expected = reference.loss(&values);
+    let found = f64::from(loss.tensor().item());
+    assert!((found - expected).abs() < 1e-5 * expected, "{name}: loss {found}, expected {expected}");
+
+    let mut gradients = tape.backward(&loss);
+    let gradients: Vec<Option<Tensor>> =
+        pass.leaves.iter().map(|leaf| leaf.as_ref().and_then(|leaf| gradients.take(leaf))).collect();
+    for direction in 0..3 {
+        let mut rng = Rng::derive(&[8, direction]);
+        let step: Vec<Vec<f64>> = values.iter().map(|v| v.iter().map(|_| rng.normal()).collect()).collect();
+        let at = |h: f64| {
+            let moved = values.iter().zip(&step).zip(network.parameters()).map(|((v, s), p)| {
+                let h = if p.spec.role.trainable() { h } else { 0.0 };
+                v.iter().zip(s).map(|(v, s)| v + h * s).collect()
+            });
+            reference.loss(&moved.collect::<Vec<Vec<f64>>>())
+        };
+        let h = 1e-7;
+        let expected = (at(h) - at(-h)) / (2.0 * h);
+        let along =
+            |g: &Tensor, s: &[f64]| g.data().iter().zip(s).map(|(&g, s)| f64::from(g) * s).sum::<f64>();
+        let found: f64 =
+            gradients.iter().zip(&step).filter_map(|(g, s)| g.as_ref().map(|g| along(g, s))).sum();
+        let norm = gradients.iter().flatten().map(|g| along(g, &wide(g.data()))).sum::<f64>().sqrt();
+        // A random direction is nearly orthogonal to the gradient, so the error is a share of the gradient's norm.
+        assert!((found - expected).abs() < 1e-3 * norm, "{name}: {found}, expected {expected} of {norm}");
     }
 }
 

@@ -69,7 +69,7 @@ fn input(metadata: &Metadata) -> serde_json::Value {
         ResizeMode::Stretch => "stretch: to height and width, whatever the aspect ratio",
         ResizeMode::Pad => "pad: with the aspect ratio kept, centred, the rest black",
     };
-    json!({
+    let mut steps = json!({
         "pixels": "0..=255; values of 16 bits are divided by 257",
         "colours": colours,
         "resize": {
@@ -83,5 +83,17 @@ fn input(metadata: &Metadata) -> serde_json::Value {
         "scale": prep.scale,
         "offset": prep.offset,
         "layout": "NCHW",
-    })
+    });
+    if let Some(window) = prep.window {
+        let [black, white] = window.ends();
+        steps["window"] = json!({
+            "center": window.center,
+            "width": window.width,
+            "applied": format!(
+                "first, to gray of more than 8 bits: a value v (of DICOM after the modality transform, else as stored) becomes \
+                 255 * min(max((v - {black}) / ({white} - {black}), 0), 1), instead of the division by 257"
+            ),
+        });
+    }
+    steps
 }

@@ -52,7 +52,9 @@ impl Predictor {
         &self.metadata
     }
 
-    /// Resizes and scales the picture as the model was trained on, and classifies it.
+    /// Resizes and scales the picture as the model was trained on, and classifies it. Where the model has a window
+    /// ([`model::Preprocessing::window`]), gray of 16 bits ([`Picture::from_u16`]) is seen through it; values in other units come by
+    /// [`Picture::from_values`]. A picture of 8 bits, or of colours, is taken as it is.
     pub fn predict(&mut self, picture: &Picture) -> Prediction {
         let image = model::preprocess(picture, &self.metadata.preprocessing);
         let log_probabilities = self.classifier.log_probabilities(&image);
@@ -65,5 +67,57 @@ impl Predictor {
         let positive = self.decision.as_ref().map(|decision| class == decision.positive.class).or(any);
         let label = self.metadata.classes[class].clone();
         Prediction { label, probability: probabilities[class], probabilities, positive, findings }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Architecture, Array, Preprocessing, Role, Window};
+
+    fn predictor(window: Option<Window>) -> Predictor {
+        let named = Architecture::named("mobilenet-v1").unwrap();
+        let architecture = Architecture { width: 0.25, image_size: [48, 32], classes: 2, ..named };
+        let mut state = 1_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state >> 8) / f64::from(1 << 24) - 0.5
+        };
+        let tensors = architecture.network().unwrap().tensors().into_iter().map(|spec| {
+            let fan_in = spec.shape[1..].iter().product::<usize>().max(1) as f64;
+            let value = |random: &mut dyn FnMut() -> f64| match spec.role {
+                Role::Variance => 1.0,
+                Role::Gamma => 1.0 + 0.2 * random(),
+                Role::ConvWeight => random() * (24.0 / fan_in).sqrt(),
+                _ => 0.4 * random(),
+            };
+            let values = (0..spec.elements()).map(|_| value(&mut random) as f32).collect();
+            (spec.name.clone(), Array::new(spec.shape, values).unwrap())
+        });
+        let tensors = tensors.collect();
+        let prep = Preprocessing { window, ..Preprocessing::new(1, [48, 32]) };
+        let metadata = Metadata::new(architecture, vec!["a".into(), "b".into()], prep);
+        let model = Model::new(metadata, tensors).unwrap();
+        // By way of a file's bytes, as a deployment has it.
+        Predictor::from_bytes(&model.to_tensor_file().unwrap().to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_window_of_the_model_is_applied_once() {
+        let window = Window { center: 1064.0, width: 400.0 };
+        let values: Vec<u16> = (0..60 * 50).map(|i| 700 + (i * 37 % 701) as u16).collect();
+        let stored = Picture::from_u16(&values, [60, 50], 1).unwrap();
+        let measured: Vec<f32> = values.iter().map(|&v| v.into()).collect();
+        let mut with = predictor(Some(window));
+        assert_eq!(with.metadata().preprocessing.window, Some(window));
+        let seen = with.predict(&stored);
+        assert_eq!(with.predict(&Picture::from_values(&measured, [60, 50], window).unwrap()), seen);
+        let mut without = predictor(None);
+        assert_eq!(without.predict(&stored.clone().through(window)), seen);
+        let plain = without.predict(&stored);
+        assert!((plain.probability - seen.probability).abs() > 1e-3, "{plain:?} {seen:?}");
+        // Bytes are what they are to either.
+        let bytes = Picture::from_u8(&[7; 3000], [60, 50], 1).unwrap();
+        assert_eq!(with.predict(&bytes), without.predict(&bytes));
     }
 }

@@ -206,13 +206,17 @@ fn data(contents: &Contents) -> Vec<Line> {
         model::ResizeMode::Pad => "fitted into this size, the rest black",
     };
     let channels = count(p.channels, "channel");
+    let window = p.window.map_or(String::new(), |window| {
+        let [black, white] = window.ends();
+        format!(" Gray values of more than 8 bits are seen from {black} (black) to {white} (white).")
+    });
     let mut lines = vec![
         Blank("Where the images come from: sites, dates, scanners, protocols."),
         Blank("Inclusion and exclusion; age, sex and other characteristics of the patients."),
         Blank("De-identification, and how missing data were handled."),
         Known(
             "preprocessing",
-            format!("Preprocessing: {channels}, {} x {} pixels, {fit}.", p.height, p.width),
+            format!("Preprocessing: {channels}, {} x {} pixels, {fit}.{window}", p.height, p.width),
         ),
     ];
     let fingerprint = &contents.metadata.provenance.data_fingerprint;

@@ -4,7 +4,7 @@
 use crate::{Error, LearningRate, paths};
 use data::{GroupBy, Labelling, Labels, Readers, Uncertain};
 use eval::ThresholdRule;
-use model::{Architecture, ResizeMode};
+use model::{Architecture, ImageSize, ResizeMode, Window};
 use nn::{Algorithm, Decay};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -83,15 +83,20 @@ pub struct Config {
     /// Width multiplier
     #[cfg_attr(feature = "cli", arg(long))]
     pub width: f32,
-    /// Side of the square input in pixels
-    #[cfg_attr(feature = "cli", arg(long, value_name = "PIXELS"))]
-    pub image_size: usize,
+    /// Side of a square input in pixels, or height x width, such as 320x256
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PIXELS|HxW"))]
+    pub image_size: ImageSize,
     /// 1 (gray) or 3 (colour)
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub channels: usize,
     /// How images of another shape are fitted
     #[cfg_attr(feature = "cli", arg(long))]
     pub fit: ResizeMode,
+    /// Window of gray images of more than 8 bits: what is seen from black to white, in Hounsfield units of a CT or stored
+    /// values of a PNG; it comes before a DICOM file's own
+    #[cfg_attr(feature = "cli", arg(long, value_name = "CENTER,WIDTH", allow_hyphen_values = true))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// Images a step
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub batch_size: usize,
@@ -217,9 +222,10 @@ impl Default for Config {
             readers: Readers::Majority,
             arch: "mobilenet-v1".into(),
             width: 1.0,
-            image_size: 224,
+            image_size: 224.into(),
             channels: 1,
             fit: ResizeMode::Stretch,
+            window: None,
             batch_size: 32,
             optimizer: OptimizerKind::Adam,
             beta1: 0.9,
@@ -348,7 +354,7 @@ impl Config {
         let named = Architecture::named(&self.arch)?;
         Ok(Architecture {
             width: self.width,
-            image_size: [self.image_size; 2],
+            image_size: self.image_size.into(),
             channels: self.channels,
             classes,
             dropout: self.dropout.unwrap_or(named.dropout),

@@ -135,6 +135,8 @@ mod tests {
             optimizer: OptimizerKind::AdamW,
             threshold_rule: ThresholdRule::Sensitivity(0.95),
             positive: Some("no break".into()),
+            image_size: [320, 256].into(),
+            window: Some(model::Window { center: -600.0, width: 1500.5 }),
             ..Config::default()
         };
         for config in [odd, Config { out: folder.path().into(), ..Config::default() }] {
@@ -142,6 +144,31 @@ mod tests {
             config.write(&RunFolder(folder.path()).config()).unwrap();
             assert_eq!(Config::of_run(folder.path()).unwrap(), config);
         }
+    }
+
+    /// A square is the number that it always was, so settings of before are read, and told as they were.
+    #[test]
+    fn a_square_is_a_number_and_what_is_none_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = RunFolder(folder.path()).config();
+        let text = |config: Config| {
+            config.write(&path).unwrap();
+            std::fs::read_to_string(&path).unwrap()
+        };
+        let square = Config { out: folder.path().into(), ..Config::default() };
+        let told = text(square.clone());
+        assert!(told.contains("\nimage_size = 224\n") && !told.contains("window"), "{told}");
+        let provenance = square.provenance();
+        assert!(provenance["image_size"] == 224 && provenance.get("window").is_none(), "{provenance}");
+        let tall = Config { image_size: [320, 256].into(), ..square.clone() };
+        assert!(text(tall.clone()).contains("\nimage_size = \"320x256\"\n"));
+        assert_eq!(tall.provenance()["image_size"], "320x256");
+        let refused = square.check_resume(&tall).unwrap_err().to_string();
+        assert!(refused.contains("this run has image-size 224, found \"320x256\""), "{refused}");
+
+        std::fs::write(&path, "image_size = \"tall\"\n").unwrap();
+        let error = Config::read(&path, Some(&Config::default())).unwrap_err().to_string();
+        assert!(error.contains("height x width such as 320x256"), "{error}");
     }
 
     #[cfg(unix)]
@@ -165,7 +192,7 @@ mod tests {
     fn options_ask_for_the_settings() {
         let config = Config {
             data: "data".into(),
-            image_size: 32,
+            image_size: 32.into(),
             lr: LearningRate::Fixed(1e-4),
             group_by: Some("person*_".parse().unwrap()),
             optimizer: OptimizerKind::AdamW,
@@ -174,11 +201,13 @@ mod tests {
             freeze: true,
             init: Some("a/b".into()),
             max_steps: Some(7),
+            window: Some(model::Window { center: -600.0, width: 1500.0 }),
             ..Config::default()
         };
         let mut words = config.options().join(" ");
         for option in [
             "--image-size 32",
+            "--window -600,1500",
             "--lr 0.0001",
             "--group-by person*_",
             "--optimizer adamw",

@@ -22,6 +22,7 @@ mod folds;
 mod head;
 mod lock;
 mod log;
+mod memory;
 mod openings;
 mod operating;
 #[cfg(feature = "cli")]

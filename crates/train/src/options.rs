@@ -124,6 +124,10 @@ mod tests {
         assert_eq!(laid(&["--freeze=false", "--no-augment=false", "--lr", "0.002"]), other);
         let patient = Config { group_by: Some("p*_".parse().unwrap()), data: "d".into(), ..before.clone() };
         assert_eq!(laid(&["d", "--group-by", "p*_"]), patient);
+        let seen = laid(&["--image-size", "320x256", "--window", "-600,1500"]);
+        assert_eq!(<[usize; 2]>::from(seen.image_size), [320, 256]);
+        assert_eq!(seen.window, Some(model::Window { center: -600.0, width: 1500.0 }));
+        assert!(typed(&["--image-size", "320by256"]).is_err() && typed(&["--window", "40"]).is_err());
         assert!(typed(&["--group-by", "p*|q"]).is_err() && typed(&["--freeze=perhaps"]).is_err());
         // The words for a run ask for it.
         assert_eq!(

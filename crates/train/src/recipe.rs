@@ -21,7 +21,7 @@ impl Recipe {
         match self {
             Self::Described => {
                 let Config { lr, optimizer, schedule, average, .. } = Config::default();
-                Config { image_size: 224, lr, optimizer, schedule, average, epochs: 4, ..config }
+                Config { image_size: 224.into(), lr, optimizer, schedule, average, epochs: 4, ..config }
             }
         }
     }
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_recipe_wins_over_what_is_below_and_needs_weights() {
         let before = Config {
-            image_size: 64,
+            image_size: 64.into(),
             lr: LearningRate::Fixed(0.5),
             epochs: 3,
             seed: 7,

@@ -60,15 +60,16 @@ impl Config {
             settings["epochs"].take();
             settings["max_steps"].take();
         }
-        let settings = before.as_object().into_iter().flatten();
-        for (name, value) in settings {
+        // Of both: what is none may be written by neither.
+        let names = [&before, &after].into_iter().flat_map(|of| of.as_object().into_iter().flatten());
+        for (name, _) in names {
             let same = match name.as_str() {
                 "init" => self.has_init_of(wanted),
                 "lr" => wanted.lr == self.lr || wanted.lr == LearningRate::Auto && self.has_found_rate(),
-                _ => after[name] == *value,
+                _ => after[name] == before[name],
             };
             if !same {
-                return Err(self.other_setting(&name.replace('_', "-"), value, &after[name]));
+                return Err(self.other_setting(&name.replace('_', "-"), &before[name], &after[name]));
             }
         }
         Ok(())
@@ -113,6 +114,12 @@ mod tests {
         assert!(refused(Config { batch_size: 8, ..run.clone() }).contains("batch-size 32, found 8"));
         let other = Config { positive: Some("normal".into()), ..run.clone() };
         assert!(refused(other).contains("positive null, found \"normal\""));
+        // What the run was not given is not given to what is left of it.
+        let window = Some("40,400".parse().unwrap());
+        let seen = refused(Config { window, ..run.clone() });
+        assert!(seen.contains("this run has window null, found \"40,400\""), "{seen}");
+        let labels = Some("all".parse().unwrap());
+        assert!(refused(Config { labels, ..run.clone() }).contains("labels null, found \"all\""));
         assert!(refused(Config { epochs: 29, ..run.clone() }).contains("30 or more"));
         // Whether these are the data of the run, their contents say.
         let harmless = Config {

@@ -93,8 +93,12 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         let stored = init.metadata.preprocessing.clone();
         (prep.scale, prep.offset) = (stored.scale, stored.offset);
     }
-    prep.fit = config.fit;
+    (prep.fit, prep.window) = (config.fit, config.window);
     let spec = architecture.network()?;
+    // While a body is frozen, nothing of it is kept.
+    if !config.freeze || config.unfreeze_after.is_some() {
+        crate::memory::check(&spec, config.batch_size.min(dataset.part(Split::Train).len()))?;
+    }
     let mut network = Learner::new(spec.clone(), config.seed);
     let mut adopted = None;
     if let Some(init) = init {

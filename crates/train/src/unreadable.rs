@@ -31,7 +31,7 @@ pub(crate) fn leave_out(
     if config.skip_unreadable && !is_fold {
         let (all, images) = (dataset.all(), dataset.samples.len());
         observe(&Event::Checking { done: 0, images });
-        dataset.leave_out_unreadable(&all, config.max_unreadable, &mut |done| {
+        dataset.leave_out_unreadable(&all, config.max_unreadable, config.window, &mut |done| {
             observe(&Event::Checking { done, images });
         })?;
     }

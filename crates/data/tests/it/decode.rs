@@ -200,7 +200,8 @@ fn files_are_named_in_errors() {
 
 #[test]
 fn preprocessing_is_channels_then_size_then_scale() {
-    let picture = Picture { width: 1, height: 1, channels: 3, bits: 8, samples: vec![255.0, 0.0, 0.0] };
+    let picture =
+        Picture { width: 1, height: 1, channels: 3, bits: 8, shown: true, samples: vec![255.0, 0.0, 0.0] };
     assert_eq!(preprocess(&picture, &Preprocessing::new(1, [1, 1])), [76.0 * (1.0 / 127.5) - 1.0]);
     let gray = Picture { channels: 1, samples: vec![255.0], ..picture };
     assert_eq!(preprocess(&gray, &Preprocessing::new(3, [1, 1])), [1.0; 3]);

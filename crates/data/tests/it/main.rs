@@ -2,6 +2,7 @@
 
 mod dataset;
 mod decode;
+mod depth;
 mod findings;
 mod loader;
 mod manifest;

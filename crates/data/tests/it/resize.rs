@@ -62,7 +62,8 @@ fn the_same_size_is_not_touched() {
 
 #[test]
 fn pad_keeps_the_aspect_and_fills_with_black() {
-    let picture = Picture { width: 8, height: 4, channels: 1, bits: 8, samples: vec![200.0; 32] };
+    let picture =
+        Picture { width: 8, height: 4, channels: 1, bits: 8, shown: true, samples: vec![200.0; 32] };
     let prep = Preprocessing { fit: ResizeMode::Pad, ..Preprocessing::new(1, [6, 6]) };
     let want: Vec<f32> = (0..6).flat_map(|y| [if (1..4).contains(&y) { 200.0 } else { 0.0 }; 6]).collect();
     assert_close(&pixels(&picture, &prep), &want);

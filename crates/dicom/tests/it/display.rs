@@ -5,7 +5,7 @@
 use crate::common::Writer;
 use crate::tags::{
     BIG_ENDIAN, BIPLANE, CENTER, DESCRIPTOR, DX, EXPLICIT, FUNCTION, INTERCEPT, MODALITY, MODALITY_LUT,
-    PIXELS, PLANAR, SEQUENCE_END, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH, XA, XRF,
+    PADDING, PIXELS, PLANAR, SEQUENCE_END, SLOPE, SOP_CLASS, TABLE, VOI_LUT, WIDTH, XA, XRF,
 };
 use data::decode_bytes;
 use dicom::{ImageDescription, ModalityTransform, Voi, VoiFunction};
@@ -397,4 +397,69 @@ fn palettes() {
         assert_eq!(file([3, 7, bits], &data), [51.0, 51.0, 102.0, 255.0], "{bits} {data:?}");
     }
     assert_eq!(file([9, 7, 16], &words(&[51 * 257, 102 * 257, 65_535])), [51.0, 51.0, 102.0, 255.0], "short");
+}
+
+/// The window of a model is one of Hounsfield units, comes before the file's window and VOI LUT, and is noted in one line.
+#[test]
+fn a_models_window_comes_before_the_files_own() {
+    let model = model::Window { center: 40.0, width: 400.0 };
+    let seen = |file: &[u8]| {
+        let (picture, notes) = dicom::picture_through(file, Some(model)).unwrap();
+        (picture.samples.iter().map(|&v| f64::from(v) / 255.0).collect::<Vec<_>>(), notes.join("; "))
+    };
+    // Hounsfield units are the stored values less 1024: -1000, -160, -60, 40, 240, 1000.
+    let stored = [24, 864, 964, 1064, 1264, 2024];
+    let want = [0.0, 0.0, 0.25, 0.5, 1.0, 1.0];
+    let close = |found: &[f64], want: &[f64]| found.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5);
+    let file = |extra: &dyn Fn(&mut Writer)| {
+        row(&stored, |file| {
+            file.text(INTERCEPT, b"DS", "-1024").text(SLOPE, b"DS", "1");
+            extra(file);
+        })
+    };
+    let (found, notes) = seen(&file(&|_| ()));
+    assert!(close(&found, &want) && notes.is_empty(), "{found:?} {notes}");
+    let note = "seen through the model's window 40,400, not the file's own";
+    let (found, notes) = seen(&file(&|file| {
+        file.text(CENTER, b"DS", "-600\\50").text(WIDTH, b"DS", "1500\\350").text(FUNCTION, b"CS", "SIGMOID");
+    }));
+    assert!(close(&found, &want) && notes == note, "{found:?} {notes}");
+    let (found, notes) = seen(&file(&|file| lut(file, VOI_LUT, &[2, 0, 16], &[0, 65_535])));
+    assert!(close(&found, &want) && notes == note, "{found:?} {notes}");
+    // Without a model's window the file's own counts, as ever.
+    let own = file(&|file| {
+        file.text(CENTER, b"DS", "40").text(WIDTH, b"DS", "80");
+    });
+    assert!(shades(&own)[2] == 0.0 && !close(&shades(&own), &want));
+}
+
+/// MONOCHROME1 is inverted after the window, padding is black before it, and 8 bits without a modality transform were made for a
+/// screen. Every one of 4096 values of 12 bits stays apart from its neighbours.
+#[test]
+fn a_models_window_keeps_what_else_a_file_says() {
+    let window = |center: f64, width: f64| Some(model::Window { center, width });
+    let mut inverted = Writer::new(EXPLICIT);
+    inverted.words(PADDING, b"US", &[4000]);
+    inverted.image("MONOCHROME1", [1, 4], [16, 12], 0).words(PIXELS, b"OW", &[1000, 1500, 2000, 4000]);
+    let (picture, _) = dicom::picture_through(&inverted.bytes(), window(1500.0, 1000.0)).unwrap();
+    assert!((picture.samples[1] - 127.5).abs() < 0.01, "{:?}", picture.samples);
+    assert_eq!([picture.samples[0], picture.samples[2], picture.samples[3]], [255.0, 0.0, 0.0]);
+
+    let mut bytes = Writer::new(EXPLICIT);
+    bytes.image("MONOCHROME2", [1, 4], [8, 8], 0).raw(PIXELS, b"OB", &[0, 1, 40, 255]);
+    let (picture, notes) = dicom::picture_through(&bytes.bytes(), window(40.0, 400.0)).unwrap();
+    assert_eq!((picture.bits, picture.samples), (8, vec![0.0, 1.0, 40.0, 255.0]));
+    assert_eq!(notes, ["8 bits or fewer: shown as the file says, not through the model's window"]);
+
+    let all: Vec<u16> = (0..4096).collect();
+    let mut twelve = Writer::new(EXPLICIT);
+    twelve.image("MONOCHROME2", [64, 64], [16, 12], 0).words(PIXELS, b"OW", &all);
+    for window in [None, window(2047.5, 4095.0)] {
+        let (picture, _) = dicom::picture_through(&twelve.bytes(), window).unwrap();
+        assert!(picture.samples.windows(2).all(|pair| pair[0] < pair[1]), "{window:?}");
+    }
+    // The same values in memory, or from a PNG of 16 bits, are seen alike, bit for bit.
+    let narrow = model::Window { center: 1000.0, width: 300.0 };
+    let (picture, _) = dicom::picture_through(&twelve.bytes(), Some(narrow)).unwrap();
+    assert_eq!(picture.samples, Picture::from_u16(&all, [64, 64], 1).unwrap().through(narrow).samples);
 }

@@ -52,6 +52,16 @@ fn every_padding_size_channel_count_and_activation() {
     }
 }
 
+/// The sizes of radiographs that stand or lie, at every level: folded weights and strips against norms and whole layers.
+#[test]
+fn inputs_that_stand_or_lie() {
+    for name in model::NAMES {
+        for (image_size, padding) in [([320, 256], Padding::Same), ([256, 320], Padding::Symmetric)] {
+            check(&Architecture { padding, image_size, ..small(name) }, |_, _| ());
+        }
+    }
+}
+
 #[test]
 fn variances_that_vanish() {
     for name in model::NAMES {

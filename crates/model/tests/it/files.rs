@@ -178,9 +178,12 @@ fn hostile_files_are_refused_with_the_reason() {
 #[test]
 fn metadata_that_disagree_are_refused_by_field() {
     type Edit = fn(&mut Value);
-    let cases: [(Edit, &str); 18] = [
+    let cases: [(Edit, &str); 21] = [
         (|d| d["format"] = json!(2), "metadata format: expected 1, found 2"),
-        (|d| d["format"] = json!(3), "metadata format: expected 1 or 2, found 3"),
+        (|d| d["format"] = json!(3), "metadata format: expected 1, found 3"),
+        (|d| d["format"] = json!(4), "metadata format: expected 1 to 3, found 4"),
+        (|d| d["preprocessing"]["window"] = json!("40,400"), "metadata format: expected 3, found 1"),
+        (|d| d["preprocessing"]["window"] = json!("40,0"), "expected CENTER,WIDTH"),
         // An earlier program would take a sigmoid for a softmax.
         (|d| d["output"] = json!("sigmoid"), "metadata format: expected 2, found 1"),
         (|d| d["findings"] = json!([{ "slope": 1.0, "intercept": 0.0 }]), "findings: expected one for each"),

@@ -8,7 +8,6 @@ use crate::counter::Counter;
 use crate::dataset::{announce, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
-use crate::labelled::Labelled;
 use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
 use crate::terminal::{json, note};
@@ -124,13 +123,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.
 pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
     let counter = Counter::busy("looking for files that are there twice");
-    let found = audit::quick(dataset);
+    let (found, written) = workflow::glance(dataset, run);
     drop(counter);
     warn(dataset, &found);
-    let written = model::write_atomic(train::RunFolder(run).audit(), |file| {
-        serde_json::to_writer_pretty(&mut *file, &found)?;
-        writeln!(file)
-    });
     if let Err(error) = written {
         note!("warning: {error}");
     }
@@ -162,24 +157,6 @@ fn warn(dataset: &Dataset, found: &Quick) {
         );
     }
     note!("not checked: {}; {} audit {data}", found.not_checked, program());
-}
-
-/// The quick audit of what a model is evaluated on. `model` is a file, or a run folder, whose training data are looked
-/// through for the same files if they are still there.
-pub fn beside(labelled: &Labelled, model: &Path) -> Quick {
-    let mut found = audit::quick(&labelled.dataset);
-    if !labelled.is_training_data
-        && let Ok(config) = train::Config::of_run(model)
-    {
-        match train::open_data(&config.data, config.group_by.as_ref(), config.seed) {
-            Ok((training, _)) => found.compare(&labelled.dataset, &training),
-            Err(error) => note!(
-                "whether the model was trained with some of these files is not known, because its data cannot be \
-                 opened ({error})"
-            ),
-        }
-    }
-    found
 }
 
 fn with_progress(

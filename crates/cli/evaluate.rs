@@ -1,15 +1,13 @@
 //! `vertebra evaluate`: a model on a split of a data set.
 
-use crate::audit::beside;
 use crate::counter::Counter;
 use crate::dataset::unreadable;
 use crate::failure::Failure;
 use crate::figures::with_interval;
-use crate::labelled::{DataArgs, Labelled};
+use crate::labelled::DataArgs;
 use crate::localise::{Localised, localise};
 use crate::openings;
 use crate::outputs::{self, FileKind, Force, OutputFile};
-use crate::report::Page;
 use crate::terminal::{json, note, say_lines};
 use audit::Quick;
 use data::{PassedOver, Remarks};
@@ -20,6 +18,7 @@ use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 use train::{LabelledPredictions, Looks, Question, RunLock};
+use workflow::{ERRORS, Labelled, Page, glance_beside};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -169,7 +168,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         |truth: &PathBuf| localise(&model, &labelled, &evaluation, &predictions, truth, args.heatmap_method);
     let localisation = args.truth.as_ref().map(localise).transpose()?;
     let looks = openings::count(&args.model, &labelled, labelled.is_training_data);
-    let audit = beside(&labelled, &args.model);
+    let audit = glance_beside(&labelled, &args.model, &mut |text| note(text));
     if let Some(report) = report {
         let page = Page {
             model: &model,
@@ -181,6 +180,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             run: args.model.is_dir().then_some((args.model.as_path(), labelled.is_training_data)),
             audit: Some(serde_json::to_value(&audit)?),
             openings: looks.map(|looks| looks.times),
+            worst: ERRORS,
         };
         report.write(|path| page.write(path, None))?;
     }

@@ -2,7 +2,6 @@
 
 use crate::failure::Failure;
 use crate::figures::{number, with_interval};
-use crate::labelled::Labelled;
 use data::decode;
 use eval::{Interval, Proportion, summary::LEVEL};
 use heatmap::{Explainer, Localisation, Method, read_truth};
@@ -11,6 +10,7 @@ use serde::Serialize;
 use std::io;
 use std::path::Path;
 use train::{LabelledPredictions, Predictions};
+use workflow::Labelled;
 
 /// How well the heatmaps of the rightly classified images with a box find it.
 #[derive(Serialize)]

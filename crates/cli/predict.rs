@@ -1,10 +1,9 @@
 //! `vertebra predict`: a line for every image. A bad file is an error in its own line and never ends the batch.
 //!
-//! Images are decoded ahead of the network by threads of their own, in batches filled across all inputs. What waits is
-//! bounded, so ten thousand images take no more memory than a hundred. A line is written as soon as its batch is done,
-//! and a batch does not wait for paths that were not named yet.
+//! A line is written as soon as its batch is done.
 
 mod findings;
+mod shard;
 
 use crate::counter::Counter;
 use crate::failure::Failure;
@@ -12,14 +11,16 @@ use crate::heatmaps::Heatmaps;
 use crate::options::probability;
 use crate::terminal::{note, raw};
 use clap::ValueEnum;
-use data::{Input, Passed, Remarks, Stream};
+use data::{Passed, Remarks};
 use engine::par;
 use heatmap::Method;
-use model::{Metadata, Model, Picture, Preprocessing, preprocess};
+use model::{Metadata, Model};
 use predict::{Classifier, Decision, predicted_class};
 use serde_json::{Map, Value, json};
+use shard::Shard;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use workflow::{Images, Preprocessed, picture};
 
 /// Classify images
 #[derive(clap::Args)]
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
   vertebra predict runs/mine - < scan.dcm
   vertebra predict runs/mine scan.png --heatmap maps
   vertebra predict runs/mine scans/ --threshold 0.2
+  vertebra predict runs/mine scans/ --format jsonl --shard 2/8     the second of eight jobs
 
 INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched
 through), a pattern with *, ?, [] and **, or - for stdin, which holds a path a
@@ -57,6 +59,9 @@ pub struct Args {
     /// How lines are written
     #[arg(long, default_value = "table")]
     format: Format,
+    /// Only every N-th input, from the I-th on: the work of job I of N, which together do all
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Show only the label and the K - 1 most probable other classes
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     top: Option<u16>,
@@ -81,17 +86,8 @@ enum Format {
     Jsonl,
 }
 
-/// Images a thread that are classified together, at most. Each thread works whole images, so more of them would be no
-/// faster: they would only take memory, and twice, because as many again may wait, decoded.
-const IMAGES_A_THREAD: usize = 2;
 /// The most classes that a line for people shows, unless --top says otherwise.
 const SHOWN: usize = 10;
-/// Bytes of the images that are classified together, where that is more than one.
-const BATCH_BYTES: usize = 16 << 20;
-
-/// What was named, and its pixels as the network reads them, or why there are none.
-type Preprocessed = (Input, Result<Vec<f32>, String>);
-
 pub fn run(args: Args) -> Result<(), Failure> {
     let model = Model::read(&args.model)?;
     let decision = Decision::of(&model.metadata, args.positive.as_deref(), args.threshold)?;
@@ -102,15 +98,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         .heatmap
         .map(|folder| Heatmaps::new(folder, &model, args.heatmap_method, positive, from))
         .transpose()?;
-    let prep = model.metadata.preprocessing.clone();
-    let image_bytes = prep.height * prep.width * prep.channels * size_of::<f32>();
-    let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
-    let remarks = Remarks::default();
-    let noted = remarks.clone();
-    let (input, decode) = (args.input, move |input| decode(input, &prep, &noted));
-    let passed = Passed::default();
-    let search = passed.clone();
-    let stream = Stream::new(|| data::inputs(input, search), par::threads(), batch, decode)
+    let (passed, remarks) = (Passed::default(), Remarks::default());
+    let (input, search, shard) = (args.input, passed.clone(), args.shard.unwrap_or_default());
+    let prep = &model.metadata.preprocessing;
+    let inputs = move || shard.of(data::inputs(input, search));
+    let images = Images::new(inputs, prep, par::threads(), &remarks)
         .map_err(|error| failed!("cannot start a thread: {error}"))?;
     // The first images are decoded meanwhile.
     let (mut classifier, metadata) = Classifier::consume(model)?;
@@ -133,7 +125,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     // Lines that go to a terminal show by themselves how far it is.
     let counter = (!io::stdout().is_terminal()).then(|| Counter::busy("images classified"));
     loop {
-        let decoded = stream.batch(batch);
+        let decoded = images.batch().map_err(|error| failed!("{error}"))?;
         if decoded.is_empty() {
             break;
         }
@@ -158,39 +150,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Reads and preprocesses one image; what its reader says goes to `remarks`.
-fn decode(input: Input, prep: &Preprocessing, remarks: &Remarks) -> Preprocessed {
-    let pixels = picture(&input).map(|(picture, notes)| {
-        remarks.add(&input.path().display().to_string(), notes);
-        preprocess(&picture, prep)
-    });
-    (input, pixels)
-}
-
-/// The picture of an input and what was said of it, or why there is none.
-fn picture(input: &Input) -> Result<(Picture, Vec<String>), String> {
-    let read = match input {
-        Input::File(path) => data::decode_noted(path),
-        Input::Bytes(name, bytes) => data::decode_bytes_noted(&name.display().to_string(), bytes),
-        Input::Failed(_, reason) => return Err(reason.clone()),
-    };
-    // The line says the path already.
-    read.map_err(|error| error.reason())
-}
-
 /// Classifies a batch and prints its lines in order.
 fn classify(
     classifier: &mut Classifier,
     printer: &mut Printer,
     mut heatmaps: Option<&mut Heatmaps>,
-    batch: Vec<Option<Preprocessed>>,
+    batch: Vec<Preprocessed>,
 ) -> Result<(), Failure> {
-    let images: Vec<&[f32]> = batch.iter().flatten().filter_map(|(_, image)| image.as_deref().ok()).collect();
+    let images: Vec<&[f32]> = batch.iter().filter_map(|(_, image)| image.as_deref().ok()).collect();
     let probabilities: Vec<f64> =
         classifier.log_probabilities_each(&images).into_iter().map(f64::exp).collect();
     let mut rows = probabilities.chunks_exact(printer.metadata.classes.len());
-    for decoded in batch {
-        let (input, image) = decoded.ok_or_else(|| failed!("a decoding thread ended"))?;
+    for (input, image) in batch {
         match image {
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");

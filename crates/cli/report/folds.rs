@@ -16,13 +16,13 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
     train::find_images(folder, data)?;
     let Pooled { result, labels, probabilities, groups } = train::pooled(folder)?;
     for fold in &result.folds {
-        super::of_run(&fold.run, None)?;
+        workflow::report_of_run(&fold.run, None)?;
     }
     // All folds have the same settings, and no threshold or temperature is that of all.
     let mut metadata = Model::read(&result.folds[0].run)?.metadata;
     (metadata.threshold, metadata.calibration) = (None, None);
     let contents = Contents {
-        title: super::name_of(folder),
+        title: workflow::name_of(folder),
         metadata: &metadata,
         summary: &result.pooled,
         labels: &labels,

@@ -62,6 +62,6 @@ grep -q 'Model.load' "$work/readme/example.py"
     grep -q "Research use only, not a medical device" said
 )
 
-"$work/user/bin/pip" install --quiet --disable-pip-version-check pytest pandas pillow
+"$work/user/bin/pip" install --quiet --disable-pip-version-check pytest pandas pillow 'ray[data]' 'pyspark<5' pyarrow
 (cd crates/python && VERTEBRA_PROGRAM=$program "$work/user/bin/python" -m pytest -q -p no:cacheprovider tests)
 echo "Python: wheel of $((bytes / 1000)) kB, abi3, tests passed"

@@ -8,12 +8,12 @@ use std::path::Path;
 fn in_manifests() -> BTreeMap<String, Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
-    let ours: Vec<(String, String)> = workspace
-        .lines()
-        .filter_map(|line| {
-            let (name, rest) = line.split_once(" = { path = \"")?;
-            Some((name.to_owned(), rest.split('"').next()?.to_owned()))
-        })
+    let members = workspace.lines().find_map(|line| line.strip_prefix("members = [")).unwrap();
+    let ours: Vec<(String, String)> = members
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(|path| (path.rsplit('/').next().unwrap_or(path).to_owned(), path.to_owned()))
         .collect();
     let depends = |path: &str| -> Vec<String> {
         let manifest = fs::read_to_string(root.join(path).join("Cargo.toml")).unwrap();
@@ -49,6 +49,20 @@ fn the_table_of_crates_is_that_of_the_manifests() {
     for (name, depends) in sorted {
         assert_eq!(told.get(&name), Some(&depends), "{name} in ARCHITECTURE.md and in Cargo.toml");
     }
+}
+
+/// Nobody who builds the program needs Python, and no library of it is meant for others to link.
+#[test]
+fn the_bindings_are_no_default_members() {
+    let workspace = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let line = |start: &str| workspace.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    let (members, built) = (line("members = ["), line("default-members = ["));
+    for bindings in ["crates/python", "crates/capi"] {
+        assert!(members.contains(bindings) && !built.contains(bindings), "{bindings}");
+    }
+    let others = members.matches("\", \"").count() - 2;
+    // And the root package.
+    assert_eq!(built.matches("\", \"").count(), others + 1, "all others are");
 }
 
 /// What a deployment links has no archive, no HDF5, no decoder of images and no trainer behind it.

@@ -56,6 +56,36 @@ fn three_hundred_images_in_order_with_bad_ones_among_them() {
     assert!(ended.stderr.contains("Research use only"), "{}", ended.stderr);
 }
 
+/// Jobs that do not know of each other share the inputs of a folder, and those of a filter.
+#[test]
+fn shards_together_say_what_one_run_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = many(folder.path());
+    let run = trained().join("run");
+    let run = run.to_str().unwrap();
+    let lines = |arguments: &[&str], stdin: Option<String>| {
+        let mut program =
+            command(folder.path(), &[&["predict", run, "--format", "jsonl"], arguments].concat());
+        let mut child =
+            program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin.unwrap_or_default().as_bytes()).unwrap();
+        let ended = Ended::of(child.wait_with_output().unwrap());
+        ended.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = lines(&["many"], None);
+    let names = || Some(paths.iter().map(|(path, _)| format!("{path}\n")).collect::<String>());
+    let shards = ["1/3", "2/3", "3/3"].map(|shard| {
+        let by_folder = lines(&["many", "--shard", shard], None);
+        assert_eq!(lines(&["-", "--shard", shard], names()), by_folder, "{shard}");
+        by_folder
+    });
+    let together: Vec<&String> = (0..all.len()).map(|i| &shards[i % 3][i / 3]).collect();
+    assert_eq!(together, all.iter().collect::<Vec<_>>());
+    assert_eq!(shards.iter().map(Vec::len).sum::<usize>(), all.len());
+    vertebra(folder.path(), &["predict", run, "many", "--shard", "4/3"])
+        .fails(2, &["I/N with I from 1 to N"]);
+}
+
 /// `predict MODEL -`, asked for one image after another.
 struct Conversation {
     child: Child,

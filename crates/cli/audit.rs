@@ -8,7 +8,6 @@ use crate::counter::Counter;
 use crate::dataset::{announce, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
-use crate::labelled::Labelled;
 use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
 use crate::terminal::{json, note};
@@ -143,13 +142,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.
 pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
     let counter = Counter::busy("looking for files that are there twice");
-    let found = audit::quick(dataset);
+    let (found, written) = workflow::glance(dataset, run);
     drop(counter);
     warn(dataset, &found);
-    let written = model::write_atomic(train::RunFolder(run).audit(), |file| {
-        serde_json::to_writer_pretty(&mut *file, &found)?;
-        writeln!(file)
-    });
     if let Err(error) = written {
         note!("warning: {error}");
     }
@@ -181,39 +176,6 @@ fn warn(dataset: &Dataset, found: &Quick) {
         );
     }
     note!("not checked: {}; {} audit {data}", found.not_checked, program());
-}
-
-/// The quick audit of what models are evaluated on. Each is a file, or a run folder, whose training data are looked
-/// through for the same files if they are still there.
-pub fn beside(labelled: &Labelled, models: &[PathBuf]) -> Quick {
-    let mut found = audit::quick(&labelled.dataset);
-    // What one model was trained on with these splits it was not tested on; another may have been trained with it.
-    if labelled.is_training_data && models.len() == 1 {
-        return found;
-    }
-    let mut known: Option<Dataset> = None;
-    for config in models.iter().filter_map(|model| train::Config::of_run(model).ok()) {
-        let (labelling, by) = (config.labelling(), config.group_by.as_ref());
-        match train::open_to_train(&config.data, &labelling, by, config.seed, false) {
-            Ok((training, _)) => match &mut known {
-                Some(known) => known.samples.extend(training.samples),
-                None => known = Some(training),
-            },
-            Err(error) => note!(
-                "whether the model was trained with some of these files is not known, because its data cannot be \
-                 opened ({error})"
-            ),
-        }
-    }
-    if let Some(training) = known {
-        let mut evaluated = labelled.dataset.clone();
-        if models.len() > 1 {
-            let samples = labelled.part.iter().map(|&i| labelled.dataset.samples[i].clone());
-            evaluated.samples = samples.collect();
-        }
-        found.compare(&evaluated, &training);
-    }
-    found
 }
 
 fn with_progress(

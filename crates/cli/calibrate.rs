@@ -5,7 +5,7 @@ mod findings;
 use crate::counter::Counter;
 use crate::evaluate::in_words;
 use crate::failure::Failure;
-use crate::labelled::{DataArgs, Labelled};
+use crate::labelled::DataArgs;
 use crate::openings;
 use crate::outputs::{self, FileKind, Force, OutputFile};
 use crate::shell::{program, quote};
@@ -17,6 +17,7 @@ use predict::Classifier;
 use serde_json::json;
 use std::path::PathBuf;
 use train::{LabelledPredictions, RunLock};
+use workflow::Labelled;
 
 /// Fix the threshold of a model (and its temperature) on a site's own labelled images
 #[derive(clap::Args)]

@@ -6,7 +6,7 @@ use crate::counter::Counter;
 use crate::dataset::unreadable;
 use crate::failure::Failure;
 use crate::figures::{count, p_value, with_interval};
-use crate::labelled::{DataArgs, Labelled};
+use crate::labelled::DataArgs;
 use crate::openings;
 use crate::terminal::{json, note};
 use data::{PassedOver, Remarks};
@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use train::{LabelledPredictions, Looks, Predictions};
+use workflow::Labelled;
 
 /// Compare two models on the same labelled images
 #[derive(clap::Args)]

@@ -1,16 +1,14 @@
 //! `vertebra evaluate`: a model on a split of a data set.
 
-use crate::audit::beside;
 use crate::counter::Counter;
 use crate::dataset::unreadable;
 use crate::failure::Failure;
 use crate::figures::{number, with_interval};
-use crate::labelled::{DataArgs, Labelled};
+use crate::labelled::DataArgs;
 use crate::localise::{Localised, localise};
 use crate::members::ModelArgs;
 use crate::openings;
 use crate::outputs::{self, FileKind, Force, OutputFile};
-use crate::report::Page;
 use crate::terminal::{json, note, say_lines};
 use audit::Quick;
 use data::{PassedOver, Remarks};
@@ -21,6 +19,7 @@ use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 use train::{LabelledPredictions, Looks, Predictions, Question, RunLock};
+use workflow::{ERRORS, Labelled, Page, glance_beside};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -218,7 +217,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let looks = members.paths.iter().map(|run| openings::count(run, &labelled, labelled.is_training_data));
     // The first of several says it; all count it.
     let looks = looks.collect::<Vec<_>>()[0];
-    let audit = beside(&labelled, &members.paths);
+    let audit = glance_beside(&labelled, &members.paths, &mut |text| note(text));
     if audit.trained_on.is_some_and(|images| images > 0) && args.model.has_folds() {
         note!(
             "each image of a cross-validation trained all folds but one: its folder has the honest figures"
@@ -235,6 +234,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             run: members.paths[0].is_dir().then_some((members.paths[0].as_path(), labelled.is_training_data)),
             audit: Some(serde_json::to_value(&audit)?),
             openings: looks.map(|looks| looks.times),
+            worst: ERRORS,
         };
         report.write(|path| page.write(path, None))?;
     }

@@ -117,6 +117,21 @@ impl From<predict::Error> for Failure {
     }
 }
 
+impl From<workflow::Error> for Failure {
+    fn from(error: workflow::Error) -> Self {
+        use workflow::Error;
+        match error {
+            Error::Option { .. } => Self::usage(error),
+            Error::Failed(text) => Self::Failed(text),
+            Error::Data(error) => error.into(),
+            Error::Model(error) => error.into(),
+            Error::Plan(error) => error.into(),
+            Error::Predict(error) => error.into(),
+            Error::Train(error) => error.into(),
+        }
+    }
+}
+
 impl From<data::Error> for Failure {
     fn from(error: data::Error) -> Self {
         match error {

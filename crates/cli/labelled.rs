@@ -3,13 +3,12 @@
 use crate::counter::Counter;
 use crate::dataset::{announce, say_alone};
 use crate::failure::Failure;
-use crate::grouping;
 use crate::options::probability;
-use crate::shell;
-use data::{Dataset, GroupBy, Labelling, Labels, Likeness, Split};
+use crate::terminal::note;
+use data::GroupBy;
 use model::Metadata;
 use std::path::PathBuf;
-use train::check_classes;
+use workflow::{Labelled, Selection};
 
 /// The arguments that say it.
 #[derive(clap::Args)]
@@ -31,112 +30,25 @@ pub struct DataArgs {
     max_unreadable: f64,
 }
 
-/// The images that an evaluation looks at.
-pub struct Labelled {
-    /// All of the data set.
-    pub dataset: Dataset,
-    /// Indices of the images.
-    pub part: Vec<usize>,
-    /// What they are called: a split, or `all`.
-    pub name: String,
-    /// Whether this is the data set, with the splits, that the model was trained on.
-    pub is_training_data: bool,
-}
-
 impl DataArgs {
-    /// Opens the data set, with the splits that it gives or that the model's training drew from it. Its classes are the
-    /// model's, or some of them.
+    /// Opens the data set, with the splits that it gives or that the model's training drew from it, and says what is assumed.
     pub fn open(&self, metadata: &Metadata) -> Result<Labelled, Failure> {
-        let split = match self.split.as_str() {
-            "all" => None,
-            name => Some(name.parse::<Split>().map_err(|reason| usage!("--split: {reason}"))?),
+        let Self { data, split, group_by, skip_unreadable, max_unreadable } = self;
+        let mut counter = None;
+        let mut progress = |done, images| {
+            counter.get_or_insert_with(|| Counter::new(images)).show(done, "images checked");
         };
-        let (mut dataset, is_training_data) = self.dataset(metadata)?;
-        let whole = split.is_none() || dataset.samples.iter().all(|sample| sample.split.is_none());
-        let chosen = |dataset: &Dataset| match split {
-            Some(split) if !whole => dataset.part(split),
-            _ => dataset.all(),
+        let selection = Selection {
+            data: data.clone(),
+            split: split.clone(),
+            group_by: group_by.clone(),
+            skip_unreadable: *skip_unreadable,
+            max_unreadable: *max_unreadable,
         };
-        let mut part = chosen(&dataset);
-        // Before any image is read.
-        check_classes(metadata, &part, &dataset)?;
-        if self.skip_unreadable {
-            let counter = Counter::new(part.len());
-            let window = metadata.preprocessing.window;
-            dataset.leave_out_unreadable(&part, self.max_unreadable, window, &mut |done| {
-                counter.show(done, "images checked")
-            })?;
-            part = chosen(&dataset);
-        }
-        announce(&dataset);
-        say_alone(&dataset);
-        if part.is_empty() {
-            let (data, split) = (self.data.display(), &self.split);
-            return Err(failed!("{data}: the {split} split has no images; choose another --split"));
-        }
-        let name = match split {
-            Some(split) if !whole => split.to_string(),
-            _ => "all".to_owned(),
-        };
-        Ok(Labelled { dataset, part, name, is_training_data })
-    }
-
-    fn dataset(&self, metadata: &Metadata) -> Result<(Dataset, bool), Failure> {
-        let provenance = &metadata.provenance;
-        let trained_by = provenance.config.get("group_by").and_then(|by| by.as_str());
-        let mut plain = train::grouped(&self.data, &labelling(metadata), None, self.skip_unreadable)?;
-        let wanted = self.group_by.as_ref();
-        // The splits of training follow from its groups; what is independent here may be asked for otherwise.
-        let mut drawn = plain.clone();
-        let fits = trained_by
-            .map_or(Ok(()), |by| self.regroup(&mut drawn, &by.parse()?).map_err(|error| error.to_string()));
-        match (wanted, trained_by, &fits) {
-            (Some(by), ..) => self.regroup(&mut plain, by)?,
-            (None, Some(by), Ok(())) => {
-                plain.clone_from(&drawn);
-                let (by, option) = (shell::quote(by), "(another with --group-by COLUMN|PATTERN)");
-                note!("groups: by {by}, as the model was trained {option}");
-            }
-            (None, Some(by), Err(reason)) => note!(
-                "warning: the model was trained with --group-by {}, which does not fit here, so intervals may be too \
-                 narrow; --group-by COLUMN|PATTERN gives groups ({reason})",
-                shell::quote(by)
-            ),
-            (None, None, _) => {}
-        }
-        if fits.is_ok() && drawn.assign_splits(provenance.seed.unwrap_or(0)).is_ok() {
-            let likeness = drawn.compare_fingerprint(&provenance.data_fingerprint);
-            if likeness.is_same() {
-                let known = if likeness == Likeness::SameSizes { ", by names and sizes," } else { "" };
-                note!(
-                    "this is{known} the data set that the model was trained on, with the splits of that run"
-                );
-                if let Some(by) = wanted {
-                    self.regroup(&mut drawn, by)?;
-                }
-                return Ok((drawn, true));
-            }
-        }
-        if plain.samples.iter().all(|sample| sample.split.is_none()) {
-            note!("{} has no splits: all of it is evaluated", self.data.display());
-        }
-        Ok((plain, false))
-    }
-
-    fn regroup(&self, dataset: &mut Dataset, by: &GroupBy) -> Result<(), data::Error> {
-        grouping::group_by(dataset, by, self.skip_unreadable)
-    }
-}
-
-/// How the labels of images are read for a model: its findings by their names, uncertain ones as in its training.
-pub fn labelling(metadata: &Metadata) -> Labelling {
-    let config = &metadata.provenance.config;
-    let uncertain = config.get("uncertain").and_then(|how| how.as_str()?.parse().ok());
-    let readers = config.get("readers").and_then(|who| who.as_str()?.parse().ok());
-    Labelling {
-        labels: metadata.has_findings().then(|| Labels::Names(metadata.classes.clone())),
-        uncertain: uncertain.unwrap_or_default(),
-        readers: readers.unwrap_or_default(),
-        may_lack: true,
+        let labelled = selection.open(metadata, &mut |text| note(text), &mut progress)?;
+        drop(counter);
+        announce(&labelled.dataset);
+        say_alone(&labelled.dataset);
+        Ok(labelled)
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::failure::Failure;
 use crate::figures::{number, with_interval};
-use crate::labelled::Labelled;
 use data::{Dataset, decode_through};
 use eval::{Interval, Proportion, Summary, summary::LEVEL};
 use heatmap::{Box2d, Explainer, Localisation, Method, TruthBox, read_truth};
@@ -12,6 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 use train::{LabelledPredictions, Predictions};
+use workflow::Labelled;
 
 /// How well the heatmaps of the rightly classified images with a box find it.
 #[derive(Serialize)]

@@ -1,10 +1,9 @@
 //! `vertebra predict`: a line for every image. A bad file is an error in its own line and never ends the batch.
 //!
-//! Images are decoded ahead of the network by threads of their own, in batches filled across all inputs. What waits is
-//! bounded, so ten thousand images take no more memory than a hundred. A line is written as soon as its batch is done,
-//! and a batch does not wait for paths that were not named yet.
+//! A line is written as soon as its batch is done.
 
 mod findings;
+mod shard;
 
 use crate::counter::Counter;
 use crate::failure::Failure;
@@ -13,14 +12,16 @@ use crate::members::ModelArgs;
 use crate::options::probability;
 use crate::terminal::{note, raw};
 use clap::ValueEnum;
-use data::{Input, Passed, Remarks, Stream};
+use data::{Passed, Remarks};
 use engine::par;
 use heatmap::Method;
-use model::{Metadata, Picture, Preprocessing, Window, preprocess};
+use model::Metadata;
 use predict::{Decision, Ensemble, predicted_class};
 use serde_json::{Map, Value, json};
+use shard::Shard;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use workflow::{Images, Preprocessed, picture};
 
 /// Classify images
 #[derive(clap::Args)]
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
   vertebra predict runs/mine - < scan.dcm
   vertebra predict runs/mine scan.png --heatmap maps
   vertebra predict runs/mine scans/ --threshold 0.2
+  vertebra predict runs/mine scans/ --format jsonl --shard 2/8     the second of eight jobs
   vertebra predict runs/cv scans/                   the folds of train --folds together
   vertebra predict runs/a scans/ --with runs/b --with c.safetensors
 
@@ -64,6 +66,9 @@ pub struct Args {
     /// How lines are written
     #[arg(long, default_value = "table")]
     format: Format,
+    /// Only every N-th input, from the I-th on: the work of job I of N, which together do all
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Show only the label and the K - 1 most probable other classes
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     top: Option<u16>,
@@ -88,17 +93,8 @@ enum Format {
     Jsonl,
 }
 
-/// Images a thread that are classified together, at most. Each thread works whole images, so more of them would be no
-/// faster: they would only take memory, and twice, because as many again may wait, decoded.
-const IMAGES_A_THREAD: usize = 2;
 /// The most classes that a line for people shows, unless --top says otherwise.
 const SHOWN: usize = 10;
-/// Bytes of the images that are classified together, where that is more than one.
-const BATCH_BYTES: usize = 16 << 20;
-
-/// What was named, and its pixels as each kind of network reads them, or why there are none.
-type Preprocessed = (Input, Result<Vec<Vec<f32>>, String>);
-
 pub fn run(args: Args) -> Result<(), Failure> {
     let members = args.model.read()?;
     members.only_one("--heatmap", args.heatmap.is_some())?;
@@ -112,16 +108,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         .heatmap
         .map(|folder| Heatmaps::new(folder, &members.models[0], args.heatmap_method, positive, from))
         .transpose()?;
-    let inputs = predict::inputs(each.into_iter());
-    let floats = |prep: &Preprocessing| prep.height * prep.width * prep.channels;
-    let image_bytes = inputs.iter().map(floats).sum::<usize>() * size_of::<f32>();
-    let batch = (BATCH_BYTES / image_bytes).clamp(1, IMAGES_A_THREAD * par::threads());
-    let remarks = Remarks::default();
-    let noted = remarks.clone();
-    let (input, decode) = (args.input, move |input| decode(input, &inputs, &noted));
-    let passed = Passed::default();
-    let search = passed.clone();
-    let stream = Stream::new(|| data::inputs(input, search), par::threads(), batch, decode)
+    let (passed, remarks) = (Passed::default(), Remarks::default());
+    let (input, search, shard) = (args.input, passed.clone(), args.shard.unwrap_or_default());
+    let inputs = move || shard.of(data::inputs(input, search));
+    let images = Images::new(inputs, predict::inputs(each.into_iter()), par::threads(), &remarks)
         .map_err(|error| failed!("cannot start a thread: {error}"))?;
     // The first images are decoded meanwhile.
     let mut ensemble = Ensemble::new(members.models, &members.names)?;
@@ -148,7 +138,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     // Lines that go to a terminal show by themselves how far it is.
     let counter = (!io::stdout().is_terminal()).then(|| Counter::busy("images classified"));
     loop {
-        let decoded = stream.batch(batch);
+        let decoded = images.batch().map_err(|error| failed!("{error}"))?;
         if decoded.is_empty() {
             break;
         }
@@ -173,55 +163,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Reads and preprocesses one image for every model, again where one has another window; what its reader says goes to
-/// `remarks`.
-fn decode(input: Input, inputs: &[Preprocessing], remarks: &Remarks) -> Preprocessed {
-    let mut seen: Option<(Option<Window>, Picture)> = None;
-    let preprocessed = inputs.iter().map(|prep| {
-        let picture = match seen.take() {
-            Some((window, picture)) if window == prep.window => picture,
-            earlier => {
-                let (picture, notes) = picture(&input, prep.window)?;
-                if earlier.is_none() {
-                    remarks.add(&input.path().display().to_string(), notes);
-                }
-                picture
-            }
-        };
-        let values = preprocess(&picture, prep);
-        seen = Some((prep.window, picture));
-        Ok(values)
-    });
-    let preprocessed = preprocessed.collect();
-    (input, preprocessed)
-}
-
-/// The picture of an input and what was said of it, or why there is none.
-fn picture(input: &Input, window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
-    let read = match input {
-        Input::File(path) => data::decode_through(path, window),
-        Input::Bytes(name, bytes) => data::decode_bytes_through(&name.display().to_string(), bytes, window),
-        Input::Failed(_, reason) => return Err(reason.clone()),
-    };
-    // The line says the path already.
-    read.map_err(|error| error.reason())
-}
-
 /// Classifies a batch and prints its lines in order.
 fn classify(
     ensemble: &mut Ensemble,
     printer: &mut Printer,
     mut heatmaps: Option<&mut Heatmaps>,
-    batch: Vec<Option<Preprocessed>>,
+    batch: Vec<Preprocessed>,
 ) -> Result<(), Failure> {
-    let images: Vec<&[Vec<f32>]> =
-        batch.iter().flatten().filter_map(|(_, image)| image.as_deref().ok()).collect();
+    let images: Vec<&[Vec<f32>]> = batch.iter().filter_map(|(_, image)| image.as_deref().ok()).collect();
     let answer = ensemble.answer(&images);
     let probabilities: Vec<f64> = answer.log_probabilities.into_iter().map(f64::exp).collect();
     let classes = printer.metadata.classes.len();
     let (mut rows, mut spreads) = (probabilities.chunks_exact(classes), answer.spread.chunks_exact(classes));
-    for decoded in batch {
-        let (input, image) = decoded.ok_or_else(|| failed!("a decoding thread ended"))?;
+    for (input, image) in batch {
         match image {
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");

@@ -90,11 +90,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-fn write_splits(args: &Args, mut dataset: Dataset, fractions: &[f64]) -> Result<(), Failure> {
-    let all: Vec<usize> = (0..dataset.samples.len()).collect();
-    for (i, part) in dataset.divide(&all, fractions, args.seed)?.into_iter().enumerate() {
-        dataset.samples[i].split = Some(Split::ALL[part]);
-    }
+fn write_splits(args: &Args, mut dataset: Dataset, fractions: &Fractions) -> Result<(), Failure> {
+    dataset.draw_splits(fractions, args.seed)?;
     for split in Split::ALL {
         describe(&dataset, &split.to_string(), &dataset.part(split));
     }
@@ -107,20 +104,12 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &[f64]) -> Result<
 }
 
 fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Failure> {
-    let (fold_of, count) = dataset.folds(folds, args.seed)?;
+    let (fold_of, count) = dataset.draw_folds(folds, args.seed)?;
     for fold in 0..count {
         let members: Vec<usize> = (0..fold_of.len()).filter(|&i| fold_of[i] == fold).collect();
         describe(&dataset, &format!("fold {}", fold + 1), &members);
     }
     look_alikes(&dataset, |i| Some(fold_of[i]));
-    if dataset.columns.iter().any(|column| column == "fold") {
-        return Err(failed!("{}: expected no column \"fold\", found one", args.data.display()));
-    }
-    dataset.columns.push("fold".into());
-    for (sample, &fold) in dataset.samples.iter_mut().zip(&fold_of) {
-        sample.extra.push((fold + 1).to_string());
-        sample.split = None;
-    }
     write(args, &dataset, "fold")?;
     let (out, program) = (quote(&args.out), program());
     note!("next: {program} train {out} --group-by fold --folds leave-one-group-out");

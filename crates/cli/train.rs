@@ -108,7 +108,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     };
     let looks = count_opening(&config, &report);
     let busy = Counter::busy("writing the report");
-    let written = crate::report::of_run(&config.out, None);
+    let written = workflow::report_of_run(&config.out, None).map_err(Failure::from);
     drop(busy);
     let is_reported = or_warn(written, "the run is finished, but its report").is_some();
     if !args.json {
@@ -246,7 +246,7 @@ impl Args {
             None => Failure::usage(error),
         })?;
         if is_none(&config.out) {
-            config.out = new_run(&config.data);
+            config.out = train::new_run(&config.data);
         }
         Ok(config)
     }
@@ -255,15 +255,6 @@ impl Args {
 /// Whether a place was not told.
 fn is_none(place: &Path) -> bool {
     place.as_os_str().is_empty()
-}
-
-/// Where a run on `data` goes if nobody says it: the first free `runs/NAME`, `runs/NAME-2`, ...
-fn new_run(data: &Path) -> PathBuf {
-    let other = if is_none(data) { "phantom" } else { "run" };
-    let name = data.file_stem().and_then(|stem| stem.to_str()).unwrap_or(other);
-    let numbered =
-        |n: usize| Path::new("runs").join(if n == 1 { name.into() } else { format!("{name}-{n}") });
-    (1..).map(numbered).find(|path| !path.exists()).expect("some number is free")
 }
 
 /// Defaults that fit the simulated radiographs: two cores are done in under three minutes. The simulator varies pose and

@@ -15,20 +15,20 @@ pub fn of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Failure> 
     train::find_images(folder, data)?;
     let Pooled { result, labels, truth, probabilities, groups } = train::pooled(folder)?;
     for fold in &result.folds {
-        super::of_run(&fold.run, None)?;
+        workflow::report_of_run(&fold.run, None)?;
     }
     // All folds have the same settings, and no threshold or temperature is that of all.
     let mut metadata = Model::read(&result.folds[0].run)?.metadata;
     (metadata.threshold, metadata.calibration, metadata.findings) = (None, None, vec![]);
     let contents = Contents {
-        title: super::name_of(folder),
+        title: workflow::name_of(folder),
         metadata: &metadata,
         summary: &result.pooled,
         labels: &labels,
         probabilities: &probabilities,
         groups: Some(&groups),
         groups_in_data: None,
-        findings: super::findings(&truth, &probabilities, Some(&groups), result.findings.len()),
+        findings: workflow::findings(&truth, &probabilities, Some(&groups), result.findings.len()),
         subgroups: &[],
         audit: Some(audit_of(folder, result.folds.len())?),
         training: None,

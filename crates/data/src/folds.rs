@@ -84,6 +84,35 @@ impl Dataset {
         }
     }
 
+    /// Gives every sample a split anew, whatever it had: shares `fractions` of train, val and test, by group.
+    ///
+    /// # Errors
+    /// As [`Dataset::divide`].
+    pub fn draw_splits(&mut self, fractions: &[f64; 3], seed: u64) -> Result<(), Error> {
+        for (sample, part) in self.all().into_iter().zip(self.divide(&self.all(), fractions, seed)?) {
+            self.samples[sample].split = Some(Split::ALL[part]);
+        }
+        Ok(())
+    }
+
+    /// Gives every sample a fold in a new column `fold`, counted from 1, and no split: the fold of each, counted from 0, and how
+    /// many there are.
+    ///
+    /// # Errors
+    /// As [`Dataset::folds`], or if there is such a column.
+    pub fn draw_folds(&mut self, folds: Folds, seed: u64) -> Result<(Vec<usize>, usize), Error> {
+        let (fold_of, count) = self.folds(folds, seed)?;
+        if self.columns.iter().any(|column| column == "fold") {
+            return Err(Error::dataset(&self.source, "expected no column \"fold\", found one"));
+        }
+        self.columns.push("fold".into());
+        for (sample, fold) in self.samples.iter_mut().zip(&fold_of) {
+            sample.extra.push((fold + 1).to_string());
+            sample.split = None;
+        }
+        Ok((fold_of, count))
+    }
+
     /// Divides `among` (indices) by group into parts of these `fractions`, alike in classes: the part of each.
     ///
     /// # Errors

@@ -7,7 +7,9 @@
 //! kind of piece or result, and not for every caller.
 
 use rayon::prelude::*;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
 
 /// Sets the number of threads for the whole process; 0 means one a core. Call it once, before any parallel work;
 /// returns false if the pool was already running (and stays as it is).
@@ -18,6 +20,40 @@ pub fn set_threads(threads: usize) -> bool {
 /// The number of threads that parallel work uses.
 pub fn threads() -> usize {
     rayon::current_num_threads()
+}
+
+/// Threads beside those of the process, for a program that links this one and says how many each of its models may have. They
+/// have ended when it is dropped.
+pub struct Pool {
+    pool: Option<rayon::ThreadPool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    /// So many threads; 0 means one a core.
+    ///
+    /// # Errors
+    /// When a thread cannot start.
+    pub fn new(threads: usize) -> io::Result<Self> {
+        let mut started = vec![];
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).spawn_handler(|thread| {
+            started.push(thread::Builder::new().name("vertebra".into()).spawn(|| thread.run())?);
+            Ok(())
+        });
+        Ok(Self { pool: Some(pool.build().map_err(io::Error::other)?), threads: started })
+    }
+
+    /// Runs `f` on one of its threads, with the others for parallel work.
+    pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        self.pool.as_ref().expect("it is there until it is dropped").install(f)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.pool = None;
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+    }
 }
 
 /// Runs `f` with exactly `threads` threads, for tests and benches that compare thread counts in one process.
@@ -177,6 +213,21 @@ mod tests {
         let want: Vec<usize> = (0..1000).map(|i| i * i).collect();
         for threads in [1, 3] {
             assert_eq!(super::with_threads(threads, || super::map(1000, |i| i * i)), want);
+        }
+    }
+
+    #[test]
+    fn a_pool_has_its_threads_until_it_is_dropped() {
+        use std::{cell::RefCell, sync::Arc};
+        thread_local!(static HELD: RefCell<Option<Arc<()>>> = const { RefCell::new(None) });
+        let held = Arc::new(());
+        for threads in [1, 3] {
+            let pool = super::Pool::new(threads).unwrap();
+            assert_eq!(pool.install(super::threads), threads);
+            pool.install(|| super::on_every_thread(|| HELD.set(Some(held.clone()))));
+            assert_eq!(Arc::strong_count(&held), 1 + threads);
+            drop(pool);
+            assert_eq!(Arc::strong_count(&held), 1, "what a thread holds goes when it ends");
         }
     }
 

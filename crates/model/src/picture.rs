@@ -79,6 +79,30 @@ impl Picture {
         self
     }
 
+    /// From samples `[height, width, channels]` between 0 (black) and `white`, of whatever type they were: whole numbers with
+    /// white at 255 or 65535 are what [`Picture::from_u8`] and [`Picture::from_u16`] make of them.
+    ///
+    /// # Errors
+    /// As [`Picture::from_u8`], or if a sample is not in `0..=white`, or `white` is no number above 0.
+    pub fn from_f64(samples: &[f64], size: [usize; 2], channels: usize, white: f64) -> Result<Self, Error> {
+        if !(white > 0.0 && white.is_finite()) {
+            return Err(Error::invalid("white", "a number above 0", white));
+        }
+        if let Some(found) = samples.iter().find(|v| !(0.0..=white).contains(*v)) {
+            return Err(Error::invalid("picture", format!("samples between 0 and {white}"), found));
+        }
+        let is_whole = samples.iter().all(|v| v.fract() == 0.0);
+        let (bits, shown) = match white {
+            255.0 if is_whole => (8, true),
+            65_535.0 if is_whole => (16, false),
+            _ => (16, true),
+        };
+        let mut picture = Self::new(samples, size, channels, bits, shown, |_| 0.0)?;
+        let step = white / 255.0;
+        picture.samples.iter_mut().zip(samples).for_each(|(to, v)| *to = (v / step) as f32);
+        Ok(picture)
+    }
+
     fn new<T: Copy>(
         samples: &[T],
         [height, width]: [usize; 2],
@@ -130,6 +154,26 @@ mod tests {
         let colours = Picture::from_u16(&[1, 2, 3], [1, 1], 3).unwrap();
         assert_eq!(colours.clone().through(window), colours);
         assert!(Picture::from_values(&[f32::INFINITY], [1, 1], window).is_err());
+    }
+
+    #[test]
+    fn any_type_is_taken_with_its_white() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let words: Vec<u16> = (0..=u16::MAX).collect();
+        let as_f64 = |samples: &[u16]| samples.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let wide: Vec<f64> = bytes.iter().map(|&v| f64::from(v)).collect();
+        let found = Picture::from_f64(&wide, [16, 16], 1, 255.0).unwrap();
+        assert_eq!(found, Picture::from_u8(&bytes, [16, 16], 1).unwrap());
+        let found = Picture::from_f64(&as_f64(&words), [256, 256], 1, 65535.0).unwrap();
+        assert_eq!(found, Picture::from_u16(&words, [256, 256], 1).unwrap());
+        let unit: Vec<f32> = (0..=255).map(|v| v as f32 / 255.0).collect();
+        let found = Picture::from_f64(&unit.iter().map(|&v| v.into()).collect::<Vec<_>>(), [16, 16], 1, 1.0);
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= f32::EPSILON * a;
+        let expected = Picture::from_f32(&unit, [16, 16], 1).unwrap();
+        assert!(found.unwrap().samples.iter().zip(&expected.samples).all(near));
+        let said = |white, v| Picture::from_f64(&[v], [1, 1], 1, white).unwrap_err().to_string();
+        assert_eq!(said(1.0, 255.0), "picture: expected samples between 0 and 1, found 255");
+        assert!(said(0.0, 0.0).contains("a number above 0") && said(1.0, f64::NAN).contains("NaN"));
     }
 
     #[test]

@@ -32,4 +32,7 @@ pub enum Error {
     /// Weights that cannot be run.
     #[error(transparent)]
     Plan(#[from] infer::Error),
+    /// Threads that cannot start.
+    #[error("cannot start a thread: {0}")]
+    Threads(std::io::Error),
 }

@@ -1,21 +1,26 @@
 //! From a picture to a decision, in one call.
 
 use crate::{Classifier, Decision, Error, finding_thresholds};
+use engine::par::{self, Pool};
 use model::{Metadata, Model, Picture};
 use std::path::Path;
 
-/// A model that answers for one picture at a time, at the operating point that it stores.
+/// A model that answers for pictures, at the operating point that it stores.
 pub struct Predictor {
     classifier: Classifier,
     metadata: Metadata,
     decision: Option<Decision>,
     /// Of each finding.
     thresholds: Vec<f64>,
+    /// Its own threads; none: those of the process.
+    pool: Option<Pool>,
 }
 
 /// What a model says of a picture. Research use only, not a medical device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
+    /// The number of [`Prediction::label`] among the model's classes.
+    pub class: usize,
     /// The class that is called: by the model's threshold, or the most probable; of findings, the most probable.
     pub label: String,
     /// Its probability.
@@ -41,10 +46,34 @@ impl Predictor {
 
     /// For a model.
     pub fn new(model: Model) -> Result<Self, Error> {
+        Self::on(None, model)
+    }
+
+    /// For a model that works on `threads` threads of its own, 0 for one a core, which end when it is dropped.
+    ///
+    /// # Errors
+    /// As [`Predictor::new`], or when a thread cannot start.
+    pub fn with_threads(model: Model, threads: usize) -> Result<Self, Error> {
+        let pool = Pool::new(threads).map_err(Error::Threads)?;
+        Self::on(Some(pool), model)
+    }
+
+    fn on(pool: Option<Pool>, model: Model) -> Result<Self, Error> {
         let decision = Decision::of(&model.metadata, None, None)?;
         let thresholds = finding_thresholds(&model.metadata, None).iter().map(|it| it.value).collect();
-        let (classifier, metadata) = Classifier::consume(model)?;
-        Ok(Self { classifier, metadata, decision, thresholds })
+        let (classifier, metadata) = install(&pool, || Classifier::consume(model))?;
+        Ok(Self { classifier, metadata, decision, thresholds, pool })
+    }
+
+    /// The same with the positive class `positive` (of two) or the `threshold` (of two classes, or of all findings) instead of
+    /// the model's own, where one is given.
+    ///
+    /// # Errors
+    /// As [`Decision::of`].
+    pub fn decide_by(self, positive: Option<&str>, threshold: Option<f64>) -> Result<Self, Error> {
+        let decision = Decision::of(&self.metadata, positive, threshold)?;
+        let thresholds = finding_thresholds(&self.metadata, threshold).iter().map(|it| it.value).collect();
+        Ok(Self { decision, thresholds, ..self })
     }
 
     /// What the model file says of itself.
@@ -52,13 +81,51 @@ impl Predictor {
         &self.metadata
     }
 
+    /// With two classes, which is positive and from where on.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    /// From which probability on each finding is called; empty with classes.
+    pub fn thresholds(&self) -> &[f64] {
+        &self.thresholds
+    }
+
+    /// Runs `f` on its threads.
+    pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        install(&self.pool, f)
+    }
+
+    /// How many images it works at once.
+    pub fn threads(&self) -> usize {
+        install(&self.pool, par::threads)
+    }
+
     /// Resizes and scales the picture as the model was trained on, and classifies it. Where the model has a window
     /// ([`model::Preprocessing::window`]), gray of 16 bits ([`Picture::from_u16`]) is seen through it; values in other units come by
     /// [`Picture::from_values`]. A picture of 8 bits, or of colours, is taken as it is.
     pub fn predict(&mut self, picture: &Picture) -> Prediction {
         let image = model::preprocess(picture, &self.metadata.preprocessing);
-        let log_probabilities = self.classifier.log_probabilities(&image);
-        let probabilities: Vec<f64> = log_probabilities.into_iter().map(f64::exp).collect();
+        self.classify(&[&image]).pop().expect("a prediction for the picture")
+    }
+
+    /// The same of several, which its threads share.
+    pub fn predict_each(&mut self, pictures: &[Picture]) -> Vec<Prediction> {
+        let prep = &self.metadata.preprocessing;
+        let preprocess = || par::map(pictures.len(), |i| model::preprocess(&pictures[i], prep));
+        let images = install(&self.pool, preprocess);
+        self.classify(&images.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
+    /// Classifies images that are preprocessed already ([`model::preprocess`]).
+    pub fn classify(&mut self, images: &[&[f32]]) -> Vec<Prediction> {
+        let classifier = &mut self.classifier;
+        let logarithms = install(&self.pool, || classifier.log_probabilities_each(images));
+        let rows = logarithms.chunks_exact(self.metadata.classes.len());
+        rows.map(|row| self.prediction(row.iter().map(|log| log.exp()).collect())).collect()
+    }
+
+    fn prediction(&self, probabilities: Vec<f64>) -> Prediction {
         let called = self.decision.as_ref().map(|decision| decision.class(&probabilities));
         let class = called.unwrap_or_else(|| eval::argmax(&probabilities));
         let findings: Vec<bool> =
@@ -66,7 +133,15 @@ impl Predictor {
         let any = (!findings.is_empty()).then(|| findings.contains(&true));
         let positive = self.decision.as_ref().map(|decision| class == decision.positive.class).or(any);
         let label = self.metadata.classes[class].clone();
-        Prediction { label, probability: probabilities[class], probabilities, positive, findings }
+        Prediction { class, label, probability: probabilities[class], probabilities, positive, findings }
+    }
+}
+
+/// Runs `f` on the threads of `pool`, or where it is called.
+fn install<R: Send>(pool: &Option<Pool>, f: impl FnOnce() -> R + Send) -> R {
+    match pool {
+        Some(pool) => pool.install(f),
+        None => f(),
     }
 }
 

@@ -45,6 +45,21 @@ impl Config {
         Ok(config)
     }
 
+    /// These settings with those of a JSON object laid over them, under the names of `config.toml`; `null` is none.
+    ///
+    /// # Errors
+    /// A name that no setting has, or a value that is none for it. Whether a run can have them, [`Config::check`] says.
+    pub fn with(&self, said: serde_json::Map<String, serde_json::Value>) -> Result<Self, Error> {
+        let mut config = self.clone();
+        for (name, value) in said {
+            let mut all = serde_json::to_value(&config).expect("plain values have a JSON form");
+            all[&name] = value;
+            config = serde_json::from_value(all)
+                .map_err(|error| Error::Setting { name, reason: error.to_string() })?;
+        }
+        Ok(config)
+    }
+
     /// The settings by name, as `config.toml` holds them: what is none is not there.
     pub(crate) fn table(&self) -> toml::Table {
         // By way of the text, in which an f32 has as few digits as people would write.
@@ -115,6 +130,23 @@ impl Config {
 mod tests {
     use super::*;
     use crate::{LearningRate, OptimizerKind};
+
+    #[test]
+    fn settings_are_laid_over_by_name() {
+        let with = |text: &str| Config::default().with(serde_json::from_str(text).unwrap());
+        let found =
+            with(r#"{"lr": 1, "width": 0.1, "schedule": "cosine", "max_steps": null, "out": "runs/a"}"#);
+        let expected = Config {
+            lr: LearningRate::Fixed(1.0),
+            width: 0.1,
+            schedule: crate::Decay::Cosine,
+            out: "runs/a".into(),
+            ..Config::default()
+        };
+        assert_eq!(found.unwrap(), expected);
+        assert!(with(r#"{"rate": 1}"#).unwrap_err().to_string().starts_with("rate: unknown field `rate`"));
+        assert!(with(r#"{"epochs": "many"}"#).unwrap_err().to_string().starts_with("epochs: invalid type"));
+    }
     use eval::ThresholdRule;
 
     #[test]

@@ -16,6 +16,14 @@ pub enum Error {
         /// What was given.
         found: String,
     },
+    /// A value that is none for a setting, or a name that no setting has.
+    #[error("{name}: {reason}")]
+    Setting {
+        /// The name of the setting, as in `config.toml`.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A run folder that cannot be used as asked.
     #[error("{}: {reason}", path.display())]
     Run {

@@ -74,3 +74,12 @@ impl RunFolder<'_> {
 pub fn is_cross_validation(folder: &Path) -> bool {
     RunFolder(folder).manifest(1).exists()
 }
+
+/// Where a run on `data` goes if nobody says it: the first free `runs/NAME`, `runs/NAME-2`, ...
+pub fn new_run(data: &Path) -> PathBuf {
+    let other = if data.as_os_str().is_empty() { "phantom" } else { "run" };
+    let name = data.file_stem().and_then(|stem| stem.to_str()).unwrap_or(other);
+    let numbered =
+        |n: usize| Path::new("runs").join(if n == 1 { name.into() } else { format!("{name}-{n}") });
+    (1..).map(numbered).find(|path| !path.exists()).expect("some number is free")
+}

@@ -51,7 +51,7 @@ pub use error::Error;
 pub use evaluate::{DRAWS, LabelledPredictions, Question, check_classes, write_averaged, write_predictions};
 pub use event::{Epoch, EpochLine, Event};
 pub use fit::{Outcome, check_folder, fit};
-pub use folder::{RunFolder, is_cross_validation};
+pub use folder::{RunFolder, is_cross_validation, new_run};
 pub use folds::cross_validate;
 pub use head::Head;
 pub use lock::RunLock;

@@ -6,10 +6,12 @@ use crate::file::{Metadata, Model};
 use crate::foreign::Hints;
 use crate::network::{Activation, Padding};
 use crate::preprocessing::Preprocessing;
+use serde::Deserialize;
 
 /// Whose conventions a network follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
 pub enum Naming {
     /// TensorFlow: "SAME" padding, epsilon 1e-3, `x / 127.5 - 1`.
     Tf,
@@ -54,8 +56,9 @@ pub struct ImportOptions {
 }
 
 /// The order of an image's channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
 pub enum Colours {
     /// Red, green, blue: TensorFlow's, PyTorch's and ours.
     Rgb,

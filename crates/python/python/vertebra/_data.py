@@ -1,0 +1,157 @@
+"""Data sets: what is wrong with them, and their division."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+from . import _tables, _vertebra
+from ._model import Path, _free
+
+
+class Audit:
+    """What is wrong with a data set.
+
+    Tables are pandas data frames where pandas is installed, else lists of dicts.
+
+    Attributes:
+        document: everything, under the names of ``audit --json``; ``audit["leaks"]`` is one of them.
+        notes: what was assumed when the data were read.
+    """
+
+    document: Dict[str, Any]
+    notes: List[str]
+
+    def __init__(self, document: Dict[str, Any], notes: List[str]) -> None:
+        self.document, self.notes = document, notes
+
+    def __getitem__(self, name: str) -> Any:
+        return self.document[name]
+
+    @property
+    def leaks(self) -> bool:
+        """Whether the given split leaks: then a score on it cannot be believed."""
+        return self.document["leaks"]
+
+    @property
+    def verdict(self) -> List[str]:
+        """The conclusion, sentence by sentence."""
+        return self.document["verdict"]
+
+    @property
+    def findings(self) -> Any:
+        """Everything that a person should know, the worst first: severity, kind, message."""
+        return _tables.frame(self.document["findings"])
+
+    @property
+    def parts(self) -> Any:
+        """The set and its splits: images, sources and groups."""
+        return _tables.frame(self.document["parts"])
+
+    @property
+    def shortcuts(self) -> Any:
+        """What is not anatomy and tells the class, the most telling first."""
+        return _tables.frame(self.document["shortcuts"])
+
+    @property
+    def baselines(self) -> Any:
+        """What classifiers score that understand nothing."""
+        return _tables.frame(self.document["baselines"])
+
+    @property
+    def unreadable(self) -> Any:
+        """Files that cannot be read: path, reason."""
+        return _tables.frame(self.document["unreadable"])
+
+    def to_pandas(self) -> Any:
+        """The findings as a pandas data frame.
+
+        Raises:
+            ImportError: where pandas is not installed.
+        """
+        return _tables.pandas_frame(self.document["findings"])
+
+    def __repr__(self) -> str:
+        leaks = "the split leaks" if self.leaks else "no leak of the split was found"
+        return f"<Audit of {self.document['images']} images: {leaks}; {len(self.document['findings'])} findings>"
+
+    def _repr_html_(self) -> str:
+        verdict = "".join(f"<p>{html.escape(line)}</p>" for line in self.verdict)
+        return verdict + _tables.table(self.document["findings"]) + _tables.table(self.document["parts"])
+
+
+def audit(data: Path, *, group_by: Optional[str] = None, positive: Optional[str] = None) -> Audit:
+    """Looks for what would make a score on a data set worthless: unreadable files, copies, leaks between splits, shortcuts,
+    trivial baselines. Every image is read once.
+
+    Args:
+        data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest.
+        group_by: what belongs together: a column, a pattern of the file name such as ``person*_``, or ``PatientID`` or
+            ``StudyInstanceUID`` of DICOM files.
+        positive: the positive class of two.
+
+    Raises:
+        Error: the data cannot be read.
+        ValueError: an argument cannot be.
+    """
+    document, notes = _vertebra.audit(os.fspath(data), group_by, positive)
+    return Audit(json.loads(document), notes)
+
+
+def split(
+    data: Path,
+    by: str = "group",
+    *,
+    fractions: Optional[Sequence[float]] = None,
+    folds: Union[int, str, None] = None,
+    labels: Union[str, Sequence[str], None] = None,
+    uncertain: str = "ignore",
+    seed: int = 0,
+    out: Optional[Path] = None,
+    overwrite: bool = False,
+) -> Any:
+    """Divides a data set by group; no group is divided, and the classes are as alike in all parts as groups allow.
+
+    Args:
+        data: a folder or CSV manifest; the splits that it has are not used.
+        by: what belongs together: a column, or a pattern of the file name such as ``person*_``.
+        fractions: shares of train, val and test; ``(0.8, 0.1, 0.1)`` if not given.
+        folds: a number of folds, or ``"leave-one-group-out"``: a column ``fold`` in place of ``split``.
+        labels: of several findings an image: ``"all"``, or their names.
+        uncertain: what -1 counts as then: ``ignore``, ``positive`` or ``negative``.
+        seed: the split follows from it and from the groups.
+        out: a manifest to write, as ``vertebra split --out`` does.
+        overwrite: whether it may be replaced.
+
+    Returns:
+        A row an image: path, label (or a column a finding), split or fold, group, and the columns that the data had; a pandas
+        data frame where pandas is installed, else a list of dicts.
+
+    Raises:
+        FileExistsError: ``out`` is there, and ``overwrite`` is not said.
+        Error: the data cannot be read or divided.
+        ValueError: an argument cannot be.
+    """
+    if fractions is not None and folds is not None:
+        raise ValueError("fractions: expected none beside folds")
+    names = ",".join(labels) if labels is not None and not isinstance(labels, str) else labels
+    rows, _ = _vertebra.split(
+        os.fspath(data),
+        by,
+        None if fractions is None else _three(fractions),
+        None if folds is None else str(folds),
+        names,
+        uncertain,
+        seed,
+        None if out is None else _free(out, overwrite),
+    )
+    return _tables.frame(json.loads(rows))
+
+
+def _three(fractions: Sequence[float]) -> List[float]:
+    shares = [float(share) for share in fractions]
+    if len(shares) != 3:
+        raise ValueError(f"fractions: expected three numbers above 0, found {shares}")
+    return shares

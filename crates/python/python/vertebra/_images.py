@@ -1,0 +1,88 @@
+"""What an image may be: found out here, so that the native half meets paths, bytes and arrays of four types only."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List, Optional, Tuple
+
+Given = Tuple[str, str, Any]
+
+# Modes of Pillow whose samples mean what they say; others are converted to one of these.
+_PLAIN = {"L", "LA", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I;16N"}
+
+
+def given(images: Any, white: Optional[float] = None) -> List[Given]:
+    """A list of what was given, each with its kind and its name."""
+    if isinstance(images, (list, tuple)) or _is_iterator(images):
+        return [_one(image, f"image {at}", white) for at, image in enumerate(images)]
+    if getattr(images, "ndim", None) == 4:
+        return [_one(image, f"image {at}", white) for at, image in enumerate(images)]
+    return [_one(images, "image 0", white)]
+
+
+def one(image: Any, white: Optional[float] = None) -> Given:
+    """A single image."""
+    found = given(image, white)
+    if len(found) != 1:
+        raise ValueError(f"image: expected one image, found {len(found)}")
+    return found[0]
+
+
+def _is_iterator(images: Any) -> bool:
+    return hasattr(images, "__next__")
+
+
+def _one(image: Any, name: str, white: Optional[float]) -> Given:
+    if isinstance(image, (str, os.PathLike)):
+        return ("path", os.fspath(image), None)
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return ("bytes", name, bytes(image))
+    try:
+        if hasattr(image, "getbands") and hasattr(image, "mode"):
+            name = getattr(image, "filename", None) or name
+            return ("array", name, _samples(*_of_pillow(image, white)))
+        return ("array", name, _samples(image, white))
+    except (TypeError, ValueError) as error:
+        return ("wrong", name, str(error))
+
+
+def _of_pillow(image: Any, white: Optional[float]) -> Tuple[Any, Optional[float]]:
+    import numpy
+    from PIL import ImageOps
+
+    # As the reader of files turns it.
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "I" and white is None:
+        white = 65535.0  # What Pillow makes of a file of 16 bits.
+    if image.mode == "1":
+        image = image.convert("L")
+    elif image.mode not in _PLAIN and image.mode not in ("I", "F"):
+        image = image.convert("RGB")
+    return numpy.asarray(image), white
+
+
+def _samples(image: Any, white: Optional[float]) -> Tuple[Any, float]:
+    """An array `[height, width]` or `[height, width, 1 or 3]` of uint8, uint16, float32 or float64, and what is white."""
+    import numpy
+
+    array = numpy.asarray(image)
+    kind = array.dtype.kind
+    if kind not in "buif":
+        raise TypeError(
+            "expected a path, bytes, an image of Pillow or an array of integers or floats, found "
+            + (type(image).__name__ if array.dtype == object else f"an array of {array.dtype}")
+        )
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        array = array[:, :, : array.shape[2] - 1]  # Without the transparency, as files are read.
+    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (1, 3)):
+        shape = list(array.shape)
+        raise ValueError(f"expected an array [height, width] or [height, width, 1 or 3], found {shape}")
+    natural = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}.get(array.dtype.name, 1.0 if kind == "f" else None)
+    white = natural if white is None else float(white)
+    if white is None:
+        raise ValueError(
+            f"an array of {array.dtype} does not say which value is white: give white=255, white=65535 or what it is"
+        )
+    plain = white == natural and array.dtype.name in ("uint8", "uint16", "float32")
+    wanted = array.dtype.newbyteorder("=") if plain else numpy.float64
+    return numpy.ascontiguousarray(array, dtype=wanted), white

@@ -1,0 +1,102 @@
+//! Data sets: what is wrong with them, and their division.
+
+use crate::error::{argument, raise};
+use crate::train::watched;
+use data::{Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Uncertain};
+use eval::Positive;
+use pyo3::prelude::*;
+use serde_json::{Map, Value, json};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+/// Audits a data set: the document of `audit --json`, and what was assumed.
+#[pyfunction]
+pub fn audit(
+    py: Python,
+    data: PathBuf,
+    group_by: Option<&str>,
+    positive: Option<&str>,
+) -> PyResult<(String, Vec<String>)> {
+    let group_by = group_by.map(|text| parsed::<GroupBy>("group_by", text)).transpose()?;
+    watched(py, |stop| {
+        let mut dataset = Dataset::open_with_missing(&data).map_err(raise)?;
+        if let Some(by) = &group_by {
+            dataset.group_readable_by(by).map_err(raise)?;
+        }
+        let positive = match positive {
+            Some(name) => predict::name_positive(&dataset.classes, name).map_err(raise)?,
+            None => Positive::of_names(&dataset.classes),
+        };
+        let found = ::audit::audit(&dataset, group_by.as_ref(), positive, &|_, _| match stop
+            .load(Ordering::Relaxed)
+        {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
+        Ok((json!(found.map_err(raise)?).to_string(), dataset.notes))
+    })?
+}
+
+/// Divides a data set by group: its manifest as a JSON list of rows, and what was assumed.
+#[pyfunction]
+pub fn split(
+    py: Python,
+    data: PathBuf,
+    by: &str,
+    fractions: Option<[f64; 3]>,
+    folds: Option<&str>,
+    labels: Option<&str>,
+    uncertain: &str,
+    seed: u64,
+    out: Option<PathBuf>,
+) -> PyResult<(String, Vec<String>)> {
+    let by = parsed::<GroupBy>("by", by)?;
+    let folds = folds.map(|text| parsed::<Folds>("folds", text)).transpose()?;
+    let labels = labels.map(|text| parsed::<Labels>("labels", text)).transpose()?;
+    let labelling =
+        Labelling { labels, uncertain: parsed::<Uncertain>("uncertain", uncertain)?, may_lack: false };
+    let fractions = fractions.unwrap_or(FRACTIONS);
+    if !fractions.iter().all(|share| share.is_finite() && *share > 0.0) {
+        return Err(argument("fractions", format!("expected three numbers above 0, found {fractions:?}")));
+    }
+    watched(py, |_| {
+        let divide = || {
+            let mut dataset = Dataset::open_labelled(&data, false, &labelling)?.with_two_classes()?;
+            dataset.group_by(&by)?;
+            match folds {
+                Some(folds) => drop(dataset.draw_folds(folds, seed)?),
+                None => dataset.draw_splits(&fractions, seed)?,
+            }
+            out.as_deref().map_or(Ok(()), |out| data::write_manifest(out, &dataset))?;
+            Ok(dataset)
+        };
+        let dataset = divide().map_err(|error: data::Error| raise(error))?;
+        Ok((rows(&dataset).to_string(), dataset.notes))
+    })?
+}
+
+/// The rows of a manifest, with paths as they are from here.
+fn rows(dataset: &Dataset) -> Value {
+    let row = |sample: &data::Sample| {
+        let mut row = Map::new();
+        row.insert("path".into(), json!(sample.path.to_string_lossy()));
+        match sample.findings.is_empty() {
+            true => drop(row.insert("label".into(), json!(dataset.classes[sample.label]))),
+            false => {
+                row.extend(dataset.classes.iter().cloned().zip(sample.findings.iter().map(|is| json!(is))))
+            }
+        }
+        if let Some(split) = sample.split {
+            row.insert("split".into(), json!(split.to_string()));
+        }
+        row.insert("group".into(), json!(sample.group));
+        row.extend(dataset.columns.iter().cloned().zip(sample.extra.iter().map(|value| json!(value))));
+        Value::Object(row)
+    };
+    dataset.samples.iter().map(row).collect()
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> PyResult<T> {
+    text.parse().map_err(|reason| argument(name, reason))
+}

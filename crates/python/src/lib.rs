@@ -1,0 +1,37 @@
+//! The native half of the Python package `vertebra`: objects of Python become what the library's crates take, and back. Nothing
+//! is computed here, and nothing is said to anybody: names, documentation and tables are in `python/vertebra`.
+//!
+//! The interpreter is free (the GIL released) while the library works; a signal is looked for between its steps.
+#![forbid(unsafe_code)]
+
+mod data;
+mod error;
+mod evaluate;
+mod export;
+mod images;
+mod model;
+mod train;
+
+use pyo3::prelude::*;
+
+#[pymodule(name = "_vertebra")]
+mod vertebra {
+    #[pymodule_export]
+    use super::data::{audit, split};
+    #[pymodule_export]
+    use super::evaluate::evaluate;
+    #[pymodule_export]
+    use super::export::{export_onnx, import_weights};
+    #[pymodule_export]
+    use super::model::Core;
+    #[pymodule_export]
+    use super::train::train;
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("Error", module.py().get_type::<error::Error>())?;
+        module.add("Unreadable", module.py().get_type::<error::Unreadable>())?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

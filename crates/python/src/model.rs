@@ -1,0 +1,319 @@
+//! A model in the hands of Python: what it is, what it predicts, where it looks.
+
+use crate::error::{Error, Unreadable, argument, raise};
+use crate::images::Given;
+use data::{Passed, Remarks};
+use heatmap::{Caption, Explainer, Method, overlay, png};
+use model::{Model, Placement, preprocess};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use predict::{Prediction, Predictor};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use workflow::{Images, Preprocessed, images_at_once};
+
+/// The longer side of an overlay, at least and at most: that of `predict --heatmap`.
+const SIDE: [usize; 2] = [512, 1024];
+
+/// A model that is ready.
+#[pyclass(frozen, module = "vertebra._vertebra")]
+pub struct Core {
+    pub(crate) model: Arc<Model>,
+    /// Where it was read; none: from memory.
+    pub(crate) path: Option<PathBuf>,
+    /// The class that is to be the positive one, and the threshold, where they are not the model's.
+    pub(crate) positive: Option<String>,
+    pub(crate) threshold: Option<f64>,
+    /// One call at a time; the others wait, and never with the interpreter in their hands.
+    predictor: Mutex<Predictor>,
+    threads: usize,
+    /// What [`Core::metadata`] says.
+    described: String,
+    /// Made when the first map is asked for.
+    explainer: Mutex<Option<(Method, Explainer)>>,
+}
+
+/// What `predict` gives: names, probabilities `[n, classes]` (NaN without an answer), the numbers of the called classes (-1),
+/// what is positive, which findings are called, errors, and remarks on files.
+type Answer<'py> = (
+    Vec<OsString>,
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray1<i64>>,
+    Vec<Option<bool>>,
+    Bound<'py, PyArray2<bool>>,
+    Vec<Option<String>>,
+    Vec<String>,
+);
+
+/// What `heatmap` gives: values `[height, width]` of the network's input in logits, the number of the class, its probability,
+/// and the overlay as a PNG file.
+type Mapped<'py> = (Bound<'py, PyArray2<f32>>, usize, f64, Bound<'py, PyBytes>);
+
+/// An image with its answer, or why there is none.
+type Answered = (PathBuf, Result<Prediction, String>);
+
+#[pymethods]
+impl Core {
+    /// From a file or run folder, or from the bytes of a file. Without `threads`, those of the process are used.
+    #[new]
+    #[pyo3(signature = (path, content, threads, positive, threshold))]
+    fn new(
+        py: Python,
+        path: Option<PathBuf>,
+        content: Option<&[u8]>,
+        threads: Option<usize>,
+        positive: Option<String>,
+        threshold: Option<f64>,
+    ) -> PyResult<Self> {
+        py.detach(|| {
+            let model = match (&path, content) {
+                (Some(path), _) => Model::read(path),
+                (None, content) => Model::from_bytes(content.unwrap_or_default()),
+            };
+            let model = Arc::new(model.map_err(raise)?);
+            let predictor = match threads {
+                Some(threads) => Predictor::with_threads((*model).clone(), threads),
+                None => Predictor::new((*model).clone()),
+            };
+            let predictor = predictor
+                .and_then(|predictor| predictor.decide_by(positive.as_deref(), threshold))
+                .map_err(raise)?;
+            let (threads, described) = (predictor.threads(), describe(&predictor));
+            let (predictor, explainer) = (Mutex::new(predictor), Mutex::new(None));
+            Ok(Self { model, path, positive, threshold, predictor, threads, described, explainer })
+        })
+    }
+
+    /// What the model file says of itself, and how it decides, as JSON.
+    fn metadata(&self) -> &str {
+        &self.described
+    }
+
+    /// Answers for images; see [`Given::new`]. With `stop` it ends at the first that has no answer; without `search` a path is
+    /// a file, whatever it looks like, so that there are as many answers as images.
+    fn predict<'py>(
+        &self,
+        py: Python<'py>,
+        images: Vec<(String, PathBuf, Bound<'py, PyAny>)>,
+        stop: bool,
+        search: bool,
+    ) -> PyResult<Answer<'py>> {
+        let given: Vec<Given> = images
+            .iter()
+            .map(|(kind, name, value)| Given::new(kind, name.clone(), value))
+            .collect::<PyResult<_>>()?;
+        let (passed, remarks) = (search.then(Passed::default), Remarks::default());
+        let mut answers = vec![];
+        for run in given.chunk_by(|a, b| a.input().is_some() == b.input().is_some()) {
+            match run[0].input() {
+                Some(_) => self.predict_files(py, run, passed.as_ref(), &remarks, stop, &mut answers)?,
+                None => self.predict_arrays(py, run, stop, &mut answers)?,
+            }
+        }
+        let mut notes = remarks.lines();
+        let passed = passed.map(|passed| passed.get()).filter(|passed| !passed.is_empty());
+        notes.extend(passed.map(|passed| passed.to_string()));
+        self.answer(py, answers, notes)
+    }
+
+    /// The map of a class over an image.
+    fn heatmap<'py>(
+        &self,
+        py: Python<'py>,
+        image: (String, PathBuf, Bound<'py, PyAny>),
+        class: Option<&str>,
+        method: &str,
+    ) -> PyResult<Mapped<'py>> {
+        let method = match method {
+            "occlusion" => Method::Occlusion,
+            "cam" => Method::Cam,
+            other => return Err(argument("method", format!("expected occlusion or cam, found {other}"))),
+        };
+        let (metadata, (kind, name, value)) = (&self.model.metadata, image);
+        let find = |name: &str| metadata.classes.iter().position(|class| class == name);
+        let class = match class {
+            None => None,
+            Some(name) => Some(find(name).ok_or_else(|| {
+                let known = model::list_names(&metadata.classes);
+                argument("label", format!("expected one of the model's classes ({known}), found {name}"))
+            })?),
+        };
+        let given = Given::new(&kind, name, &value)?;
+        let picture = given
+            .picture()
+            .map_err(|reason| Unreadable::new_err(format!("{}: {reason}", given.name().display())))?;
+        let (map, class, probability, bytes) = py.detach(|| -> PyResult<_> {
+            let prep = &metadata.preprocessing;
+            let pixels = preprocess(&picture, prep);
+            let mut predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = predictor.classify(&[&pixels]).remove(0);
+            // With two classes the positive one, so that maps of different images compare.
+            let positive = predictor.decision().map(|decision| decision.positive.class);
+            drop(predictor);
+            let class = class.or(positive).unwrap_or(found.class);
+            let mut explainer = self.explainer.lock().unwrap_or_else(PoisonError::into_inner);
+            if explainer.as_ref().is_none_or(|(of, _)| *of != method) {
+                *explainer = Some((method, Explainer::new(&self.model, method).map_err(raise)?));
+            }
+            let (_, explainer) = explainer.as_mut().expect("it was made");
+            let map = explainer.heatmap(&pixels, class);
+            let probability = found.probabilities[class];
+            let caption = Caption { class: metadata.classes[class].clone(), probability, method };
+            let placement = Placement::new([picture.height, picture.width], prep);
+            let canvas = overlay(&picture, &map, &placement, SIDE, Some(&caption));
+            let bytes = png(&canvas).map_err(|error| Error::new_err(error.to_string()))?;
+            Ok((map, class, probability, bytes))
+        })?;
+        let values = map.values.into_pyarray(py).reshape(map.size)?;
+        Ok((values, class, probability, PyBytes::new(py, &bytes)))
+    }
+}
+
+impl Core {
+    /// Classifies files and their contents, which are read ahead; folders and patterns too if there is a place for what is
+    /// `passed` over.
+    fn predict_files(
+        &self,
+        py: Python,
+        run: &[Given],
+        passed: Option<&Passed>,
+        remarks: &Remarks,
+        stop: bool,
+        answers: &mut Vec<Answered>,
+    ) -> PyResult<()> {
+        let given: Vec<_> = run.iter().filter_map(Given::input).collect();
+        let search = passed.cloned();
+        // A path may be a folder or a pattern, but never stdin.
+        let inputs = move || {
+            given.into_iter().flat_map(move |input| -> Box<dyn Iterator<Item = data::Input>> {
+                match (input, &search) {
+                    (data::Input::File(path), Some(passed)) if path.as_os_str() != "-" => {
+                        Box::new(data::inputs(vec![path], passed.clone()))
+                    }
+                    (other, _) => Box::new(std::iter::once(other)),
+                }
+            })
+        };
+        py.detach(|| -> PyResult<()> {
+            let mut predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
+            let prep = &self.model.metadata.preprocessing;
+            let images = Images::new(inputs, prep, self.threads, remarks)?;
+            loop {
+                let batch = images.batch()?;
+                if batch.is_empty() {
+                    return Ok(());
+                }
+                let failed = classify(&mut predictor, batch, answers);
+                Python::attach(|py| py.check_signals())?;
+                if stop && failed {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
+    /// Classifies arrays, a few at a time.
+    fn predict_arrays(
+        &self,
+        py: Python,
+        run: &[Given],
+        stop: bool,
+        answers: &mut Vec<Answered>,
+    ) -> PyResult<()> {
+        let prep = &self.model.metadata.preprocessing;
+        for some in run.chunks(images_at_once(prep, self.threads)) {
+            let arrays = some.iter().filter_map(|given| match given {
+                Given::Array(name, array) => Some(array.borrow().map(|array| (name.clone(), array))),
+                _ => None,
+            });
+            let arrays: Vec<_> = arrays.collect::<PyResult<_>>()?;
+            let failed = py.detach(|| {
+                let mut predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
+                let pictures = predictor.install(|| {
+                    engine::par::map(arrays.len(), |at| {
+                        arrays[at].1.picture().map(|picture| preprocess(&picture, prep))
+                    })
+                });
+                let named = arrays.iter().zip(pictures);
+                let batch = named.map(|((name, _), pixels)| (data::Input::File(name.clone()), pixels));
+                classify(&mut predictor, batch.collect(), answers)
+            });
+            py.check_signals()?;
+            if stop && failed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        answers: Vec<Answered>,
+        notes: Vec<String>,
+    ) -> PyResult<Answer<'py>> {
+        let (metadata, images) = (&self.model.metadata, answers.len());
+        let classes = metadata.classes.len();
+        let findings = if metadata.has_findings() { classes } else { 0 };
+        let (mut names, mut probabilities, mut labels) =
+            (vec![], Vec::with_capacity(images * classes), vec![]);
+        let (mut positive, mut called, mut errors) = (vec![], vec![], vec![]);
+        for (name, answer) in answers {
+            names.push(name.into_os_string());
+            match answer {
+                Ok(found) => {
+                    probabilities.extend(found.probabilities);
+                    labels.push(found.class as i64);
+                    positive.push(found.positive);
+                    called.extend(found.findings);
+                    errors.push(None);
+                }
+                Err(reason) => {
+                    probabilities.resize(probabilities.len() + classes, f64::NAN);
+                    labels.push(-1);
+                    positive.push(None);
+                    called.resize(called.len() + findings, false);
+                    errors.push(Some(reason));
+                }
+            }
+        }
+        let probabilities = probabilities.into_pyarray(py).reshape([images, classes])?;
+        let called = called.into_pyarray(py).reshape([images, findings])?;
+        Ok((names, probabilities, labels.into_pyarray(py), positive, called, errors, notes))
+    }
+}
+
+/// What a model says of itself and how it decides, as JSON.
+fn describe(predictor: &Predictor) -> String {
+    let metadata = predictor.metadata();
+    let decision = predictor.decision().map(|decision| {
+        serde_json::json!({
+            "positive": metadata.classes[decision.positive.class],
+            "positive_source": decision.positive.source.to_string(),
+            "threshold": decision.threshold.value,
+            "rule": decision.threshold.rule,
+        })
+    });
+    serde_json::json!({
+        "metadata": metadata,
+        "decision": decision,
+        "promise": metadata.threshold.as_ref().and_then(train::promise),
+        "thresholds": predictor.thresholds(),
+        "threads": predictor.threads(),
+    })
+    .to_string()
+}
+
+/// Answers for a batch; whether any of it has no answer.
+fn classify(predictor: &mut Predictor, batch: Vec<Preprocessed>, answers: &mut Vec<Answered>) -> bool {
+    let images: Vec<&[f32]> = batch.iter().filter_map(|(_, pixels)| pixels.as_deref().ok()).collect();
+    let mut found = predictor.classify(&images).into_iter();
+    let failed = images.len() < batch.len();
+    answers.extend(batch.into_iter().map(|(input, pixels)| {
+        let answer = pixels.map(|_| found.next().expect("an answer for every image"));
+        (input.path().to_owned(), answer)
+    }));
+    failed
+}

@@ -1,0 +1,96 @@
+"""Archives over Ray and Spark: every row once, the answers of the command line, and a bad file is a row with its error."""
+
+import shutil
+
+import pytest
+
+import vertebra
+
+
+@pytest.fixture(scope="module")
+def archive(images, tmp_path_factory):
+    """Forty images, of which one is damaged and one is not there; and their paths."""
+    folder = tmp_path_factory.mktemp("archive")
+    paths = []
+    for at in range(40):
+        path = folder / f"{at:02}.png"
+        shutil.copy(images[at % len(images)], path)
+        paths.append(str(path))
+    (folder / "07.png").write_bytes(images[0].read_bytes()[:300])
+    (folder / "11.png").unlink()
+    return paths
+
+
+@pytest.fixture(scope="module")
+def wanted(run, archive, said):
+    return {line["path"]: line for line in said(run, *archive, status=1)}
+
+
+def compare(rows, wanted):
+    assert sorted(row["path"] for row in rows) == sorted(wanted)
+    for row in rows:
+        line = wanted[row["path"]]
+        if "error" in line:
+            assert row["error"] == line["error"] and row["label"] is None and row["p_normal"] is None
+        else:
+            assert (row["label"], row["decision"], row["error"]) == (line["label"], line["decision"], None)
+            assert {"fracture": row["p_fracture"], "normal": row["p_normal"]} == line["probabilities"]
+
+
+def missing(row):
+    """Nothing is None, whatever pandas made of it."""
+    return {name: None if value != value else value for name, value in row.items()}
+
+
+@pytest.fixture(scope="module")
+def ray():
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.data")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+def test_ray(ray, run, archive, wanted, tmp_path):
+    import vertebra.ray
+
+    found = vertebra.ray.predict(archive, run, workers=2, batch_size=8)
+    found.write_parquet(str(tmp_path / "answers"))
+    rows = ray.data.read_parquet(str(tmp_path / "answers")).take_all()
+    compare([missing(row) for row in rows], wanted)
+    # A table of the contents of files, and what else it has.
+    there = [path for path in archive if "error" not in wanted[path]][:9]
+    table = ray.data.read_binary_files(there, include_paths=True)
+    compare([missing(row) for row in vertebra.ray.predict(table, run, workers=1).take_all()], {path: wanted[path] for path in there})
+    with pytest.raises(vertebra.Error):
+        vertebra.ray.predict(archive, tmp_path / "absent")
+    with pytest.raises(ValueError, match="column: expected one of bytes, content or path, found n"):
+        vertebra.ray.predict(ray.data.from_items([{"n": 1}]), run)
+
+
+@pytest.fixture(scope="module")
+def spark():
+    sql = pytest.importorskip("pyspark.sql")
+    session = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+    yield session
+    session.stop()
+
+
+def test_spark(spark, run, archive, wanted, tmp_path):
+    import vertebra.spark
+
+    frame = spark.createDataFrame([(path, at) for at, path in enumerate(archive)], ["path", "number"]).repartition(3)
+    vertebra.spark.predict(frame, run).write.parquet(str(tmp_path / "answers"))
+    rows = [row.asDict() for row in spark.read.parquet(str(tmp_path / "answers")).collect()]
+    compare(rows, wanted)
+    assert sorted(row["number"] for row in rows) == list(range(40))
+    # Files as Spark reads them.
+    there = [path for path in archive if "error" not in wanted[path]][:9]
+    files = spark.read.format("binaryFile").load(there)
+    found = [row.asDict() for row in vertebra.spark.predict(files, run).collect()]
+    assert "content" not in found[0] and len(found) == 9
+    for row in found:
+        line = wanted[row["path"].removeprefix("file:")]
+        assert {"fracture": row["p_fracture"], "normal": row["p_normal"]} == line["probabilities"]
+    with pytest.raises(ValueError, match="expected no column label"):
+        vertebra.spark.predict(frame.withColumnRenamed("number", "label"), run)

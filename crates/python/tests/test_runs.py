@@ -1,0 +1,152 @@
+"""Training, evaluation, audit, split, import and export: the same as the command line."""
+
+import json
+import os
+import signal
+import threading
+
+import numpy
+import pytest
+
+import vertebra
+
+SETTINGS = dict(image_size=64, width=0.25, batch_size=8, epochs=2, seed=3)
+
+
+def test_an_evaluation_is_that_of_the_command_line(run, data, program):
+    model = vertebra.Model.load(run / "best.safetensors")
+    found = model.evaluate(data / "manifest.csv", subgroups=["group"], prevalence=0.1)
+    wanted = json.loads(
+        program("evaluate", run / "best.safetensors", data / "manifest.csv", "--subgroup", "group", "--prevalence", 0.1, "--json")
+    )
+    assert {name: value for name, value in found.document.items()} == {name: value for name, value in wanted.items() if name != "localisation"}
+    assert len(found.paths) == found["images"] == len(found.truth)
+    assert found.probabilities.shape == (found["images"], 2)
+    assert "Research use only" in repr(found) and "auroc" in repr(found)
+    shown = found._repr_html_()
+    assert shown.startswith("<iframe") and "Result" in shown and "<script" not in found.to_html()
+    at_zero = vertebra.Model.load(run / "best.safetensors", threshold=0.0).evaluate(data / "manifest.csv", bootstrap=0)
+    assert at_zero["sensitivity"] == 1.0 and at_zero["auroc"] == found["auroc"]
+    with pytest.raises(ValueError, match="split: "):
+        model.evaluate(data, split="exam")
+    with pytest.raises(vertebra.Error):
+        model.evaluate(data / "absent.csv")
+
+
+def test_a_look_at_the_test_split_of_a_run_is_counted(run, data):
+    before = len(json.loads((run / "test-openings.json").read_text()))
+    found = vertebra.Model.load(run).evaluate(data / "manifest.csv", bootstrap=0)
+    assert found["test_openings"] == before + 1
+    assert any("have been opened" in note for note in found.notes)
+
+
+def test_an_evaluation_of_findings(findings_run, findings_table, program):
+    found = vertebra.Model.load(findings_run / "best.safetensors").evaluate(findings_table, split="all")
+    wanted = json.loads(program("evaluate", findings_run / "best.safetensors", findings_table, "--split", "all", "--json"))
+    assert found["findings"] == wanted["findings"]
+    assert found.truth.shape == found.probabilities.shape and numpy.isnan(found.truth).any()
+    assert "fracture" in found.to_html()
+
+
+def test_a_training_is_that_of_the_command_line(run, data, tmp_path):
+    epochs = []
+    done = vertebra.train(data / "manifest.csv", out=tmp_path / "run", callback=epochs.append, **SETTINGS)
+    for name in ["best.safetensors", "last.safetensors", "predictions.csv"]:
+        assert (tmp_path / "run" / name).read_bytes() == (run / name).read_bytes(), name
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2] and epochs[0]["train_loss"] > 0
+    for name in ["report.html", "model-card.md", "audit.json", "test-openings.json", "config.toml"]:
+        assert (tmp_path / "run" / name).exists(), name
+    assert done["result"]["images"] > 0 and done["test_openings"] == 1
+    assert "Research use only" in repr(done) and done._repr_html_().startswith("<iframe")
+    assert done.model(threads=1).classes == ["fracture", "normal"]
+
+
+def test_a_setting_that_cannot_be(data, tmp_path):
+    for options, said in [
+        (dict(rate=1), "rate: unknown field"),
+        (dict(epochs="many"), "epochs: invalid type"),
+        (dict(batch_size=0), "batch_size: expected 1 to 4096"),
+        (dict(positive="bent"), "positive: expected"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            vertebra.train(data / "manifest.csv", out=tmp_path / "none", **{**SETTINGS, **options})
+        assert not (tmp_path / "none").exists()
+    with pytest.raises(ValueError, match="data: expected a folder"):
+        vertebra.train(out=tmp_path / "none")
+    with pytest.raises(vertebra.Error, match="absent"):
+        vertebra.train(tmp_path / "absent", out=tmp_path / "none")
+
+
+def test_ctrl_c_saves_and_the_run_goes_on_to_the_same_bits(run, data, tmp_path):
+    out = tmp_path / "stopped"
+
+    def interrupt():
+        while not (out / "steps.csv").exists() or len((out / "steps.csv").read_text().splitlines()) < 2:
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt, match="resume=True"):
+        vertebra.train(data / "manifest.csv", out=out, **SETTINGS)
+    assert (out / "last.safetensors").exists() and not (out / "report.html").exists()
+    vertebra.train(out=out, resume=True)
+    assert (out / "best.safetensors").read_bytes() == (run / "best.safetensors").read_bytes()
+
+
+def test_an_exception_of_the_callback_stops_the_run(data, tmp_path):
+    def stop(epoch):
+        raise LookupError(f"enough after {epoch['epoch']}")
+
+    with pytest.raises(LookupError, match="enough after 1"):
+        vertebra.train(data / "manifest.csv", out=tmp_path / "run", callback=stop, **{**SETTINGS, "epochs": 50})
+    assert len((tmp_path / "run" / "epochs.csv").read_text().splitlines()) < 50
+
+
+def test_an_audit_is_that_of_the_command_line(data, program):
+    found = vertebra.audit(data / "manifest.csv", group_by="group")
+    wanted = json.loads(program("audit", data / "manifest.csv", "--group-by", "group", "--json"))
+    assert found.document == wanted and found.leaks == wanted["leaks"]
+    assert len(found.findings) == len(wanted["findings"])
+    assert "<table>" in found._repr_html_()
+    with pytest.raises(ValueError, match="positive: expected"):
+        vertebra.audit(data / "manifest.csv", positive="bent")
+    with pytest.raises(vertebra.Error):
+        vertebra.audit(data / "absent")
+
+
+def test_a_split_is_that_of_the_command_line(data, program, tmp_path):
+    program("split", data / "manifest.csv", "--by", "group", "--seed", 5, "--out", tmp_path / "a.csv")
+    rows = vertebra.split(data / "manifest.csv", "group", seed=5, out=tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    with pytest.raises(FileExistsError):
+        vertebra.split(data / "manifest.csv", out=tmp_path / "b.csv")
+    vertebra.split(data / "manifest.csv", folds=3, out=tmp_path / "b.csv", overwrite=True)
+    program("split", data / "manifest.csv", "--folds", 3, "--out", tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    with pytest.raises(ValueError, match="folds: "):
+        vertebra.split(data / "manifest.csv", folds="some")
+    with pytest.raises(ValueError, match="fractions: expected three numbers above 0"):
+        vertebra.split(data / "manifest.csv", fractions=(1, 0, 0))
+    pandas = pytest.importorskip("pandas")
+    assert isinstance(rows, pandas.DataFrame) and set(rows["split"]) == {"train", "val", "test"}
+    assert rows.groupby("group")["split"].nunique().max() == 1
+
+
+def test_weights_go_out_and_come_back(run, tmp_path, program, images):
+    model = vertebra.Model.load(run)
+    vertebra.export_onnx(model, tmp_path / "a.onnx")
+    program("export", run, "--to", "onnx", "--out", tmp_path / "b.onnx")
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    with pytest.raises(FileExistsError):
+        vertebra.export_onnx(run, tmp_path / "a.onnx")
+    program("export", run, "--to", "torch", "--out", tmp_path / "torch.safetensors")
+    told = vertebra.import_weights(
+        tmp_path / "torch.safetensors", tmp_path / "back.safetensors", classes=["x", "y"], positive="y", image_size=64
+    )
+    assert told["image_size"] == "given"
+    back = vertebra.Model.load(tmp_path / "back.safetensors")
+    assert back.classes == ["x", "y"] and back.positive == "y" and len(back.predict(images)) == 7
+    with pytest.raises(ValueError, match="naming: "):
+        vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "c.safetensors", naming="nobody")
+    with pytest.raises(vertebra.Error):
+        vertebra.import_weights(tmp_path / "a.onnx", tmp_path / "c.safetensors")

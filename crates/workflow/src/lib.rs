@@ -1,0 +1,19 @@
+//! What the command line and the bindings do alike, each with what the crates below it offer: images to pixels as a stream, the
+//! labelled images that a model is judged on, looks that are counted, the report of a run.
+//!
+//! It says nothing to anybody: what a person should hear goes to a function that the caller gives.
+#![forbid(unsafe_code)]
+
+mod error;
+mod glance;
+mod images;
+mod labelled;
+mod looks;
+mod page;
+
+pub use error::Error;
+pub use glance::{glance, glance_beside};
+pub use images::{Images, Preprocessed, images_at_once, picture};
+pub use labelled::{Labelled, Selection, labelling};
+pub use looks::count_look;
+pub use page::{ERRORS, Page, findings, name_of, report_of_run};

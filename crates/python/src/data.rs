@@ -2,7 +2,7 @@
 
 use crate::error::{argument, raise};
 use crate::train::watched;
-use data::{Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Uncertain};
+use data::{Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Readers, Uncertain};
 use eval::Positive;
 use pyo3::prelude::*;
 use serde_json::{Map, Value, json};
@@ -17,10 +17,14 @@ pub fn audit(
     data: PathBuf,
     group_by: Option<&str>,
     positive: Option<&str>,
+    labels: Option<&str>,
+    uncertain: &str,
+    readers: &str,
 ) -> PyResult<(String, Vec<String>)> {
+    let labelling = labelling(labels, uncertain, readers)?;
     let group_by = group_by.map(|text| parsed::<GroupBy>("group_by", text)).transpose()?;
     watched(py, |stop| {
-        let mut dataset = Dataset::open_with_missing(&data).map_err(raise)?;
+        let mut dataset = Dataset::open_with_missing(&data, &labelling).map_err(raise)?;
         if let Some(by) = &group_by {
             dataset.group_readable_by(by).map_err(raise)?;
         }
@@ -48,14 +52,13 @@ pub fn split(
     folds: Option<&str>,
     labels: Option<&str>,
     uncertain: &str,
+    readers: &str,
     seed: u64,
     out: Option<PathBuf>,
 ) -> PyResult<(String, Vec<String>)> {
     let by = parsed::<GroupBy>("by", by)?;
     let folds = folds.map(|text| parsed::<Folds>("folds", text)).transpose()?;
-    let labels = labels.map(|text| parsed::<Labels>("labels", text)).transpose()?;
-    let labelling =
-        Labelling { labels, uncertain: parsed::<Uncertain>("uncertain", uncertain)?, may_lack: false };
+    let labelling = labelling(labels, uncertain, readers)?;
     let fractions = fractions.unwrap_or(FRACTIONS);
     if !fractions.iter().all(|share| share.is_finite() && *share > 0.0) {
         return Err(argument("fractions", format!("expected three numbers above 0, found {fractions:?}")));
@@ -95,6 +98,16 @@ fn rows(dataset: &Dataset) -> Value {
         Value::Object(row)
     };
     dataset.samples.iter().map(row).collect()
+}
+
+/// How labels are read: one class an image, or the findings that `labels` names.
+fn labelling(labels: Option<&str>, uncertain: &str, readers: &str) -> PyResult<Labelling> {
+    Ok(Labelling {
+        labels: labels.map(|text| parsed::<Labels>("labels", text)).transpose()?,
+        uncertain: parsed::<Uncertain>("uncertain", uncertain)?,
+        readers: parsed::<Readers>("readers", readers)?,
+        may_lack: false,
+    })
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> PyResult<T> {

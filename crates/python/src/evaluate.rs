@@ -115,7 +115,7 @@ fn find(
         None => None,
     };
     let audit = match &core.path {
-        Some(path) => glance_beside(&labelled, path, &mut say),
+        Some(path) => glance_beside(&labelled, std::slice::from_ref(path), &mut say),
         None => audit::quick(dataset),
     };
     let audit = serde_json::to_value(audit).unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use data::Input;
-use model::Picture;
+use model::{Picture, Window};
 use numpy::{PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -32,7 +32,7 @@ enum Samples<'py> {
     U8(PyReadonlyArrayDyn<'py, u8>),
     U16(PyReadonlyArrayDyn<'py, u16>),
     F32(PyReadonlyArrayDyn<'py, f32>),
-    /// With what is white.
+    /// With what is white; NaN where that is for the model's window to say.
     F64(PyReadonlyArrayDyn<'py, f64>, f64),
 }
 
@@ -49,6 +49,9 @@ enum Slice<'a> {
     F32(&'a [f32]),
     F64(&'a [f64], f64),
 }
+
+const NO_WHITE: &str = "an array of these integers does not say which value is white: give white=255, white=65535 or what it \
+                        is (only gray for a model with a window needs none)";
 
 impl<'py> Given<'py> {
     /// From a kind, a name and a value: `("path", path, None)`, `("bytes", name, bytes)`, `("array", name, (array, white))` or
@@ -75,11 +78,11 @@ impl<'py> Given<'py> {
         }
     }
 
-    /// The picture by itself.
-    pub(crate) fn picture(&self) -> Result<Picture, String> {
+    /// The picture by itself, for a model with this window.
+    pub(crate) fn picture(&self, window: Option<Window>) -> Result<Picture, String> {
         match (self, self.input()) {
-            (Self::Array(_, array), _) => array.borrow().map_err(|error| error.to_string())?.picture(),
-            (_, Some(input)) => workflow::picture(&input).map(|(picture, _)| picture),
+            (Self::Array(_, array), _) => array.borrow().map_err(|error| error.to_string())?.picture(window),
+            (_, Some(input)) => workflow::picture(&input, window).map(|(picture, _)| picture),
             (_, None) => Err("expected an image".into()),
         }
     }
@@ -129,9 +132,16 @@ impl<'py> Array<'py> {
 }
 
 impl Borrowed<'_> {
-    pub(crate) fn picture(&self) -> Result<Picture, String> {
+    pub(crate) fn picture(&self, window: Option<Window>) -> Result<Picture, String> {
         let Self { ref samples, size, channels } = *self;
         let picture = match *samples {
+            Slice::F64(samples, white) if white.is_nan() => match window {
+                Some(window) if channels == 1 => {
+                    let values: Vec<f32> = samples.iter().map(|&value| value as f32).collect();
+                    Picture::from_values(&values, size, window)
+                }
+                _ => return Err(NO_WHITE.into()),
+            },
             Slice::U8(samples) => Picture::from_u8(samples, size, channels),
             Slice::U16(samples) => Picture::from_u16(samples, size, channels),
             Slice::F32(samples) => Picture::from_f32(samples, size, channels),

@@ -142,7 +142,7 @@ impl Core {
         };
         let given = Given::new(&kind, name, &value)?;
         let picture = given
-            .picture()
+            .picture(metadata.preprocessing.window)
             .map_err(|reason| Unreadable::new_err(format!("{}: {reason}", given.name().display())))?;
         let (map, class, probability, bytes) = py.detach(|| -> PyResult<_> {
             let prep = &metadata.preprocessing;
@@ -199,7 +199,7 @@ impl Core {
         py.detach(|| -> PyResult<()> {
             let mut predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
             let prep = &self.model.metadata.preprocessing;
-            let images = Images::new(inputs, prep, self.threads, remarks)?;
+            let images = Images::new(inputs, vec![prep.clone()], self.threads, remarks)?;
             loop {
                 let batch = images.batch()?;
                 if batch.is_empty() {
@@ -223,7 +223,7 @@ impl Core {
         answers: &mut Vec<Answered>,
     ) -> PyResult<()> {
         let prep = &self.model.metadata.preprocessing;
-        for some in run.chunks(images_at_once(prep, self.threads)) {
+        for some in run.chunks(images_at_once(std::slice::from_ref(prep), self.threads)) {
             let arrays = some.iter().filter_map(|given| match given {
                 Given::Array(name, array) => Some(array.borrow().map(|array| (name.clone(), array))),
                 _ => None,
@@ -233,7 +233,7 @@ impl Core {
                 let mut predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
                 let pictures = predictor.install(|| {
                     engine::par::map(arrays.len(), |at| {
-                        arrays[at].1.picture().map(|picture| preprocess(&picture, prep))
+                        arrays[at].1.picture(prep.window).map(|picture| vec![preprocess(&picture, prep)])
                     })
                 });
                 let named = arrays.iter().zip(pictures);
@@ -308,7 +308,8 @@ fn describe(predictor: &Predictor) -> String {
 
 /// Answers for a batch; whether any of it has no answer.
 fn classify(predictor: &mut Predictor, batch: Vec<Preprocessed>, answers: &mut Vec<Answered>) -> bool {
-    let images: Vec<&[f32]> = batch.iter().filter_map(|(_, pixels)| pixels.as_deref().ok()).collect();
+    let images = batch.iter().filter_map(|(_, pixels)| pixels.as_ref().ok());
+    let images: Vec<&[f32]> = images.map(|of_model| of_model[0].as_slice()).collect();
     let mut found = predictor.classify(&images).into_iter();
     let failed = images.len() < batch.len();
     answers.extend(batch.into_iter().map(|(input, pixels)| {

@@ -82,7 +82,15 @@ class Audit:
         return verdict + _tables.table(self.document["findings"]) + _tables.table(self.document["parts"])
 
 
-def audit(data: Path, *, group_by: Optional[str] = None, positive: Optional[str] = None) -> Audit:
+def audit(
+    data: Path,
+    *,
+    group_by: Optional[str] = None,
+    positive: Optional[str] = None,
+    labels: Union[str, Sequence[str], None] = None,
+    uncertain: str = "ignore",
+    readers: str = "majority",
+) -> Audit:
     """Looks for what would make a score on a data set worthless: unreadable files, copies, leaks between splits, shortcuts,
     trivial baselines. Every image is read once.
 
@@ -91,12 +99,15 @@ def audit(data: Path, *, group_by: Optional[str] = None, positive: Optional[str]
         group_by: what belongs together: a column, a pattern of the file name such as ``person*_``, or ``PatientID`` or
             ``StudyInstanceUID`` of DICOM files.
         positive: the positive class of two.
+        labels: of several findings an image: ``"all"``, or their names.
+        uncertain: what -1 counts as then: ``ignore``, ``positive`` or ``negative``.
+        readers: where several readers judged an image, who decides: ``majority`` or ``any``.
 
     Raises:
         Error: the data cannot be read.
         ValueError: an argument cannot be.
     """
-    document, notes = _vertebra.audit(os.fspath(data), group_by, positive)
+    document, notes = _vertebra.audit(os.fspath(data), group_by, positive, _names(labels), uncertain, readers)
     return Audit(json.loads(document), notes)
 
 
@@ -108,6 +119,7 @@ def split(
     folds: Union[int, str, None] = None,
     labels: Union[str, Sequence[str], None] = None,
     uncertain: str = "ignore",
+    readers: str = "majority",
     seed: int = 0,
     out: Optional[Path] = None,
     overwrite: bool = False,
@@ -121,6 +133,7 @@ def split(
         folds: a number of folds, or ``"leave-one-group-out"``: a column ``fold`` in place of ``split``.
         labels: of several findings an image: ``"all"``, or their names.
         uncertain: what -1 counts as then: ``ignore``, ``positive`` or ``negative``.
+        readers: as for :func:`audit`.
         seed: the split follows from it and from the groups.
         out: a manifest to write, as ``vertebra split --out`` does.
         overwrite: whether it may be replaced.
@@ -136,18 +149,22 @@ def split(
     """
     if fractions is not None and folds is not None:
         raise ValueError("fractions: expected none beside folds")
-    names = ",".join(labels) if labels is not None and not isinstance(labels, str) else labels
     rows, _ = _vertebra.split(
         os.fspath(data),
         by,
         None if fractions is None else _three(fractions),
         None if folds is None else str(folds),
-        names,
+        _names(labels),
         uncertain,
+        readers,
         seed,
         None if out is None else _free(out, overwrite),
     )
     return _tables.frame(json.loads(rows))
+
+
+def _names(labels: Union[str, Sequence[str], None]) -> Optional[str]:
+    return ",".join(labels) if labels is not None and not isinstance(labels, str) else labels
 
 
 def _three(fractions: Sequence[float]) -> List[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, List, Optional, Tuple
 
@@ -80,9 +81,7 @@ def _samples(image: Any, white: Optional[float]) -> Tuple[Any, float]:
     natural = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}.get(array.dtype.name, 1.0 if kind == "f" else None)
     white = natural if white is None else float(white)
     if white is None:
-        raise ValueError(
-            f"an array of {array.dtype} does not say which value is white: give white=255, white=65535 or what it is"
-        )
+        white = math.nan  # Values in their own units, such as Hounsfield units: a model with a window knows.
     plain = white == natural and array.dtype.name in ("uint8", "uint16", "float32")
     wanted = array.dtype.newbyteorder("=") if plain else numpy.float64
     return numpy.ascontiguousarray(array, dtype=wanted), white

@@ -136,7 +136,8 @@ class Model:
                   4 channels, the last of which (transparency) is dropped; an array of four axes is a list of images.
 
                 0 is black. White is 255 for ``uint8``, 65535 for ``uint16``, 1.0 for floats and True for ``bool``; other
-                integers need ``white``. A sample outside of 0 to white is an error, never clipped.
+                integers need ``white``, but for gray images and a model with a window: there they are in their own units
+                (Hounsfield units of a CT), as ``uint16`` is. A sample outside of 0 to white is an error, never clipped.
             errors: ``"raise"``: the first image that cannot be read is an exception; ``"return"``: it is an entry with its error
                 and without an answer.
             white: the value that is white, for arrays, whatever their type.

@@ -52,7 +52,14 @@ def evaluate(
 ) -> Tuple[
     str, str, List[str], List[str], List[str], NDArray[numpy.float64], NDArray[numpy.float64]
 ]: ...
-def audit(data: str, group_by: Optional[str], positive: Optional[str]) -> Tuple[str, List[str]]: ...
+def audit(
+    data: str,
+    group_by: Optional[str],
+    positive: Optional[str],
+    labels: Optional[str],
+    uncertain: str,
+    readers: str,
+) -> Tuple[str, List[str]]: ...
 def split(
     data: str,
     by: str,
@@ -60,6 +67,7 @@ def split(
     folds: Optional[str],
     labels: Optional[str],
     uncertain: str,
+    readers: str,
     seed: int,
     out: Optional[str],
 ) -> Tuple[str, List[str]]: ...

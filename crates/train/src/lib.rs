@@ -52,6 +52,7 @@ pub use folder::{RunFolder, is_cross_validation};
 pub use folds::cross_validate;
 pub use head::Head;
 pub use lock::RunLock;
+pub use memory::check_memory;
 pub use nn::Decay;
 pub use openings::{Looks, Opening, Openings, record_opening};
 pub use operating::{fit_temperature, set_threshold};

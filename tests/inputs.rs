@@ -65,6 +65,10 @@ fn sizes_that_no_network_has() {
         vertebra(folder.path(), &["train", "data", "--image-size", size]).fails(2, &["image", words]);
         vertebra(folder.path(), &["bench", "train", "--image-size", size]).fails(2, &["image", words]);
     }
+    if cfg!(target_os = "linux") {
+        let large = ["bench", "train", "--width", "4", "--image-size", "4096", "--batch-size", "4096"];
+        vertebra(folder.path(), &large).fails(2, &["expected", "of memory and swap here", "found 4096"]);
+    }
     let bench = ["bench", "infer", "--width", "0.25", "--image-size", "64x32", "--json"];
     assert_eq!(vertebra(folder.path(), &bench).ok().json()["image_size"], serde_json::json!([64, 32]));
     let bench =
@@ -101,7 +105,7 @@ fn a_window_goes_with_the_model() {
     let tiny = ["--width", "0.25", "--image-size", "32", "--batch-size", "8", "--max-steps", "6"];
     let train = ["train", "data", "--out", "run", "--window", "40,400"];
     let said = run(&[&train[..], &tiny].concat()).stderr;
-    let note = "seen through the model's window 40,400, not the file's own";
+    let note = "seen through the model's window 40,400 (train --window), not the file's own";
     assert!(said.contains(&format!("32 files (for example data/train/disc/0.dcm): {note}\n")), "{said}");
     let config = fs::read_to_string(folder.join("run/config.toml")).unwrap();
     assert!(config.contains("\nwindow = \"40,400\"\n"), "{config}");

@@ -66,7 +66,7 @@ def trained(program, work):
     # Inputs that stand and lie.
     for arch, size in (("mobilenet-v1", "320x256"), ("mobilenet-v2", "256x320")):
         run(program, "train", work / "manifest.csv", "--out", work / size, "--arch", arch, "--width", 0.35,
-            "--image-size", size, "--batch-size", 16, "--epochs", 2)
+            "--image-size", size, "--batch-size", 16, "--epochs", 1)
         yield work / size
 
 

@@ -48,6 +48,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let architecture = args.network.architecture()?;
     let spec = architecture.network().map_err(Failure::usage)?;
     let (batch, level) = (args.batch_size as usize, Level::current());
+    train::check_memory(&spec, batch).map_err(Failure::usage)?;
     let ([height, width], mut rng) = (spec.image_size, Rng::new(0));
     let mut images = Tensor::zeros([batch, height, width, spec.channels]);
     images.data_mut().fill_with(|| rng.range(-1.0, 1.0) as f32);

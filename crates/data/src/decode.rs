@@ -30,8 +30,8 @@ pub fn decode_noted(path: &Path) -> Result<(Picture, Vec<String>), Error> {
     decode_through(path, None)
 }
 
-/// The same through the window of a model, `model::Preprocessing::window`, if it has one: colour is then an error. Of a DICOM
-/// file the window comes before the file's own; gray of 8 bits is taken as it is.
+/// The same through the window of a model, `model::Preprocessing::window`, if it has one: colour is then an error. Of
+/// a DICOM file the window comes before the file's own; gray of 8 bits is taken as it is.
 pub fn decode_through(path: &Path, window: Option<Window>) -> Result<(Picture, Vec<String>), Error> {
     decode_bytes_through(&path.display().to_string(), &read_file(path)?, window)
 }

@@ -16,8 +16,8 @@ const AT_ONCE: usize = 128;
 const EXAMPLES: usize = 3;
 
 impl Dataset {
-    /// Decodes the images at the indices `part`, through the window of a model if there is one, and leaves those that cannot be read out of every part from now on.
-    /// `progress` hears how many are done.
+    /// Decodes the images at the indices `part`, through the window of a model if there is one, and leaves those that
+    /// cannot be read out of every part from now on. `progress` hears how many are done.
     ///
     /// # Errors
     /// If more than the share `most` of them cannot be read, or nothing is left of a class in a split that had it.

@@ -2,8 +2,8 @@
 //!
 //! Modality transform (a modality LUT, or slope and intercept), then values of interest (a VOI LUT, or a window), then, for
 //! MONOCHROME1, inversion. The values of interest are, in this order: the window of a model, unless the file was made for a
-//! screen; the file's first VOI LUT, its first window, the whole range of a file of up to
-//! 8 bits (which was made for a screen), or the smallest to the largest value that is not padding. Padding is black.
+//! screen; the file's first VOI LUT; its first window; the whole range of a file of up to 8 bits (which was made for a
+//! screen); or the smallest to the largest value that is not padding. Padding is black.
 //!
 //! Images of X-ray angiography and fluoroscopy (XA, XRF) have a modality transform that leads back to the intensity of the
 //! beam and is no step to what is shown (PS3.3 section C.8.7.1.1.2; the window is one of stored values): it is not applied.
@@ -96,8 +96,8 @@ pub(crate) struct Pipeline<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    /// Reads the steps, with the window of a model if there is one; `values` are asked where the file does not say what is of
-    /// interest.
+    /// Reads the steps, with the window of a model if there is one; `values` are asked where the file does not say
+    /// what is of interest.
     pub fn new(
         attributes: &Attributes,
         header: &'a Header,
@@ -135,7 +135,7 @@ impl<'a> Pipeline<'a> {
             Some(Window { center, width }) => {
                 if attributes.get(VOI_LUT).or(attributes.get(WINDOW_CENTER)).is_some() {
                     notes.push(format!(
-                        "seen through the model's window {center},{width}, not the file's own"
+                        "seen through the model's window {center},{width} (train --window), not the file's own"
                     ));
                 }
                 (None, Some(Voi::Window { center, width, function: VoiFunction::LinearExact }))

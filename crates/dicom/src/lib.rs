@@ -180,9 +180,9 @@ pub fn picture(bytes: &[u8]) -> Result<(Picture, Vec<String>), String> {
     picture_through(bytes, None)
 }
 
-/// The same through the window of a model, which comes before the file's own values of interest: it is one of the values after
-/// the modality transform. Colour has none; a gray file of up to 8 bits that has no modality transform was made for a
-/// screen, and is shown as it says.
+/// The same through the window of a model, which comes before the file's own values of interest: it is one of the
+/// values after the modality transform. Colour has none; a gray file of up to 8 bits that has no modality transform
+/// was made for a screen, and is shown as it says.
 pub fn picture_through(bytes: &[u8], window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
     let file = DicomFile::open(bytes)?;
     let attributes = file.attributes()?;

@@ -97,8 +97,8 @@ fn boxes_are_scored_in_pixels_of_the_file() {
     );
 }
 
-/// A picture of another shape than the input, stretched or with bars beside it: the box of the file is found where it lies in
-/// the input, to half a pixel.
+/// A picture of another shape than the input, stretched or with bars beside it: the box of the file is found where it
+/// lies in the input, to half a pixel.
 #[test]
 fn boxes_of_the_file_are_found_in_inputs_that_are_no_squares() {
     for (picture, input) in [([500, 1000], [320, 256]), ([1000, 500], [320, 256]), ([700, 900], [256, 320])] {

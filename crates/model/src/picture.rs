@@ -20,8 +20,8 @@ pub struct Picture {
     pub channels: usize,
     /// Bits a sample had: 8 or 16. It decides how colour is rounded to gray, as Pillow does.
     pub bits: u8,
-    /// Whether the samples are what is to be seen: those of 8 bits, and what went through a window. Others, of 16 bits, are as
-    /// they were stored, and a model's window is applied to them (gray only).
+    /// Whether the samples are what is to be seen: those of 8 bits, and what went through a window. Others, of 16
+    /// bits, are as they were stored, and a model's window is applied to them (gray only).
     pub shown: bool,
     /// `[height, width, channels]`, in `0..=255`.
     pub samples: Vec<f32>,
@@ -56,8 +56,8 @@ impl Picture {
         Self::new(samples, [height, width], channels, 16, true, |v| 255.0 * v)
     }
 
-    /// From values of a gray image `[height, width]` in their own units, such as Hounsfield units, seen through `window`: that of
-    /// the model, which is in [`crate::Preprocessing::window`].
+    /// From values of a gray image `[height, width]` in their own units, such as Hounsfield units, seen through
+    /// `window`: that of the model, which is in [`crate::Preprocessing::window`].
     ///
     /// # Errors
     /// As [`Picture::from_u8`], or if a value is not finite.
@@ -68,8 +68,8 @@ impl Picture {
         Self::new(values, size, 1, 16, true, |v| window.sample(v.into()))
     }
 
-    /// Stored values of 16 bits as they are seen through `window`. What is shown already stays as it is, and so do colours,
-    /// which have no window.
+    /// Stored values of 16 bits as they are seen through `window`. What is shown already stays as it is, and so do
+    /// colours, which have no window.
     pub fn through(mut self, window: Window) -> Self {
         if !self.shown && self.channels == 1 {
             // Exactly the stored value: a sample is it over 257.

@@ -1,7 +1,8 @@
 //! From a picture to what the network reads: the one function that training and prediction share.
 //!
-//! Order: the window, if the model has one, channels, then size, then scale, because that is what `Image.open(f).convert("L").resize(...)` followed by a
-//! scaling does. The first two are [`pixels`], whose result the loader keeps and augments; the last is [`normalise`].
+//! Order: the window, if the model has one, channels, then size, then scale, because that is what
+//! `Image.open(f).convert("L").resize(...)` followed by a scaling does. All but the last are [`pixels`], whose result
+//! the loader keeps and augments; the last is [`normalise`].
 
 use std::borrow::Cow;
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
-/// Centre and width, in the units of the values: of a DICOM file those after its modality transform (Hounsfield units of a
-/// CT), of another file of 16 bits the stored ones, 0 to 65535. As text `CENTER,WIDTH`.
+/// Centre and width, in the units of the values: of a DICOM file those after its modality transform (Hounsfield units
+/// of a CT), of another file of 16 bits the stored ones, 0 to 65535. As text `CENTER,WIDTH`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Window {
@@ -24,8 +24,8 @@ impl Window {
         ((value - self.center) / self.width + 0.5).clamp(0.0, 1.0)
     }
 
-    /// The same as a sample of a [`crate::Picture`]: one of 65,536 levels in `0..=255`, as a DICOM file's own window gives
-    /// it.
+    /// The same as a sample of a [`crate::Picture`]: one of 65,536 levels in `0..=255`, as a DICOM file's own window
+    /// gives it.
     pub fn sample(&self, value: f64) -> f32 {
         (self.shade(value) * 65_535.0).round() as f32 / 257.0
     }

@@ -102,8 +102,8 @@ impl Predictor {
     }
 
     /// Resizes and scales the picture as the model was trained on, and classifies it. Where the model has a window
-    /// ([`model::Preprocessing::window`]), gray of 16 bits ([`Picture::from_u16`]) is seen through it; values in other units come by
-    /// [`Picture::from_values`]. A picture of 8 bits, or of colours, is taken as it is.
+    /// ([`model::Preprocessing::window`]), gray of 16 bits ([`Picture::from_u16`]) is seen through it; values in
+    /// other units come by [`Picture::from_values`]. A picture of 8 bits, or of colours, is taken as it is.
     pub fn predict(&mut self, picture: &Picture) -> Prediction {
         let image = model::preprocess(picture, &self.metadata.preprocessing);
         self.classify(&[&image]).pop().expect("a prediction for the picture")

@@ -55,6 +55,7 @@ pub use folder::{RunFolder, is_cross_validation, new_run};
 pub use folds::cross_validate;
 pub use head::Head;
 pub use lock::RunLock;
+pub use memory::check_memory;
 pub use nn::Decay;
 pub use openings::{Looks, Opening, Openings, record_opening};
 pub use operating::{fit_slopes, fit_temperature, set_finding_threshold, set_threshold};

@@ -3,9 +3,9 @@
 use crate::Error;
 use model::Network;
 
-/// Bytes that a step of `batch` images takes at the least: the output of every convolution, which backward reads, and for each
-/// weight its gradient and two moments beside it. Whole processes took 1.05 to 1.8 times as much: `bench train` of both
-/// architectures at widths 0.25 and 1, 224 and 512 pixels, 4 and 16 images (AVX-512).
+/// Bytes that a step of `batch` images takes at the least: the output of every convolution, which backward reads, and
+/// for each weight its gradient and two moments beside it. Whole processes took 1.05 to 1.8 times as much: `bench
+/// train` of both architectures at widths 0.25 and 1, 224 and 512 pixels, 4 and 16 images (AVX-512).
 fn of_step(network: &Network, batch: usize) -> u64 {
     let outputs = network.layers().map(|(conv, size)| {
         let [height, width] = conv.output_size(size);
@@ -14,8 +14,11 @@ fn of_step(network: &Network, batch: usize) -> u64 {
     4 * (batch as u64 * outputs.sum::<u64>() + 4 * network.trainable_parameters() as u64)
 }
 
-/// That a step of `batch` images fits into memory and swap, where the system tells how much there is.
-pub(crate) fn check(network: &Network, batch: usize) -> Result<(), Error> {
+/// That a training step of `batch` images fits into memory and swap, where the system tells how much there is (Linux).
+///
+/// # Errors
+/// What fits: fewer images, or that even one needs a smaller input.
+pub fn check_memory(network: &Network, batch: usize) -> Result<(), Error> {
     match machine() {
         Some(most) => check_within(network, batch, most),
         None => Ok(()),

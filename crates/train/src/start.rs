@@ -97,7 +97,7 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
     let spec = architecture.network()?;
     // While a body is frozen, nothing of it is kept.
     if !config.freeze || config.unfreeze_after.is_some() {
-        crate::memory::check(&spec, config.batch_size.min(dataset.part(Split::Train).len()))?;
+        crate::memory::check_memory(&spec, config.batch_size.min(dataset.part(Split::Train).len()))?;
     }
     let mut network = Learner::new(spec.clone(), config.seed);
     let mut adopted = None;

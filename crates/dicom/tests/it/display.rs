@@ -419,7 +419,7 @@ fn a_models_window_comes_before_the_files_own() {
     };
     let (found, notes) = seen(&file(&|_| ()));
     assert!(close(&found, &want) && notes.is_empty(), "{found:?} {notes}");
-    let note = "seen through the model's window 40,400, not the file's own";
+    let note = "seen through the model's window 40,400 (train --window), not the file's own";
     let (found, notes) = seen(&file(&|file| {
         file.text(CENTER, b"DS", "-600\\50").text(WIDTH, b"DS", "1500\\350").text(FUNCTION, b"CS", "SIGMOID");
     }));
@@ -433,8 +433,8 @@ fn a_models_window_comes_before_the_files_own() {
     assert!(shades(&own)[2] == 0.0 && !close(&shades(&own), &want));
 }
 
-/// MONOCHROME1 is inverted after the window, padding is black before it, and 8 bits without a modality transform were made for a
-/// screen. Every one of 4096 values of 12 bits stays apart from its neighbours.
+/// MONOCHROME1 is inverted after the window, padding is black before it, and 8 bits without a modality transform were
+/// made for a screen. Every one of 4096 values of 12 bits stays apart from its neighbours.
 #[test]
 fn a_models_window_keeps_what_else_a_file_says() {
     let window = |center: f64, width: f64| Some(model::Window { center, width });

@@ -6,7 +6,7 @@
 //! itself is a [`Metadata`], and all that reads one works as with a single model.
 
 use crate::{Classifier, Error, finding_thresholds, positive_of, threshold_of};
-use model::{Metadata, Model, Picture, Preprocessing, StoredFinding, StoredThreshold, list_names};
+use model::{Metadata, Model, Preprocessing, StoredFinding, StoredThreshold, list_names};
 
 /// Models that answer together.
 pub struct Ensemble {
@@ -173,13 +173,6 @@ impl Ensemble {
         &self.inputs
     }
 
-    /// What the models say of a picture.
-    pub fn predict(&mut self, picture: &Picture) -> Averaged {
-        let image: Vec<Vec<f32>> =
-            self.inputs.iter().map(|input| model::preprocess(picture, input)).collect();
-        self.answer(&[&image])
-    }
-
     /// What the models say of `images`, each preprocessed for every one of [`Ensemble::inputs`].
     pub fn answer(&mut self, images: &[&[Vec<f32>]]) -> Averaged {
         let each = |member: &mut Member| {
@@ -271,8 +264,6 @@ mod tests {
             .map(|picture| ensemble.inputs().iter().map(|input| model::preprocess(picture, input)).collect())
             .collect();
         let found = ensemble.answer(&images.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let alone = ensemble.predict(&pictures[2]);
-        assert_eq!(alone.spread, found.spread[4..], "whatever is beside it");
         for i in 0..3 {
             let values = [each[0][i], each[1][i], each[2][i]];
             let mean = values.iter().sum::<f64>() / 3.0;

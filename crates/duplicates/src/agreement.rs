@@ -4,7 +4,7 @@ use crate::alignment::Alignment;
 use crate::detail::{Map, UNIT, every};
 
 /// Blocks along a side, which are also judged one by one.
-const BLOCKS: usize = 7;
+pub(crate) const BLOCKS: usize = 7;
 
 /// How well two pictures agree where both reach.
 #[derive(Clone, Copy, Debug)]
@@ -12,9 +12,6 @@ pub(crate) struct Agreement {
     pub correlation: f32,
     /// The median over blocks with detail: what strangers share, a frame or a marker, lies in few of them.
     pub median: f32,
-    /// The mean over blocks with detail but the worst quarter, weighted by their detail: where there is hardly any, what
-    /// compression left is no evidence.
-    pub trimmed: f32,
     /// How many blocks have detail.
     pub blocks: usize,
     /// The part of the first picture where both reach.
@@ -48,15 +45,11 @@ impl Sums {
     fn correlation(&self) -> f32 {
         self.ab / (self.aa * self.bb).sqrt().max(f32::MIN_POSITIVE)
     }
+}
 
-    fn power(&self) -> f32 {
-        (self.aa * self.bb).sqrt()
-    }
-
-    /// Whether half of the block's `pixels` are there, and detail in both pictures.
-    fn is_telling(&self, pixels: f32) -> bool {
-        self.count > 0.5 * pixels && self.aa.min(self.bb) > self.count * (0.1 * UNIT).powi(2)
-    }
+/// Whether half of a block's `pixels` are among those counted, and detail in both pictures, as their powers say.
+pub(crate) fn is_telling(powers: [f32; 2], count: f32, pixels: f32) -> bool {
+    count > 0.5 * pixels && powers[0].min(powers[1]) > count * (0.1 * UNIT).powi(2)
 }
 
 impl Alignment {
@@ -80,16 +73,13 @@ impl Alignment {
             }
         }
         let all = blocks.iter().fold(Sums::default(), |all, sums| all.and(sums));
-        let telling = blocks.iter().filter(|sums| sums.is_telling((block * block / every) as f32));
-        let mut each: Vec<(f32, f32)> =
-            telling.map(|sums| (self.sign() * sums.correlation(), sums.power())).collect();
-        each.sort_by(|x, y| x.0.total_cmp(&y.0));
+        let pixels = (block * block / every) as f32;
+        let telling = blocks.iter().filter(|sums| is_telling([sums.aa, sums.bb], sums.count, pixels));
+        let mut each: Vec<f32> = telling.map(|sums| self.sign() * sums.correlation()).collect();
+        each.sort_by(f32::total_cmp);
         let correlation = self.sign() * all.correlation();
-        let (sum, power) =
-            each[each.len() / 4..].iter().fold((0.0, 0.0), |(s, p), e| (s + e.0 * e.1, p + e.1));
-        let [median, trimmed] =
-            if each.len() < 4 { [correlation; 2] } else { [each[each.len() / 2].0, sum / power] };
+        let median = if each.len() < 4 { correlation } else { each[each.len() / 2] };
         let overlap = (reach * every) as f32 / (a.side * a.side) as f32;
-        Agreement { correlation, median, trimmed, blocks: each.len(), overlap }
+        Agreement { correlation, median, blocks: each.len(), overlap }
     }
 }

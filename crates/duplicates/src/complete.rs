@@ -46,7 +46,9 @@ pub(crate) fn complete(
         for (block, wanted_now) in wanted.chunks(BLOCK).enumerate() {
             let found = par::map(wanted_now.len(), |i| {
                 let (a, b, start) = wanted_now[i];
-                Ok(verify_from(start, (a, b), [Maps::new(maps.get(a)?), Maps::new(maps.get(b)?)]))
+                let [one, two] = [a, b].map(|i| maps.get(i).map(Maps::new));
+                let roughness = [a, b].map(|i| known_of.roughness[i]);
+                Ok(verify_from(start, (a, b), [one?, two?], roughness))
             });
             for found in found {
                 let Some(found) = found? else { continue };

@@ -12,6 +12,7 @@ mod decide;
 mod describe;
 mod detail;
 mod disc;
+mod filter;
 mod flip;
 mod forest;
 mod index;

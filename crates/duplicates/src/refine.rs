@@ -125,7 +125,7 @@ fn similarity(full: &[[f32; 7]; 6]) -> [[f32; 5]; 4] {
 }
 
 /// Solves `N` symmetric equations `[matrix | right]` by elimination; `None` where they are singular.
-fn solve<const N: usize, const M: usize>(mut m: [[f32; M]; N]) -> Option<[f32; N]> {
+pub(crate) fn solve<const N: usize, const M: usize>(mut m: [[f32; M]; N]) -> Option<[f32; N]> {
     let size: [f32; N] = std::array::from_fn(|i| m[i][i]);
     for i in 0..N {
         let pivot = m[i];

@@ -50,7 +50,7 @@ const LONGEST: f32 = 1.3;
 const PAIR_ISOLATED: f32 = 1.8;
 /// How unlike the coarser detail of the nearest parts of a source may be; and the detail of two pictures without any third,
 /// in one of the bands.
-pub(crate) const MOST: f32 = 0.15;
+const MOST: f32 = 0.1;
 const ALONE: [f32; 2] = [0.063, 0.02];
 
 /// A distance at which nothing was found.

@@ -36,9 +36,9 @@ pub(crate) struct Verified {
     pub middle: f32,
     /// Correlation of the finest detail; 0 where the middle is already unlike.
     pub fine: f32,
-    /// How unlike (`1 - correlation`) the detail of one to three pixels is, and of two to five: the mean over the blocks
-    /// that have detail without the worst quarter of them, where a corner, a frame or text may lie; 1 where the middle
-    /// is already unlike.
+    /// How unlike (`1 - correlation`) the detail of one to three pixels is, and of two to five, once the rougher picture
+    /// is filtered to fit ([`Alignment::filtered`]): the mean over the blocks that have detail without the worst quarter
+    /// of them, where a corner, a frame or text may lie; 1 where the middle is already unlike.
     pub unlike: [f32; 2],
     pub alignment: Alignment,
 }
@@ -89,17 +89,27 @@ pub(crate) fn verify(
         }
     }
     let (coarse, alignment) = best?;
-    if coarse < 0.25 { None } else { finish((a, b), maps, alignment) }
+    if coarse < 0.25 { None } else { finish((a, b), maps, alignment, [one, two].map(|p| p.roughness)) }
 }
 
-/// Compares pictures `a` and `b`, starting from a alignment that other pictures suggest.
-pub(crate) fn verify_from(start: Alignment, pair: (usize, usize), maps: [Maps; 2]) -> Option<Verified> {
+/// Compares pictures `a` and `b` of these roughnesses, starting from an alignment that other pictures suggest.
+pub(crate) fn verify_from(
+    start: Alignment,
+    pair: (usize, usize),
+    maps: [Maps; 2],
+    roughness: [f32; 2],
+) -> Option<Verified> {
     let alignment = start.refine(maps[0].level(2), maps[1].level(2), 3, false, &mut Vec::new());
-    finish(pair, maps, alignment)
+    finish(pair, maps, alignment, roughness)
 }
 
 /// The last steps of an alignment, and how alike the pictures are then; `None` if they hardly overlap.
-fn finish((a, b): (usize, usize), maps: [Maps; 2], alignment: Alignment) -> Option<Verified> {
+fn finish(
+    (a, b): (usize, usize),
+    maps: [Maps; 2],
+    alignment: Alignment,
+    roughness: [f32; 2],
+) -> Option<Verified> {
     let mut scratch = Vec::new();
     let [half, full] = [1, 0].map(|level| (maps[0].level(level), maps[1].level(level)));
     let alignment = alignment.refine(half.0, half.1, STEPS[2], false, &mut scratch);
@@ -112,13 +122,17 @@ fn finish((a, b): (usize, usize), maps: [Maps; 2], alignment: Alignment) -> Opti
     let mut verified = Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], alignment };
     if middle >= WORTHWHILE {
         verified.alignment = alignment.refine(full.0, full.1, 1, false, &mut scratch);
-        let agreement =
-            |level: usize| verified.alignment.agreement(maps[0].level(level), maps[1].level(level), true);
-        let [fine, full, half] = [0, Maps::DETAIL, 1].map(agreement);
-        verified.fine = fine.correlation;
+        verified.fine = verified.alignment.agreement(full.0, full.1, true).correlation;
+        let (there, back) = (verified.alignment, verified.alignment.inverse());
+        // A filter brings nothing back, so it is the rougher one's: as rough as it would be at the size of the other.
+        let rougher = roughness[0] > roughness[1] + there.scale().ln();
+        let [full, half] = [Maps::DETAIL, 1].map(|level| {
+            let [one, two] = [0, 1].map(|i| maps[i].level(level));
+            if rougher { there.filtered(one, two) } else { back.filtered(two, one) }
+        });
         // A few blocks may agree by chance.
-        let enough = full.blocks >= BLOCKS;
-        verified.unlike = [full, half].map(|found| if enough { 1.0 - found.trimmed } else { 1.0 });
+        let enough = full.1 >= BLOCKS;
+        verified.unlike = [full, half].map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
     }
     Some(verified)
 }

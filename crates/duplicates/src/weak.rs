@@ -10,7 +10,7 @@
 //! the answer gets better.
 
 use crate::cluster::Clusters;
-use crate::sources::{ALONE_ISOLATED, FLOOR, ISOLATED, MOST, ROW, median};
+use crate::sources::{ALONE_ISOLATED, FLOOR, ISOLATED, ROW, median};
 use crate::tree::{Apart, LinkageTree};
 use crate::verify::Verified;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ const THREES: usize = 3;
 /// What is left of a distance at least, by share and at all: branches are known to so much.
 const LEFT: f32 = 0.3;
 const LEAST: f32 = 0.02;
+/// How unlike the coarser detail of copies may be, and how far apart the parts of a source.
+const MOST: f32 = 0.15;
 /// Pictures of one anatomy hang on long branches as well, each on what is its own. But there the coarser detail differs
 /// much as the finest does, of which processing takes most. So branches come off the distance of two pictures only if
 /// their coarser detail differs by less than this, or than this share of the finest.

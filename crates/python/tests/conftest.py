@@ -1,6 +1,6 @@
 """Simulated radiographs, a model of two classes and one of findings, and the program to compare with.
 
-VERTEBRA_PROGRAM is the program; tests/../../../tools/check_python.sh sets it.
+VERTEBRA_PROGRAM is the program; tools/check_python.sh sets it.
 """
 
 import csv

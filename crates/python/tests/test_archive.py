@@ -1,6 +1,8 @@
 """Archives over Ray and Spark: every row once, the answers of the command line, and a bad file is a row with its error."""
 
+import os
 import shutil
+import sys
 
 import pytest
 
@@ -71,6 +73,8 @@ def test_ray(ray, run, archive, wanted, tmp_path):
 @pytest.fixture(scope="module")
 def spark():
     sql = pytest.importorskip("pyspark.sql")
+    # Executors take whichever python is on the path otherwise.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     session = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     yield session
     session.stop()

@@ -21,7 +21,9 @@ class _Worker:
     def __init__(self, content: Any, column: str, threads: int) -> None:
         import ray
 
-        self.content, self.column, self.threads = ray.get(content), column, threads
+        # Ray resolves a reference that is an argument itself, and leaves one within another.
+        self.content = content if isinstance(content, bytes) else ray.get(content)
+        self.column, self.threads = column, threads
 
     def __call__(self, batch: "pyarrow.Table") -> "pyarrow.Table":
         return _archive.answer(batch, self.content, self.column, self.threads)

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # The Python package: its wheel is built in an empty environment and tested by pytest in another, beside the program, whose
-# bits its answers must have. Then what a user waits for and must rely on: the size of the wheel, the time of `import
-# vertebra`, and that it uses nothing but Python's stable interface (abi3audit). README's example is run as it stands there.
+# bits its answers must have. Then what a user must rely on: the size of the wheel, and that it uses nothing but Python's
+# stable interface (abi3audit); how long `import vertebra` takes is printed. README's example is run as it stands there.
 #
-# Needs Python 3 with venv, which it installs where there is apt-get; packages come from the index that pip is set up for.
+# Needs Python 3 with venv, and Java for Spark, which it installs where there is apt-get; packages come from the index that
+# pip is set up for.
 set -eu
 cd "$(dirname "$0")/.."
 
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 profile=${VERTEBRA_PROFILE:-release}
 built=$CARGO_TARGET_DIR/$([ "$profile" = dev ] && echo debug || echo "$profile")
-most_bytes=6000000 most_ms=50
+most_bytes=6000000
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -42,10 +43,9 @@ def start(code):
 # The fastest of several: what is measured is the import, not what else the machine does.
 times = {code: min(start(code) for _ in range(15)) for code in ("pass", "import vertebra")}
 bare, with_it = times.values()
-print(f"import vertebra: {with_it - bare:.0f} ms")
-sys.exit(with_it - bare > float(sys.argv[1]))
+print(f"import vertebra: {with_it - bare:.0f} ms more than Python by itself")
 EOF
-"$work/user/bin/python" "$work/import.py" "$most_ms"
+"$work/user/bin/python" "$work/import.py"
 
 cargo build --locked --quiet --profile "$profile" --bin vertebra
 program=$built/vertebra
@@ -62,6 +62,9 @@ grep -q 'Model.load' "$work/readme/example.py"
     grep -q "Research use only, not a medical device" said
 )
 
-"$work/user/bin/pip" install --quiet --disable-pip-version-check pytest pandas pillow 'ray[data]' 'pyspark<5' pyarrow
+if ! command -v java >/dev/null; then
+    apt-get update -qq && apt-get install -y -qq default-jre-headless >/dev/null
+fi
+"$work/user/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir pytest pandas pillow 'ray[data]' 'pyspark<5' pyarrow
 (cd crates/python && VERTEBRA_PROGRAM=$program "$work/user/bin/python" -m pytest -q -p no:cacheprovider tests)
 echo "Python: wheel of $((bytes / 1000)) kB, abi3, tests passed"

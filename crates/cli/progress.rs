@@ -57,7 +57,7 @@ impl Progress {
                     counter.show(*done, "images");
                 }
                 if done == images {
-                    self.to_steps();
+                    self.show_steps();
                 }
             }
             Event::RangeTest { step, steps } => {
@@ -71,7 +71,7 @@ impl Progress {
                 }
             }
             Event::RateFound { lr, steps, is_default } => {
-                self.to_steps();
+                self.show_steps();
                 match is_default {
                     false => note!("--lr auto: {lr}, found in {} (lr-range.csv)", count(*steps, "step")),
                     true => note!(
@@ -137,7 +137,7 @@ impl Progress {
 
 impl Progress {
     /// Steps are to be shown again.
-    fn to_steps(&mut self) {
+    fn show_steps(&mut self) {
         self.busy = None;
         self.lines = Some(Lines::default());
     }

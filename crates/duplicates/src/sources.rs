@@ -19,6 +19,8 @@ use std::collections::HashMap;
 /// which nothing says how far its copies are.
 pub(crate) const ISOLATED: f32 = 1.4;
 pub(crate) const ALONE_ISOLATED: f32 = 1.6;
+/// By this one if the coarser detail of the nearest two differs too, as in pictures of one anatomy.
+const UNLIKE_ISOLATED: f32 = 2.0;
 /// A step of heights by which a set falls apart; into a few, of which some are pairs or from which the rest is far off.
 const STEP: f32 = 1.8;
 const STEP_OF_FEW: f32 = 2.5;
@@ -55,6 +57,17 @@ const ALONE: [f32; 2] = [0.063, 0.02];
 
 /// A distance at which nothing was found.
 const NOTHING: f32 = 0.9;
+
+/// Coarser detail of two pictures that differs less than this, or than this share of the finest, differs by processing.
+const COARSER: f32 = 0.03;
+const COARSER_SHARE: f32 = 0.3;
+
+/// Whether two pictures differ in what processing takes, most of all the finest detail. In pictures of one anatomy the
+/// coarser detail differs much as the finest does.
+pub(crate) fn differ_as_processed(v: &Verified) -> bool {
+    let [fine, coarser] = v.unlike;
+    coarser <= COARSER || coarser <= COARSER_SHARE * fine
+}
 
 /// Joins in `clusters` what `pairs`, of which `is_sure` may prove some, show to be one source; a set must be isolated in
 /// `all`. To be called again with more pairs: what is joined stays so.
@@ -103,7 +116,11 @@ impl LinkageTree {
         let PictureSet { height, size, .. } = self.nodes[node];
         let near = [0, 1].iter().any(|&band| v.unlike[band] <= ALONE[band]);
         let alone = parts.iter().any(|&part| self.nodes[part].size == 1) && !near;
-        let isolated = height * if alone { ALONE_ISOLATED } else { ISOLATED };
+        let isolated = match alone {
+            true if differ_as_processed(v) => height * ALONE_ISOLATED,
+            true => height * UNLIKE_ISOLATED,
+            false => height * ISOLATED,
+        };
         let is_slight =
             |rest: f32| height <= SLIGHT && rest >= FAR_OFF * height && self.width(node) <= NO_WIDER;
         let mut rest = rest;

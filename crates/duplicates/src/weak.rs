@@ -10,7 +10,7 @@
 //! the answer gets better.
 
 use crate::cluster::Clusters;
-use crate::sources::{ALONE_ISOLATED, FLOOR, ISOLATED, ROW, median};
+use crate::sources::{ALONE_ISOLATED, FLOOR, ISOLATED, ROW, differ_as_processed, median};
 use crate::tree::{Apart, LinkageTree};
 use crate::verify::Verified;
 use std::collections::BTreeMap;
@@ -24,11 +24,6 @@ const LEFT: f32 = 0.3;
 const LEAST: f32 = 0.02;
 /// How unlike the coarser detail of copies may be, and how far apart the parts of a source.
 const MOST: f32 = 0.15;
-/// Pictures of one anatomy hang on long branches as well, each on what is its own. But there the coarser detail differs
-/// much as the finest does, of which processing takes most. So branches come off the distance of two pictures only if
-/// their coarser detail differs by less than this, or than this share of the finest.
-const COARSER: f32 = 0.03;
-const COARSER_SHARE: f32 = 0.25;
 /// How many times as far as half of the pairs of a source the rest is.
 const CLEARLY: f32 = 1.2;
 /// Pairs that must have been compared between the parts of a source, if there are so many.
@@ -86,9 +81,9 @@ fn branches(n: usize, pairs: &[&Verified]) -> Vec<f32> {
 
 /// How far apart two pictures are without the branches on which they hang.
 fn without_branches(v: &Verified, branches: &[f32]) -> Apart {
-    let [fine, coarser] = v.unlike;
     let far = additive(v);
-    let lost = coarser <= MOST && (coarser <= COARSER || coarser <= COARSER_SHARE * fine);
+    // Pictures of one anatomy hang on long branches as well, each on what is its own.
+    let lost = v.unlike[1] <= MOST && differ_as_processed(v);
     let left = if lost { (far - branches[v.a] - branches[v.b]).max(LEFT * far) } else { far };
     Apart { a: v.a, b: v.b, far: left.max(LEAST) }
 }

@@ -130,6 +130,7 @@ impl Config {
 mod tests {
     use super::*;
     use crate::{LearningRate, OptimizerKind};
+    use eval::ThresholdRule;
 
     #[test]
     fn settings_are_laid_over_by_name() {
@@ -147,7 +148,6 @@ mod tests {
         assert!(with(r#"{"rate": 1}"#).unwrap_err().to_string().starts_with("rate: unknown field `rate`"));
         assert!(with(r#"{"epochs": "many"}"#).unwrap_err().to_string().starts_with("epochs: invalid type"));
     }
-    use eval::ThresholdRule;
 
     #[test]
     fn settings_are_read_as_they_are_written() {

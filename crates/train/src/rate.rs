@@ -76,6 +76,10 @@ impl<'de> Deserialize<'de> for LearningRate {
                 Ok(LearningRate::Fixed(rate as f64))
             }
 
+            fn visit_u64<E: serde::de::Error>(self, rate: u64) -> Result<LearningRate, E> {
+                Ok(LearningRate::Fixed(rate as f64))
+            }
+
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<LearningRate, E> {
                 let auto = (text == AUTO).then_some(LearningRate::Auto);
                 auto.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))

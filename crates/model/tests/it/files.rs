@@ -178,7 +178,7 @@ fn hostile_files_are_refused_with_the_reason() {
 #[test]
 fn metadata_that_disagree_are_refused_by_field() {
     type Edit = fn(&mut Value);
-    let cases: [(Edit, &str); 21] = [
+    let cases: [(Edit, &str); 22] = [
         (|d| d["format"] = json!(2), "metadata format: expected 1, found 2"),
         (|d| d["format"] = json!(3), "metadata format: expected 1, found 3"),
         (|d| d["format"] = json!(4), "metadata format: expected 1 to 3, found 4"),
@@ -203,7 +203,8 @@ fn metadata_that_disagree_are_refused_by_field() {
         ),
         (|d| d["architecture"]["image_size"] = json!([7, 7]), "image size"),
         (|d| d["architecture"]["image_size"] = json!([u64::MAX, u64::MAX]), "image size"),
-        (|d| d["architecture"]["classes"] = json!(1u64 << 60), "classes: expected 2 to 65536"),
+        (|d| d["architecture"]["classes"] = json!(1u64 << 60), "classes: expected 1 to 65536"),
+        (|d| d["architecture"]["classes"] = json!(1), "classes: expected two or more, or findings, found 1"),
         (|d| d["architecture"]["activation"] = json!("gelu"), "activation: expected identity, relu"),
         (|d| d["classes"] = json!(["a", "a"]), "classes: expected 2 distinct names"),
         (|d| d["preprocessing"]["channels"] = json!(3), "preprocessing: expected 1 channels of 64x48"),

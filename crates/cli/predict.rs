@@ -267,10 +267,10 @@ impl Printer<'_> {
             false => "negative",
         });
         let mut order: Vec<usize> = (0..row.len()).collect();
-        order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+        eval::sort_by_number(&mut order, &|class| -row[class]);
         // A threshold may call a class that is not the most probable: a line that names it shows its probability.
         if self.top < order.len() {
-            order.sort_by_key(|&class| class != predicted);
+            eval::sort_by_number(&mut order, &|class| f64::from(class != predicted));
         }
         let shown = &order[..self.top];
         let (path, label) = (path.display().to_string(), &classes[predicted]);

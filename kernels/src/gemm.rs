@@ -310,7 +310,8 @@ impl Gemm<'_> {
                 }
                 start = start.wrapping_add(segment);
             }
-            if !FULL {
+            // Few tiles are cut off by an edge, and what is done with those is a function of their own.
+            if !FULL || MR + 2 < S::TILE_ROWS {
                 // Stored one by one: accumulators whose address is taken would lie in memory from the start.
                 let mut values = MaybeUninit::<[[S::V; NV]; MR]>::uninit();
                 let at = values.as_mut_ptr().cast::<f32>();
@@ -415,8 +416,8 @@ impl Gemm<'_> {
     }
 }
 
-/// The last columns of a tile at the right edge: what is done with them is a function of its own, one for all numbers of
-/// rows, because few tiles end so.
+/// A finished tile that an edge cut off: what is done with it is one function for all numbers of rows, where a whole tile has
+/// a body of its own. (Rows are divided evenly, so most tiles have at most two rows less than a whole one.)
 struct Edge<'a> {
     product: &'a Gemm<'a>,
     /// `[rows, vectors, LANES]`

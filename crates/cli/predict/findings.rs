@@ -49,7 +49,8 @@ impl Printer<'_> {
         match self.format {
             Format::Table => {
                 let mut order: Vec<usize> = (0..row.len()).collect();
-                order.sort_by(|&a, &b| called(b).cmp(&called(a)).then(row[b].total_cmp(&row[a])));
+                eval::sort_by_number(&mut order, &|at| -row[at]);
+                eval::sort_by_number(&mut order, &|at| f64::from(!called(at)));
                 let is_called: Vec<&String> =
                     order.iter().filter(|&&at| called(at)).map(|&at| &names[at]).collect();
                 let label = if is_called.is_empty() {

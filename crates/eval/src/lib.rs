@@ -34,7 +34,7 @@ pub mod temperature;
 pub mod threshold;
 
 pub use compare::{AurocDifference, McNemar, MeanAurocDifference, compare_auroc, mcnemar};
-pub use confusion::{Confusion, argmax};
+pub use confusion::{Confusion, argmax, sort_by_number};
 pub use findings::Findings;
 pub use groups::group_ids;
 pub use input::{InputError, Scored};

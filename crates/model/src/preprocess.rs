@@ -54,9 +54,9 @@ fn with_channels(picture: &Picture, channels: usize) -> Cow<'_, [f32]> {
 /// ITU-R BT.601 luma (0.299 R + 0.587 G + 0.114 B) with Pillow's 16-bit weights and, for 8-bit files, its rounding. The
 /// weights sum to 2^16 and the products are exact in f64, so R = G = B gives exactly that value.
 fn luma(rgb: &[f32], bits: u8) -> f32 {
-    let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(f64::from);
+    let (r, g, b) = (f64::from(rgb[0]), f64::from(rgb[1]), f64::from(rgb[2]));
     let value = (19_595.0 * r + 38_470.0 * g + 7_471.0 * b) / 65_536.0;
-    if bits == 8 { (value + 0.5).floor() as f32 } else { value as f32 }
+    if bits == 8 { f32::from((value + 0.5) as u8) } else { value as f32 }
 }
 
 /// Where a picture comes to lie in the network's input, and back.

@@ -138,8 +138,7 @@ fn lowest(contents: &Contents) -> (Vec<usize>, String) {
         return (shown, String::new());
     }
     shown.retain(|&class| per_class[class].auroc.is_some());
-    let area = |class: usize| per_class[class].auroc.unwrap_or(1.0);
-    shown.sort_by(|&a, &b| area(a).total_cmp(&area(b)));
+    eval::sort_by_number(&mut shown, &|class| per_class[class].auroc.unwrap_or(1.0));
     shown.truncate(CURVES);
     let among =
         format!(" Shown are the {} of {} classes with the lowest AUROC.", shown.len(), per_class.len());

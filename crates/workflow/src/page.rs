@@ -178,7 +178,7 @@ impl Page<'_> {
             return Ok(found);
         }
         let mut worst: Vec<usize> = (0..all.len()).collect();
-        worst.sort_by(|&a, &b| all[a].auroc.unwrap_or(1.0).total_cmp(&all[b].auroc.unwrap_or(1.0)));
+        eval::sort_by_number(&mut worst, &|at| all[at].auroc.unwrap_or(1.0));
         worst.truncate(FINDINGS);
         let mut explainer = Explainer::new(self.model, Method::default())?;
         for at in worst {
@@ -198,7 +198,7 @@ impl Page<'_> {
                 .filter(|&(image, truth)| *truth == Some(is) && of.calls(p(image)) != is)
                 .map(|(image, _)| image)
                 .collect();
-            wrong.sort_by(|&a, &b| if is { p(a).total_cmp(&p(b)) } else { p(b).total_cmp(&p(a)) });
+            eval::sort_by_number(&mut wrong, &|image| if is { p(image) } else { -p(image) });
             wrong.truncate((PICTURES / count).clamp(2, 6) / 2);
             wrong.into_iter().map(move |image| (image, is))
         };
@@ -221,7 +221,7 @@ impl Page<'_> {
         let called = |i: usize| self.called(metadata, rows[i]);
         let mut wrong: Vec<usize> =
             (0..rows.len()).filter(|&i| called(i) != self.evaluation.labels[i]).collect();
-        wrong.sort_by(|&a, &b| rows[b][called(b)].total_cmp(&rows[a][called(a)]));
+        eval::sort_by_number(&mut wrong, &|i| -rows[i][called(i)]);
         wrong.truncate(self.worst);
         let mut explainer = Explainer::new(self.model, Method::default())?;
         let error = |i: usize| {

@@ -73,7 +73,7 @@ pub struct Args {
     /// Average over small turns of each image (test-time augmentation)
     #[arg(long)]
     tta: bool,
-    /// Score heatmaps against the boxes of a CSV table with columns path,x0,y0,x1,y1[,finding], such as the phantom's
+    /// Score heatmaps against the boxes of a CSV table with columns path,x0,y0,x1,y1 and perhaps finding, such as the phantom's
     /// truth.csv, or of VinDr-CXR or ChestX-ray14 as they were published
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,

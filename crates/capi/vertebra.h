@@ -224,7 +224,7 @@ VertebraStatus vertebra_predict_u8(const VertebraModel *model,
                                    size_t room);
 
 /**
- * The same of samples of 16 bits; 0 is black, 65535 white.
+ * The same of samples of 16 bits; 0 is black, 65535 white. Gray is seen through the model's window, if it has one.
  *
  * # Safety
  * As vertebra_predict_u8().
@@ -252,6 +252,21 @@ VertebraStatus vertebra_predict_f32(const VertebraModel *model,
                                     VertebraPrediction *prediction,
                                     VertebraAnswer *answers,
                                     size_t room);
+
+/**
+ * The same of a gray image of values in their own units, such as Hounsfield units, seen through the model's window; a model
+ * without one is an error.
+ *
+ * # Safety
+ * As vertebra_predict_u8(), with one channel.
+ */
+VertebraStatus vertebra_predict_values(const VertebraModel *model,
+                                       const float *values,
+                                       size_t height,
+                                       size_t width,
+                                       VertebraPrediction *prediction,
+                                       VertebraAnswer *answers,
+                                       size_t room);
 
 /**
  * The same of the `length` bytes of a PNG, JPEG or DICOM file; the content tells which.

@@ -7,6 +7,14 @@ mod error;
 mod model;
 mod predict;
 
+#[cfg(all(test, feature = "decode"))]
+#[allow(dead_code, reason = "the tests of `dicom` use the rest")]
+#[path = "../../dicom/tests/common/writer.rs"]
+mod dicom_writer;
+#[cfg(all(test, feature = "decode"))]
+#[path = "../../predict/tests/common/random_model.rs"]
+mod random_model;
+
 pub use error::{VertebraStatus, vertebra_last_error};
 pub use model::{
     VertebraModel, VertebraShape, vertebra_class_name, vertebra_classes, vertebra_close,
@@ -15,5 +23,5 @@ pub use model::{
 };
 pub use predict::{
     VertebraAnswer, VertebraDecision, VertebraPrediction, vertebra_predict_encoded, vertebra_predict_f32,
-    vertebra_predict_u8, vertebra_predict_u16,
+    vertebra_predict_u8, vertebra_predict_u16, vertebra_predict_values,
 };

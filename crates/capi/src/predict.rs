@@ -2,7 +2,7 @@
 
 use crate::error::{Refusal, VertebraStatus, call};
 use crate::model::{VertebraModel, known, slice};
-use ::model::Picture;
+use ::model::{Error, Picture, Preprocessing};
 
 /// What is decided of an image.
 #[repr(C)]
@@ -47,12 +47,12 @@ struct Places {
 }
 
 impl Places {
-    /// Classifies the picture that `read` gives.
+    /// Classifies the picture that `read` gives for the model's preprocessing.
     ///
     /// # Safety
     /// The model is null or open, `prediction` is null or a place for a prediction, and `answers` is null or places for `room`
     /// answers.
-    unsafe fn fill(self, read: impl FnOnce() -> Result<Picture, Refusal>) -> VertebraStatus {
+    unsafe fn fill(self, read: impl FnOnce(&Preprocessing) -> Result<Picture, Refusal>) -> VertebraStatus {
         let Self { model, prediction, answers, room } = self;
         call(|| {
             // SAFETY: the model is null or open, as the caller promises.
@@ -69,7 +69,8 @@ impl Places {
                     room,
                 ));
             }
-            let found = predictor.predict(&read()?);
+            let picture = read(&predictor.metadata().preprocessing)?;
+            let found = predictor.predict(&picture);
             let decision = match found.positive {
                 None => VertebraDecision::MostProbable,
                 Some(true) => VertebraDecision::Positive,
@@ -91,21 +92,23 @@ impl Places {
     }
 }
 
-/// The samples `[height, width, channels]` behind a pointer of C.
+/// Samples `[height, width, channels]` behind a pointer of C, as a picture.
 ///
 /// # Safety
 /// As [`slice`], for that many samples.
-unsafe fn samples<'a, T>(
+unsafe fn picture<T>(
     first: *const T,
     [height, width]: [usize; 2],
     channels: usize,
-) -> Result<&'a [T], Refusal> {
+    of: impl FnOnce(&[T], [usize; 2], usize) -> Result<Picture, Error>,
+) -> Result<Picture, Refusal> {
     let count = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
     let too_many = || {
         Refusal::argument("samples", "as many as memory can hold", format!("{height} x {width} x {channels}"))
     };
     // SAFETY: the same promise.
-    unsafe { slice("samples", first, count.ok_or_else(too_many)?) }
+    let samples = unsafe { slice("samples", first, count.ok_or_else(too_many)?) }?;
+    of(samples, [height, width], channels).map_err(Refusal::failed)
 }
 
 /// Classifies `height * width * channels` samples of 8 bits, row by row, the channels of a pixel (1: gray, 3: red, green,
@@ -127,16 +130,13 @@ pub unsafe extern "C" fn vertebra_predict_u8(
     answers: *mut VertebraAnswer,
     room: usize,
 ) -> VertebraStatus {
-    let read = || {
-        // SAFETY: there are as many samples, as the caller promises.
-        let samples = unsafe { self::samples(samples, [height, width], channels) }?;
-        Picture::from_u8(samples, [height, width], channels).map_err(Refusal::failed)
-    };
+    // SAFETY: there are as many samples, as the caller promises.
+    let read = |_: &_| unsafe { picture(samples, [height, width], channels, Picture::from_u8) };
     // SAFETY: the same promises on the other pointers.
     unsafe { Places { model, prediction, answers, room }.fill(read) }
 }
 
-/// The same of samples of 16 bits; 0 is black, 65535 white.
+/// The same of samples of 16 bits; 0 is black, 65535 white. Gray is seen through the model's window, if it has one.
 ///
 /// # Safety
 /// As vertebra_predict_u8().
@@ -151,11 +151,8 @@ pub unsafe extern "C" fn vertebra_predict_u16(
     answers: *mut VertebraAnswer,
     room: usize,
 ) -> VertebraStatus {
-    let read = || {
-        // SAFETY: there are as many samples, as the caller promises.
-        let samples = unsafe { self::samples(samples, [height, width], channels) }?;
-        Picture::from_u16(samples, [height, width], channels).map_err(Refusal::failed)
-    };
+    // SAFETY: there are as many samples, as the caller promises.
+    let read = |_: &_| unsafe { picture(samples, [height, width], channels, Picture::from_u16) };
     // SAFETY: the same promises on the other pointers.
     unsafe { Places { model, prediction, answers, room }.fill(read) }
 }
@@ -175,10 +172,35 @@ pub unsafe extern "C" fn vertebra_predict_f32(
     answers: *mut VertebraAnswer,
     room: usize,
 ) -> VertebraStatus {
-    let read = || {
-        // SAFETY: there are as many samples, as the caller promises.
-        let samples = unsafe { self::samples(samples, [height, width], channels) }?;
-        Picture::from_f32(samples, [height, width], channels).map_err(Refusal::failed)
+    // SAFETY: there are as many samples, as the caller promises.
+    let read = |_: &_| unsafe { picture(samples, [height, width], channels, Picture::from_f32) };
+    // SAFETY: the same promises on the other pointers.
+    unsafe { Places { model, prediction, answers, room }.fill(read) }
+}
+
+/// The same of a gray image of values in their own units, such as Hounsfield units, seen through the model's window; a model
+/// without one is an error.
+///
+/// # Safety
+/// As vertebra_predict_u8(), with one channel.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vertebra_predict_values(
+    model: *const VertebraModel,
+    values: *const f32,
+    height: usize,
+    width: usize,
+    prediction: *mut VertebraPrediction,
+    answers: *mut VertebraAnswer,
+    room: usize,
+) -> VertebraStatus {
+    let read = |prep: &Preprocessing| {
+        let none =
+            || Refusal::argument("model", "one with a window (--window of its training)", "one without");
+        let window = prep.window.ok_or_else(none)?;
+        // SAFETY: there are as many values, as the caller promises.
+        unsafe {
+            picture(values, [height, width], 1, |values, size, _| Picture::from_values(values, size, window))
+        }
     };
     // SAFETY: the same promises on the other pointers.
     unsafe { Places { model, prediction, answers, room }.fill(read) }
@@ -198,19 +220,79 @@ pub unsafe extern "C" fn vertebra_predict_encoded(
     room: usize,
 ) -> VertebraStatus {
     // SAFETY: they are `length` bytes, as the caller promises.
-    let read = || decode(unsafe { slice("bytes", bytes, length) }?);
+    let read = |prep: &Preprocessing| decode(unsafe { slice("bytes", bytes, length) }?, prep);
     // SAFETY: the same promises on the other pointers.
     unsafe { Places { model, prediction, answers, room }.fill(read) }
 }
 
 #[cfg(feature = "decode")]
-fn decode(bytes: &[u8]) -> Result<Picture, Refusal> {
-    data::decode_bytes("image", bytes).map_err(Refusal::failed)
+fn decode(bytes: &[u8], prep: &Preprocessing) -> Result<Picture, Refusal> {
+    let decoded = data::decode_bytes_through("image", bytes, prep.window);
+    decoded.map(|(picture, _)| picture).map_err(Refusal::failed)
 }
 
 #[cfg(not(feature = "decode"))]
-fn decode(_: &[u8]) -> Result<Picture, Refusal> {
+fn decode(_: &[u8], _: &Preprocessing) -> Result<Picture, Refusal> {
     Err(Refusal::Failed(
         "this library was built without its feature `decode`: it reads samples, and no files".into(),
     ))
+}
+
+#[cfg(all(test, feature = "decode"))]
+mod tests {
+    use super::*;
+    use crate::{dicom_writer, random_model, vertebra_close, vertebra_open_memory};
+    use ::model::Window;
+    use std::ptr;
+
+    /// Of a DICOM file, whose own window is another, as of its values.
+    #[test]
+    fn the_window_is_that_of_the_model() {
+        let hounsfield: Vec<i32> = (0..32 * 32).map(|at| -300 + at * 37 % 701).collect();
+        let mut slice = dicom_writer::Writer::new("1.2.840.10008.1.2.1");
+        slice.text(0x0008_0060, b"CS", "CT").image("MONOCHROME2", [32, 32], [16, 12], 0);
+        slice.text(0x0028_1050, b"DS", "-600").text(0x0028_1051, b"DS", "1500");
+        slice.text(0x0028_1052, b"DS", "-1024").text(0x0028_1053, b"DS", "1");
+        let stored: Vec<u16> = hounsfield.iter().map(|value| (1024 + value) as u16).collect();
+        let slice = slice.words(0x7fe0_0010, b"OW", &stored).bytes();
+        let values: Vec<f32> = hounsfield.iter().map(|&value| value as f32).collect();
+
+        let window = Some(Window { center: 40.0, width: 400.0 });
+        let answers = [window, None].map(|window| {
+            let prep = Preprocessing { window, ..Preprocessing::new(1, [32, 32]) };
+            let file = random_model::random_model(&["a", "b"], prep, 1, &[0.0; 2])
+                .to_tensor_file()
+                .unwrap()
+                .to_bytes();
+            let mut model = ptr::null_mut();
+            let nothing = VertebraAnswer { probability: f64::NAN, called: false };
+            let mut answers = [[nothing; 2]; 2];
+            let nothing =
+                VertebraPrediction { label: 9, probability: 0.0, decision: VertebraDecision::Negative };
+            let mut found = nothing;
+            // SAFETY: the pointers are those of what lives here, with the lengths that it has; the model is closed once.
+            let status = unsafe {
+                assert_eq!(
+                    vertebra_open_memory(file.as_ptr(), file.len(), 1, &mut model),
+                    VertebraStatus::Ok
+                );
+                let [encoded, own] = &mut answers;
+                let (encoded, own) = (encoded.as_mut_ptr(), own.as_mut_ptr());
+                let bytes =
+                    vertebra_predict_encoded(model, slice.as_ptr(), slice.len(), &mut found, encoded, 2);
+                assert_eq!(bytes, VertebraStatus::Ok);
+                let status = vertebra_predict_values(model, values.as_ptr(), 32, 32, &mut found, own, 2);
+                vertebra_close(model);
+                status
+            };
+            assert_eq!(status == VertebraStatus::Ok, window.is_some());
+            answers
+        });
+        let [[encoded, values], [through_own, _]] = answers;
+        assert_eq!(encoded, values);
+        assert!(
+            (encoded[0].probability - through_own[0].probability).abs() > 1e-3,
+            "{encoded:?} {through_own:?}"
+        );
+    }
 }

@@ -121,6 +121,8 @@ static void what_is_wrong_is_said(VertebraModel *model, unsigned char *bytes, si
     SAYS("fewer values than memory can hold");
     CHECK(vertebra_predict_f32(model, out_of_range, 1, 1, 1, &found, NULL, 0) == VERTEBRA_STATUS_FAILED);
     SAYS("samples between 0 and 1, found 255");
+    CHECK(vertebra_predict_values(model, out_of_range, 1, 1, &found, NULL, 0) == VERTEBRA_STATUS_ARGUMENT);
+    SAYS("model: expected one with a window");
     CHECK(vertebra_predict_encoded(model, bytes, 0, &found, NULL, 0) == VERTEBRA_STATUS_FAILED);
     CHECK(vertebra_classes(NULL) == 0 && vertebra_class_name(NULL, 0) == NULL);
     CHECK(vertebra_class_name(model, CLASSES) == NULL && vertebra_input(NULL).height == 0);

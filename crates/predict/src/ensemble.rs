@@ -186,29 +186,10 @@ impl Ensemble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Architecture, Array, Role};
+    use crate::random_model::random_model;
 
-    /// A network of random weights, whose classifier has the bias `bias`.
     fn model(classes: &[&str], seed: u32, bias: &[f32], size: usize) -> Model {
-        let named = Architecture::named("mobilenet-v1").unwrap();
-        let count = classes.len();
-        let architecture = Architecture { width: 0.25, image_size: [size; 2], classes: count, ..named };
-        let mut state = seed;
-        let mut random = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        let tensors = architecture.network().unwrap().tensors().into_iter().map(|spec| {
-            let values = match spec.role {
-                Role::Variance | Role::Gamma => vec![1.0; spec.elements()],
-                Role::Bias => bias.to_vec(),
-                _ => (0..spec.elements()).map(|_| random()).collect(),
-            };
-            (spec.name, Array::new(spec.shape, values).unwrap())
-        });
-        let tensors = tensors.collect();
-        let classes = classes.iter().map(|&class| class.into()).collect();
-        Model::new(Metadata::new(architecture, classes, Preprocessing::new(1, [size; 2])), tensors).unwrap()
+        random_model(classes, Preprocessing::new(1, [size; 2]), seed, bias)
     }
 
     fn names(count: usize) -> Vec<String> {

@@ -34,6 +34,9 @@ mod decision;
 mod ensemble;
 mod error;
 mod predictor;
+#[cfg(test)]
+#[path = "../tests/common/random_model.rs"]
+mod random_model;
 
 pub use body::Body;
 pub use classifier::{Classifier, log_sigmoid, log_softmax, logit_of_log, recalibration};

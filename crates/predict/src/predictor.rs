@@ -148,31 +148,12 @@ fn install<R: Send>(pool: &Option<Pool>, f: impl FnOnce() -> R + Send) -> R {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Architecture, Array, Preprocessing, Role, Window};
+    use crate::random_model::random_model;
+    use model::{Preprocessing, Window};
 
     fn predictor(window: Option<Window>) -> Predictor {
-        let named = Architecture::named("mobilenet-v1").unwrap();
-        let architecture = Architecture { width: 0.25, image_size: [48, 32], classes: 2, ..named };
-        let mut state = 1_u32;
-        let mut random = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            f64::from(state >> 8) / f64::from(1 << 24) - 0.5
-        };
-        let tensors = architecture.network().unwrap().tensors().into_iter().map(|spec| {
-            let fan_in = spec.shape[1..].iter().product::<usize>().max(1) as f64;
-            let value = |random: &mut dyn FnMut() -> f64| match spec.role {
-                Role::Variance => 1.0,
-                Role::Gamma => 1.0 + 0.2 * random(),
-                Role::ConvWeight => random() * (24.0 / fan_in).sqrt(),
-                _ => 0.4 * random(),
-            };
-            let values = (0..spec.elements()).map(|_| value(&mut random) as f32).collect();
-            (spec.name.clone(), Array::new(spec.shape, values).unwrap())
-        });
-        let tensors = tensors.collect();
         let prep = Preprocessing { window, ..Preprocessing::new(1, [48, 32]) };
-        let metadata = Metadata::new(architecture, vec!["a".into(), "b".into()], prep);
-        let model = Model::new(metadata, tensors).unwrap();
+        let model = random_model(&["a", "b"], prep, 1, &[0.0; 2]);
         // By way of a file's bytes, as a deployment has it.
         Predictor::from_bytes(&model.to_tensor_file().unwrap().to_bytes()).unwrap()
     }

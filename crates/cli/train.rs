@@ -88,7 +88,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
             say_of_init(&config, event);
         }
         if let train::Event::Started { dataset, .. } = event {
-            glance = Some(crate::audit::glance(dataset, &config.out));
+            glance = Some(crate::audit::glance(dataset, &config.labelling(), &config.out));
             passed_over = Some(dataset.passed_over.clone());
             left_out = Some(unreadable(dataset));
         }
@@ -140,8 +140,8 @@ fn say_of_init(config: &Config, event: &train::Event) {
     let train::Event::Started { images, from: 0, .. } = event else { return };
     if config.init.is_none() && *images < FEW_IMAGES {
         note!(
-            "{images} images, without --init: from ImageNet weights, AUROC was 0.95 instead of 0.93 on 336 chest \
-             radiographs; see docs/pretrained.md"
+            "{images} images, without --init: from ImageNet weights, AUROC was 0.97 to 0.98 instead of 0.95 to 0.96 on \
+             2,682 chest radiographs (three seeds); see docs/pretrained.md"
         );
     }
 }
@@ -226,6 +226,10 @@ impl Args {
             config = recipe.over(config);
         }
         self.settings.lay_over(&mut config);
+        if config.schedule == Decay::OneCycle && is_none(&config.data) && !self.settings.has("warmup") {
+            // That of the simulated set, which nobody typed.
+            config.warmup = 0.0;
+        }
         self.recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(Failure::usage)?;
         if init.is_some_and(|init| {
             init.architecture.channels > config.channels && !init.preprocessing.is_uniform()

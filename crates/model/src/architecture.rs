@@ -135,9 +135,8 @@ impl Architecture {
     fn check(&self) -> Result<(), Error> {
         let [height, width] = self.image_size;
         if !self.image_size.iter().all(|size| (MIN_IMAGE..=MAX_IMAGE).contains(size)) {
-            let expected = format!(
-                "sides of {MIN_IMAGE} to {MAX_IMAGE} (the network halves the image five times; a smaller one vanishes)"
-            );
+            let expected =
+                format!("sides of {MIN_IMAGE} to {MAX_IMAGE} (the network halves the image five times)");
             return Err(Error::invalid("image size", expected, format!("{height}x{width}")));
         }
         let fails = |bad: bool, what: &str, expected: &str, found: &dyn std::fmt::Display| {

@@ -228,7 +228,16 @@ impl Metadata {
     pub fn temperature_origin(&self) -> String {
         let from = &self.calibrated["temperature"];
         match (from["split"].as_str(), from["data"].as_str(), from["date"].as_str()) {
-            (Some(split), Some(data), Some(date)) => format!("fitted on {split} images of {data} ({date})"),
+            (Some(split), Some(data), Some(date)) => {
+                let names =
+                    from["findings"].as_array().into_iter().flatten().filter_map(|name| name.as_str());
+                let names: Vec<&str> = names.collect();
+                let of = match names.is_empty() {
+                    true => String::new(),
+                    false => format!(" for {}, of others earlier", list_names(&names)),
+                };
+                format!("fitted on {split} images of {data} ({date}){of}")
+            }
             _ => "fitted on the validation split".to_owned(),
         }
     }

@@ -80,7 +80,8 @@ impl Picture {
     }
 
     /// From samples `[height, width, channels]` between 0 (black) and `white`, of whatever type they were: whole numbers with
-    /// white at 255 or 65535 are what [`Picture::from_u8`] and [`Picture::from_u16`] make of them.
+    /// white at 255 or 65535 are what [`Picture::from_u8`] and [`Picture::from_u16`] make of them. With any white but 65535, samples
+    /// are as they are to be seen, and no window of a model is applied.
     ///
     /// # Errors
     /// As [`Picture::from_u8`], or if a sample is not in `0..=white`, or `white` is no number above 0.
@@ -91,13 +92,9 @@ impl Picture {
         if let Some(found) = samples.iter().find(|v| !(0.0..=white).contains(*v)) {
             return Err(Error::invalid("picture", format!("samples between 0 and {white}"), found));
         }
-        let is_whole = samples.iter().all(|v| v.fract() == 0.0);
-        let (bits, shown) = match white {
-            255.0 if is_whole => (8, true),
-            65_535.0 if is_whole => (16, false),
-            _ => (16, true),
-        };
-        let mut picture = Self::new(samples, size, channels, bits, shown, |_| 0.0)?;
+        let is_bytes = white == 255.0 && samples.iter().all(|v| v.fract() == 0.0);
+        let bits = if is_bytes { 8 } else { 16 };
+        let mut picture = Self::new(samples, size, channels, bits, white != 65_535.0, |_| 0.0)?;
         let step = white / 255.0;
         picture.samples.iter_mut().zip(samples).for_each(|(to, v)| *to = (v / step) as f32);
         Ok(picture)
@@ -166,6 +163,8 @@ mod tests {
         assert_eq!(found, Picture::from_u8(&bytes, [16, 16], 1).unwrap());
         let found = Picture::from_f64(&as_f64(&words), [256, 256], 1, 65535.0).unwrap();
         assert_eq!(found, Picture::from_u16(&words, [256, 256], 1).unwrap());
+        // Whether a window is applied hangs on what is white, and not on the values.
+        assert!(!Picture::from_f64(&[0.5, 7.0], [1, 2], 1, 65535.0).unwrap().shown);
         let unit: Vec<f32> = (0..=255).map(|v| v as f32 / 255.0).collect();
         let found = Picture::from_f64(&unit.iter().map(|&v| v.into()).collect::<Vec<_>>(), [16, 16], 1, 1.0);
         let near = |(a, b): (&f32, &f32)| (a - b).abs() <= f32::EPSILON * a;

@@ -29,7 +29,9 @@ impl Config {
         let mut unsaid = base.map(Self::table).unwrap_or_default();
         // No setting is a table, and what came behind one would be in it.
         let has_table = said.values().any(toml::Value::is_table);
-        unsaid.retain(|name, _| !has_table && !said.contains_key(name));
+        // A run of an earlier version had no such key, and computed all of every epoch.
+        let is_earlier = |name: &str| name == "frozen_views" && said.contains_key("out");
+        unsaid.retain(|name, _| !has_table && !said.contains_key(name) && !is_earlier(name));
         // Behind the text, whose lines an error may name.
         let mut config: Self = toml::from_str(&format!("{settings}\n{unsaid}")).map_err(broken)?;
         let from_folder: Places = toml::from_str(from_folder).map_err(broken)?;

@@ -66,14 +66,14 @@ pub fn fit(
     config.check()?;
     let folder = RunFolder(&config.out);
     check_folder(config, resume)?;
+    // What goes on is locked before it is read, what begins when there is a folder: if it cannot begin, it leaves none.
+    let held = resume.then(|| RunLock::acquire(folder.0)).transpose()?;
     let mut config = config.clone();
     if (resume, config.lr) == (true, LearningRate::Auto) {
         // What the range test has found; a test that was stopped begins again.
         config.lr = Config::of_run(folder.0)?.lr;
     }
     let config = &config;
-    // What goes on is locked before it is read, what begins when there is a folder: if it cannot begin, it leaves none.
-    let held = resume.then(|| RunLock::acquire(folder.0)).transpose()?;
     let (mut dataset, origin) = match resume {
         true => open_run_data(config, &config.out)?,
         false => {
@@ -103,11 +103,12 @@ pub fn fit(
         Some(last) => checkpoint::load(last, &mut trainer)?,
         None => Position::default(),
     };
-    config.save()?;
+    // The curve of another run first: beside settings that are new, it would be taken for theirs.
     let old_test = folder.lr_range();
     if !resume && old_test.exists() {
         std::fs::remove_file(&old_test).map_err(Error::io(&old_test))?;
     }
+    config.save()?;
     let mut run = Run::new(config, folder, &dataset, metadata, trainer, position, stop, observe)?;
     let (steps, images) = (run.last_step(), run.training.images());
     let network = run.trainer.network.spec();
@@ -463,9 +464,16 @@ impl<'a> Run<'a> {
                 ..LoaderOptions::in_order(self.config.batch_size)
             };
             let prep = &self.metadata.preprocessing;
-            let loader = Loader::new(self.dataset, &self.dataset.part(Split::Train), prep, options);
-            let loader = loader.with_remarks(&self.remarks);
+            let mut loader = Loader::new(self.dataset, &self.dataset.part(Split::Train), prep, options);
+            // Of each file once, however many views there are.
+            if features.training.iter().all(Option::is_none) {
+                loader = loader.with_remarks(&self.remarks);
+            }
             features.training[view] = self.read_features(&loader, view as u64)?;
+            if features.training[view].is_none() {
+                self.features = Some(features);
+                return Ok(false);
+            }
         }
         if features.validation.is_none() {
             let part = self.dataset.part(Split::Val);
@@ -473,7 +481,7 @@ impl<'a> Run<'a> {
             let loader = Loader::new(self.dataset, &part, &self.metadata.preprocessing, options);
             features.validation = self.read_features(&loader.with_remarks(&self.remarks), 0)?;
         }
-        let is_whole = features.training[view].is_some() && features.validation.is_some();
+        let is_whole = features.validation.is_some();
         self.features = Some(features);
         Ok(is_whole)
     }

@@ -162,12 +162,20 @@ fn compared(folder: &Path) {
                 vertebra(folder, &["evaluate", name, "table.csv", "--json", "--bootstrap", "0"]).ok().json();
             let own = own["findings"].as_array().unwrap().iter().find(|own| own["finding"] == FINDINGS[at]);
             let own = own.unwrap();
-            for (a, b) in [(&of["auroc"]["auroc"], "auroc"), (&of["sensitivity"], "sensitivity")] {
+            for (a, b) in [
+                (&of["auroc"]["auroc"], "auroc"),
+                (&of["sensitivity"], "sensitivity"),
+                (&of["specificity"], "specificity"),
+            ] {
                 let (a, b) = (a[model].as_f64().unwrap(), own[b].as_f64().unwrap());
                 assert!((a - b).abs() < 1e-12, "{name} {of}");
             }
         }
-        assert!(of["p_value_holm"].as_f64() >= of["auroc"]["p_value"].as_f64(), "{of}");
+        for (alone, among) in
+            [(&of["auroc"]["p_value"], "p_value_holm"), (&of["mcnemar"]["p_value"], "mcnemar_p_value_holm")]
+        {
+            assert!(of[among].as_f64().unwrap() >= alone.as_f64().unwrap(), "{of}");
+        }
     }
     let said = vertebra(folder, &["compare", "run", "other", "table.csv"]).ok().stdout;
     assert!(
@@ -254,8 +262,28 @@ fn a_site_fixes_each_finding(folder: &Path) {
     assert_eq!(now.findings[0].threshold.as_ref().unwrap().value, 0.25);
     assert_eq!(now.findings[1..], after.metadata.findings[1..]);
     assert_eq!(now.calibrated["threshold"]["findings"], serde_json::json!(["left"]));
+    assert_eq!(now.calibrated["threshold"]["before"]["rule"], "sensitivity:0.9");
     vertebra(folder, &[&one[..], &["--finding", "wrong"]].concat())
         .fails(2, &["--finding", "left, right", "wrong"]);
+
+    // What has no threshold by the rule keeps its slope too, at which the threshold that it has was chosen.
+    let rule = ["--rule", "ppv:1", "--temperature", "--json"];
+    let found = vertebra(folder, &[&calibrate[..], &rule].concat()).ok().json();
+    let now = model::Model::read(folder.join("site.safetensors")).unwrap().metadata;
+    let warnings = found["warnings"].to_string();
+    let mut kept = vec![];
+    for (at, of) in now.findings.iter().enumerate() {
+        let is_kept = warnings.contains(&format!("{}: expected a threshold", now.classes[at]));
+        assert_eq!(is_kept, *of == before.metadata.findings[at], "{warnings}");
+        kept.extend(is_kept.then_some(at));
+    }
+    assert!(!kept.is_empty() && kept.len() < now.findings.len(), "{warnings}");
+    vertebra(folder, &site).ok();
+    let site = vertebra(
+        folder,
+        &[&one[..], &["--finding", "left", "--finding", "left", "--rule", "value:0.25", "--json"]].concat(),
+    );
+    assert_eq!(site.ok().json()["findings"].as_array().unwrap().len(), 1);
 
     // One threshold for all, seen in `evaluate`.
     let write = ["evaluate", "site.safetensors", "table.csv", "--threshold", "0.4", "--write"];

@@ -64,7 +64,8 @@ def pytorch(args, parts, start, seed):
     """Areas on the test split after the recipe."""
     torch.manual_seed(seed)
     net = MobileNetV1(1, FINDINGS, args.width)
-    net.load_state_dict(start, strict=False)
+    missing, extra = net.load_state_dict(start, strict=False)
+    assert not extra and all(name.endswith("num_batches_tracked") for name in missing), (missing, extra)
     pixels, truth = parts["train"]
     rows, steps = list(zip(range(len(truth)), truth.numpy())), -(-len(truth) // BATCH)
     optimizer = torch.optim.Adam(net.parameters(), LR, eps=1e-7)

@@ -8,11 +8,12 @@ use crate::counter::Counter;
 use crate::dataset::{announce, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
+use crate::labels::{self, LabelArgs};
 use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
 use crate::terminal::{json, note};
 use audit::{Audit, AuditStage, Quick, Unit};
-use data::{Dataset, GroupBy, Labelling, Labels, Readers, Uncertain};
+use data::{Dataset, GroupBy, Labelling};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -38,15 +39,8 @@ pub struct Args {
     /// PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<GroupBy>,
-    /// Several findings an image, as for train: all, or their names with commas between
-    #[arg(long, value_name = "all|NAMES")]
-    labels: Option<Labels>,
-    /// With --labels: what -1 counts as, ignore, positive or negative
-    #[arg(long, value_name = "HOW", requires = "labels", default_value_t = Uncertain::Ignore)]
-    uncertain: Uncertain,
-    /// With --labels: where several readers judged an image, a finding is there if most say so (majority), or one (any)
-    #[arg(long, value_name = "WHO", requires = "labels", default_value_t = Readers::Majority)]
-    readers: Readers,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// The positive class (two classes) [default: the one whose name is no negation]
     #[arg(long, value_name = "CLASS")]
     positive: Option<String>,
@@ -71,8 +65,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let Args { uncertain, readers, .. } = args;
-    let labelling = Labelling { labels: args.labels.clone(), uncertain, readers, may_lack: false };
+    let labelling = args.labels.labelling();
     let mut dataset = Dataset::open_with_missing(&args.data, &labelling)?;
     announce(&dataset);
     if let Some(by) = &args.group_by {
@@ -133,18 +126,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::Stopped);
     }
     let (group_by, written) = (args.group_by.as_ref(), args.write_groups.as_deref());
-    next::next(&found, &next::Asked { data: &args.data, group_by, labels: args.labels.as_ref(), written })
+    next::next(&found, &next::Asked { data: &args.data, group_by, labelling: &labelling, written })
         .iter()
         .for_each(note);
     if unreadable > 0 || fails { Err(Failure::Reported) } else { Ok(()) }
 }
 
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.
-pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
+pub fn glance(dataset: &Dataset, labelling: &Labelling, run: &Path) -> Quick {
     let counter = Counter::busy("looking for files that are there twice");
     let (found, written) = workflow::glance(dataset, run);
     drop(counter);
-    warn(dataset, &found);
+    warn(dataset, labelling, &found);
     if let Err(error) = written {
         note!("warning: {error}");
     }
@@ -152,12 +145,12 @@ pub fn glance(dataset: &Dataset, run: &Path) -> Quick {
 }
 
 /// Says what a glance found, what may belong together with the option that says so, and what was not looked for.
-fn warn(dataset: &Dataset, found: &Quick) {
+fn warn(dataset: &Dataset, labelling: &Labelling, found: &Quick) {
     let may_cross = found.hints.iter().any(|hint| hint.across_splits > 0);
     if found.leaks || may_cross || found.groups.is_none() {
         found.verdict.iter().for_each(|line| note!("warning: {line}"));
     }
-    let data = quote(&dataset.source);
+    let data = quote(&dataset.source) + &labels::typed(labelling);
     if found.groups.is_none() && !may_cross {
         note!(
             "  if a column or the names say what belongs together: --group-by COLUMN|PATTERN; if every image stands \
@@ -169,10 +162,10 @@ fn warn(dataset: &Dataset, found: &Quick) {
         note!("  to keep groups whole: {} split {data} --by {by} --out split.csv", program());
     }
     if found.identical_files.across_splits > 0 {
-        let program = program();
+        let (program, labels) = (program(), labels::typed_of_written(labelling));
         note!(
-            "  to keep copies together: {program} audit {data} --write-groups grouped.csv && {program} split grouped.csv \
-             --out split.csv"
+            "  to keep copies together: {program} audit {data} --write-groups grouped.csv && {program} split \
+             grouped.csv{labels} --out split.csv"
         );
     }
     note!("not checked: {}; {} audit {data}", found.not_checked, program());

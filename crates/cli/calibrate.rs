@@ -135,19 +135,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
         "groups": groups,
         "date": date,
     });
-    if which.len() < before.classes.len() && before.has_findings() {
-        origin["findings"] = which.iter().map(|&at| before.classes[at].as_str()).collect();
-    }
     let mut origins = before.calibrated.as_object().cloned().unwrap_or_default();
-    if model.metadata.calibration != before.calibration || findings::are_moved(&before, &model.metadata) {
+    if model.metadata.calibration != before.calibration {
         origins.insert("temperature".into(), origin.clone());
     }
     let rule = args.rule.unwrap_or_default();
     let place = format!("on {name} images of {data} ({date})");
     if before.has_findings() {
-        findings::choose(&mut model.metadata, &evaluation, &which, rule, [name, &place], &mut warnings)?;
+        let now = &mut model.metadata;
+        let at = [name, place.as_str()];
+        let chosen = findings::choose(now, &before, &evaluation, &which, rule, at, &mut warnings)?;
+        findings::keep_origin(&mut origins, "temperature", &origin, &before, &findings::moved(&before, now));
         origin["rule"] = String::from(rule).into();
-        origins.insert("threshold".into(), origin);
+        findings::keep_origin(&mut origins, "threshold", &origin, &before, &chosen);
     } else if before.classes.len() == 2 {
         let threshold = evaluation.choose(rule, name, &place).map_err(|reason| {
             failed!("{}: --rule {}: {reason}", dataset.source.display(), String::from(rule))

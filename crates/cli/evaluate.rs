@@ -214,7 +214,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         localise(model, &labelled, &evaluation, &predictions, &summary, truth, args.heatmap_method)
     };
     let localisation = args.truth.as_ref().map(localise).transpose()?;
-    let looks = members.paths.iter().map(|run| openings::count(run, &labelled, labelled.is_training_data));
+    let count = |(run, of): (&PathBuf, &&Metadata)| {
+        let trained_on = &of.provenance.data_fingerprint;
+        openings::count(run, &labelled, labelled.dataset.compare_fingerprint(trained_on).is_same())
+    };
+    let looks = members.paths.iter().zip(&each).map(count);
     // The first of several says it; all count it.
     let looks = looks.collect::<Vec<_>>()[0];
     let audit = glance_beside(&labelled, &members.paths, &mut |text| note(text));

@@ -26,6 +26,7 @@ mod import;
 mod inspect;
 mod interrupt;
 mod labelled;
+mod labels;
 mod localise;
 mod lost;
 mod machine;

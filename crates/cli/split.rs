@@ -4,11 +4,10 @@ use crate::counter::Counter;
 use crate::dataset::{announce, groups_of, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
+use crate::labels::{self, LabelArgs};
 use crate::outputs::{FileKind, Force, OutputFile, is_of};
 use crate::shell::{program, quote};
-use data::{
-    Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Readers, Split, Uncertain, write_manifest,
-};
+use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
 use std::path::{Path, PathBuf};
 
 /// Divide a data set by group, and write a manifest
@@ -22,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 No group is divided, and the classes are as alike in all parts as the groups allow. The manifest has the columns
 path,label,split,group and those that DATA had; with folds it has a column `fold` in place of split, so that
-`train folds.csv --group-by fold --folds leave-one-group-out` trains and tests on exactly these folds.")]
+`train folds.csv --group-by fold --folds leave-one-group-out` trains and tests on exactly these folds.
+With --labels it has a column for each finding in place of label.")]
 pub struct Args {
     /// Folder or CSV manifest; the splits that it has are not used
     data: PathBuf,
@@ -38,15 +38,8 @@ pub struct Args {
     /// A fold for each group
     #[arg(long, conflicts_with = "fractions")]
     leave_one_out: bool,
-    /// Several findings an image, as for train: all, or their names with commas between; the manifest has a column for each
-    #[arg(long, value_name = "all|NAMES")]
-    labels: Option<Labels>,
-    /// With --labels: what -1 counts as, ignore, positive or negative
-    #[arg(long, value_name = "HOW", requires = "labels", default_value_t = Uncertain::Ignore)]
-    uncertain: Uncertain,
-    /// With --labels: where several readers judged an image, a finding is there if most say so (majority), or one (any)
-    #[arg(long, value_name = "WHO", requires = "labels", default_value_t = Readers::Majority)]
-    readers: Readers,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// The split follows from it and from the groups
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -68,8 +61,7 @@ fn fractions(text: &str) -> Result<Fractions, String> {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let Args { uncertain, readers, .. } = args;
-    let labelling = Labelling { labels: args.labels.clone(), uncertain, readers, may_lack: false };
+    let labelling = args.labels.labelling();
     let mut dataset = Dataset::open_labelled(&args.data, false, &labelling)?.with_two_classes()?;
     announce(&dataset);
     let counter = Counter::busy("reading what belongs together");
@@ -97,7 +89,8 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &Fractions) -> Res
     }
     look_alikes(&dataset, |i| dataset.samples[i].split.map(|split| split as usize));
     write(args, &dataset, "split")?;
-    let (out, program) = (quote(&args.out), program());
+    let out = quote(&args.out) + &labels::typed_of_written(&args.labels.labelling());
+    let program = program();
     note!("next: {program} audit {out} --strict");
     note!("then: {program} train {out}");
     Ok(())
@@ -111,7 +104,8 @@ fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Fa
     }
     look_alikes(&dataset, |i| Some(fold_of[i]));
     write(args, &dataset, "fold")?;
-    let (out, program) = (quote(&args.out), program());
+    let out = quote(&args.out) + &labels::typed_of_written(&args.labels.labelling());
+    let program = program();
     note!("next: {program} train {out} --group-by fold --folds leave-one-group-out");
     Ok(())
 }
@@ -128,6 +122,7 @@ fn write(args: &Args, dataset: &Dataset, column: &str) -> Result<(), Failure> {
 /// The command line that this one would be with another `--by`, which is to be added.
 fn again(args: &Args) -> String {
     let mut line = format!("{} split {} --out {}", program(), quote(&args.data), quote(&args.out));
+    line += &labels::typed(&args.labels.labelling());
     if let Some([train, val, test]) = args.fractions {
         line += &format!(" --fractions {train},{val},{test}");
     }

@@ -1,8 +1,9 @@
 //! What to type after an audit.
 
+use crate::labels::{typed, typed_of_written};
 use crate::shell::{program, quote};
 use audit::{Audit, GroupOrigin};
-use data::{GroupBy, Labels};
+use data::{GroupBy, Labelling};
 use std::path::Path;
 
 /// What an audit was asked, as far as the next command repeats it.
@@ -11,17 +12,16 @@ pub struct Asked<'a> {
     pub data: &'a Path,
     /// How its groups were given.
     pub group_by: Option<&'a GroupBy>,
-    /// The findings of its images.
-    pub labels: Option<&'a Labels>,
+    /// How its labels were read.
+    pub labelling: &'a Labelling,
     /// Where a manifest with the sources as groups was written.
     pub written: Option<&'a Path>,
 }
 
 /// The lines, each with the exact command.
 pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
-    let labels = asked.labels.map(|labels| format!(" --labels {}", quote(String::from(labels.clone()))));
-    let labels = labels.unwrap_or_default();
-    let (program, data) = (program(), quote(asked.data) + &labels);
+    let labels = typed_of_written(asked.labelling);
+    let (program, data) = (program(), quote(asked.data) + &typed(asked.labelling));
     let option = |by: &str| format!(" --group-by {}", quote(by));
     let given = asked.group_by.map(|by| option(&by.to_string())).unwrap_or_default();
     let has_split = found.parts.len() > 1;

@@ -5,7 +5,7 @@ use crate::figures::with_interval;
 use data::Dataset;
 use eval::ThresholdRule;
 use model::{Metadata, StoredFinding, StoredThreshold, list_names};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::io;
 use train::{LabelledPredictions, Predictions};
 
@@ -28,7 +28,12 @@ pub fn which(metadata: &Metadata, named: &[String]) -> Result<Vec<usize>, Failur
     };
     match named.is_empty() {
         true => Ok((0..metadata.classes.len()).collect()),
-        false => named.iter().map(find).collect(),
+        false => {
+            let mut found = named.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+            found.sort_unstable();
+            found.dedup();
+            Ok(found)
+        }
     }
 }
 
@@ -42,9 +47,31 @@ pub fn without_slopes(metadata: &mut Metadata, which: &[usize]) {
     }
 }
 
-/// Whether a finding has another slope or intercept than before.
-pub fn are_moved(before: &Metadata, now: &Metadata) -> bool {
-    (0..now.findings.len()).any(|at| slope(before, at) != slope(now, at))
+/// The findings with another slope or intercept than before.
+pub fn moved(before: &Metadata, now: &Metadata) -> Vec<usize> {
+    (0..now.findings.len()).filter(|&at| slope(before, at) != slope(now, at)).collect()
+}
+
+/// Keeps where the thresholds, or the slopes, of the findings `set` come from, under `key`. Where they are not all, that
+/// names them, and what was known of the others stays in it as `before`.
+pub fn keep_origin(
+    origins: &mut Map<String, Value>,
+    key: &str,
+    origin: &Value,
+    before: &Metadata,
+    set: &[usize],
+) {
+    if set.is_empty() {
+        return;
+    }
+    let mut origin = origin.clone();
+    if set.len() < before.classes.len() {
+        origin["findings"] = set.iter().map(|&at| before.classes[at].as_str()).collect();
+        if let Some(earlier) = origins.remove(key) {
+            origin["before"] = earlier;
+        }
+    }
+    origins.insert(key.into(), origin);
 }
 
 fn slope(metadata: &Metadata, at: usize) -> [f32; 2] {
@@ -75,41 +102,49 @@ pub fn fit_slopes(
             ));
         } else if with.min(without) < FEW {
             warnings.push(format!(
-                "{name}: slope and intercept rest on {with} images with it and {without} without, and {FEW} of each are few"
+                "{name}: slope and intercept rest on {with} images with it and {without} without, and fewer than {FEW} of either are few"
             ));
         }
     }
     Ok(moved)
 }
 
-/// Chooses a threshold of each of the findings `which`, by `rule`; `place` as in [`LabelledPredictions::choose`].
+/// Chooses a threshold of each of the findings `which`, by `rule`; `place` as in [`LabelledPredictions::choose`]. One that has
+/// none by the rule stays whole as it was in `before`: its threshold means nothing at another slope. Those that have one.
 ///
 /// # Errors
 /// If none can be chosen.
 pub fn choose(
     metadata: &mut Metadata,
+    before: &Metadata,
     evaluation: &LabelledPredictions,
     which: &[usize],
     rule: ThresholdRule,
     [split, place]: [&str; 2],
     warnings: &mut Vec<String>,
-) -> Result<(), Failure> {
-    let mut reasons = vec![];
+) -> Result<Vec<usize>, Failure> {
+    let (mut chosen, mut reasons) = (vec![], vec![]);
     for &at in which {
         match evaluation.choose_finding(at, rule, split, place) {
             Ok(threshold) => {
                 warnings.extend(train::doubts(&threshold));
                 train::set_finding_threshold(metadata, threshold);
+                chosen.push(at);
             }
-            Err(reason) => reasons.push(format!("{}: {reason}", metadata.classes[at])),
+            Err(reason) => {
+                if let Some(of) = metadata.findings.get_mut(at) {
+                    *of = before.finding(at).clone();
+                }
+                reasons.push(format!("{}: {reason}", metadata.classes[at]));
+            }
         }
     }
-    if reasons.len() == which.len() {
+    if chosen.is_empty() {
         let rule = String::from(rule);
         return Err(failed!("--rule {rule}: no finding has a threshold: {}", reasons.join("; ")));
     }
-    warnings.extend(reasons.into_iter().map(|reason| format!("{reason}; its threshold stays as it was")));
-    Ok(())
+    warnings.extend(reasons.into_iter().map(|reason| format!("{reason}; it stays as it was")));
+    Ok(chosen)
 }
 
 /// For `--json`: each of the findings `which`.
@@ -168,13 +203,11 @@ pub fn print(before: &Metadata, now: &Metadata, split: &str) -> io::Result<()> {
         ])?;
     }
     say!("  (exact 95 % intervals{by_group}, on the {split} images of which a finding is known)")?;
-    let moved: Vec<String> = (0..now.findings.len())
-        .filter(|&at| slope(before, at) != slope(now, at))
-        .map(|at| {
-            let [slope, intercept] = slope(now, at);
-            format!("{} {slope:.3} and {intercept:+.3}", now.classes[at])
-        })
-        .collect();
+    let in_words = |at: usize| {
+        let [slope, intercept] = slope(now, at);
+        format!("{} {slope:.3} and {intercept:+.3}", now.classes[at])
+    };
+    let moved: Vec<String> = moved(before, now).into_iter().map(in_words).collect();
     if moved.is_empty() {
         return Ok(());
     }

@@ -29,6 +29,8 @@ pub struct Compared {
     specificity: [Option<f64>; 2],
     /// Of the calls.
     mcnemar: McNemar,
+    /// Its p-value as it is among all findings (Holm).
+    mcnemar_p_value_holm: Option<f64>,
 }
 
 impl Compared {
@@ -60,7 +62,8 @@ pub fn compare(
             groups.map(|groups| images.iter().map(|&image| groups[image]).collect());
         let called = [0, 1].map(|model| {
             let metadata = &models[model].metadata;
-            let own = metadata.classes.iter().position(|known| known == name).unwrap_or(at);
+            let own = metadata.classes.iter().position(|known| known == name);
+            let own = own.expect("both models have the same findings");
             let from = predict::finding_thresholds(metadata, None)[own].value;
             scores[model].iter().map(|&p| p >= from).collect::<Vec<bool>>()
         });
@@ -82,13 +85,15 @@ pub fn compare(
             sensitivity: [0, 1].map(|model| rate(model, true)),
             specificity: [0, 1].map(|model| rate(model, false)),
             mcnemar: mcnemar(&first, &second, groups.as_deref()),
+            mcnemar_p_value_holm: None,
         });
         pairs.push(PairedFinding { images, scores, positive });
     }
     let tested: Vec<Option<f64>> =
         compared.iter().map(|of| of.auroc.and_then(|auroc| auroc.p_value)).collect();
-    for (of, p) in compared.iter_mut().zip(holm(&tested)) {
-        of.p_value_holm = p;
+    let calls: Vec<Option<f64>> = compared.iter().map(|of| Some(of.mcnemar.p_value)).collect();
+    for (of, (areas, calls)) in compared.iter_mut().zip(holm(&tested).into_iter().zip(holm(&calls))) {
+        (of.p_value_holm, of.mcnemar_p_value_holm) = (areas, calls);
     }
     let images: Vec<usize> = (0..predictions[0].indices.len()).collect();
     let mean = compare_mean_auroc(&pairs, groups.unwrap_or(&images), train::DRAWS, LEVEL);
@@ -111,7 +116,7 @@ pub fn print(all: &[Compared], mean: Option<&MeanAurocDifference>, by_group: &st
     };
     for of in all {
         let McNemar { only_first, only_second, p_value: p } = of.mcnemar;
-        let calls = format!("{only_first}, {only_second}; {}", p_value(p));
+        let calls = format!("{only_first}, {only_second}; {}", p_value(of.mcnemar_p_value_holm.unwrap_or(p)));
         let [a, b] = [0, 1].map(|model| number(of.auroc.map(|found| found.auroc[model])));
         let difference = of.auroc.map_or("not defined".to_owned(), |of| apart(of.difference, of.interval));
         let p = of.p_value_holm.map_or("-".to_owned(), p_value);
@@ -123,7 +128,7 @@ pub fn print(all: &[Compared], mean: Option<&MeanAurocDifference>, by_group: &st
         line([&name, "", "", &a, &b, &apart(*difference, *interval), "", ""])?;
     }
     say!(
-        "  (AUROC: DeLong, paired{by_group}, p as it is among all findings (Holm); the mean by bootstrap; calls, each by its \
-         model's threshold: McNemar, exact{by_group})"
+        "  (AUROC: DeLong, paired{by_group}; the mean by bootstrap; calls, each by its model's threshold: McNemar, \
+         exact{by_group}; each p as it is among all findings (Holm))"
     )
 }

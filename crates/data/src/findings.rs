@@ -127,6 +127,13 @@ pub(crate) fn read(
         }
         let next = samples.len();
         let at = *seen.entry(sample.path.clone()).or_insert(next);
+        let differs =
+            |(_, first): &(String, Sample)| (first.split, &first.group) != (sample.split, &sample.group);
+        if samples.get(at).is_some_and(differs) {
+            return Err(refuse(
+                "expected one split and one group in all rows of an image, found another".into(),
+            ));
+        }
         if at < next {
             // Images are counted, not rows.
             files.found = found_before;

@@ -133,6 +133,23 @@ fn vindr_as_it_is_published() {
     assert!(data.notes.iter().any(|note| note.contains("2 images have several rows")), "{:?}", data.notes);
 }
 
+/// Rows of one image are readers of it, and cannot lie in two splits or belong to two patients.
+#[test]
+fn rows_of_an_image_agree_in_split_and_group() {
+    let root = folder(&["a.png", "b.png"]);
+    for (name, rows) in [
+        ("splits.csv", "a.png,train,p,1\na.png,test,p,1\nb.png,val,q,0\n"),
+        ("groups.csv", "a.png,train,p,1\na.png,train,q,1\nb.png,val,q,0\n"),
+    ] {
+        let path = write(&root, name, &format!("path,split,group,Mass\n{rows}"));
+        let labels = Some("all".parse().unwrap());
+        let said =
+            Dataset::open_labelled(&path, false, &Labelling { labels, ..Labelling::default() }).unwrap_err();
+        let said = said.to_string();
+        assert!(said.contains("line 3") && said.contains("expected one split and one group"), "{said}");
+    }
+}
+
 /// The boxes of VinDr-CXR: a row a box and reader, or one of "No finding".
 #[test]
 fn boxes_are_findings_of_their_readers() {

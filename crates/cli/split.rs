@@ -4,12 +4,13 @@ use crate::counter::Counter;
 use crate::dataset::{announce, groups_of, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
-use crate::outputs::{FileKind, Force, OutputFile, is_of};
+use crate::outputs::{FileKind, Force, OutputFile};
 use crate::shell::{program, quote};
 use data::{
     Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Readers, Split, Uncertain, write_manifest,
 };
 use std::path::{Path, PathBuf};
+use workflow::is_of;
 
 /// Divide a data set by group, and write a manifest
 #[derive(clap::Args)]

@@ -70,6 +70,16 @@ if "$work/classify" "$work/run" "$work/line" 2>"$work/refused"; then
     exit 1
 fi
 grep -q "expected a PNG, JPEG or DICOM image" "$work/refused"
+# Samples: as many as the sides say, neither fewer nor more, and one error if not.
+python3 -c 'import sys; sys.stdout.buffer.write(bytes(at % 251 for at in range(48 * 40)))' >"$work/samples"
+"$work/classify" "$work/run" "$work/samples" 48 40 | grep -q "Research use only, not a medical device"
+for height in 47 49; do
+    if "$work/classify" "$work/run" "$work/samples" $height 40 >"$work/said" 2>&1; then
+        echo "samples of another size were classified" >&2
+        exit 1
+    fi
+    [ "$(cat "$work/said")" = "error: $work/samples: expected $height x 40 bytes, found 1920" ]
+done
 
 # What is still reachable at the end is the arena of the kernels, which is the process's own.
 kinds=definite,indirect,possible

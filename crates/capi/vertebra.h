@@ -4,8 +4,8 @@
  * Made by cbindgen from crates/capi/src. Link libvertebra.so or libvertebra.a; examples/c/classify.c is a whole program.
  *
  * Every function that can fail gives a VertebraStatus, and vertebra_last_error() says why in words. Nothing here ends the
- * process, prints, or lets a panic through. A model may be used from several threads: they wait for each other. For
- * predictions at the same time, open it once a thread, each with one thread of its own.
+ * process, prints, or lets a panic through. A model may be used from several threads: they wait for each other, while
+ * images of all of them are read. For predictions at the same time, open it once a thread, each with one thread of its own.
  */
 
 #ifndef VERTEBRA_H

@@ -9,7 +9,7 @@ use crate::dataset::{announce, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
 use crate::labels::{self, LabelArgs};
-use crate::outputs::{FileKind, Force, OutputFile, is_of};
+use crate::outputs::{FileKind, Force, OutputFile};
 use crate::shell::{program, quote};
 use crate::terminal::{json, note};
 use audit::{Audit, AuditStage, Quick, Unit};
@@ -18,6 +18,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use workflow::is_of;
 
 /// Check a data set: unreadable files, copies, leaks between splits, shortcuts, trivial baselines
 #[derive(clap::Args)]
@@ -79,15 +80,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let kind = FileKind::Table(["path", "label", "group"].into_iter().chain(names).collect());
     let manifest = OutputFile::check_if_given("--write-groups", write_groups, &kind, is_read, *force)?;
 
-    let positive = match &args.positive {
-        Some(name) if dataset.has_findings() => {
-            return Err(usage!(
-                "--positive: expected two classes, and these are findings, each there or not, found {name}"
-            ));
-        }
-        Some(name) => predict::name_positive(&dataset.classes, name)?,
-        None => eval::Positive::of_names(&dataset.classes),
-    };
+    let positive = workflow::positive_of_data(&dataset, args.positive.as_deref())?;
     let found = with_progress(&dataset, args.group_by.as_ref(), positive)?;
     if let Some(page) = page {
         let text = html::page(&found);
@@ -146,12 +139,11 @@ pub fn glance(dataset: &Dataset, labelling: &Labelling, run: &Path) -> Quick {
 
 /// Says what a glance found, what may belong together with the option that says so, and what was not looked for.
 fn warn(dataset: &Dataset, labelling: &Labelling, found: &Quick) {
-    let may_cross = found.hints.iter().any(|hint| hint.across_splits > 0);
-    if found.leaks || may_cross || found.groups.is_none() {
+    if found.needs_warning() {
         found.verdict.iter().for_each(|line| note!("warning: {line}"));
     }
     let data = quote(&dataset.source) + &labels::typed(labelling);
-    if found.groups.is_none() && !may_cross {
+    if found.groups.is_none() && !found.may_cross_splits() {
         note!(
             "  if a column or the names say what belongs together: --group-by COLUMN|PATTERN; if every image stands \
              alone: --group-by '*'",

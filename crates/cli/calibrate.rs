@@ -7,7 +7,7 @@ use crate::evaluate::in_words;
 use crate::failure::Failure;
 use crate::labelled::DataArgs;
 use crate::openings;
-use crate::outputs::{self, FileKind, Force, OutputFile};
+use crate::outputs::{FileKind, Force, OutputFile};
 use crate::shell::{program, quote};
 use crate::terminal::{self, note};
 use data::{Remarks, Split};
@@ -17,7 +17,7 @@ use predict::Classifier;
 use serde_json::json;
 use std::path::PathBuf;
 use train::{LabelledPredictions, RunLock};
-use workflow::Labelled;
+use workflow::{Labelled, is_of, is_same};
 
 /// Fix the threshold of a model (and its temperature) on a site's own labelled images
 #[derive(clap::Args)]
@@ -67,7 +67,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let source = model::resolve(&args.model)?;
-    let is_itself = model::resolve(&args.out).is_ok_and(|out| outputs::is_same(&out, &source));
+    let is_itself = model::resolve(&args.out).is_ok_and(|out| is_same(&out, &source));
     // Nobody else writes into a run meanwhile.
     let _lock = (is_itself && args.model.is_dir()).then(|| RunLock::acquire(&args.model)).transpose()?;
     let mut model = Model::read(&source)?;
@@ -87,7 +87,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let labelled = args.labelled.open(&before)?;
     let Labelled { dataset, part, name, .. } = &labelled;
-    let is_read = |out: &std::path::Path| outputs::is_of(dataset, out);
+    let is_read = |out: &std::path::Path| is_of(dataset, out);
     let output = match is_itself {
         true => None,
         false => Some(OutputFile::check("--out", &args.out, &FileKind::Weights, is_read, args.force.force)?),

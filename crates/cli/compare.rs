@@ -3,7 +3,6 @@
 mod findings;
 
 use crate::counter::Counter;
-use crate::dataset::unreadable;
 use crate::failure::Failure;
 use crate::figures::{count, p_value, with_interval};
 use crate::labelled::DataArgs;
@@ -22,7 +21,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use train::{LabelledPredictions, Looks, Predictions};
-use workflow::Labelled;
+use workflow::{Labelled, unreadable};
 
 /// Compare two models on the same labelled images
 #[derive(clap::Args)]

@@ -19,12 +19,6 @@ pub fn announce(dataset: &Dataset) {
     }
 }
 
-/// The images that were left out because they cannot be read, for `--json`.
-pub fn unreadable(dataset: &Dataset) -> Vec<serde_json::Value> {
-    let one = |(path, reason)| serde_json::json!({ "path": path, "reason": reason });
-    dataset.unreadable().into_iter().map(one).collect()
-}
-
 /// Says how many images have no group, if others have one.
 pub fn say_alone(dataset: &Dataset) {
     if let [first, ..] = dataset.alone()[..] {

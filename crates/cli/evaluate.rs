@@ -1,14 +1,13 @@
 //! `vertebra evaluate`: a model on a split of a data set.
 
 use crate::counter::Counter;
-use crate::dataset::unreadable;
 use crate::failure::Failure;
 use crate::figures::{number, with_interval};
 use crate::labelled::DataArgs;
 use crate::localise::{Localised, localise};
 use crate::members::ModelArgs;
 use crate::openings;
-use crate::outputs::{self, FileKind, Force, OutputFile};
+use crate::outputs::{FileKind, Force, OutputFile};
 use crate::terminal::{json, note, say_lines};
 use audit::Quick;
 use data::{PassedOver, Remarks};
@@ -19,7 +18,7 @@ use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 use train::{LabelledPredictions, Looks, Predictions, Question, RunLock};
-use workflow::{ERRORS, Labelled, Page, glance_beside};
+use workflow::{ERRORS, Labelled, Page, glance_beside, is_of, is_same, unreadable};
 
 /// Evaluate a model on labelled images, with an interval for every number
 #[derive(clap::Args)]
@@ -283,8 +282,8 @@ impl Args {
         dataset: &data::Dataset,
     ) -> Result<Option<OutputFile<'a>>, Failure> {
         let others = self.model.paths().chain(self.truth.as_ref());
-        let is_other = |out: &Path| others.clone().any(|read| outputs::is_same(read, out));
-        let is_read = |out: &Path| outputs::is_of(dataset, out) || is_other(out);
+        let is_other = |out: &Path| others.clone().any(|read| is_same(read, out));
+        let is_read = |out: &Path| is_of(dataset, out) || is_other(out);
         OutputFile::check_if_given(option, path, kind, is_read, self.force.force)
     }
 

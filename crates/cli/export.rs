@@ -1,12 +1,13 @@
 //! `vertebra export`: a model for other programs.
 
 use crate::failure::Failure;
-use crate::outputs::{FileKind, Force, OutputFile, is_same};
+use crate::outputs::{FileKind, Force, OutputFile};
 use crate::terminal::note;
 use clap::ValueEnum;
 use model::{Activation, Architecture, Model, Padding, write_atomic};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use workflow::is_same;
 
 /// Write a model for other programs
 #[derive(clap::Args)]

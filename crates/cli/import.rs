@@ -1,13 +1,14 @@
 //! `vertebra import`: another program's weights become a model file.
 
 use crate::failure::Failure;
-use crate::outputs::{FileKind, Force, OutputFile, is_same};
+use crate::outputs::{FileKind, Force, OutputFile};
 use crate::shell::{program, quote};
 use model::{
     Activation, Architecture, Colours, ForeignFile, ImageSize, ImportOptions, Imported, Naming, Origin,
     Padding, Preprocessing,
 };
 use std::path::{Path, PathBuf};
+use workflow::is_same;
 
 /// Make a model of another program's MobileNet weights
 #[derive(clap::Args)]

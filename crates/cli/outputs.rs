@@ -4,10 +4,10 @@
 //! Invariant: what [`OutputFile::check`] refuses is not touched.
 
 use crate::failure::Failure;
-use data::Dataset;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use workflow::check_no_input;
 
 /// What a file is to be, by which an earlier one is known.
 pub enum FileKind<'a> {
@@ -58,9 +58,7 @@ impl<'a> OutputFile<'a> {
         if !path.exists() {
             return Ok(Self { path, replaces: false });
         }
-        if is_input(path) {
-            return Err(usage!("{option} {shown}: expected another file than those that are read"));
-        }
+        check_no_input(path, is_input).map_err(|reason| usage!("{option} {reason}"))?;
         if force || kind.is(path) {
             return Ok(Self { path, replaces: true });
         }
@@ -114,24 +112,6 @@ impl FileKind<'_> {
             Self::Onnx => head(path, 256).is_some_and(|head| contains(&head, b"vertebra")),
         }
     }
-}
-
-/// Whether a file is one that `dataset` is made of: its manifest or one of its images.
-pub fn is_of(dataset: &Dataset, path: &Path) -> bool {
-    let images = dataset.samples.iter().map(|sample| sample.path.as_path());
-    let named = images.filter(|image| image.file_name() == path.file_name());
-    std::iter::once(dataset.source.as_path()).chain(named).any(|known| is_same(known, path))
-        // A link, or another spelling of the name.
-        || dataset.samples.iter().any(|sample| sample.bytes > 0 && is_linked(path) && is_same(&sample.path, path))
-}
-
-/// Whether two paths lead to one file.
-pub fn is_same(a: &Path, b: &Path) -> bool {
-    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
-}
-
-fn is_linked(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|found| found.is_symlink())
 }
 
 fn is_page(path: &Path, title: impl FnOnce(&str) -> bool) -> bool {

@@ -5,10 +5,11 @@ use crate::dataset::{announce, groups_of, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
 use crate::labels::{self, LabelArgs};
-use crate::outputs::{FileKind, Force, OutputFile, is_of};
+use crate::outputs::{FileKind, Force, OutputFile};
 use crate::shell::{program, quote};
 use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
 use std::path::{Path, PathBuf};
+use workflow::is_of;
 
 /// Divide a data set by group, and write a manifest
 #[derive(clap::Args)]

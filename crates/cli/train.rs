@@ -3,7 +3,6 @@
 mod folds;
 
 use crate::counter::Counter;
-use crate::dataset::unreadable;
 use crate::failure::Failure;
 use crate::figures::percent;
 use crate::interrupt;
@@ -15,6 +14,7 @@ use crate::terminal::{json, say_lines};
 use model::{Metadata, Model};
 use std::path::{Path, PathBuf};
 use train::{Config, Decay, LearningRate, Looks, Opening, Outcome, Report, RunFolder};
+use workflow::unreadable;
 
 /// Train a classifier, and evaluate it on the test split
 #[derive(clap::Args)]

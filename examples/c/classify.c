@@ -59,6 +59,7 @@ int main(int argc, char **argv)
     VertebraStatus status;
     unsigned char *bytes = NULL;
     size_t length = 0, classes;
+    bool fits = true;
 
     if (argc != 3 && argc != 5) {
         fprintf(stderr, "usage: classify MODEL IMAGE | classify MODEL SAMPLES HEIGHT WIDTH\n");
@@ -81,16 +82,18 @@ int main(int argc, char **argv)
         } else {
             size_t height = strtoul(argv[3], NULL, 10), width = strtoul(argv[4], NULL, 10);
 
-            if (width == 0 || height > length / width) {
+            if (width == 0 || length % width != 0 || height != length / width) {
                 fprintf(stderr, "error: %s: expected %s x %s bytes, found %zu\n", argv[2], argv[3], argv[4], length);
-                height = 0;
+                fits = false;
+                status = VERTEBRA_STATUS_ARGUMENT;
+            } else {
+                status = vertebra_predict_u8(model, bytes, height, width, 1, &found, answers, classes);
             }
-            status = vertebra_predict_u8(model, bytes, height, width, 1, &found, answers, classes);
         }
     }
     if (status == VERTEBRA_STATUS_OK) {
         print(model, &found, answers);
-    } else {
+    } else if (fits) {
         fprintf(stderr, "error: %s\n", vertebra_last_error());
     }
     free(bytes);

@@ -70,6 +70,16 @@ pub fn quick(dataset: &Dataset) -> Quick {
 }
 
 impl Quick {
+    /// Whether what was found makes a result look better than it is, or may do so unseen.
+    pub fn needs_warning(&self) -> bool {
+        self.leaks || self.may_cross_splits() || self.groups.is_none()
+    }
+
+    /// Whether what may belong together lies in more than one split.
+    pub fn may_cross_splits(&self) -> bool {
+        self.hints.iter().any(|hint| hint.across_splits > 0)
+    }
+
     fn conclude(&self, has_split: bool) -> Vec<String> {
         let Self { identical_files: same, groups, leaks, .. } = self;
         let mut verdict = vec![];

@@ -1,7 +1,7 @@
 //! A model in the hands of C: opened, asked what it is, closed.
 
 use crate::error::{Refusal, VertebraStatus, call};
-use model::Model;
+use model::{Model, Preprocessing};
 use predict::Predictor;
 use std::ffi::{CStr, CString, c_char};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct VertebraModel {
     /// One call at a time; the others wait.
     predictor: Mutex<Predictor>,
+    /// What is needed of it while another call has it.
     names: Vec<CString>,
+    pub(crate) prep: Preprocessing,
     shape: VertebraShape,
     positive: Option<usize>,
     /// From which probability on each class is called; NaN: the largest decides.
@@ -51,8 +53,14 @@ impl VertebraModel {
             positive,
             thresholds,
             has_findings: metadata.has_findings(),
+            prep: prep.clone(),
             predictor: Mutex::new(predictor),
         })
+    }
+
+    /// How many classes, or findings, there are.
+    pub(crate) fn classes(&self) -> usize {
+        self.names.len()
     }
 
     /// The predictor, when no other call has it. A call that panicked left it as good as before: it holds no answer.
@@ -198,7 +206,7 @@ pub unsafe extern "C" fn vertebra_close(model: *mut VertebraModel) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vertebra_classes(model: *const VertebraModel) -> usize {
     // SAFETY: the same promise.
-    unsafe { known(model) }.map_or(0, |model| model.names.len())
+    unsafe { known(model) }.map_or(0, VertebraModel::classes)
 }
 
 /// The name of a class, or finding, counted from 0, in UTF-8, for as long as the model is open; NULL if there is none.

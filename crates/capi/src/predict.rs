@@ -60,8 +60,7 @@ impl Places {
             if prediction.is_null() {
                 return Err(Refusal::null("prediction"));
             }
-            let mut predictor = model.predictor();
-            let classes = predictor.metadata().classes.len();
+            let classes = model.classes();
             if !answers.is_null() && room < classes {
                 return Err(Refusal::argument(
                     "room",
@@ -69,8 +68,9 @@ impl Places {
                     room,
                 ));
             }
-            let picture = read(&predictor.metadata().preprocessing)?;
-            let found = predictor.predict(&picture);
+            // Threads that share a model wait for each other's predictions only, while images of all are read.
+            let picture = read(&model.prep)?;
+            let found = model.predictor().predict(&picture);
             let decision = match found.positive {
                 None => VertebraDecision::MostProbable,
                 Some(true) => VertebraDecision::Positive,

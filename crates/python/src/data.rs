@@ -3,12 +3,12 @@
 use crate::error::{argument, raise};
 use crate::train::watched;
 use data::{Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Readers, Uncertain};
-use eval::Positive;
 use pyo3::prelude::*;
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use workflow::{Error, check_no_input, is_of};
 
 /// Audits a data set: the document of `audit --json`, and what was assumed.
 #[pyfunction]
@@ -28,10 +28,7 @@ pub fn audit(
         if let Some(by) = &group_by {
             dataset.group_readable_by(by).map_err(raise)?;
         }
-        let positive = match positive {
-            Some(name) => predict::name_positive(&dataset.classes, name).map_err(raise)?,
-            None => Positive::of_names(&dataset.classes),
-        };
+        let positive = workflow::positive_of_data(&dataset, positive).map_err(raise)?;
         let found = ::audit::audit(&dataset, group_by.as_ref(), positive, &|_, _| match stop
             .load(Ordering::Relaxed)
         {
@@ -64,8 +61,12 @@ pub fn split(
         return Err(argument("fractions", format!("expected three numbers above 0, found {fractions:?}")));
     }
     watched(py, |_| {
-        let divide = || {
+        let divide = || -> Result<Dataset, Error> {
             let mut dataset = Dataset::open_labelled(&data, false, &labelling)?.with_two_classes()?;
+            if let Some(out) = &out {
+                check_no_input(out, |out| is_of(&dataset, out))
+                    .map_err(|reason| Error::Option { name: "out", reason })?;
+            }
             dataset.group_by(&by)?;
             match folds {
                 Some(folds) => drop(dataset.draw_folds(folds, seed)?),
@@ -74,7 +75,7 @@ pub fn split(
             out.as_deref().map_or(Ok(()), |out| data::write_manifest(out, &dataset))?;
             Ok(dataset)
         };
-        let dataset = divide().map_err(|error: data::Error| raise(error))?;
+        let dataset = divide().map_err(raise)?;
         Ok((rows(&dataset).to_string(), dataset.notes))
     })?
 }

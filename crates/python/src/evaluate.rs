@@ -56,8 +56,9 @@ pub fn evaluate<'py>(
     };
     let group_by = group_by.map(by).transpose().map_err(raise)?;
     let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
-    let found =
-        watched(py, |_| find(core, &selection, prevalence, &subgroups, draws, tta))?.map_err(raise)?;
+    // On the threads of the model, which is nobody else's meanwhile.
+    let find = || find(core, &selection, prevalence, &subgroups, draws, tta);
+    let found = watched(py, |_| core.predictor().install(find))?.map_err(raise)?;
     let Found { document, page, notes, names, labels, truth, probabilities } = found;
     let (images, classes) = (names.len(), core.model.metadata.classes.len());
     let findings = truth.len() / images.max(1);
@@ -133,8 +134,6 @@ fn find(
     };
     let page = page.html()?;
     let stored = metadata.threshold.as_ref().filter(|_| core.threshold.is_none());
-    let unreadable =
-        dataset.unreadable().into_iter().map(|(path, reason)| json!({ "path": path, "reason": reason }));
     let mut document = serde_json::to_value(&summary).unwrap_or_default();
     for (name, value) in [
         ("threshold_evidence", json!(stored.and_then(|threshold| threshold.evidence.as_ref()))),
@@ -142,7 +141,7 @@ fn find(
         ("views", json!(views.len().max(1))),
         ("audit", audit),
         ("passed_over", json!(dataset.passed_over)),
-        ("unreadable", unreadable.collect()),
+        ("unreadable", json!(workflow::unreadable(dataset))),
         ("test_openings", json!(looks)),
     ] {
         document[name] = value;

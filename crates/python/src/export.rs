@@ -7,12 +7,15 @@ use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use workflow::{check_no_input, is_same};
 
 /// Writes a model as an ONNX file.
 #[pyfunction]
 pub fn export_onnx(py: Python, core: &Core, out: PathBuf) -> PyResult<()> {
     py.detach(|| {
+        let read = core.path.as_ref().and_then(|path| model::resolve(path).ok());
+        not_over(&out, |out| read.is_some_and(|read| is_same(out, &read)))?;
         let bytes = onnx::to_bytes(&core.model).map_err(|error| Error::new_err(error.to_string()))?;
         write_atomic(&out, |file| file.write_all(&bytes)).map_err(raise)
     })
@@ -44,6 +47,7 @@ pub fn import_weights(
     let (naming, padding, colours) =
         (word("naming", naming)?, word("padding", padding)?, word("colours", colours)?);
     py.detach(|| {
+        not_over(&out, |out| is_same(out, &file))?;
         let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&file, key).map_err(raise)?;
         let options = ImportOptions {
             naming,
@@ -81,6 +85,11 @@ pub fn import_weights(
         model.write(&out).map_err(raise)?;
         Ok(told.to_string())
     })
+}
+
+/// That the file to write is none of those that are read.
+fn not_over(out: &Path, is_input: impl FnOnce(&Path) -> bool) -> PyResult<()> {
+    check_no_input(out, is_input).map_err(|reason| argument("out", reason))
 }
 
 /// A choice by its name.

@@ -68,6 +68,11 @@ impl<'py> Given<'py> {
         })
     }
 
+    /// Whether it is samples, and nothing for the library's reader of files.
+    pub(crate) fn is_array(&self) -> bool {
+        matches!(self, Self::Array(..))
+    }
+
     /// What it is for the library's reader of files; none for samples.
     pub(crate) fn input(&self) -> Option<Input> {
         match self {

@@ -30,6 +30,9 @@ mod vertebra {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // A decoder that panics on a damaged image is an error like any other, and nothing is printed. Only panics of this
+        // library come here: an extension module has a standard library of its own.
+        std::panic::set_hook(Box::new(|_| {}));
         module.add("Error", module.py().get_type::<error::Error>())?;
         module.add("Unreadable", module.py().get_type::<error::Unreadable>())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use workflow::{Images, Preprocessed, images_at_once};
 
 /// The longer side of an overlay, at least and at most: that of `predict --heatmap`.
@@ -106,10 +106,14 @@ impl Core {
             .collect::<PyResult<_>>()?;
         let (passed, remarks) = (search.then(Passed::default), Remarks::default());
         let mut answers = vec![];
-        for run in given.chunk_by(|a, b| a.input().is_some() == b.input().is_some()) {
-            match run[0].input() {
-                Some(_) => self.predict_files(py, run, passed.as_ref(), &remarks, stop, &mut answers)?,
-                None => self.predict_arrays(py, run, stop, &mut answers)?,
+        for run in given.chunk_by(|a, b| a.is_array() == b.is_array()) {
+            let before = answers.len();
+            match run[0].is_array() {
+                true => self.predict_arrays(py, run, stop, &mut answers)?,
+                false => self.predict_files(py, run, passed.as_ref(), &remarks, stop, &mut answers)?,
+            }
+            if stop && answers[before..].iter().any(|(_, answer)| answer.is_err()) {
+                break;
             }
         }
         let mut notes = remarks.lines();
@@ -147,18 +151,22 @@ impl Core {
         let (map, class, probability, bytes) = py.detach(|| -> PyResult<_> {
             let prep = &metadata.preprocessing;
             let pixels = preprocess(&picture, prep);
-            let mut predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut predictor = self.predictor();
             let found = predictor.classify(&[&pixels]).remove(0);
             // With two classes the positive one, so that maps of different images compare.
             let positive = predictor.decision().map(|decision| decision.positive.class);
-            drop(predictor);
             let class = class.or(positive).unwrap_or(found.class);
             let mut explainer = self.explainer.lock().unwrap_or_else(PoisonError::into_inner);
-            if explainer.as_ref().is_none_or(|(of, _)| *of != method) {
-                *explainer = Some((method, Explainer::new(&self.model, method).map_err(raise)?));
-            }
-            let (_, explainer) = explainer.as_mut().expect("it was made");
-            let map = explainer.heatmap(&pixels, class);
+            let explainer = &mut *explainer;
+            // On the threads of the model, which is nobody else's meanwhile.
+            let map = predictor.install(|| -> PyResult<_> {
+                if explainer.as_ref().is_none_or(|(of, _)| *of != method) {
+                    *explainer = Some((method, Explainer::new(&self.model, method).map_err(raise)?));
+                }
+                let (_, explainer) = explainer.as_mut().expect("it was made");
+                Ok(explainer.heatmap(&pixels, class))
+            })?;
+            drop(predictor);
             let probability = found.probabilities[class];
             let caption = Caption { class: metadata.classes[class].clone(), probability, method };
             let placement = Placement::new([picture.height, picture.width], prep);
@@ -172,6 +180,11 @@ impl Core {
 }
 
 impl Core {
+    /// The predictor, when no other call has it. A call that panicked left it as good as before: it holds no answer.
+    pub(crate) fn predictor(&self) -> MutexGuard<'_, Predictor> {
+        self.predictor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Classifies files and their contents, which are read ahead; folders and patterns too if there is a place for what is
     /// `passed` over.
     fn predict_files(
@@ -197,7 +210,7 @@ impl Core {
             })
         };
         py.detach(|| -> PyResult<()> {
-            let mut predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut predictor = self.predictor();
             let prep = &self.model.metadata.preprocessing;
             let images = Images::new(inputs, vec![prep.clone()], self.threads, remarks)?;
             loop {
@@ -230,7 +243,7 @@ impl Core {
             });
             let arrays: Vec<_> = arrays.collect::<PyResult<_>>()?;
             let failed = py.detach(|| {
-                let mut predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut predictor = self.predictor();
                 let pictures = predictor.install(|| {
                     engine::par::map(arrays.len(), |at| {
                         arrays[at].1.picture(prep.window).map(|picture| vec![preprocess(&picture, prep)])

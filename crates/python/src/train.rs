@@ -134,14 +134,12 @@ fn run_here(
             if let Err(error) = written {
                 warn(&error.to_string());
             }
-            if audit.leaks || audit.groups.is_none() {
+            if audit.needs_warning() {
                 audit.verdict.iter().for_each(|line| warn(line));
             }
-            let unreadable = dataset.unreadable().into_iter();
             known["audit"] = json!(audit);
             known["passed_over"] = json!(dataset.passed_over);
-            known["unreadable"] =
-                unreadable.map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
+            known["unreadable"] = workflow::unreadable(dataset).into();
         }
         Event::Initialised(head) => known["init"] = json!(head),
         Event::Warned(text) => warn(text),
@@ -170,6 +168,8 @@ fn run_here(
     let threshold = report.threshold.as_ref();
     known["run"] = json!(config.out.display().to_string());
     known["best_epoch"] = json!(report.best_epoch);
+    // What a range test found, if there was one.
+    known["lr"] = json!(Config::of_run(&config.out)?.lr);
     known["result"] = json!(report.summary);
     known["test_openings"] = json!(looks);
     known["threshold_evidence"] = json!(threshold.and_then(|threshold| threshold.evidence.as_ref()));

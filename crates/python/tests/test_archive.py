@@ -44,6 +44,24 @@ def missing(row):
     return {name: None if value != value else value for name, value in row.items()}
 
 
+def test_a_table(run, images, said, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from vertebra import _archive
+
+    odd = tmp_path / "a:b c.png"
+    shutil.copy(images[0], odd)
+    values = [str(odd), odd.as_uri(), odd.as_uri().replace("file://", "file:"), "file:/absent.png", None]
+    table = pyarrow.table({"path": values, "more": pyarrow.array([b"x"] * 5, pyarrow.large_binary())})
+    found = _archive.answer(table, _archive.read_model(run), "path", 1)
+    assert "more" not in found.column_names
+    rows = found.to_pylist()
+    wanted = said(run, odd)[0]["probabilities"]
+    assert [{"fracture": row["p_fracture"], "normal": row["p_normal"]} for row in rows[:3]] == [wanted] * 3, rows
+    assert rows[3]["error"] and rows[4]["error"] == "expected a path or bytes, found none"
+    numbers = _archive.answer(pyarrow.table({"path": [7]}), _archive.read_model(run), "path", 1)
+    assert numbers.to_pylist()[0]["error"] == "expected a path or bytes, found int"
+
+
 @pytest.fixture(scope="module")
 def ray():
     ray = pytest.importorskip("ray")

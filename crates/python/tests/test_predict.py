@@ -182,6 +182,7 @@ def test_heatmap(model, images, run, program, tmp_path):
     assert found.png == found._repr_png_()
     assert not numpy.array_equal(model.heatmap(images[0], method="cam").values, found.values)
     assert model.heatmap(numpy.asarray(Image.open(images[0]))).values.tolist() == found.values.tolist()
+    assert vertebra.Model.load(run, threads=1).heatmap(images[0]).values.tolist() == found.values.tolist()
     with pytest.raises(ValueError, match="label: expected one of the model's classes"):
         model.heatmap(images[0], "bent")
     with pytest.raises(ValueError, match="method: expected occlusion or cam"):
@@ -198,3 +199,10 @@ def test_what_is_shown_says_what_it_is_for(model, images):
         assert "Research use only, not a medical device" in shown
     assert "&lt;" not in model._repr_html_() and "<table>" in found._repr_html_()
     assert pathlib.Path(vertebra.__file__).with_name("py.typed").exists()
+
+
+def test_a_window_is_explained(run):
+    model = vertebra.Model.load(run)
+    assert "Window" not in model.explain()
+    model.metadata["preprocessing"]["window"] = "40,400"
+    assert "Window: 40,400 (centre, width)" in model.explain().splitlines()

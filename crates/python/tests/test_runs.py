@@ -31,6 +31,11 @@ def test_an_evaluation_is_that_of_the_command_line(run, data, program):
         model.evaluate(data, split="exam")
     with pytest.raises(vertebra.Error):
         model.evaluate(data / "absent.csv")
+    for share in [5, -0.1, float("nan")]:
+        with pytest.raises(ValueError, match="max_unreadable: expected a share from 0 to 1"):
+            model.evaluate(data / "manifest.csv", skip_unreadable=True, max_unreadable=share)
+    alone = vertebra.Model.load(run / "best.safetensors", threads=1).evaluate(data / "manifest.csv", bootstrap=0)
+    assert alone.probabilities.tolist() == found.probabilities.tolist()
 
 
 def test_a_look_at_the_test_split_of_a_run_is_counted(run, data):
@@ -56,7 +61,7 @@ def test_a_training_is_that_of_the_command_line(run, data, tmp_path):
     assert [epoch["epoch"] for epoch in epochs] == [1, 2] and epochs[0]["train_loss"] > 0
     for name in ["report.html", "model-card.md", "audit.json", "test-openings.json", "config.toml"]:
         assert (tmp_path / "run" / name).exists(), name
-    assert done["result"]["images"] > 0 and done["test_openings"] == 1
+    assert done["result"]["images"] > 0 and done["test_openings"] == 1 and done["lr"] > 0
     assert "Research use only" in repr(done) and done._repr_html_().startswith("<iframe")
     assert done.model(threads=1).classes == ["fracture", "normal"]
 
@@ -102,7 +107,7 @@ def test_an_exception_of_the_callback_stops_the_run(data, tmp_path):
     assert len((tmp_path / "run" / "epochs.csv").read_text().splitlines()) < 50
 
 
-def test_an_audit_is_that_of_the_command_line(data, program):
+def test_an_audit_is_that_of_the_command_line(data, program, findings_table):
     found = vertebra.audit(data / "manifest.csv", group_by="group")
     wanted = json.loads(program("audit", data / "manifest.csv", "--group-by", "group", "--json"))
     assert found.document == wanted and found.leaks == wanted["leaks"]
@@ -110,6 +115,8 @@ def test_an_audit_is_that_of_the_command_line(data, program):
     assert "<table>" in found._repr_html_()
     with pytest.raises(ValueError, match="positive: expected"):
         vertebra.audit(data / "manifest.csv", positive="bent")
+    with pytest.raises(ValueError, match="positive: expected two classes, and these are findings"):
+        vertebra.audit(findings_table, labels="all", positive="fracture")
     with pytest.raises(vertebra.Error):
         vertebra.audit(data / "absent")
 
@@ -127,6 +134,10 @@ def test_a_split_is_that_of_the_command_line(data, program, tmp_path):
         vertebra.split(data / "manifest.csv", folds="some")
     with pytest.raises(ValueError, match="fractions: expected three numbers above 0"):
         vertebra.split(data / "manifest.csv", fractions=(1, 0, 0))
+    written = (tmp_path / "b.csv").read_bytes()
+    with pytest.raises(ValueError, match="out: .*b.csv: expected another file than those that are read"):
+        vertebra.split(tmp_path / "b.csv", out=tmp_path / "b.csv", overwrite=True)
+    assert (tmp_path / "b.csv").read_bytes() == written
     pandas = pytest.importorskip("pandas")
     assert isinstance(rows, pandas.DataFrame) and set(rows["split"]) == {"train", "val", "test"}
     assert rows.groupby("group")["split"].nunique().max() == 1
@@ -150,3 +161,10 @@ def test_weights_go_out_and_come_back(run, tmp_path, program, images):
         vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "c.safetensors", naming="nobody")
     with pytest.raises(vertebra.Error):
         vertebra.import_weights(tmp_path / "a.onnx", tmp_path / "c.safetensors")
+    for write in [
+        lambda: vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "torch.safetensors", overwrite=True),
+        lambda: vertebra.export_onnx(tmp_path / "back.safetensors", tmp_path / "back.safetensors", overwrite=True),
+    ]:
+        with pytest.raises(ValueError, match="out: .*: expected another file than those that are read"):
+            write()
+    assert vertebra.Model.load(tmp_path / "back.safetensors").classes == ["x", "y"]

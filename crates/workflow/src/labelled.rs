@@ -49,6 +49,11 @@ impl Selection {
             "all" => None,
             name => Some(name.parse::<Split>().map_err(|reason| Error::Option { name: "split", reason })?),
         };
+        let most = self.max_unreadable;
+        if !(0.0..=1.0).contains(&most) {
+            let reason = format!("expected a share from 0 to 1, found {most}");
+            return Err(Error::Option { name: "max-unreadable", reason });
+        }
         let (mut dataset, is_training_data) = self.dataset(metadata, say)?;
         let whole = split.is_none() || dataset.samples.iter().all(|sample| sample.split.is_none());
         let chosen = |dataset: &Dataset| match split {
@@ -62,7 +67,7 @@ impl Selection {
             let images = part.len();
             let mut checked = |done| progress(done, images);
             let window = metadata.preprocessing.window;
-            dataset.leave_out_unreadable(&part, self.max_unreadable, window, &mut checked)?;
+            dataset.leave_out_unreadable(&part, most, window, &mut checked)?;
             part = chosen(&dataset);
         }
         if part.is_empty() {

@@ -4,16 +4,20 @@
 //! It says nothing to anybody: what a person should hear goes to a function that the caller gives.
 #![forbid(unsafe_code)]
 
+mod dataset;
 mod error;
 mod glance;
 mod images;
 mod labelled;
 mod looks;
+mod outputs;
 mod page;
 
+pub use dataset::{positive_of_data, unreadable};
 pub use error::Error;
 pub use glance::{glance, glance_beside};
 pub use images::{Images, Preprocessed, images_at_once, picture};
 pub use labelled::{Labelled, Selection, labelling};
 pub use looks::count_look;
+pub use outputs::{check_no_input, is_of, is_same};
 pub use page::{ERRORS, Page, findings, name_of, report_of_run};

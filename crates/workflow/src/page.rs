@@ -258,7 +258,8 @@ impl Page<'_> {
     }
 }
 
-/// What a report shows of each of `count` findings, over the images of which it is known: `truth` and `probabilities` are `[n, count]`.
+/// What a report shows of each of `count` findings, over the images of which it is known: `truth` and `probabilities` are
+/// `[n, count]`.
 pub fn findings(
     truth: &[Option<bool>],
     probabilities: &[f64],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple, Union
 
 from ._images import Given
@@ -12,6 +13,9 @@ from ._results import Predictions
 
 if TYPE_CHECKING:
     import pyarrow
+
+# How an address begins. That of a local file may have one slash (Spark's has), and one letter is a drive of Windows.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 # The models of this process, by what they are made of: each is loaded once.
 _loaded: Dict[Tuple[bytes, int], Model] = {}
@@ -61,8 +65,8 @@ def answer(batch: "pyarrow.Table", content: bytes, column: str, threads: int) ->
     model = _loaded[key]
     given = [_given(value, at) for at, value in enumerate(batch.column(column).to_pylist())]
     found = answers(model, given)
-    is_bytes = lambda name: pyarrow.types.is_binary(batch.schema.field(name).type)  # noqa: E731
-    out = batch.select([name for name in batch.column_names if not is_bytes(name)])
+    is_bytes = lambda kind: pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind)  # noqa: E731
+    out = batch.select([field.name for field in batch.schema if not is_bytes(field.type)])
     types = {"string": pyarrow.string(), "double": pyarrow.float64(), "boolean": pyarrow.bool_()}
     for name, kind in columns(model):
         if name in out.column_names:
@@ -76,8 +80,9 @@ def _given(value: Any, at: int) -> Given:
     if isinstance(value, bytes):
         return ("bytes", f"row {at}", value)
     if not isinstance(value, str):
-        return ("wrong", f"row {at}", "expected a path or bytes, found none")
-    if "://" not in value:
+        found = "none" if value is None else type(value).__name__
+        return ("wrong", f"row {at}", f"expected a path or bytes, found {found}")
+    if not _ADDRESS.match(value):
         return ("path", value, None)
     try:
         from pyarrow import fs

@@ -145,7 +145,7 @@ def split(
     Raises:
         FileExistsError: ``out`` is there, and ``overwrite`` is not said.
         Error: the data cannot be read or divided.
-        ValueError: an argument cannot be.
+        ValueError: an argument cannot be, or ``out`` is a file of the data.
     """
     if fractions is not None and folds is not None:
         raise ValueError("fractions: expected none beside folds")

@@ -138,8 +138,8 @@ class Model:
                 0 is black. White is 255 for ``uint8``, 65535 for ``uint16``, 1.0 for floats and True for ``bool``; other
                 integers need ``white``, but for gray images and a model with a window: there they are in their own units
                 (Hounsfield units of a CT), as ``uint16`` is. A sample outside of 0 to white is an error, never clipped.
-            errors: ``"raise"``: the first image that cannot be read is an exception; ``"return"``: it is an entry with its error
-                and without an answer.
+            errors: ``"raise"``: the first image that cannot be read is an exception; ``"return"``: it is an entry with its
+                error and without an answer.
             white: the value that is white, for arrays, whatever their type.
 
         Returns:
@@ -201,8 +201,8 @@ class Model:
 
         Args:
             data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest.
-            split: ``train``, ``val``, ``test`` or ``all``; data without splits are evaluated whole, unless the model was trained
-                on them.
+            split: ``train``, ``val``, ``test`` or ``all``; data without splits are evaluated whole, unless the model was
+                trained on them.
             group_by: what is not independent: a column, or a pattern of the file name such as ``person*_``.
             prevalence: predictive values at this prevalence too (two classes).
             subgroups: columns whose values are evaluated by themselves.
@@ -248,6 +248,8 @@ class Model:
             ("Input", f"{height} x {width} pixels, {colours}; other sizes are {fit}; x * {prep['scale']} + {prep['offset']}"),
             ("Findings" if self.has_findings else "Classes", ", ".join(self.classes)),
         ]
+        if prep.get("window"):
+            rows.insert(2, ("Window", f"{prep['window']} (centre, width)"))
         if decision:
             said = f"{decision['positive']} ({decision['positive_source']}), from p = {decision['threshold']:.4f}"
             rows.append(("Positive", f"{said} ({decision['rule']})"))
@@ -282,6 +284,7 @@ def export_onnx(model: Union[Model, Path], out: Path, *, overwrite: bool = False
     Raises:
         FileExistsError: ``out`` is there, and ``overwrite`` is not said.
         Error: the model cannot be read, or the file not be written.
+        ValueError: ``out`` is the model's file.
     """
     model = model if isinstance(model, Model) else Model.load(model)
     _vertebra.export_onnx(model._core, _free(out, overwrite))
@@ -327,7 +330,7 @@ def import_weights(
     Raises:
         FileExistsError: ``out`` is there, and ``overwrite`` is not said.
         Error: the weights cannot be read, or are no MobileNet's.
-        ValueError: an argument cannot be.
+        ValueError: an argument cannot be, or ``out`` is ``file``.
     """
     side = [image_size, image_size] if isinstance(image_size, int) else image_size
     names = None if classes is None else list(classes)

@@ -57,7 +57,7 @@ class Predictions:
         return iter(self.rows())
 
     def rows(self) -> List[Dict[str, Any]]:
-        """A dict an image, with the columns of ``predict --format csv``, probabilities in full."""
+        """A dict an image, with the columns of ``predict --format csv`` but for ``larger``, probabilities in full."""
         rows = []
         for at, path in enumerate(self.paths):
             row: Dict[str, Any] = {"path": path}

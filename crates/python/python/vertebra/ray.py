@@ -52,8 +52,8 @@ def predict(
         options: for ``ray.data.Dataset.map_batches``.
 
     Returns:
-        A dataset with a row an image: the columns that it had, but for bytes, and those of ``predict --format csv``. An image
-        that cannot be read is a row with its error. ``.write_parquet(...)`` writes it.
+        A dataset with a row an image: the columns that it had, but for bytes, and those of ``predict --format csv``
+        but for ``larger``. An image that cannot be read is a row with its error. ``.write_parquet(...)`` writes it.
 
     Raises:
         Error: the model cannot be read.

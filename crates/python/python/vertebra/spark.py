@@ -32,8 +32,8 @@ def predict(
         threads: threads of each task; set ``spark.task.cpus`` to the same.
 
     Returns:
-        A data frame with a row an image: the columns that it had, but for bytes, and those of ``predict --format csv``. An image
-        that cannot be read is a row with its error. ``.write.parquet(...)`` writes it.
+        A data frame with a row an image: the columns that it had, but for bytes, and those of ``predict --format csv``
+        but for ``larger``. An image that cannot be read is a row with its error. ``.write.parquet(...)`` writes it.
 
     Raises:
         Error: the model cannot be read.

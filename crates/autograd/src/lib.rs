@@ -6,10 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod gradient;
+mod kept;
 pub mod ops;
 mod tape;
 mod value;
 
 pub use gradient::Gradient;
 pub use tape::{Gradients, Op, Tape, Timing};
-pub use value::{DeferredTensor, Value, Var};
+pub use value::{DeferredNorm, DeferredTensor, Value, Var};

@@ -59,13 +59,13 @@ impl Tape {
 
     /// A value without a gradient.
     pub fn constant(&self, tensor: Tensor) -> Var {
-        Var { value: Value::Plain(tensor), moments: None, node: None }
+        Var { value: Value::Plain(tensor), moments: None, again: None, node: None }
     }
 
     /// A value whose gradient [`Tape::backward`] returns.
     pub fn leaf(&mut self, tensor: Tensor) -> Var {
         let node = self.push(Node { op: None, inputs: vec![], timing: None });
-        Var { value: Value::Plain(tensor), moments: None, node: Some(node) }
+        Var { value: Value::Plain(tensor), moments: None, again: None, node: Some(node) }
     }
 
     /// Records `op` as the origin of `value`. `op` is called, and kept, only where an input wants a gradient.
@@ -79,7 +79,7 @@ impl Tape {
             let timing = Timing { op: op.name(), shape: *value.shape(), forward, backward: Duration::ZERO };
             self.push(Node { op: Some(Box::new(op)), inputs, timing: Some(timing) })
         });
-        Var { value, moments: None, node }
+        Var { value, moments: None, again: None, node }
     }
 
     fn push(&mut self, node: Node) -> usize {

@@ -1,5 +1,6 @@
 //! What flows along the tape: values that may be deferred, and the variables that name them.
 
+use crate::kept::Again;
 use engine::{Shape, Tensor};
 use kernels::norm::Moments;
 use kernels::{Deferred, Read, Rectifier};
@@ -10,6 +11,15 @@ use std::sync::Arc;
 pub struct DeferredTensor {
     /// The raw output, `[.., c]`.
     pub z: Tensor,
+    /// What it is read through.
+    pub norm: DeferredNorm,
+    /// How to compute `z` once more, where backward shall do so.
+    pub(crate) again: Option<Arc<Again>>,
+}
+
+/// What a deferred value is read through: a scale and a shift a channel, and an activation.
+#[derive(Clone, Debug)]
+pub struct DeferredNorm {
     /// `[c]`
     pub scale: Tensor,
     /// `[c]`
@@ -52,10 +62,10 @@ impl DeferredTensor {
     pub fn view(&self) -> Deferred<'_> {
         Deferred {
             z: self.z.data(),
-            scale: self.scale.data(),
-            shift: self.shift.data(),
-            center: self.center.data(),
-            act: self.act,
+            scale: self.norm.scale.data(),
+            shift: self.norm.shift.data(),
+            center: self.norm.center.data(),
+            act: self.norm.act,
         }
     }
 }
@@ -66,6 +76,8 @@ pub struct Var {
     pub(crate) value: Value,
     /// Per-channel moments of a convolution's output, taken in its epilogue for the norm that follows.
     pub(crate) moments: Option<Arc<Moments>>,
+    /// How to compute a convolution's output once more, where backward shall do so.
+    pub(crate) again: Option<Arc<Again>>,
     /// The node that made it; none where no gradient is wanted.
     pub(crate) node: Option<usize>,
 }

@@ -1,6 +1,7 @@
 //! Activations. They never run: a deferred value is given one, and whoever reads the value applies it.
 
 use super::materialise;
+use crate::value::DeferredNorm;
 use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
 use engine::Tensor;
 use kernels::{Level, Rectifier};
@@ -8,16 +9,20 @@ use kernels::{Level, Rectifier};
 /// Applies `act` to `x: [.., c]`; the result is deferred.
 pub fn activation(tape: &mut Tape, x: &Var, act: Rectifier) -> Var {
     let x = match x.value() {
-        Value::Deferred(d) if d.act != Rectifier::IDENTITY => &materialise(tape, x),
+        Value::Deferred(d) if d.norm.act != Rectifier::IDENTITY => &materialise(tape, x),
         _ => x,
     };
     let (value, stored) = match x.value() {
-        Value::Deferred(d) => (DeferredTensor { act, ..d.clone() }, false),
+        Value::Deferred(d) => {
+            let norm = DeferredNorm { act, ..d.norm.clone() };
+            (DeferredTensor { norm, ..d.clone() }, false)
+        }
         Value::Plain(z) => {
             let channels = [z.shape().channels()];
             let zeros = Tensor::zeros(channels);
             let scale = Tensor::full(channels, 1.0);
-            (DeferredTensor { z: z.clone(), scale, shift: zeros.clone(), center: zeros, act }, true)
+            let norm = DeferredNorm { scale, shift: zeros.clone(), center: zeros, act };
+            (DeferredTensor { z: z.clone(), norm, again: x.again.clone() }, true)
         }
     };
     tape.record(&[x], Value::Deferred(value), || ActivationOp { stored })

@@ -1,9 +1,10 @@
 //! Convolution: full, depthwise or pointwise, as the engine computes it over a batch.
 
+use crate::kept::{Again, KeptValue};
 use crate::{Gradient, Op, Tape, Value, Var};
 use engine::{Backward, Conv};
 use kernels::Level;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// `x: [n, h, w, inputs]`, `weights` as [`Conv::weight_shape`] says; the result is `[n, out_h, out_w, outputs]`, with
 /// its moments. The activation of `conv` is not applied: a norm comes before it.
@@ -14,14 +15,18 @@ pub fn conv(tape: &mut Tape, x: &Var, weights: &Var, conv: Conv) -> Var {
     let w = weights.tensor().clone();
     assert_eq!(w.shape()[..], conv.weight_shape(), "weights follow the shape");
     let (z, moments) = conv.forward(level, images, x.value().read(), w.data());
-    let kept = x.value().clone();
-    let mut out = tape.record(&[x, weights], Value::Plain(z), || Convolution { x: kept, weights: w, conv });
+    let kept = || Convolution { x: KeptValue::of(x.value()), weights: w.clone(), conv };
+    let mut out = tape.record(&[x, weights], Value::Plain(z), kept);
     out.moments = Some(Arc::new(moments));
+    if let (Value::Plain(images), None, Some(_)) = (x.value(), x.node, out.node) {
+        let x = images.clone();
+        out.again = Some(Arc::new(Again { x, weights: w, conv, level, made: Mutex::new(None) }));
+    }
     out
 }
 
 struct Convolution {
-    x: Value,
+    x: KeptValue,
     weights: engine::Tensor,
     conv: Conv,
 }
@@ -33,6 +38,7 @@ impl Op for Convolution {
 
     fn backward(self: Box<Self>, level: Level, gradient: Gradient, wanted: &[bool]) -> Vec<Option<Gradient>> {
         let Self { x, weights, conv } = *self;
+        let x = x.value();
         let (images, wanted) = (x.shape()[0], [wanted[0], wanted[1]]);
         let Backward { dx, dw, sums } =
             conv.backward(level, images, x.read(), gradient.read(), weights.data(), wanted);

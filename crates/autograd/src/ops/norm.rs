@@ -3,6 +3,8 @@
 //! None of them touches an activation. Forward turns the moments that a convolution took into two vectors; backward
 //! turns the sums that the reader took into three.
 
+use crate::kept::Kept;
+use crate::value::DeferredNorm;
 use crate::{DeferredTensor, Gradient, Op, Tape, Value, Var};
 use engine::Tensor;
 use kernels::norm::{BackwardCoefficients, Moments, backward_coefficients, forward_coefficients};
@@ -16,8 +18,9 @@ pub fn norm(tape: &mut Tape, z: &Var, gamma: &Var, beta: &Var, epsilon: f64) -> 
     let g = gamma.tensor().clone();
     let center = to_tensor(&moments.mean);
     let value = deferred(z, &moments.mean, &moments.variance, &g, beta.tensor(), epsilon, center);
-    let (kept, stats) = (z.tensor().clone(), moments.clone());
-    let out = tape.record(&[z, gamma, beta], value, || Norm { z: kept, gamma: g, moments: stats, epsilon });
+    let stats = moments.clone();
+    let out =
+        tape.record(&[z, gamma, beta], value, || Norm { z: kept(z), gamma: g, moments: stats, epsilon });
     (out, moments)
 }
 
@@ -35,24 +38,30 @@ pub fn frozen_norm(
     let inverse = to_tensor(&variance.iter().map(|v| 1.0 / (v + epsilon).sqrt()).collect::<Vec<_>>());
     let value = deferred(z, &mean, &variance, gamma.tensor(), beta.tensor(), epsilon, to_tensor(&mean));
     let scale = match &value {
-        Value::Deferred(d) => d.scale.clone(),
+        Value::Deferred(d) => d.norm.scale.clone(),
         Value::Plain(_) => unreachable!("a norm is deferred"),
     };
-    let z_kept = z.tensor().clone();
-    tape.record(&[z, gamma, beta], value, || FrozenNorm { z: z_kept, scale, inverse })
+    tape.record(&[z, gamma, beta], value, || FrozenNorm { z: kept(z), scale, inverse })
 }
 
 /// Adds `b: [c]` to every pixel of `z: [.., c]`.
 pub fn bias(tape: &mut Tape, z: &Var, b: &Var) -> Var {
     let channels = [z.shape().channels()];
-    let value = Value::Deferred(DeferredTensor {
-        z: z.tensor().clone(),
+    let norm = DeferredNorm {
         scale: Tensor::full(channels, 1.0),
         shift: b.tensor().clone(),
         center: Tensor::zeros(channels),
         act: Rectifier::IDENTITY,
-    });
-    tape.record(&[z, b], value, || Bias)
+    };
+    tape.record(&[z, b], Value::Deferred(through(z, norm)), || Bias)
+}
+
+fn kept(z: &Var) -> Kept {
+    Kept::of(z.tensor(), &z.again)
+}
+
+fn through(z: &Var, norm: DeferredNorm) -> DeferredTensor {
+    DeferredTensor { z: z.tensor().clone(), norm, again: z.again.clone() }
 }
 
 fn deferred(
@@ -70,8 +79,7 @@ fn deferred(
     let (mut scale, mut shift) = (Tensor::recycled(channels), Tensor::recycled(channels));
     let (gamma, beta) = (gamma.data(), beta.data());
     forward_coefficients(mean, variance, gamma, beta, epsilon, scale.data_mut(), shift.data_mut());
-    let z = z.tensor().clone();
-    Value::Deferred(DeferredTensor { z, scale, shift, center, act: Rectifier::IDENTITY })
+    Value::Deferred(through(z, DeferredNorm { scale, shift, center, act: Rectifier::IDENTITY }))
 }
 
 fn to_tensor(values: &[f64]) -> Tensor {
@@ -96,7 +104,7 @@ fn parts(gradient: Gradient) -> (Tensor, Vec<f64>) {
 }
 
 struct Norm {
-    z: Tensor,
+    z: Kept,
     gamma: Tensor,
     moments: Arc<Moments>,
     epsilon: f64,
@@ -120,7 +128,7 @@ impl Op for Norm {
         };
         backward_coefficients(&self.moments, &sums, self.gamma.data(), self.epsilon, &mut out);
         vec![
-            wanted[0].then_some(Gradient::Norm { dy, z: self.z, a, b, c }),
+            wanted[0].then_some(Gradient::Norm { dy, z: self.z.tensor(), a, b, c }),
             wanted[1].then_some(Gradient::Plain(dgamma)),
             wanted[2].then_some(Gradient::Plain(dbeta)),
         ]
@@ -128,7 +136,7 @@ impl Op for Norm {
 }
 
 struct FrozenNorm {
-    z: Tensor,
+    z: Kept,
     scale: Tensor,
     inverse: Tensor,
 }
@@ -144,7 +152,10 @@ impl Op for FrozenNorm {
         let dgamma: Vec<f64> = dot.iter().zip(self.inverse.data()).map(|(d, &i)| d * f64::from(i)).collect();
         let zeros = Tensor::zeros(*self.scale.shape());
         vec![
-            wanted[0].then(|| Gradient::Norm { dy, z: self.z, a: self.scale, b: zeros.clone(), c: zeros }),
+            wanted[0].then(|| {
+                let z = self.z.tensor();
+                Gradient::Norm { dy, z, a: self.scale, b: zeros.clone(), c: zeros }
+            }),
             wanted[1].then(|| Gradient::Plain(to_tensor(&dgamma))),
             wanted[2].then(|| Gradient::Plain(to_tensor(sum))),
         ]

@@ -3,8 +3,9 @@
 # `shared` lies, PEERS where peers/setup.sh installed them), and prints medians and ratios. Runs during which anything
 # else took more of the machine than --limit percent do not count.
 #
-#   tools/compare_peers.sh train [--rounds 5] [--threads 2] [--size 224] [--batch 32] [--limit 3] [PEER...]
-#   tools/compare_peers.sh infer [--rounds 5] [--threads 2] [--batch 1] [--limit 3] [PEER...]
+#   tools/compare_peers.sh train [--arch v1] [--rounds 5] [--threads 2] [--size 224] [--batch 32] [--limit 3] [PEER...]
+#   tools/compare_peers.sh infer [--arch v1] [--rounds 5] [--threads 2] [--batch 1] [--limit 3] [PEER...]
+#   (ncnn and MNN: venv/bin/pip install ncnn pnnx MNN)
 #   VERTEBRA=path/of/vertebra measures a program that is built already.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,12 +13,13 @@ if [ -z "${VERTEBRA:-}" ]; then
     cargo build --release --quiet --bin vertebra
     VERTEBRA=${CARGO_TARGET_DIR:-target}/release/vertebra
 fi
-VERTEBRA=$(realpath "$VERTEBRA") PEERS_SCRIPTS=$(realpath "${VERTEBRA_SHARED:-../shared}")/peers exec python3 - "$@" <<'PYTHON'
+VERTEBRA=$(realpath "$VERTEBRA") TOOLS=$PWD/tools PEERS_SCRIPTS=$(realpath "${VERTEBRA_SHARED:-../shared}")/peers exec python3 - "$@" <<'PYTHON'
 import argparse, json, os, resource, statistics, subprocess, sys, time
 
 parser = argparse.ArgumentParser(prog="tools/compare_peers.sh")
 parser.add_argument("task", choices=["train", "infer"])
 parser.add_argument("peers", nargs="*", metavar="PEER")
+parser.add_argument("--arch", choices=["v1", "v2"], default="v1")
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--size", type=int, default=224)
@@ -27,22 +29,26 @@ parser.add_argument("--timeout", type=float, default=300, help="seconds of a run
 args = parser.parse_intermixed_args()
 if args.task == "infer" and args.size != 224:
     parser.error("--size: the peers infer at 224 only")
-scripts, vertebra = os.environ["PEERS_SCRIPTS"], os.environ["VERTEBRA"]
+scripts, vertebra, tools = (os.environ[name] for name in ("PEERS_SCRIPTS", "VERTEBRA", "TOOLS"))
 batch = args.batch or (32 if args.task == "train" else 1)
 threads, size, n = str(args.threads), str(args.size), str(batch)
 
 
 def python(script, *arguments, venv="venv"):
-    return [f"{venv}/bin/python", f"{scripts}/{script}", *arguments]
+    return [f"{venv}/bin/python", os.path.join(scripts, script), *arguments]
 
 
 def train(mode):
-    return python("train_torch.py", mode, threads, size, n)
+    return python("train_torch.py", mode, threads, size, n, args.arch)
+
+
+def infer(script, mode="fp32"):
+    return python(script, mode, threads, n, args.arch)
 
 
 OURS = "vertebra"
 ours = [vertebra, "--threads", threads, "bench", args.task, "--channels", "3", "--image-size", size, "--batch-size", n,
-        "--json"]
+        "--arch", f"mobilenet-{args.arch}", "--json"]
 if args.task == "train":
     peers = {
         "torch": train("nchw"),
@@ -50,21 +56,29 @@ if args.task == "train":
         "torch-compile": train("compile"),
         "torch-compile-channels-last": train("compile_nhwc"),
         "torch-compile-tuned": train("compile_nhwc"),
+    }
+    v1_only = {
         "tensorflow": python("train_tf.py", "graph", threads, size, n, venv="venv-tf"),
         "burn": ["rust/target/release/burn-peer", "train", "flex", threads, size, n],
         "candle": ["rust/target/release/candle-peer", "train", threads, size, n],
     }
 else:
     peers = {
-        "openvino": python("infer_ov.py", "fp32", threads, n),
-        "onnxruntime": python("infer_ort.py", "fp32", threads, n),
-        "litert": python("infer_litert.py", "fp32", threads, n),
-        "torch-compile": python("infer_torch.py", "compile", threads, n),
-        "rten": ["rust/target/release/rten-peer", "bench", f"models/v1_b{n}.onnx", threads, n],
-        "tract": ["rust/target/release/tract-peer", "bench", f"models/v1_b{n}.onnx", threads, n],
+        "openvino": infer("infer_ov.py"),
+        "onnxruntime": infer("infer_ort.py"),
+        "litert": infer("infer_litert.py"),
+        "mnn": infer(f"{tools}/infer_mnn.py"),
+        "ncnn": infer(f"{tools}/infer_ncnn.py"),
+        "torch-compile": infer("infer_torch.py", "compile"),
+        "rten": ["rust/target/release/rten-peer", "bench", f"models/{args.arch}_b{n}.onnx", threads, n],
+        "tract": ["rust/target/release/tract-peer", "bench", f"models/{args.arch}_b{n}.onnx", threads, n],
+    }
+    v1_only = {
         "burn": ["rust/target/release/burn-peer", "infer", "flex", threads, size, n],
         "candle": ["rust/target/release/candle-peer", "infer", threads, size, n],
     }
+if args.arch == "v1":
+    peers |= v1_only
 if unknown := [peer for peer in args.peers if peer not in peers]:
     parser.error(f"PEER: expected any of {', '.join(peers)}, found {', '.join(unknown)}")
 programs = {OURS: ours} | {name: peers[name] for name in args.peers or peers}
@@ -129,7 +143,7 @@ for number in range(args.rounds):
         if found := run(name, command):
             kept[name].append(found)
 
-print(f"{args.task}, MobileNetV1 1.0, {size}x{size}x3, batch {n}, {threads} threads: medians of undisturbed runs")
+print(f"{args.task}, MobileNetV{args.arch[1]} 1.0, {size}x{size}x3, batch {n}, {threads} threads: medians of undisturbed runs")
 print(f"{'program':<28} {'runs':>4} {'ms':>9} {'images/s':>9} {'MiB':>6}  vertebra is")
 medians = {name: [statistics.median(column) for column in zip(*runs)] for name, runs in kept.items() if runs}
 for name, runs in kept.items():

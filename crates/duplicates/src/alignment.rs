@@ -10,7 +10,7 @@ use std::ops::Range;
 pub(crate) struct Alignment {
     /// An affine map `[a, b, x, c, d, y]` from places of the first picture to places of the second, `(a u + b v + x,
     /// c u + d v + y)`, in fractions of the side from the centre. Here always a similarity, perhaps with a mirror.
-    affine: [f32; 6],
+    pub affine: [f32; 6],
     /// Whether one is the negative of the other, black for white.
     pub negative: bool,
 }
@@ -18,6 +18,17 @@ pub(crate) struct Alignment {
 impl Alignment {
     /// Lays a picture on itself.
     pub const IDENTITY: Self = Self { affine: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0], negative: false };
+
+    /// From its map, of pictures of which neither is the negative of the other.
+    pub fn new(affine: [f32; 6]) -> Self {
+        Self { affine, negative: false }
+    }
+
+    /// Where a place of the first picture lies in the second.
+    pub fn place(&self, [u, v]: [f32; 2]) -> [f32; 2] {
+        let [a, b, x, c, d, y] = self.affine;
+        [a * u + b * v + x, c * u + d * v + y]
+    }
 
     /// The alignment that lays view `a` on view `b` when `a` is `b` turned by `turn` (see `Sampling::turn`).
     pub fn from_discs(a: &Disc, b: &Disc, turn: f32, Flip { mirrored, negative }: Flip) -> Self {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::SIDE;
 use crate::detail::{Band, blur, detail, halve};
-use crate::disc::{Disc, FIRST_BLOB, Sampling, discs};
+use crate::disc::{Blobs, Disc, FIRST_BLOB, Sampling, discs};
 use crate::maps::Maps;
 use crate::thumbnail::Thumbnail;
 use crate::void::{fill, halve_shown};
@@ -17,10 +17,15 @@ const DESCRIBED: Band = Band { inner: 0.7, outer: 2.0, floor: 2.0 };
 /// The band of the finest map: grain and exact edges, what copies share and neighbouring slices do not.
 const FINE: Band = Band { inner: 0.3, outer: 0.8, floor: 1.0 };
 
+/// The blobs on which two pictures may agree, of a picture at half the size: many, so that enough are in both.
+const POINTS: Blobs = Blobs { scales: 7, sigma: 1.2, reach: 4.0, inside: 0.5, most: 64 };
+
 /// How the pictures of a set are described.
 pub(crate) struct Describer {
     pub coarse: Sampling,
     fine: Sampling,
+    small: Sampling,
+    points: Whitening,
     /// For large discs and for those of blobs, which differ in other ways.
     discs: [Whitening; 2],
     whole: Whitening,
@@ -32,6 +37,8 @@ pub(crate) struct Descriptors {
     pub discs: Vec<Disc>,
     /// The descriptor of each disc.
     pub vectors: Vec<Vector>,
+    /// Blobs on which a picture may agree with another, with their descriptors.
+    pub points: Vec<(Disc, Vector)>,
     /// The descriptor of the whole in fine detail.
     pub whole: Vector,
     /// The logarithm of how strong the finest detail is beside coarser: sharpening and noise raise it, blur and strong
@@ -44,6 +51,7 @@ struct Raw {
     maps: Maps<'static>,
     discs: Vec<Disc>,
     disc_spectra: Vec<Vec<f32>>,
+    points: Vec<(Disc, Vec<f32>)>,
     whole: Vec<f32>,
     roughness: f32,
 }
@@ -51,32 +59,36 @@ struct Raw {
 impl Describer {
     /// Learned from a sample of the set's thumbnails.
     pub fn learn(sample: &[&Thumbnail]) -> Self {
-        let (coarse, fine) = (Sampling::coarse(), Sampling::fine());
+        let (coarse, fine, small) = (Sampling::coarse(), Sampling::fine(), Sampling::small());
         let raw = engine::par::map(sample.len(), |i| {
-            let Raw { disc_spectra, whole, .. } = Raw::new(sample[i], &coarse, &fine);
-            (disc_spectra, whole)
+            let Raw { disc_spectra, points, whole, .. } = Raw::new(sample[i], [&coarse, &fine, &small]);
+            (disc_spectra, points, whole)
         });
         let parts = |of: fn(&[Vec<f32>]) -> &[Vec<f32>]| {
             Whitening::fit(&raw.iter().flat_map(|r| of(&r.0).iter().map(Vec::as_slice)).collect::<Vec<_>>())
         };
         let discs = [parts(|discs| &discs[..FIRST_BLOB]), parts(|discs| &discs[FIRST_BLOB..])];
-        let whole: Vec<&[f32]> = raw.iter().map(|r| r.1.as_slice()).collect();
+        let points: Vec<&[f32]> = raw.iter().flat_map(|r| r.1.iter().map(|point| &point.1[..])).collect();
+        let points = Whitening::fit(&points);
+        let whole: Vec<&[f32]> = raw.iter().map(|r| r.2.as_slice()).collect();
         let whole = Whitening::fit(&whole);
-        Self { coarse, fine, discs, whole }
+        Self { coarse, fine, small, points, discs, whole }
     }
 
     /// Describes a thumbnail; and its maps, [`Maps::BYTES`].
     pub fn describe(&self, thumbnail: &Thumbnail) -> (Descriptors, Vec<u8>) {
-        let Raw { maps, discs, disc_spectra, whole, roughness } =
-            Raw::new(thumbnail, &self.coarse, &self.fine);
+        let Raw { maps, discs, disc_spectra, points, whole, roughness } =
+            Raw::new(thumbnail, [&self.coarse, &self.fine, &self.small]);
         let vector = |(i, raw): (usize, &Vec<f32>)| self.discs[usize::from(i >= FIRST_BLOB)].apply(raw);
         let vectors = disc_spectra.iter().enumerate().map(vector).collect();
-        (Descriptors { discs, vectors, whole: self.whole.apply(&whole), roughness }, maps.0.into_owned())
+        let points = points.into_iter().map(|(disc, raw)| (disc, self.points.apply(&raw))).collect();
+        let whole = self.whole.apply(&whole);
+        (Descriptors { discs, vectors, points, whole, roughness }, maps.0.into_owned())
     }
 }
 
 impl Raw {
-    fn new(thumbnail: &Thumbnail, coarse: &Sampling, fine: &Sampling) -> Self {
+    fn new(thumbnail: &Thumbnail, [coarse, fine, small]: [&Sampling; 3]) -> Self {
         let shown = {
             let full = thumbnail.shown();
             let half = halve_shown(&full, SIDE);
@@ -98,8 +110,11 @@ impl Raw {
         let maps = Maps(Cow::Owned(bytes));
         let discs = discs(&quarter, SIDE / 4, thumbnail.aspect(), &|x, y| shown[2][y * (SIDE / 4) + x]);
         let disc_spectra = discs.iter().map(|disc| coarse.magnitudes(&maps.spectrum(coarse, disc))).collect();
+        let points = POINTS.of(&half, SIDE / 2, &|x, y| shown[1][y * (SIDE / 2) + x]);
+        let described = |disc: Disc| (disc, small.magnitudes(&small.spectrum(&disc, maps.level(1))));
+        let points = points.into_iter().map(described).collect();
         let whole = fine.magnitudes(&fine.spectrum(&Disc::WHOLE, maps.level(Maps::DETAIL)));
-        Self { maps, discs, disc_spectra, whole, roughness: roughness(&full) }
+        Self { maps, discs, disc_spectra, points, whole, roughness: roughness(&full) }
     }
 }
 

@@ -10,8 +10,6 @@ use crate::detail::{Map, blur};
 use crate::flip::Flip;
 use std::f32::consts::TAU;
 
-/// Blobs of a picture.
-const BLOBS: usize = 24;
 /// The whole, and discs that are the whole of another picture, if that is a crop of this one or has a margin around it:
 /// grids of `[discs along a side, distance of their centres, radius beside the whole]`.
 const LARGE: [Disc; FIRST_BLOB - 1] = {
@@ -40,10 +38,6 @@ const LARGE: [Disc; FIRST_BLOB - 1] = {
 pub(crate) const FIRST_BLOB: usize = 1 + 9 + 1 + 9 + 25 + 1;
 /// The number of the disc that is the whole picture squeezed into a square, so that one that was squeezed looks alike.
 pub(crate) const SQUEEZED: usize = FIRST_BLOB - 1;
-/// The radius of a blob's disc in standard deviations of its scale: large, because few large discs tell pictures apart
-/// where many small ones find the same rib in every chest.
-const REACH: f32 = 4.0;
-
 /// A disc of a picture. Places and lengths are fractions of the picture's side, from its centre.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Disc {
@@ -76,6 +70,11 @@ impl Sampling {
     /// For finding a turn, and for discs where a small description is enough.
     pub fn coarse() -> Self {
         Self::new(10, 16, 64)
+    }
+
+    /// For the many small parts of two pictures that are compared.
+    pub fn small() -> Self {
+        Self::new(6, 8, 32)
     }
 
     /// For telling look-alikes apart.
@@ -152,6 +151,62 @@ impl Sampling {
     }
 }
 
+/// How blobs are looked for in a picture.
+pub(crate) struct Blobs {
+    /// How many scales are tried, a third of an octave apart, from this standard deviation on, in pixels.
+    pub scales: usize,
+    pub sigma: f32,
+    /// The radius of a disc in standard deviations of its scale, and which part of it must lie in the picture, or its edge
+    /// decides what the disc looks like.
+    pub reach: f32,
+    pub inside: f32,
+    /// So many, the strongest.
+    pub most: usize,
+}
+
+impl Blobs {
+    /// Those by which pictures are looked for: large, because few large discs tell pictures apart where many small ones find
+    /// the same rib in every chest.
+    const DISCS: Self = Self { scales: 8, sigma: 1.4, reach: 4.0, inside: 0.8, most: 24 };
+
+    /// The blobs of `gray: [side, side]` where it is `shown`, strongest first.
+    pub fn of(&self, gray: &[f32], side: usize, shown: &dyn Fn(usize, usize) -> bool) -> Vec<Disc> {
+        let sigma = |scale: usize| self.sigma * 2.0_f32.powf(scale as f32 / 3.0);
+        let smooth: Vec<Vec<f32>> = (0..self.scales).map(|s| blur(gray, side, sigma(s))).collect();
+        let difference =
+            |pair: &[Vec<f32>]| -> Vec<f32> { pair[0].iter().zip(&pair[1]).map(|(a, b)| a - b).collect() };
+        let layers: Vec<Vec<f32>> = smooth.windows(2).map(difference).collect();
+
+        let mut blobs = Vec::new();
+        for scale in 1..layers.len() - 1 {
+            let radius = self.reach * sigma(scale) * 2.0_f32.powf(1.0 / 6.0) / side as f32;
+            let margin = ((self.inside * radius * side as f32) as usize).max(1);
+            for y in margin..side.saturating_sub(margin) {
+                for x in margin..side.saturating_sub(margin) {
+                    let at = y * side + x;
+                    let value = layers[scale][at];
+                    let near = |layer: &[f32]| {
+                        (0..9).all(|k| {
+                            let other = layer[at + k / 3 * side + k % 3 - side - 1];
+                            if value > 0.0 { other <= value } else { other >= value }
+                        })
+                    };
+                    if value != 0.0
+                        && shown(x, y)
+                        && layers[scale - 1..=scale + 1].iter().all(|layer| near(layer))
+                    {
+                        let place = |p: usize| (p as f32 + 0.5) / side as f32 - 0.5;
+                        blobs
+                            .push((value.abs(), Disc { x: place(x), y: place(y), radius, aspect: [1.0; 2] }));
+                    }
+                }
+            }
+        }
+        blobs.sort_by(|a, b| b.0.total_cmp(&a.0));
+        blobs.into_iter().map(|(_, disc)| disc).take(self.most).collect()
+    }
+}
+
 /// The discs of a picture of which `gray: [side, side]` is a small version (about 56 pixels): the whole and parts
 /// of it, then its blobs where it is `shown`.
 ///
@@ -162,39 +217,6 @@ pub(crate) fn discs(
     aspect: [f32; 2],
     shown: &dyn Fn(usize, usize) -> bool,
 ) -> Vec<Disc> {
-    const SCALES: usize = 8;
-    let sigma = |scale: usize| 1.4 * 2.0_f32.powf(scale as f32 / 3.0);
-    let smooth: Vec<Vec<f32>> = (0..SCALES).map(|s| blur(gray, side, sigma(s))).collect();
-    let difference =
-        |pair: &[Vec<f32>]| -> Vec<f32> { pair[0].iter().zip(&pair[1]).map(|(a, b)| a - b).collect() };
-    let layers: Vec<Vec<f32>> = smooth.windows(2).map(difference).collect();
-
-    let mut blobs = Vec::new();
-    for scale in 1..layers.len() - 1 {
-        let radius = REACH * sigma(scale) * 2.0_f32.powf(1.0 / 6.0) / side as f32;
-        // Most of the disc must lie in the picture, or its edge decides what the disc looks like.
-        let margin = ((0.8 * radius * side as f32) as usize).max(1);
-        for y in margin..side.saturating_sub(margin) {
-            for x in margin..side.saturating_sub(margin) {
-                let at = y * side + x;
-                let value = layers[scale][at];
-                let near = |layer: &[f32]| {
-                    (0..9).all(|k| {
-                        let other = layer[at + k / 3 * side + k % 3 - side - 1];
-                        if value > 0.0 { other <= value } else { other >= value }
-                    })
-                };
-                if value != 0.0
-                    && shown(x, y)
-                    && layers[scale - 1..=scale + 1].iter().all(|layer| near(layer))
-                {
-                    let place = |p: usize| (p as f32 + 0.5) / side as f32 - 0.5;
-                    blobs.push((value.abs(), Disc { x: place(x), y: place(y), radius, aspect: [1.0; 2] }));
-                }
-            }
-        }
-    }
-    blobs.sort_by(|a, b| b.0.total_cmp(&a.0));
     let squeezed = Disc { aspect, ..Disc::WHOLE };
-    LARGE.into_iter().chain([squeezed]).chain(blobs.into_iter().map(|(_, disc)| disc).take(BLOBS)).collect()
+    LARGE.into_iter().chain([squeezed]).chain(Blobs::DISCS.of(gray, side, shown)).collect()
 }

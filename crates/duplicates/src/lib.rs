@@ -8,6 +8,7 @@ mod agreement;
 mod alignment;
 mod cluster;
 mod complete;
+mod consensus;
 mod decide;
 mod describe;
 mod detail;
@@ -105,7 +106,7 @@ impl Link {
 /// handed back in order. `progress` hears, after all of these calls, for how many images the search is over, and says
 /// whether it is to go on; if not, the answer is made of what was compared.
 ///
-/// Some 15 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary file.
+/// Some 20 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary file.
 ///
 /// # Errors
 /// If that file cannot be written or read.

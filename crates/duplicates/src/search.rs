@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::Error;
+use crate::consensus::consensus;
 use crate::decide::sure_copies;
 use crate::describe::{Describer, Descriptors};
 use crate::disc::{FIRST_BLOB, SQUEEZED};
 use crate::index::{Index, Neighbour};
 use crate::maps::Maps;
 use crate::records::Records;
-use crate::verify::{Verified, WORTHWHILE, verify};
+use crate::verify::{Verified, WORTHWHILE, verify, verify_agreed};
 use engine::par;
 
 /// Pairs of discs to start from, at most.
@@ -209,7 +210,39 @@ pub(crate) fn compare(
             break;
         }
     }
+    verified.extend(compare_lone(maps, pictures, candidates, &mut tried, &verified)?);
     Ok(verified)
+}
+
+/// Looks at all other candidates of the pictures without a copy, and compares those with which their blobs agree. A cut-out
+/// looks as a whole like much else.
+fn compare_lone(
+    maps: &Records,
+    pictures: &[Descriptors],
+    candidates: &[Vec<Candidate>],
+    tried: &mut HashSet<(usize, usize)>,
+    verified: &[Verified],
+) -> Result<Vec<Verified>, Error> {
+    /// So alike in either band is hardly any picture but a copy.
+    const COPY: f32 = 0.05;
+    let mut alone = vec![true; pictures.len()];
+    for v in verified.iter().filter(|v| v.unlike.iter().all(|&unlike| unlike <= COPY)) {
+        (alone[v.a], alone[v.b]) = (false, false);
+    }
+    let mut pairs = Vec::new();
+    for a in (0..pictures.len()).filter(|&a| alone[a]) {
+        pairs.extend(
+            candidates[a].iter().map(|candidate| pair_of(a, candidate)).filter(|&pair| tried.insert(pair)),
+        );
+    }
+    let found = par::map(pairs.len(), |i| {
+        let (a, b) = pairs[i];
+        let both = [&pictures[a], &pictures[b]];
+        let Some(start) = consensus(both[0], both[1]) else { return Ok(None) };
+        let [one, two] = [a, b].map(|i| maps.get(i).map(Maps::new));
+        Ok(verify_agreed(start, (a, b), [one?, two?], both.map(|picture| picture.roughness)))
+    });
+    found.into_iter().filter_map(Result::transpose).collect()
 }
 
 /// The two pictures, the lower number first.

@@ -2,6 +2,7 @@
 
 use crate::agreement::Agreement;
 use crate::alignment::Alignment;
+use crate::consensus::consensus;
 use crate::describe::{Describer, Descriptors};
 use crate::flip::Flip;
 use crate::maps::Maps;
@@ -26,6 +27,12 @@ const STEPS: [usize; 3] = [8, 12, 8];
 
 /// From this coarse correlation on, an alignment is right and no other start is tried.
 const FOUND: f32 = 0.8;
+
+/// From this correlation of the middle detail on, an alignment is right.
+const ALIKE: f32 = 0.8;
+
+/// Below this correlation of the coarse maps pictures have nothing in common.
+const LEAST: f32 = 0.25;
 
 /// Two pictures, compared.
 #[derive(Clone, Copy, Debug)]
@@ -59,9 +66,15 @@ pub(crate) fn verify(
     describer: &Describer,
 ) -> Option<Verified> {
     let mut scratch = Vec::new();
-    let mut best: Option<(f32, Alignment)> = None;
+    let mut settle = |start: Alignment| settle(start, &maps, &mut scratch);
+    let better = |best: Option<(f32, Alignment)>, found: Option<(f32, Alignment)>| match (best, found) {
+        (Some(best), Some(found)) if found.0 <= best.0 => Some(best),
+        (best, found) => found.or(best),
+    };
+    let is_found = |best: Option<(f32, Alignment)>| best.is_some_and(|(correlation, _)| correlation >= FOUND);
+    let mut best = None;
     for (disc_a, disc_b) in starts {
-        if best.is_some_and(|(correlation, _)| correlation >= FOUND) {
+        if is_found(best) {
             break;
         }
         let (disc_a, disc_b) = (&one.discs[disc_a], &two.discs[disc_b]);
@@ -71,25 +84,55 @@ pub(crate) fn verify(
         turns.sort_by(|x, y| y.0.1.total_cmp(&x.0.1));
         let top = turns[0].0.1;
         for ((turn, fit), flip) in turns {
-            if fit < 0.7 * top || best.is_some_and(|(correlation, _)| correlation >= FOUND) {
+            if fit < 0.7 * top || is_found(best) {
                 break;
             }
-            let mut alignment = Alignment::from_discs(disc_a, disc_b, turn, flip);
-            let [eighth, quarter] = [3, 2].map(|level| [0, 1].map(|i| maps[i].level(level)));
-            alignment = alignment.refine(eighth[0], eighth[1], STEPS[0], true, &mut scratch);
-            if alignment.agreement(eighth[0], eighth[1], false).correlation < PROMISING {
-                continue;
-            }
-            alignment = alignment.refine(quarter[0], quarter[1], STEPS[1], false, &mut scratch);
-            let Agreement { correlation, overlap, .. } =
-                alignment.agreement(maps[0].level(2), maps[1].level(2), false);
-            if overlap >= 0.2 && best.is_none_or(|(c, _)| correlation > c) {
-                best = Some((correlation, alignment));
-            }
+            best = better(best, settle(Alignment::from_discs(disc_a, disc_b, turn, flip)));
         }
     }
-    let (coarse, alignment) = best?;
-    if coarse < 0.25 { None } else { finish((a, b), maps, alignment, [one, two].map(|p| p.roughness)) }
+    let roughness = [one, two].map(|picture| picture.roughness);
+    let closer = |(coarse, alignment): (f32, Alignment)| {
+        if coarse < LEAST { None } else { finish((a, b), &maps, alignment, roughness) }
+    };
+    let found = best.and_then(closer);
+    let middle = found.map_or(0.0, |found| found.middle);
+    if middle >= ALIKE {
+        return found;
+    }
+    // A smooth outline may agree as it should not, so what is finer has the last word.
+    let again = consensus(one, two).and_then(|start| settle(either_sign(start, &maps)));
+    let promises = |again: &(f32, Alignment)| middle < WORTHWHILE || best.is_none_or(|best| again.0 > best.0);
+    let again = again.filter(promises).and_then(closer);
+    again.filter(|again| again.middle > middle).or(found)
+}
+
+/// How well the coarse maps agree from a start on, and where it leads; `None` if nowhere.
+fn settle(start: Alignment, maps: &[Maps; 2], scratch: &mut Vec<f32>) -> Option<(f32, Alignment)> {
+    let [eighth, quarter] = [3, 2].map(|level| [0, 1].map(|i| maps[i].level(level)));
+    let alignment = start.refine(eighth[0], eighth[1], STEPS[0], true, scratch);
+    if alignment.agreement(eighth[0], eighth[1], false).correlation < PROMISING {
+        return None;
+    }
+    let alignment = alignment.refine(quarter[0], quarter[1], STEPS[1], false, scratch);
+    let Agreement { correlation, overlap, .. } = alignment.agreement(quarter[0], quarter[1], false);
+    (overlap >= 0.2).then_some((correlation, alignment))
+}
+
+/// An alignment of which it is not known whether one picture is the negative of the other.
+fn either_sign(start: Alignment, maps: &[Maps; 2]) -> Alignment {
+    let coarse = start.agreement(maps[0].level(3), maps[1].level(3), false);
+    Alignment { negative: coarse.correlation < 0.0, ..start }
+}
+
+/// Compares pictures `a` and `b` of these roughnesses, starting from an alignment on which their blobs agree.
+pub(crate) fn verify_agreed(
+    start: Alignment,
+    pair: (usize, usize),
+    maps: [Maps; 2],
+    roughness: [f32; 2],
+) -> Option<Verified> {
+    let (coarse, alignment) = settle(either_sign(start, &maps), &maps, &mut Vec::new())?;
+    if coarse < LEAST { None } else { finish(pair, &maps, alignment, roughness) }
 }
 
 /// Compares pictures `a` and `b` of these roughnesses, starting from an alignment that other pictures suggest.
@@ -100,13 +143,13 @@ pub(crate) fn verify_from(
     roughness: [f32; 2],
 ) -> Option<Verified> {
     let alignment = start.refine(maps[0].level(2), maps[1].level(2), 3, false, &mut Vec::new());
-    finish(pair, maps, alignment, roughness)
+    finish(pair, &maps, alignment, roughness)
 }
 
 /// The last steps of an alignment, and how alike the pictures are then; `None` if they hardly overlap.
 fn finish(
     (a, b): (usize, usize),
-    maps: [Maps; 2],
+    maps: &[Maps; 2],
     alignment: Alignment,
     roughness: [f32; 2],
 ) -> Option<Verified> {

@@ -4,6 +4,7 @@
 //! one patient and neighbouring slices of one volume are pictures of their own, however alike they look.
 
 use crate::plant::{Gray, blur, crop, jpeg, pad, scale, sharpen, text, turn};
+use crate::{scenery, tools};
 use engine::{Rng, par};
 
 /// What the pictures show.
@@ -21,11 +22,26 @@ pub enum Subject {
     Bone,
     /// The same, every copy squeezed into a square in the end.
     BoneSquared,
+    /// Tiles of stained tissue: many cells, all alike.
+    Tissue,
+    /// Speckle in the fan of one scanner, whose outline, scale and marks all pictures share.
+    Ultrasound,
+    /// Photographs of skin: hardly any detail but a spot's edge, lines of the skin and some hairs.
+    Skin,
 }
 
 impl Subject {
-    pub const ALL: [Self; 6] =
-        [Self::Phantom, Self::Views, Self::Volume, Self::Texture, Self::Bone, Self::BoneSquared];
+    pub const ALL: [Self; 9] = [
+        Self::Phantom,
+        Self::Views,
+        Self::Volume,
+        Self::Texture,
+        Self::Bone,
+        Self::BoneSquared,
+        Self::Tissue,
+        Self::Ultrasound,
+        Self::Skin,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -35,6 +51,9 @@ impl Subject {
             Self::Texture => "texture",
             Self::Bone => "bone",
             Self::BoneSquared => "bone-squared",
+            Self::Tissue => "tissue",
+            Self::Ultrasound => "ultrasound",
+            Self::Skin => "skin",
         }
     }
 
@@ -56,6 +75,9 @@ impl Subject {
             Self::Volume => par::map(count, |i| slice(seed, (i / SLICES) as u64, i % SLICES)),
             Self::Texture => par::map(count, |i| texture(&mut Rng::derive(&[seed, i as u64]))),
             Self::Bone | Self::BoneSquared => par::map(count, |i| limb(&mut Rng::derive(&[seed, i as u64]))),
+            Self::Tissue => par::map(count, |i| scenery::tissue(&mut Rng::derive(&[seed, i as u64]))),
+            Self::Ultrasound => par::map(count, |i| scenery::ultrasound(&mut Rng::derive(&[seed, i as u64]))),
+            Self::Skin => par::map(count, |i| scenery::skin(&mut Rng::derive(&[seed, i as u64]))),
         }
     }
 }
@@ -67,7 +89,7 @@ const SLICES: usize = 6;
 pub type Change = fn(&Gray, &mut Rng) -> Gray;
 
 /// The kinds of copies by name, and the least share of their pairs that must be found.
-pub const CHANGES: [(&str, Change, f64); 17] = [
+pub const CHANGES: [(&str, Change, f64); 25] = [
     ("turn", any_turn, 0.97),
     ("chained-turns", chained_turns, 0.97),
     ("mirror", |gray, rng| jpeg(&mirror(gray), rng.range(60.0, 95.0) as u8), 0.97),
@@ -85,6 +107,14 @@ pub const CHANGES: [(&str, Change, f64); 17] = [
     ("scale", |gray, rng| scale(gray, rng.range(0.55, 1.5) as f32), 0.97),
     ("two", |gray, rng| chained(gray, rng, 2), 0.97),
     ("three", |gray, rng| chained(gray, rng, 3), 0.9),
+    ("keras", tools::keras, 0.97),
+    ("roboflow", tools::roboflow, 0.9),
+    ("resized-crop", tools::resized_crop, 0.9),
+    ("perspective", tools::perspective, 0.9),
+    ("erased", tools::erased, 0.9),
+    ("equalized", tools::equalized, 0.97),
+    ("bent", tools::bent, 0.8),
+    ("several", tools::several, 0.9),
 ];
 
 /// What [`CHANGES`] chains.
@@ -155,7 +185,7 @@ fn chained_turns(gray: &Gray, rng: &mut Rng) -> Gray {
     (0..3).fold(gray.clone(), |gray, _| jpeg(&turn(&gray, rng.range(-20.0, 20.0) as f32), 90))
 }
 
-fn mirror(gray: &Gray) -> Gray {
+pub fn mirror(gray: &Gray) -> Gray {
     gray.read(gray.width, gray.height, |x, y| [gray.width as f32 - 1.0 - x, y])
 }
 
@@ -181,7 +211,7 @@ fn frame(gray: &Gray, rng: &mut Rng) -> Gray {
     pad(gray, (share * gray.width as f32) as usize, (share * gray.height as f32) as usize)
 }
 
-fn gamma(gray: &Gray, power: f32) -> Gray {
+pub fn gamma(gray: &Gray, power: f32) -> Gray {
     gray.each(|v| 255.0 * (v / 255.0).powf(power))
 }
 
@@ -191,7 +221,7 @@ fn noise(gray: &Gray, rng: &mut Rng) -> Gray {
 }
 
 /// `share` of `b`, the rest of `a`.
-fn mix(a: &Gray, b: &Gray, share: f32) -> Gray {
+pub fn mix(a: &Gray, b: &Gray, share: f32) -> Gray {
     let mut b = b.values.iter();
     a.each(|v| v + share * (b.next().copied().unwrap_or(v) - v))
 }
@@ -207,7 +237,7 @@ fn chained(gray: &Gray, rng: &mut Rng, links: usize) -> Gray {
 }
 
 /// Adds `height` times a Gaussian at a place of the unit square, with its deviations along x and y.
-fn splat(gray: &mut Gray, [x, y]: [f32; 2], [w, h]: [f32; 2], height: f32) {
+pub fn splat(gray: &mut Gray, [x, y]: [f32; 2], [w, h]: [f32; 2], height: f32) {
     let (width, rows) = (gray.width as f32, gray.height as f32);
     let span = |at: f32, reach: f32, side: f32| {
         let low = ((at - 3.0 * reach) * side).clamp(0.0, side) as usize;
@@ -222,7 +252,7 @@ fn splat(gray: &mut Gray, [x, y]: [f32; 2], [w, h]: [f32; 2], height: f32) {
     }
 }
 
-fn plain(width: usize, height: usize, value: f32) -> Gray {
+pub fn plain(width: usize, height: usize, value: f32) -> Gray {
     Gray { width, height, values: vec![value; width * height] }
 }
 
@@ -278,7 +308,7 @@ fn slice(seed: u64, volume: u64, number: usize) -> Gray {
 }
 
 /// A three by three mean.
-fn smooth(gray: &Gray) -> Gray {
+pub fn smooth(gray: &Gray) -> Gray {
     let (width, height) = (gray.width as i64, gray.height as i64);
     let value = |i: usize| {
         let (x, y) = (i as i64 % width, i as i64 / width);

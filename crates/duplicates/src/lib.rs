@@ -6,6 +6,7 @@
 
 mod agreement;
 mod alignment;
+mod bend;
 mod cluster;
 mod complete;
 mod consensus;

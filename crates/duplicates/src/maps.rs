@@ -14,8 +14,11 @@ impl<'a> Maps<'a> {
     /// The level of the map of [`SIDE`] pixels with the finest detail that survives being resampled.
     pub const DETAIL: usize = 4;
 
+    /// How many maps there are.
+    pub const LEVELS: usize = 5;
+
     /// Bytes of all maps.
-    pub const BYTES: usize = Self::offset(5);
+    pub const BYTES: usize = Self::offset(Self::LEVELS);
 
     /// From what [`crate::describe::Describer::describe`] gave.
     pub fn new(bytes: Cow<'a, [u8]>) -> Self {

@@ -2,10 +2,13 @@
 
 use crate::agreement::Agreement;
 use crate::alignment::Alignment;
+use crate::bend::Bent;
 use crate::consensus::consensus;
 use crate::describe::{Describer, Descriptors};
+use crate::detail::Map;
 use crate::flip::Flip;
 use crate::maps::Maps;
+use std::ops::Range;
 
 /// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
 pub(crate) const WORTHWHILE: f32 = 0.5;
@@ -30,6 +33,11 @@ const FOUND: f32 = 0.8;
 
 /// From this correlation of the middle detail on, an alignment is right.
 const ALIKE: f32 = 0.8;
+
+/// Pictures whose middle detail correlates so may be one thing seen at two angles; they are, if it then correlates by
+/// [`UNBENT`] more.
+const BENT: Range<f32> = 0.3..0.95;
+const UNBENT: f32 = 0.03;
 
 /// Below this correlation of the coarse maps pictures have nothing in common.
 const LEAST: f32 = 0.25;
@@ -148,34 +156,59 @@ pub(crate) fn verify_from(
 
 /// The last steps of an alignment, and how alike the pictures are then; `None` if they hardly overlap.
 fn finish(
-    (a, b): (usize, usize),
-    maps: &[Maps; 2],
+    pair: (usize, usize),
+    [one, two]: &[Maps; 2],
     alignment: Alignment,
     roughness: [f32; 2],
 ) -> Option<Verified> {
-    let mut scratch = Vec::new();
-    let [half, full] = [1, 0].map(|level| (maps[0].level(level), maps[1].level(level)));
-    let alignment = alignment.refine(half.0, half.1, STEPS[2], false, &mut scratch);
-    let Agreement { correlation, median, overlap, blocks, .. } = alignment.agreement(half.0, half.1, true);
+    let alignment = alignment.refine(one.level(1), two.level(1), STEPS[2], false, &mut Vec::new());
     let astray = alignment.stretch() > FAR || !(1.0 / FAR..FAR).contains(&alignment.scale());
-    if overlap < 0.2 || astray {
-        return None;
+    let middle = middle(alignment, one.level(1), two.level(1)).filter(|_| !astray)?;
+    if BENT.contains(&middle)
+        && let Some(bent) = Bent::fit(alignment, [one, two])
+    {
+        let (half, drawn) = (one.level(1), bent.drawn(two.level(1)));
+        let better = self::middle(Alignment::IDENTITY, half, Map::new(half.side, &drawn)).unwrap_or(0.0);
+        if better > middle + UNBENT {
+            let (drawn, scale) = (bent.draw(two), bent.alignment.scale());
+            let found = judge(pair, [one, &drawn], Alignment::IDENTITY, better, roughness, scale);
+            return Some(Verified { alignment: bent.alignment, ..found });
+        }
     }
-    let middle = correlation.min(median).min(if blocks < BLOCKS { UNCERTAIN } else { 1.0 });
+    Some(judge(pair, [one, two], alignment, middle, roughness, alignment.scale()))
+}
+
+/// How well the middle detail agrees; `None` if the pictures hardly overlap.
+fn middle(alignment: Alignment, one: Map, two: Map) -> Option<f32> {
+    let Agreement { correlation, median, overlap, blocks, .. } = alignment.agreement(one, two, true);
+    let most = if blocks < BLOCKS { UNCERTAIN } else { 1.0 };
+    (overlap >= 0.2).then(|| correlation.min(median).min(most))
+}
+
+/// How alike pictures are of which the second shows the subject larger by `scale`.
+fn judge(
+    (a, b): (usize, usize),
+    [one, two]: [&Maps; 2],
+    alignment: Alignment,
+    middle: f32,
+    roughness: [f32; 2],
+    scale: f32,
+) -> Verified {
     let mut verified = Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], alignment };
     if middle >= WORTHWHILE {
-        verified.alignment = alignment.refine(full.0, full.1, 1, false, &mut scratch);
+        let full = (one.level(0), two.level(0));
+        verified.alignment = alignment.refine(full.0, full.1, 1, false, &mut Vec::new());
         verified.fine = verified.alignment.agreement(full.0, full.1, true).correlation;
         let (there, back) = (verified.alignment, verified.alignment.inverse());
         // A filter brings nothing back, so it is the rougher one's: as rough as it would be at the size of the other.
-        let rougher = roughness[0] > roughness[1] + there.scale().ln();
+        let rougher = roughness[0] > roughness[1] + scale.ln();
         let [full, half] = [Maps::DETAIL, 1].map(|level| {
-            let [one, two] = [0, 1].map(|i| maps[i].level(level));
+            let [one, two] = [one, two].map(|maps| maps.level(level));
             if rougher { there.filtered(one, two) } else { back.filtered(two, one) }
         });
         // A few blocks may agree by chance.
         let enough = full.1 >= BLOCKS;
         verified.unlike = [full, half].map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
     }
-    Some(verified)
+    verified
 }

@@ -1,0 +1,161 @@
+//! Two pictures of one thing seen at another angle: a photograph of a film, or a random change of perspective.
+//!
+//! No affine map lays one on the other, but a projective one does (Hartley and Zisserman 2004, section 2.4). Its two more
+//! unknowns are found after the others and as they are ([`crate::refine`]), and the second picture is drawn anew as it lies
+//! on the first, so that all that judges an alignment need not know. Two numbers for a whole picture turn no slice into
+//! the next.
+
+use std::borrow::Cow;
+
+use crate::alignment::Alignment;
+use crate::detail::{Map, UNIT, every};
+use crate::maps::Maps;
+use crate::refine::solve;
+
+/// Perspectives beyond this are an alignment that went astray: an edge would be seen from half as far again as the middle.
+const FAR: f32 = 0.6;
+
+/// Perspectives below this move the edge by a pixel, which no map shows.
+const NONE: f32 = 0.02;
+
+/// An alignment of the first picture as it is seen at another angle: its place `(u, v)` is `(u, v) / (1 + g u + h v)`
+/// there, `bend` being `[g, h]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bent {
+    pub alignment: Alignment,
+    bend: [f32; 2],
+}
+
+impl Bent {
+    /// The projective map near an affine one under which the maps of the two pictures agree best; `None` if there is none.
+    pub fn fit(alignment: Alignment, [one, two]: [&Maps; 2]) -> Option<Self> {
+        /// Steps at a quarter and at a half of the size.
+        const STEPS: [(usize, usize); 2] = [(2, 5), (1, 3)];
+        let mut bent = Self { alignment, bend: [0.0; 2] };
+        for (level, steps) in STEPS {
+            for _ in 0..steps {
+                bent = bent.step(one.level(level), two.level(level))?;
+            }
+            if bent.bend.iter().all(|bend| bend.abs() < NONE) {
+                return None;
+            }
+        }
+        Some(bent)
+    }
+
+    /// The maps of the second picture as they lie on the first; 0 where they do not reach, and of its sign.
+    pub fn draw(&self, two: &Maps) -> Maps<'static> {
+        let levels = (0..Maps::LEVELS).flat_map(|level| self.drawn(two.level(level)));
+        Maps::new(Cow::Owned(levels.collect()))
+    }
+
+    /// One of these maps.
+    pub fn drawn(&self, map: Map) -> Vec<u8> {
+        self.values(map).map(|value| value.map_or(0, |value| value.round() as i8 as u8)).collect()
+    }
+
+    /// What the second picture's map has at each pixel of the first; `None` outside.
+    fn values(&self, map: Map) -> impl Iterator<Item = Option<f32>> {
+        let side = map.side;
+        let (size, middle, sign) = (side as f32, 0.5 * (side as f32 - 1.0), self.alignment.sign());
+        (0..side * side).map(move |at| {
+            let [u, v] = [at % side, at / side].map(|place| (place as f32 - middle) / size);
+            let nearer = 1.0 / (1.0 + self.bend[0] * u + self.bend[1] * v);
+            let [x, y] = self.alignment.place([u * nearer, v * nearer]);
+            map.at(x * size + middle, y * size + middle).map(|value| sign * value)
+        })
+    }
+
+    /// A Gauss-Newton step on one level.
+    fn step(mut self, a: Map, b: Map) -> Option<Self> {
+        let warped: Vec<f32> = self.values(b).map(|value| value.unwrap_or(f32::NAN)).collect();
+        let [p, q, x, r, s, y, g, h] = solve(equations(a, &warped))?;
+        let size = a.side as f32;
+        self.alignment = self.alignment.after([p, q, x / size, r, s, y / size]);
+        self.bend = [self.bend[0] + g, self.bend[1] + h];
+        self.bend.iter().all(|bend| bend.abs() <= FAR).then_some(self)
+    }
+}
+
+/// The normal equations `[matrix | right]` of a step that moves `warped`, which is NaN outside, towards `a`: of the unknowns
+/// of `Alignment::after`, then of the perspective.
+fn equations(a: Map, warped: &[f32]) -> [[f32; 9]; 8] {
+    let side = a.side;
+    let (size, middle) = (side as f32, 0.5 * (side as f32 - 1.0));
+    let mut sums = [[0.0_f32; 9]; 8];
+    for y in (1..side - 1).step_by(every(side)) {
+        let v = y as f32 - middle;
+        for (x, value) in a.row(y).enumerate().skip(1).take(side - 2) {
+            let at = y * side + x;
+            let here = warped[at];
+            let gx = 0.5 * (warped[at + 1] - warped[at - 1]);
+            let gy = 0.5 * (warped[at + side] - warped[at - side]);
+            // NaN anywhere around: the place lies outside. 0 is where nothing is shown, or nothing to see.
+            if (gx + gy + here).is_nan() || value == 0.0 || here == 0.0 {
+                continue;
+            }
+            let u = x as f32 - middle;
+            let nearer = -(gx * u + gy * v) / size;
+            // What lies on one picture only must not pull.
+            let error = (value - here).clamp(-UNIT, UNIT);
+            let terms = [gx * u, gx * v, gx, gy * u, gy * v, gy, nearer * u, nearer * v, error];
+            for (i, row) in sums.iter_mut().enumerate() {
+                for j in i..9 {
+                    row[j] += terms[i] * terms[j];
+                }
+            }
+        }
+    }
+    std::array::from_fn(|i| std::array::from_fn(|j| sums[i.min(j)][i.max(j)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SIDE;
+    use crate::detail::blur;
+    use engine::Rng;
+
+    /// Maps that lie everywhere, of one picture at each size.
+    fn maps() -> Maps<'static> {
+        let mut bytes = vec![];
+        for level in 0..Maps::LEVELS {
+            let side = SIDE >> (level % 4);
+            let mut rng = Rng::derive(&[1]);
+            let noise: Vec<f32> = (0..SIDE * SIDE).map(|_| 200.0 * rng.normal() as f32).collect();
+            let smooth = blur(&noise, SIDE, 4.0);
+            let scale = SIDE / side;
+            let value = |at: usize| smooth[at / side * scale * SIDE + at % side * scale];
+            let byte = |at: usize| ((value(at).clamp(-60.0, 60.0) as i8) | 1) as u8;
+            bytes.extend((0..side * side).map(byte));
+        }
+        Maps::new(Cow::Owned(bytes))
+    }
+
+    #[test]
+    fn a_change_of_perspective_is_found() {
+        let picture = maps();
+        let seen =
+            Bent { alignment: Alignment::new([1.02, 0.03, 0.01, -0.02, 0.98, -0.02]), bend: [0.12, -0.2] };
+        // As the first picture, what the map makes of the second.
+        let first = seen.draw(&picture);
+        let found = Bent::fit(Alignment::IDENTITY, [&first, &picture]).unwrap();
+        for (found, expected) in found.bend.iter().zip(seen.bend) {
+            assert!((found - expected).abs() < 0.01, "{found:?}, expected {expected:?}");
+        }
+        for place in [[-0.4, -0.4], [0.4, -0.3], [0.1, 0.35]] {
+            let [found, expected] = [found.alignment, seen.alignment].map(|map| map.place(place));
+            assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 0.005), "{found:?} {expected:?}");
+        }
+        let alike =
+            |two: &Maps| Alignment::IDENTITY.agreement(first.level(1), two.level(1), false).correlation;
+        let [straight, bent] = [alike(&picture), alike(&found.draw(&picture))];
+        assert!(straight < 0.7 && bent > 0.99, "{straight} {bent}");
+    }
+
+    #[test]
+    fn what_has_no_detail_has_no_perspective() {
+        let empty = Maps::new(Cow::Owned(vec![0; Maps::BYTES]));
+        assert!(Bent::fit(Alignment::IDENTITY, [&empty, &empty]).is_none());
+    }
+}

@@ -13,10 +13,6 @@ mod families;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/it/plant.rs"]
 mod plant;
-#[path = "../tests/it/scenery.rs"]
-mod scenery;
-#[path = "../tests/it/tools.rs"]
-mod tools;
 
 use data::Dataset;
 use duplicates::{Similar, Thumbnail, find};

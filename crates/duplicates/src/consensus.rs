@@ -36,7 +36,7 @@ struct Match {
 
 /// The blobs of two pictures that are most alike.
 fn matches(one: &Descriptors, two: &Descriptors) -> Vec<Match> {
-    let mut found: Vec<(f32, usize, usize)> = Vec::with_capacity(EACH * one.points.len());
+    let mut found: Vec<(f32, usize, usize)> = Vec::with_capacity(MATCHES + 1);
     for (i, (_, vector)) in one.points.iter().enumerate() {
         let mut alike = [(f32::MIN, i, 0); EACH];
         for (j, (_, other)) in two.points.iter().enumerate() {
@@ -46,14 +46,19 @@ fn matches(one: &Descriptors, two: &Descriptors) -> Vec<Match> {
                 alike[place] = next;
             }
         }
-        found.extend(&alike[..EACH.min(two.points.len())]);
+        for &next in &alike[..EACH.min(two.points.len())] {
+            let place = found.partition_point(|better| better.0 >= next.0);
+            if place < MATCHES {
+                found.insert(place, next);
+                found.truncate(MATCHES);
+            }
+        }
     }
-    found.sort_by(|x, y| y.0.total_cmp(&x.0).then((x.1, x.2).cmp(&(y.1, y.2))));
     let of = |(_, i, j): (f32, usize, usize)| {
         let (a, b) = (one.points[i].0, two.points[j].0);
         Match { blobs: [i, j], from: [a.x, a.y], to: [b.x, b.y], scale: b.radius / a.radius }
     };
-    found.into_iter().take(MATCHES).map(of).collect()
+    found.into_iter().map(of).collect()
 }
 
 /// The matches that lie as `alignment` has them.

@@ -3,8 +3,12 @@
 //! A family follows from its four numbers alone. The pictures are of kinds that tempt a search in different ways: views of
 //! one patient and neighbouring slices of one volume are pictures of their own, however alike they look.
 
+#[path = "scenery.rs"]
+mod scenery;
+#[path = "tools.rs"]
+mod tools;
+
 use crate::plant::{Gray, blur, crop, jpeg, pad, scale, sharpen, text, turn};
-use crate::{scenery, tools};
 use engine::{Rng, par};
 
 /// What the pictures show.

@@ -1,6 +1,6 @@
 //! More kinds of pictures for families of copies: tissue, ultrasound, skin.
 
-use crate::families::{plain, smooth, splat};
+use super::{plain, smooth, splat};
 use crate::plant::Gray;
 use engine::Rng;
 

@@ -2,7 +2,7 @@
 //!
 //! Not every one is an affine change: a perspective, a bend and a box put over the picture are none.
 
-use crate::families::{gamma, mirror, mix, smooth};
+use super::{gamma, mirror, mix, smooth};
 use crate::plant::{Gray, blur, jpeg, sharpen};
 use engine::Rng;
 

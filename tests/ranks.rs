@@ -97,7 +97,8 @@ fn train_by(config: &Config, resume: bool, stop_at: Option<u64>) -> Result<Outco
         drop(first);
         let followed: Vec<_> = following.into_iter().map(|rank| rank.join().expect("no panic")).collect();
         if outcome.is_ok() {
-            followed.into_iter().for_each(|followed| followed.unwrap());
+            let is_whole = matches!(outcome, Ok(Outcome::Finished(..)));
+            followed.into_iter().for_each(|followed| assert_eq!(followed.unwrap(), is_whole));
         }
         outcome
     })

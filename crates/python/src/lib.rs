@@ -10,6 +10,7 @@ mod evaluate;
 mod export;
 mod images;
 mod model;
+mod ranks;
 mod train;
 
 use pyo3::prelude::*;

@@ -4,7 +4,8 @@
 //! the run to stop, which it does after the step that it is in, with all saved.
 
 use crate::error::{Error, argument, raise};
-use ::train::{Config, Event, Opening, Outcome, Report};
+use crate::ranks::PythonRanks;
+use ::train::{Config, Event, Opening, Outcome, Ranks, Report};
 use model::Model;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -58,16 +59,36 @@ fn observed<T: Send>(
 }
 
 /// Trains as the JSON object `settings` says, over the defaults or, with `resume`, those of the run: the document of
-/// `train --json`. `observer` is called with JSON texts: of every epoch, and of every warning.
+/// `train --json`. `observer` is called with JSON texts: of every epoch, and of every warning. One of several `ranks` has a
+/// document only if it is the first.
 #[pyfunction]
-pub fn train(py: Python, settings: &str, resume: bool, observer: Option<Py<PyAny>>) -> PyResult<String> {
-    let settings = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+pub fn train(
+    py: Python,
+    settings: &str,
+    resume: bool,
+    observer: Option<Py<PyAny>>,
+    ranks: Option<&Bound<PyAny>>,
+) -> PyResult<String> {
+    let mut settings: Map<String, Value> =
+        serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+    let mut ranks = ranks.map(PythonRanks::new).transpose()?;
+    if let Some(ranks) = ranks.as_ref().filter(|_| !resume) {
+        settings.insert("ranks".into(), ranks.count().into());
+    }
+    if let Some(ranks) = ranks.as_mut().filter(|ranks| ranks.rank() > 0) {
+        // All else of the settings is what rank 0 says.
+        let threads = Config::default().with(settings).map_err(raise)?.threads;
+        return watched(py, |stop| on_threads(threads, || follow(stop, ranks)))?.map_err(raise);
+    }
     let config = py.detach(|| configured(settings, resume))?;
     let hear = |message: String| match &observer {
         Some(observer) => Python::attach(|py| observer.call1(py, (message,)).map(drop)),
         None => Ok(()),
     };
-    let done = observed(py, |stop, sender| run(&config, resume, stop, &sender), hear);
+    let work = |stop: &AtomicBool, sender| {
+        on_threads(config.threads, || run(&config, resume, stop, &sender, ranks.as_mut()))
+    };
+    let done = observed(py, work, hear);
     // Who stopped it hears that nothing is lost.
     match done {
         Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
@@ -104,31 +125,34 @@ fn configured(settings: Map<String, Value>, resume: bool) -> PyResult<Config> {
     Ok(config)
 }
 
+/// Runs `work` on so many threads; 0 are those of the process.
+fn on_threads<T: Send>(
+    threads: usize,
+    work: impl FnOnce() -> Result<T, workflow::Error> + Send,
+) -> Result<T, workflow::Error> {
+    match threads {
+        0 => work(),
+        threads => engine::par::Pool::new(threads).map_err(predict::Error::Threads)?.install(work),
+    }
+}
+
+/// Works for the run of rank 0.
+fn follow(stop: &AtomicBool, ranks: &mut PythonRanks) -> Result<String, workflow::Error> {
+    let is_whole = ::train::follow(stop, ranks)?;
+    Ok(json!({ "interrupted": !is_whole }).to_string())
+}
+
 fn run(
     config: &Config,
     resume: bool,
     stop: &AtomicBool,
     sender: &Sender<String>,
-) -> Result<String, workflow::Error> {
-    match config.threads {
-        0 => run_here(config, resume, stop, sender),
-        threads => {
-            let pool = engine::par::Pool::new(threads).map_err(predict::Error::Threads)?;
-            pool.install(|| run_here(config, resume, stop, sender))
-        }
-    }
-}
-
-fn run_here(
-    config: &Config,
-    resume: bool,
-    stop: &AtomicBool,
-    sender: &Sender<String>,
+    ranks: Option<&mut PythonRanks>,
 ) -> Result<String, workflow::Error> {
     let say = |message: Value| drop(sender.send(message.to_string()));
     let warn = |text: &str| say(json!({ "warning": text }));
     let mut known = json!({ "audit": null, "init": null, "passed_over": null, "unreadable": null });
-    let outcome = ::train::fit(config, resume, stop, &mut |event| match event {
+    let mut observe = |event: &Event| match event {
         Event::Started { dataset, .. } => {
             let (audit, written) = workflow::glance(dataset, &config.out);
             if let Err(error) = written {
@@ -155,7 +179,11 @@ fn run_here(
             "best": epoch.best,
         })),
         _ => {}
-    })?;
+    };
+    let outcome = match ranks {
+        Some(ranks) => ::train::fit_with(config, resume, stop, &mut observe, ranks)?,
+        None => ::train::fit(config, resume, stop, &mut observe)?,
+    };
     // The lock of the run folder is held until all is written.
     let (report, _lock) = match outcome {
         Outcome::Finished(report, lock) => (report, lock),

@@ -11,7 +11,7 @@
 
 use crate::fit::{Run, new_trainer};
 use crate::start::open_to_train;
-use crate::{Config, Error, checkpoint};
+use crate::{Config, Error, LearningRate, checkpoint};
 use data::{Likeness, Shard};
 use model::{Metadata, Model, TensorFile};
 use nn::Learner;
@@ -119,12 +119,12 @@ impl Welcome {
     }
 }
 
-/// Trains as one of several `ranks`, which is not the first, until rank 0 ends the run, or `stop` is set here or elsewhere: that
-/// stops all of them after the same step.
+/// Trains as one of several `ranks`, which is not the first, until rank 0 needs no more steps, or `stop` is set here or
+/// elsewhere: that stops all of them after the same step. Whether it came to the end.
 ///
 /// # Errors
 /// Among others: the data are not those of rank 0.
-pub fn follow(stop: &AtomicBool, ranks: &mut dyn Ranks) -> Result<(), Error> {
+pub fn follow(stop: &AtomicBool, ranks: &mut dyn Ranks) -> Result<bool, Error> {
     let Welcome { config, unreadable } = share(ranks, None)?;
     let file = TensorFile::from_bytes(&ranks.share(vec![]).map_err(Error::Ranks)?)?;
     let (by, seed) = (config.group_by.as_ref(), config.seed);
@@ -143,9 +143,10 @@ pub fn follow(stop: &AtomicBool, ranks: &mut dyn Ranks) -> Result<(), Error> {
     let position = checkpoint::restore(file, &config.data, &mut trainer)?;
     let mut observe = |_: &crate::Event| {};
     let mut run = Run::new(&config, &dataset, metadata, trainer, position, stop, &mut observe, ranks)?;
-    let goes_on = config.lr != crate::LearningRate::Auto || run.find_rate()?;
-    if goes_on {
-        run.train()?;
+    let mut train = || Ok((config.lr != LearningRate::Auto || run.find_rate()?) && run.train()?);
+    match train() {
+        // All of them find that at once, and rank 0 says it.
+        Err(Error::Diverged { .. }) => Ok(false),
+        done => done,
     }
-    Ok(())
 }

@@ -17,7 +17,7 @@ use predict::Classifier;
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
-use train::{LabelledPredictions, Looks, Predictions, Question, RunLock};
+use train::{LabelledPredictions, Looks, MAX_DRAWS, Predictions, Question, RunLock};
 use workflow::{ERRORS, Labelled, Page, glance_beside, is_of, is_same, unreadable};
 
 /// Evaluate a model on labelled images, with an interval for every number
@@ -91,9 +91,6 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 }
-
-/// The most bootstrap draws: more change no digit that is shown.
-const MAX_DRAWS: usize = 1_000_000;
 
 /// What `--json` prints.
 #[derive(Serialize)]

@@ -26,7 +26,7 @@ mod vertebra {
     #[pymodule_export]
     use super::model::Core;
     #[pymodule_export]
-    use super::train::train;
+    use super::train::{Folds, defaults, is_cross_validation, train, train_fold};
     use super::*;
 
     #[pymodule_init]

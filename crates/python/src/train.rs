@@ -5,11 +5,12 @@
 
 use crate::error::{Error, argument, raise};
 use crate::ranks::PythonRanks;
-use ::train::{Config, Event, Opening, Outcome, Ranks, Report};
+use ::train::{Config, Epoch, Event, Opening, Outcome, Ranks, Report, RunLock};
 use model::Model;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -102,6 +103,123 @@ pub fn train(
     }
 }
 
+/// A cross-validation whose folds are trained one by one, here or by other processes; its folder is locked as long as it lives.
+#[pyclass(frozen, module = "vertebra._vertebra")]
+pub struct Folds {
+    config: Config,
+    /// How many they are, numbered from 1.
+    #[pyo3(get)]
+    count: usize,
+    _lock: RunLock,
+}
+
+#[pymethods]
+impl Folds {
+    /// Draws `folds` or, with `resume`, takes those in the folder; `settings` as for [`train`].
+    #[new]
+    fn new(py: Python, settings: &str, folds: Option<&str>, resume: bool) -> PyResult<Self> {
+        let settings = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+        let folds = folds.map(str::parse).transpose().map_err(|reason: String| argument("folds", reason))?;
+        let mut config = py.detach(|| configured(settings, resume))?;
+        // Other processes may work elsewhere.
+        for path in [&mut config.data, &mut config.out] {
+            *path = std::path::absolute(&*path).map_err(|error| argument("out", error))?;
+        }
+        let (count, lock) =
+            watched(py, |_| ::train::begin_folds(&config, folds, resume, &mut |_| {}))?.map_err(raise)?;
+        Ok(Self { config, count, _lock: lock })
+    }
+
+    /// The settings, for [`train_fold`].
+    fn settings(&self) -> String {
+        json!(self.config).to_string()
+    }
+
+    /// Pools what the folds have predicted and writes the report: the document of `train --folds --json`, and what was said.
+    fn finish(&self, py: Python) -> PyResult<(String, Vec<String>)> {
+        let out = &self.config.out;
+        watched(py, |_| {
+            let mut said = vec![];
+            let result = ::train::pool_folds(&self.config)?;
+            workflow::count_looks_at_folds(out, &result, "vertebra.train (Python)", &mut |text| {
+                said.push(text.to_owned());
+            });
+            if let Err(error) = workflow::report_of_folds(out, None) {
+                said.push(format!(
+                    "warning: all folds are finished, but their report could not be written: {error}"
+                ));
+            }
+            Ok((json!(result).to_string(), said))
+        })?
+        .map_err(|error: workflow::Error| raise(error))
+    }
+}
+
+/// Trains a fold of a cross-validation with the settings that it gives, on so many threads (0: those of the settings): what
+/// became of the classifier of `init`, in JSON. `observer` as for [`train`].
+#[pyfunction]
+pub fn train_fold(
+    py: Python,
+    settings: &str,
+    fold: usize,
+    threads: usize,
+    observer: Option<Py<PyAny>>,
+) -> PyResult<String> {
+    let config: Config = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+    let threads = if threads == 0 { config.threads } else { threads };
+    let hear = |message: String| match &observer {
+        Some(observer) => Python::attach(|py| observer.call1(py, (message,)).map(drop)),
+        None => Ok(()),
+    };
+    let work = |stop: &AtomicBool, sender: Sender<String>| {
+        on_threads(threads, || {
+            let mut init = None;
+            let say = |message: Value| drop(sender.send(message.to_string()));
+            ::train::train_fold(&config, fold, stop, &mut |event| match event {
+                Event::Initialised(head) => init = Some((*head).clone()),
+                Event::Warned(text) => say(json!({ "warning": text })),
+                Event::Epoch(epoch) => say(of_epoch(epoch)),
+                _ => {}
+            })?;
+            Ok(json!(init).to_string())
+        })
+    };
+    observed(py, work, hear)?.map_err(raise)
+}
+
+/// An epoch for an observer.
+fn of_epoch(epoch: &Epoch) -> Value {
+    json!({
+        "epoch": epoch.epoch,
+        "train_loss": epoch.train_loss,
+        "val_loss": epoch.val_loss,
+        "val_accuracy": epoch.val_accuracy,
+        "val_auroc": epoch.val_auroc,
+        "lr": epoch.lr,
+        "seconds": epoch.seconds,
+        "images_per_second": epoch.images_per_second,
+        "best": epoch.best,
+    })
+}
+
+/// Whether a folder holds a cross-validation.
+#[pyfunction]
+pub fn is_cross_validation(folder: PathBuf) -> bool {
+    ::train::is_cross_validation(&folder)
+}
+
+/// Every setting with its default, and the defaults and limits of an evaluation, as JSON.
+#[pyfunction]
+pub fn defaults() -> String {
+    json!({
+        "settings": Config::default(),
+        "bootstrap": ::train::DRAWS,
+        "max_bootstrap": ::train::MAX_DRAWS,
+        "max_unreadable": ::train::MAX_UNREADABLE,
+    })
+    .to_string()
+}
+
 /// The settings of the run: those of the one to resume or the defaults, and what was said laid over them.
 fn configured(settings: Map<String, Value>, resume: bool) -> PyResult<Config> {
     let typed = Config::default().with(settings.clone()).map_err(raise)?;
@@ -167,17 +285,7 @@ fn run(
         }
         Event::Initialised(head) => known["init"] = json!(head),
         Event::Warned(text) => warn(text),
-        Event::Epoch(epoch) => say(json!({
-            "epoch": epoch.epoch,
-            "train_loss": epoch.train_loss,
-            "val_loss": epoch.val_loss,
-            "val_accuracy": epoch.val_accuracy,
-            "val_auroc": epoch.val_auroc,
-            "lr": epoch.lr,
-            "seconds": epoch.seconds,
-            "images_per_second": epoch.images_per_second,
-            "best": epoch.best,
-        })),
+        Event::Epoch(epoch) => say(of_epoch(epoch)),
         _ => {}
     };
     let outcome = match ranks {

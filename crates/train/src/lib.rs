@@ -49,11 +49,13 @@ pub use config::{BestBy, ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, Opti
 pub use date::utc_now;
 pub use drawn::{find_images, lost_data, open_fold, settings};
 pub use error::Error;
-pub use evaluate::{DRAWS, LabelledPredictions, Question, check_classes, write_averaged, write_predictions};
+pub use evaluate::{
+    DRAWS, LabelledPredictions, MAX_DRAWS, Question, check_classes, write_averaged, write_predictions,
+};
 pub use event::{Epoch, EpochLine, Event};
 pub use fit::{Outcome, check_folder, fit, fit_with};
 pub use folder::{RunFolder, is_cross_validation, new_run};
-pub use folds::cross_validate;
+pub use folds::{begin_folds, cross_validate, pool_folds, train_fold};
 pub use head::Head;
 pub use lock::RunLock;
 pub use memory::check_memory;

@@ -6,6 +6,7 @@
 
 mod dataset;
 mod error;
+mod folds;
 mod glance;
 mod images;
 mod labelled;
@@ -15,6 +16,7 @@ mod page;
 
 pub use dataset::{positive_of_data, unreadable};
 pub use error::Error;
+pub use folds::{count_looks_at_folds, over_folds, over_folds_of, report_of_folds};
 pub use glance::{glance, glance_beside};
 pub use images::{Images, Preprocessed, images_at_once, picture};
 pub use labelled::{Labelled, Selection, labelling};

@@ -44,7 +44,8 @@ def same(a, b):
 
 @pytest.mark.parametrize("views", [0, 1])
 def test_two_ranks_of_16_learn_what_one_process_of_32_learns(program, run, data, tmp_path, views):
-    frozen = [data / "manifest.csv", *SETTINGS, "--init", run, "--freeze", "--frozen-views", views, "--max-steps", 20]
+    frozen = [data / "manifest.csv", *SETTINGS, "--init", run, "--freeze", "--frozen-views", views]
+    frozen += ["--max-steps", 20, "--patience", 0]
     program("train", *frozen, "--out", tmp_path / "one")
     said = mpi(2, *frozen, "--out", tmp_path / "two")
     assert "Research use only, not a medical device" in said.stdout and "epoch 1: loss" in said.stderr

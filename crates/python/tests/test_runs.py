@@ -69,19 +69,20 @@ def test_a_training_is_that_of_the_command_line(run, data, tmp_path):
 def test_folds_are_those_of_the_command_line(data, program, tmp_path):
     settings = {**SETTINGS, "epochs": 1}
     words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
-    wanted = program("train", data / "manifest.csv", *words, "--folds", 2, "--out", tmp_path / "a", "--json")
+    (tmp_path / "a").mkdir()
+    wanted = program("train", data / "manifest.csv", *words, "--folds", 2, "--out", tmp_path / "a" / "cv", "--json")
     epochs = []
-    done = vertebra.train(data / "manifest.csv", folds=2, out=tmp_path / "b", callback=epochs.append, **settings)
+    done = vertebra.train(data / "manifest.csv", folds=2, out=tmp_path / "b" / "cv", callback=epochs.append, **settings)
     # But for the folders.
-    assert json.loads(json.dumps(done.document).replace(str(tmp_path / "b"), str(tmp_path / "a"))) == json.loads(wanted)
-    assert (tmp_path / "a" / "report.html").read_bytes() == (tmp_path / "b" / "report.html").read_bytes()
+    assert json.loads(json.dumps(done.document).replace(str(tmp_path / "b" / "cv"), str(tmp_path / "a" / "cv"))) == json.loads(wanted)
+    assert (tmp_path / "a" / "cv" / "report.html").read_bytes() == (tmp_path / "b" / "cv" / "report.html").read_bytes()
     assert [epoch["fold"] for epoch in epochs] == [1, 2] and len(done.folds) == 2
     assert "Research use only" in repr(done) and done._repr_html_().startswith("<iframe")
-    assert vertebra.train(out=tmp_path / "b", resume=True)["pooled"] == done["pooled"]
+    assert vertebra.train(out=tmp_path / "b" / "cv", resume=True)["pooled"] == done["pooled"]
     with pytest.raises(ValueError, match="folds: expected a number of folds"):
         vertebra.train(data / "manifest.csv", folds="some", out=tmp_path / "c", **settings)
     with pytest.raises(vertebra.Error, match="holds a run already"):
-        vertebra.train(data / "manifest.csv", folds=2, out=tmp_path / "b", **settings)
+        vertebra.train(data / "manifest.csv", folds=2, out=tmp_path / "b" / "cv", **settings)
 
 
 def test_a_setting_that_cannot_be(data, tmp_path):

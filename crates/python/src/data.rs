@@ -111,6 +111,6 @@ fn labelling(labels: Option<&str>, uncertain: &str, readers: &str) -> PyResult<L
     })
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> PyResult<T> {
+pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> PyResult<T> {
     text.parse().map_err(|reason| argument(name, reason))
 }

@@ -130,11 +130,7 @@ impl Core {
         class: Option<&str>,
         method: &str,
     ) -> PyResult<Mapped<'py>> {
-        let method = match method {
-            "occlusion" => Method::Occlusion,
-            "cam" => Method::Cam,
-            other => return Err(argument("method", format!("expected occlusion or cam, found {other}"))),
-        };
+        let method = method_of("method", method)?;
         let (metadata, (kind, name, value)) = (&self.model.metadata, image);
         let find = |name: &str| metadata.classes.iter().position(|class| class == name);
         let class = match class {
@@ -176,6 +172,15 @@ impl Core {
         })?;
         let values = map.values.into_pyarray(py).reshape(map.size)?;
         Ok((values, class, probability, PyBytes::new(py, &bytes)))
+    }
+}
+
+/// How maps are made, as the argument `name` says it.
+pub(crate) fn method_of(name: &str, text: &str) -> PyResult<Method> {
+    match text {
+        "occlusion" => Ok(Method::Occlusion),
+        "cam" => Ok(Method::Cam),
+        other => Err(argument(name, format!("expected occlusion or cam, found {other}"))),
     }
 }
 

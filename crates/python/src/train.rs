@@ -208,16 +208,10 @@ pub fn is_cross_validation(folder: PathBuf) -> bool {
     ::train::is_cross_validation(&folder)
 }
 
-/// Every setting with its default, and the defaults and limits of an evaluation, as JSON.
+/// Every setting with its default, as JSON.
 #[pyfunction]
 pub fn defaults() -> String {
-    json!({
-        "settings": Config::default(),
-        "bootstrap": ::train::DRAWS,
-        "max_bootstrap": ::train::MAX_DRAWS,
-        "max_unreadable": ::train::MAX_UNREADABLE,
-    })
-    .to_string()
+    json!(Config::default()).to_string()
 }
 
 /// The settings of the run: those of the one to resume or the defaults, and what was said laid over them.

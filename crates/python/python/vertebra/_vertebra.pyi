@@ -38,6 +38,9 @@ class Core:
         self, image: Tuple[str, str, Any], class_: Optional[str], method: str
     ) -> Tuple[NDArray[numpy.float32], int, float, bytes]: ...
 
+class Shown:
+    def html(self) -> str: ...
+
 def evaluate(
     core: Core,
     data: str,
@@ -45,12 +48,14 @@ def evaluate(
     group_by: Optional[str],
     prevalence: Optional[float],
     subgroups: List[str],
-    draws: int,
+    draws: Optional[int],
     tta: bool,
     skip_unreadable: bool,
-    max_unreadable: float,
+    max_unreadable: Optional[float],
+    truth: Optional[str],
+    heatmap_method: str,
 ) -> Tuple[
-    str, str, List[str], List[str], List[str], NDArray[numpy.float64], NDArray[numpy.float64]
+    str, Shown, List[str], List[str], List[str], NDArray[numpy.float64], NDArray[numpy.float64]
 ]: ...
 def audit(
     data: str,

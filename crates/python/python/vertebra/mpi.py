@@ -81,7 +81,7 @@ def settings(words: Sequence[str]) -> Dict[str, Any]:
     Raises:
         ValueError: a word that is none.
     """
-    defaults = json.loads(_vertebra.defaults())["settings"]
+    defaults = json.loads(_vertebra.defaults())
     found: Dict[str, Any] = {}
     words = list(words)
     while words:

@@ -13,6 +13,7 @@ use eval::{Subgroup, ThresholdRule};
 use model::{Metadata, StoredThreshold};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use train::RunLock;
 use workflow::{Asked, ERRORS, Evaluated, Judged, Labelled, Member, Page, is_of, is_same};
 
@@ -105,6 +106,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         subgroups: &args.subgroup,
         draws: args.bootstrap,
         tta: args.tta,
+        stop: &AtomicBool::new(false),
     };
     let (metadata, _) = asked.agree()?;
     let labelled = args.labelled.open(&metadata)?;

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use workflow::{Asked, Error, Evaluated, Judged, Labelled, Page, Selection};
 
 /// An evaluation: the document of `evaluate --json`, what shows its report, the notes, and of each image its name, class
@@ -82,7 +83,7 @@ pub fn evaluate<'py>(
     let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
     let model = core.model.clone();
     // On the threads of the model, which is nobody else's meanwhile.
-    let find = || -> Result<(Shown, Evaluated, Vec<String>), Error> {
+    let find = |stop: &AtomicBool| -> Result<(Shown, Evaluated, Vec<String>), Error> {
         let mut notes = vec![];
         let say = &mut |text: &str| notes.push(text.to_owned());
         let names = [core.path.as_ref().map_or("memory".to_owned(), |path| path.display().to_string())];
@@ -96,6 +97,7 @@ pub fn evaluate<'py>(
             subgroups: &subgroups,
             draws: draws.unwrap_or(::train::DRAWS),
             tta,
+            stop,
         };
         let (metadata, _) = asked.agree()?;
         let labelled = selection.open(&metadata, say, &mut |_, _| {})?;
@@ -113,7 +115,8 @@ pub fn evaluate<'py>(
         let shown = Shown { model: model.clone(), labelled, judged, audit, looks };
         Ok((shown, Evaluated { localisation, ..evaluated }, notes))
     };
-    let (shown, evaluated, notes) = watched(py, |_| core.predictor().install(find))?.map_err(raise)?;
+    let (shown, evaluated, notes) =
+        watched(py, |stop| core.predictor().install(|| find(stop)))?.map_err(raise)?;
     let Judged { metadata, predictions, .. } = &shown.judged;
     let dataset = &shown.labelled.dataset;
     let class = |&i: &usize| match metadata.has_findings() {

@@ -40,6 +40,23 @@ def test_an_evaluation_is_that_of_the_command_line(run, data, program):
     assert alone.probabilities.tolist() == found.probabilities.tolist()
 
 
+def test_ctrl_c_ends_an_evaluation_before_it_is_one(run, data):
+    """A look is counted at the end, so that what was stopped has none; a signal may come after that now and then."""
+    model = vertebra.Model.load(run, threads=1)
+    looks = lambda: len(json.loads((run / "test-openings.json").read_text()))  # noqa: E731
+
+    def is_uncounted():
+        before, whole = looks(), 0
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            while True:
+                model.evaluate(data / "manifest.csv", split="all", tta=True, bootstrap=0)
+                whole += 1
+        return looks() == before + whole
+
+    assert any(is_uncounted() for _ in range(10))
+
+
 def test_a_look_at_the_test_split_of_a_run_is_counted(run, data):
     before = len(json.loads((run / "test-openings.json").read_text()))
     found = vertebra.Model.load(run).evaluate(data / "manifest.csv", bootstrap=0)

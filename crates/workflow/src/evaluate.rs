@@ -10,6 +10,7 @@ use model::{Metadata, Model, StoredThreshold, ThresholdEvidence};
 use predict::Classifier;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use train::{LabelledPredictions, Looks, MAX_DRAWS, Predictions, Question};
 
 /// What is asked of models that answer together; mostly it is one.
@@ -32,6 +33,8 @@ pub struct Asked<'a> {
     pub draws: usize,
     /// Whether small turns of each image are averaged.
     pub tta: bool,
+    /// Ends the work when it is set.
+    pub stop: &'a AtomicBool,
 }
 
 /// What models say of labelled images.
@@ -145,13 +148,16 @@ impl Asked<'_> {
             let (mut classifier, prep) = (Classifier::new(model)?, &model.metadata.preprocessing);
             // What the reader says of images it says to every model.
             let remarks = if all.is_empty() { remarks.clone() } else { Remarks::default() };
-            all.push(match self.tta {
-                true => {
-                    let views = train::views(&model.metadata);
-                    train::predict_views(&mut classifier, dataset, part, prep, &views, &remarks)?
-                }
-                false => train::predict_all(&mut classifier, dataset, part, prep, &remarks)?,
-            });
+            let views = if self.tta { train::views(&model.metadata) } else { vec![] };
+            all.push(train::predict_views(
+                &mut classifier,
+                dataset,
+                part,
+                prep,
+                &views,
+                &remarks,
+                self.stop,
+            )?);
         }
         remarks.lines().iter().for_each(|line| say(line));
         let &Self { threshold, prevalence, draws, .. } = self;

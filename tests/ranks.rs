@@ -1,5 +1,5 @@
-//! One run by several ranks, here threads of one process: what one process learns where norms are frozen, the same bits in every
-//! run, and one stop for all.
+//! One run by several ranks, here threads of one process: what one process learns where norms are frozen, the same
+//! bits in every run, and one stop for all.
 
 use crate::determinism::result;
 use crate::support::{train, workspace};

@@ -180,7 +180,8 @@ impl Args {
     }
 }
 
-/// Writes what a user set into the model file, with what it reaches on these images: a threshold, or those of all findings.
+/// Writes what a user set into the model file, with what it reaches on these images: a threshold, or those of all
+/// findings.
 fn write_thresholds(
     path: &Path,
     metadata: &Metadata,

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use workflow::{Asked, Error, Evaluated, Judged, Labelled, Page, Selection};
 
-/// An evaluation: the document of `evaluate --json`, what shows its report, the notes, and of each image its name, class
-/// (with findings: `[n, findings]` of 1, 0 and NaN instead) and probabilities.
+/// An evaluation: the document of `evaluate --json`, what shows its report, the notes, and of each image its name,
+/// class (with findings: `[n, findings]` of 1, 0 and NaN instead) and probabilities.
 type Answer<'py> = (
     String,
     Shown,

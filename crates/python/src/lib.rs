@@ -1,5 +1,6 @@
-//! The native half of the Python package `vertebra`: objects of Python become what the library's crates take, and back. Nothing
-//! is computed here, and nothing is said to anybody: names, documentation and tables are in `python/vertebra`.
+//! The native half of the Python package `vertebra`: objects of Python become what the library's crates take, and
+//! back. Nothing is computed here, and nothing is said to anybody: names, documentation and tables are in
+//! `python/vertebra`.
 //!
 //! The interpreter is free (the GIL released) while the library works; a signal is looked for between its steps.
 #![forbid(unsafe_code)]
@@ -31,8 +32,8 @@ mod vertebra {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        // A decoder that panics on a damaged image is an error like any other, and nothing is printed. Only panics of this
-        // library come here: an extension module has a standard library of its own.
+        // A decoder that panics on a damaged image is an error like any other, and nothing is printed. Only panics of
+        // this library come here: an extension module has a standard library of its own.
         std::panic::set_hook(Box::new(|_| {}));
         module.add("Error", module.py().get_type::<error::Error>())?;
         module.add("Unreadable", module.py().get_type::<error::Unreadable>())?;

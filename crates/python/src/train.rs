@@ -1,7 +1,7 @@
 //! A training run, as `vertebra train` makes it, with an observer in Python.
 //!
-//! The work is done by a thread of its own. The one that called waits, and sees to signals and to the observer; either may ask
-//! the run to stop, which it does after the step that it is in, with all saved.
+//! The work is done by a thread of its own. The one that called waits, and sees to signals and to the observer;
+//! either may ask the run to stop, which it does after the step that it is in, with all saved.
 
 use crate::error::{Error, argument, raise};
 use crate::ranks::PythonRanks;
@@ -19,7 +19,8 @@ use std::time::Duration;
 /// How often signals are looked for.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs `work` with the interpreter free. A signal (Ctrl-C) sets the flag that it is given, and is raised when it has ended.
+/// Runs `work` with the interpreter free. A signal (Ctrl-C) sets the flag that it is given, and is raised when it has
+/// ended.
 pub(crate) fn watched<T: Send>(py: Python, work: impl FnOnce(&AtomicBool) -> T + Send) -> PyResult<T> {
     observed(py, |stop, _| work(stop), |_| Ok(()))
 }
@@ -60,8 +61,8 @@ fn observed<T: Send>(
 }
 
 /// Trains as the JSON object `settings` says, over the defaults or, with `resume`, those of the run: the document of
-/// `train --json`. `observer` is called with JSON texts: of every epoch, and of every warning. One of several `ranks` has a
-/// document only if it is the first.
+/// `train --json`. `observer` is called with JSON texts: of every epoch, and of every warning. One of several `ranks`
+/// has a document only if it is the first.
 #[pyfunction]
 pub fn train(
     py: Python,
@@ -103,7 +104,8 @@ pub fn train(
     }
 }
 
-/// A cross-validation whose folds are trained one by one, here or by other processes; its folder is locked as long as it lives.
+/// A cross-validation whose folds are trained one by one, here or by other processes; its folder is locked as long as
+/// it lives.
 #[pyclass(frozen, module = "vertebra._vertebra")]
 pub struct Folds {
     config: Config,
@@ -135,7 +137,8 @@ impl Folds {
         json!(self.config).to_string()
     }
 
-    /// Pools what the folds have predicted and writes the report: the document of `train --folds --json`, and what was said.
+    /// Pools what the folds have predicted and writes the report: the document of `train --folds --json`, and what
+    /// was said.
     fn finish(&self, py: Python) -> PyResult<(String, Vec<String>)> {
         let out = &self.config.out;
         watched(py, |_| {
@@ -155,8 +158,8 @@ impl Folds {
     }
 }
 
-/// Trains a fold of a cross-validation with the settings that it gives, on so many threads (0: those of the settings): what
-/// became of the classifier of `init`, in JSON. `observer` as for [`train`].
+/// Trains a fold of a cross-validation with the settings that it gives, on so many threads (0: those of the
+/// settings): what became of the classifier of `init`, in JSON. `observer` as for [`train`].
 #[pyfunction]
 pub fn train_fold(
     py: Python,

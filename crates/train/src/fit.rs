@@ -506,8 +506,8 @@ impl<'a> Run<'a> {
         if self.config.augment { (epoch % self.config.frozen_views.max(1)) as usize } else { 0 }
     }
 
-    /// Computes the features that `epoch` needs, if the body is frozen and nobody has; else forgets those that there are.
-    /// False if it was interrupted.
+    /// Computes the features that `epoch` needs, if the body is frozen and nobody has; else forgets those that there
+    /// are. False if it was interrupted.
     fn prepare_features(&mut self, epoch: u64) -> Result<bool, Error> {
         if self.config.frozen_views == 0 || !self.trainer.network.is_body_frozen() {
             self.features = None;
@@ -542,8 +542,8 @@ impl<'a> Run<'a> {
         Ok(is_whole)
     }
 
-    /// The features of `part` of the data set as `options` read it in `epoch`; each of several ranks computes those of a shard.
-    /// None if it was interrupted.
+    /// The features of `part` of the data set as `options` read it in `epoch`; each of several ranks computes those
+    /// of a shard. None if it was interrupted.
     fn read_features(
         &mut self,
         part: &[usize],

@@ -1,10 +1,10 @@
 //! Cross-validation by group: a run for every fold, and one result over all images, each predicted by a model that saw
 //! nothing of its group.
 //!
-//! The folder of a cross-validation holds the settings (`config.toml`), what the images hold (`folds.json`) and, for fold N,
-//! the manifest `fold-N.csv` and the run folder `fold-N`, which is an ordinary run. Invariants: all manifests are written
-//! before the first run; a run that is finished has its table of predictions, so that what is on disk says how to go on; and
-//! what is pooled was trained with the same settings on the same images, for as many epochs.
+//! The folder of a cross-validation holds the settings (`config.toml`), what the images hold (`folds.json`) and, for
+//! fold N, the manifest `fold-N.csv` and the run folder `fold-N`, which is an ordinary run. Invariants: all manifests
+//! are written before the first run; a run that is finished has its table of predictions, so that what is on disk
+//! says how to go on; and what is pooled was trained with the same settings on the same images, for as many epochs.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -18,13 +18,13 @@ use crate::pooled::{CrossValidation, manifests, pooled};
 use crate::start::{grouped, positive_of_data};
 use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, is_cross_validation, unreadable};
 
-/// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`, those in
-/// the folder. `observe` hears the number of a fold, how many there are, and what happens in it; before the first, both are
-/// 0. `None` if `stop` was set before the end; the lock is that of the folder, so that what belongs to the end can be
-/// written.
+/// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`,
+/// those in the folder. `observe` hears the number of a fold, how many there are, and what happens in it; before the
+/// first, both are 0. `None` if `stop` was set before the end; the lock is that of the folder, so that what belongs
+/// to the end can be written.
 ///
-/// A cross-validation that goes on may be prolonged as a single run may. Then the folds that were finished go on too: each
-/// is in the end what it would have been with these settings from the beginning, and so is what is pooled.
+/// A cross-validation that goes on may be prolonged as a single run may. Then the folds that were finished go on too:
+/// each is in the end what it would have been with these settings from the beginning, and so is what is pooled.
 pub fn cross_validate(
     config: &Config,
     folds: Option<Folds>,
@@ -41,8 +41,8 @@ pub fn cross_validate(
     Ok(Some((pool_folds(config)?, lock)))
 }
 
-/// The beginning of a cross-validation, as [`cross_validate`] has it: how many folds there are, each of which may then be trained
-/// by another process, and the lock of the folder.
+/// The beginning of a cross-validation, as [`cross_validate`] has it: how many folds there are, each of which may
+/// then be trained by another process, and the lock of the folder.
 pub fn begin_folds(
     config: &Config,
     folds: Option<Folds>,
@@ -57,7 +57,8 @@ pub fn begin_folds(
     Ok((manifests(&config.out), lock))
 }
 
-/// Trains and tests a fold, counted from 1, or goes on with it; nothing is done where it is finished. False if `stop` was set.
+/// Trains and tests a fold, counted from 1, or goes on with it; nothing is done where it is finished. False if `stop`
+/// was set.
 pub fn train_fold(
     config: &Config,
     fold: usize,

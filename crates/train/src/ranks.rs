@@ -1,13 +1,13 @@
 //! One run by several processes: each trains its shard of every batch, and all take the same steps.
 //!
-//! Rank 0 is the run: it has the folder, validates, stops, saves, and tells what happens. The others [`follow()`] it. What a
-//! rank must know is one [`Welcome`] at the beginning, the sum of all gradients at each step, and the position after each
-//! validation. The weights stay the same, bit for bit, because all add the same sums to them; a step depends on the
-//! checkpoint and on how many ranks there are, so that number is a setting of the run.
+//! Rank 0 is the run: it has the folder, validates, stops, saves, and tells what happens. The others [`follow()`] it.
+//! What a rank must know is one [`Welcome`] at the beginning, the sum of all gradients at each step, and the position
+//! after each validation. The weights stay the same, bit for bit, because all add the same sums to them; a step
+//! depends on the checkpoint and on how many ranks there are, so that number is a setting of the run.
 //!
-//! The mean is weighed as the loss is, so shards may differ in size, and gradients are those of the whole batch. But each rank
-//! normalises by the statistics of its own shard, unless the norms are frozen: a run by several ranks learns as one with smaller
-//! batches would, in this respect.
+//! The mean is weighed as the loss is, so shards may differ in size, and gradients are those of the whole batch. But
+//! each rank normalises by the statistics of its own shard, unless the norms are frozen: a run by several ranks
+//! learns as one with smaller batches would, in this respect.
 
 use crate::fit::{Run, new_trainer};
 use crate::start::open_to_train;
@@ -29,8 +29,8 @@ pub trait Ranks {
     /// How many there are.
     fn count(&self) -> usize;
 
-    /// The sums over all ranks of what each gives, as long as `values`. All ranks call it, and all get the same bits; added in
-    /// the order of ranks, they are the same in every run too.
+    /// The sums over all ranks of what each gives, as long as `values`. All ranks call it, and all get the same bits;
+    /// added in the order of ranks, they are the same in every run too.
     ///
     /// # Errors
     /// What was said where a rank could not be reached.

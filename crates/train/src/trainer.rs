@@ -85,8 +85,8 @@ impl Trainer {
         (backward.loss, backward.timings)
     }
 
-    /// The first half of a step: loss and gradient. Before these images are `before` others of the same batch, in the hands of
-    /// other processes: dropout draws for all.
+    /// The first half of a step: loss and gradient. Before these images are `before` others of the same batch, in the
+    /// hands of other processes: dropout draws for all.
     pub fn backward(&mut self, input: Input, truth: Truth, before: usize) -> Backward {
         // Some hundred pieces of parallel work in a row, between which the threads had better not go to sleep.
         par::install_awake(|| self.backward_in_place(input, truth, before))
@@ -127,8 +127,8 @@ impl Trainer {
         }
     }
 
-    /// What the mean of [`Backward::loss`] divides by, so that means of shards can be weighed: the sum of the weights of the
-    /// images' classes, or the number of findings that are known.
+    /// What the mean of [`Backward::loss`] divides by, so that means of shards can be weighed: the sum of the weights
+    /// of the images' classes, or the number of findings that are known.
     pub fn weight(&self, truth: Truth) -> f32 {
         match truth {
             Truth::Classes(labels) => labels.iter().map(|&label| self.loss.class_weights[label]).sum(),
@@ -136,8 +136,8 @@ impl Trainer {
         }
     }
 
-    /// A gradient as one list of numbers, parameter after parameter, times `weight`; zeros without one. Then the loss times
-    /// `weight`, and `weight` itself.
+    /// A gradient as one list of numbers, parameter after parameter, times `weight`; zeros without one. Then the loss
+    /// times `weight`, and `weight` itself.
     pub fn flat(&self, backward: Option<&Backward>, weight: f32) -> Vec<f32> {
         let mut flat = vec![];
         for (at, parameter) in self.network.parameters().iter().enumerate().filter(|(_, of)| of.trains()) {
@@ -207,8 +207,8 @@ mod tests {
     use super::*;
     use model::Architecture;
 
-    /// The mean of shards of several sizes, one of which has no image, is the gradient of the whole, with weights of classes or
-    /// findings of which some are not known.
+    /// The mean of shards of several sizes, one of which has no image, is the gradient of the whole, with weights of
+    /// classes or findings of which some are not known.
     #[test]
     fn shards_have_the_gradient_of_the_whole() {
         let named = Architecture::named("mobilenet-v1").unwrap();

@@ -187,8 +187,8 @@ impl Asked<'_> {
         Ok(Judged { metadata, predictions, spread, summary, subgroups, views, members, positive })
     }
 
-    /// What else there is to say of what was `judged`: the look of `command` at these images is counted in every run folder, and
-    /// the data are glanced at.
+    /// What else there is to say of what was `judged`: the look of `command` at these images is counted in every run
+    /// folder, and the data are glanced at.
     pub fn conclude(
         &self,
         labelled: &Labelled,

@@ -1,5 +1,5 @@
-//! What follows a cross-validation: looks that are counted, one page for what the folds say together, and the report of each
-//! fold.
+//! What follows a cross-validation: looks that are counted, one page for what the folds say together, and the report
+//! of each fold.
 
 use crate::{Error, findings, name_of, report_of_run};
 use data::Split;
@@ -10,8 +10,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use train::{CrossValidation, FindingOverFolds, Fold, FoldSpread, Opening, Pooled, RunFolder};
 
-/// Counts the closing table of `command` as a look at the test images of every fold, by its run; those that cannot be counted
-/// are told to `say`.
+/// Counts the closing table of `command` as a look at the test images of every fold, by its run; those that cannot be
+/// counted are told to `say`.
 pub fn count_looks_at_folds(
     folder: &Path,
     result: &CrossValidation,
@@ -44,8 +44,8 @@ pub fn over_folds_of(FindingOverFolds { finding, auroc }: &FindingOverFolds) -> 
     }
 }
 
-/// Writes `report.html` into the folder of a cross-validation, and the reports of its folds: where it is. `data` says where
-/// its data are now, if they were moved; the caller holds the lock of the folder.
+/// Writes `report.html` into the folder of a cross-validation, and the reports of its folds: where it is. `data` says
+/// where its data are now, if they were moved; the caller holds the lock of the folder.
 pub fn report_of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Error> {
     train::find_images(folder, data)?;
     let Pooled { result, labels, truth, probabilities, groups } = train::pooled(folder)?;

@@ -1,5 +1,5 @@
-//! What the command line and the bindings do alike, each with what the crates below it offer: images to pixels as a stream, the
-//! labelled images that a model is judged on, looks that are counted, the report of a run.
+//! What the command line and the bindings do alike, each with what the crates below it offer: images to pixels as a
+//! stream, the labelled images that a model is judged on, looks that are counted, the report of a run.
 //!
 //! It says nothing to anybody: what a person should hear goes to a function that the caller gives.
 #![forbid(unsafe_code)]

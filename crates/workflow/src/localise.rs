@@ -32,8 +32,8 @@ pub struct Localised {
     pub findings: Vec<Localised>,
 }
 
-/// Scores the images of `labelled` that have a box in the table `truth`: by their class, or by each finding that `summary`
-/// calls rightly in them. What is passed over is told to `say`.
+/// Scores the images of `labelled` that have a box in the table `truth`: by their class, or by each finding that
+/// `summary` calls rightly in them. What is passed over is told to `say`.
 pub(crate) fn localise(
     model: &Model,
     labelled: &Labelled,
@@ -129,7 +129,8 @@ fn is_of(of: &TruthBox, name: &str, count: usize) -> bool {
     of.finding.as_ref().map_or(count == 1, |finding| finding.eq_ignore_ascii_case(name))
 }
 
-/// The boxes of a table, by path; or, as published tables have them, by the name of the file, with or without its ending.
+/// The boxes of a table, by path; or, as published tables have them, by the name of the file, with or without its
+/// ending.
 struct Boxes {
     by_name: HashMap<String, Vec<TruthBox>>,
     /// How many images of the data set have each name.

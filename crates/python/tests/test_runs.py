@@ -40,6 +40,21 @@ def test_an_evaluation_is_that_of_the_command_line(run, data, program):
     assert alone.probabilities.tolist() == found.probabilities.tolist()
 
 
+def test_boxes_and_what_is_left_out(run, data, program, tmp_path):
+    words = [run / "best.safetensors", data / "manifest.csv", "--split", "all", "--bootstrap", 0, "--truth", data / "truth.csv", "--json"]
+    model = vertebra.Model.load(run / "best.safetensors")
+    found = model.evaluate(data / "manifest.csv", split="all", bootstrap=0, truth=data / "truth.csv")
+    assert found.document == json.loads(program("evaluate", *words)) and found["localisation"]["boxes"] > 0
+    with pytest.raises(ValueError, match="heatmap_method: expected occlusion or cam, found none"):
+        model.evaluate(data / "manifest.csv", truth=data / "truth.csv", heatmap_method="none")
+    rows = (data / "manifest.csv").read_text().splitlines()
+    absent = rows[1].split(",")
+    absent[rows[0].split(",").index("path")] = "absent.png"
+    (data / "absent.csv").write_text("\n".join([*rows, ",".join(absent)]) + "\n")
+    found = model.evaluate(data / "absent.csv", split="all", bootstrap=0, skip_unreadable=True, max_unreadable=0.5)
+    assert any(note.startswith("left out 1 of ") and "absent.png" in note for note in found.notes), found.notes
+
+
 def test_ctrl_c_ends_an_evaluation_before_it_is_one(run, data):
     """A look is counted at the end, so that what was stopped has none; a signal may come after that now and then."""
     model = vertebra.Model.load(run, threads=1)

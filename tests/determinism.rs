@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const RUN: [&str; 6] = ["--epochs", "3", "--dropout", "0.2", "--flip", "--patience=0"];
 
 /// The files of a run that must be equal, tables without their columns of speed.
-fn result(run: &Path) -> Vec<(&'static str, Vec<u8>)> {
+pub fn result(run: &Path) -> Vec<(&'static str, Vec<u8>)> {
     let read = |name: &str| fs::read(run.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let columns = |name: &str, kept: &[usize]| {
         let text = String::from_utf8(read(name)).unwrap();

@@ -23,6 +23,7 @@ mod no_native;
 #[path = "../crates/duplicates/tests/it/plant.rs"]
 mod plant;
 mod predict;
+mod ranks;
 mod runs;
 mod split;
 mod support;

@@ -8,25 +8,12 @@ use std::collections::BTreeSet;
 
 /// Says what was assumed when a data set was read, and what was passed over: a line each.
 pub fn announce(dataset: &Dataset) {
-    dataset.notes.iter().for_each(note);
-    if !dataset.passed_over.is_empty() {
-        note(&dataset.passed_over);
-    }
-    let (left_out, images) = (dataset.unreadable().len(), dataset.samples.len());
-    if left_out > 0 {
-        let words = dataset.unreadable_words();
-        note!("left out {left_out} of {images} images that cannot be read: {words}");
-    }
+    workflow::notes(dataset).iter().for_each(note);
 }
 
 /// Says how many images have no group, if others have one.
 pub fn say_alone(dataset: &Dataset) {
-    if let [first, ..] = dataset.alone()[..] {
-        let (alone, images) = (dataset.alone().len(), dataset.samples.len());
-        let most = if 2 * alone > images { "warning: " } else { "" };
-        let name = &dataset.samples[first].name;
-        note!("{most}{alone} of {images} images have no group, for example {name}: each stands alone");
-    }
+    workflow::alone(dataset).iter().for_each(note);
 }
 
 /// How many groups `members` lie in, and how many of them have none: nobody knows whether those are independent.

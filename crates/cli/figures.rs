@@ -2,7 +2,6 @@
 
 use eval::Interval;
 use std::time::{Duration, Instant};
-use train::{FindingOverFolds, FoldSpread};
 
 pub use eval::count;
 
@@ -25,21 +24,6 @@ pub fn percent(share: f64) -> String {
 /// A p-value with two digits that count.
 pub fn p_value(p: f64) -> String {
     if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
-}
-
-/// What the folds of a cross-validation reach, by a metric of that name.
-pub fn over_folds(name: &str, spread: FoldSpread) -> String {
-    let FoldSpread { mean, standard_deviation, min, max, folds } = spread;
-    let deviation = number(standard_deviation);
-    format!("{name} over {folds} folds: mean {mean:.3}, standard deviation {deviation}, {min:.3} to {max:.3}")
-}
-
-/// The same of the AUROC of a finding.
-pub fn over_folds_of(FindingOverFolds { finding, auroc }: &FindingOverFolds) -> String {
-    match auroc {
-        Some(spread) => over_folds(&format!("AUROC of {finding}"), *spread),
-        None => format!("AUROC of {finding}: not defined, for no fold tests images with it and without"),
-    }
 }
 
 /// Seconds since `start`, for a line of words.

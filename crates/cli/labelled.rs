@@ -26,12 +26,14 @@ pub struct DataArgs {
     #[arg(long)]
     skip_unreadable: bool,
     /// With --skip-unreadable: the share that may be left out
-    #[arg(long, value_name = "SHARE", requires = "skip_unreadable", default_value_t = train::MAX_UNREADABLE, value_parser = probability)]
+    #[arg(long, value_name = "SHARE", requires = "skip_unreadable", value_parser = probability)]
+    #[arg(default_value_t = train::MAX_UNREADABLE)]
     max_unreadable: f64,
 }
 
 impl DataArgs {
-    /// Opens the data set, with the splits that it gives or that the model's training drew from it, and says what is assumed.
+    /// Opens the data set, with the splits that it gives or that the model's training drew from it, and says what is
+    /// assumed.
     pub fn open(&self, metadata: &Metadata) -> Result<Labelled, Failure> {
         let Self { data, split, group_by, skip_unreadable, max_unreadable } = self;
         let mut counter = None;

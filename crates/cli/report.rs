@@ -1,7 +1,5 @@
 //! `vertebra report`: the report of a run, made again.
 
-mod folds;
-
 use crate::counter::Counter;
 use crate::failure::Failure;
 use crate::lost;
@@ -34,8 +32,6 @@ pub struct Args {
     json: bool,
 }
 
-pub use folds::of_folds;
-
 pub fn run(args: Args) -> Result<(), Failure> {
     let is_cross_validation = train::is_cross_validation(&args.run);
     if !is_cross_validation {
@@ -48,7 +44,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let busy = Counter::busy("writing the report");
     let data = args.data.as_deref();
     let written = match is_cross_validation {
-        true => vec![("report", of_folds(&args.run, data)?)],
+        true => vec![("report", workflow::report_of_folds(&args.run, data)?)],
         false => {
             ["report", "model_card"].into_iter().zip(workflow::report_of_run(&args.run, data)?).collect()
         }

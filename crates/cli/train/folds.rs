@@ -2,17 +2,16 @@
 
 use crate::dataset::announce;
 use crate::failure::Failure;
-use crate::figures::{number, over_folds, over_folds_of};
+use crate::figures::number;
 use crate::grouping::advice;
-use crate::openings;
 use crate::progress::Progress;
-use crate::report::of_folds;
 use crate::shell::{self, program, quote};
-use crate::terminal::{self, say_lines};
-use data::{Dataset, Folds, Split};
+use crate::terminal::{self, note, say_lines};
+use data::{Dataset, Folds};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use train::{Config, CrossValidation, Event, Fold, Opening};
+use train::{Config, CrossValidation, Event, Fold};
+use workflow::{count_looks_at_folds, over_folds, over_folds_of, report_of_folds};
 
 /// Begins a cross-validation, or goes on with the one in the folder.
 pub fn run(
@@ -60,8 +59,8 @@ pub fn run(
         note!("  {}", super::line_to_go_on(config));
         return Err(Failure::Stopped);
     };
-    count_openings(config, &result);
-    let written = of_folds(&config.out, None);
+    count_looks_at_folds(&config.out, &result, &shell::typed(), &mut |text| note(text));
+    let written = report_of_folds(&config.out, None).map_err(Failure::from);
     let report = super::or_warn(written, "all folds are finished, but their report");
     if json {
         let mut document = serde_json::to_value(&result)?;
@@ -83,17 +82,6 @@ fn want_groups(config: &Config) -> Result<(), Failure> {
         config.data.display(),
         advice(&dataset, "--group-by", &line)
     ))
-}
-
-/// Counts the closing table as a look at the test images of every fold, by its run.
-fn count_openings(config: &Config, result: &CrossValidation) {
-    for (at, fold) in result.folds.iter().enumerate() {
-        let looks = train::open_fold(&config.out, at + 1).and_then(|dataset| {
-            let opening = Opening::now(shell::typed(), &dataset, &dataset.part(Split::Test));
-            train::record_opening(&fold.run, opening)
-        });
-        openings::counted("images", looks);
-    }
 }
 
 fn close(config: &Config, result: &CrossValidation, report: Option<&Path>) -> Result<(), Failure> {

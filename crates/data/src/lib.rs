@@ -49,7 +49,7 @@ pub use folds::Folds;
 pub use group::{DIGIT, GroupBy, group_from_name};
 pub use inputs::{Input, Passed, inputs};
 pub use labels::{Labelling, Labels, Readers, Uncertain};
-pub use loader::{Batch, Batches, Loader, LoaderOptions};
+pub use loader::{Batch, Batches, Loader, LoaderOptions, Shard};
 pub use passed::{PassedOver, Reason};
 pub use path_bytes::{bytes_of_path, path_of_bytes};
 pub use remarks::Remarks;

@@ -1,9 +1,9 @@
 //! Batches of an epoch, decoded and augmented ahead of their reader.
 //!
-//! Invariant: batch b of epoch e is a function of (samples, preprocessing, augmentation, seed, e, b). It does not depend
-//! on the number of threads, on what is cached, or on where the epoch was entered, so a resumed run reads what the
-//! uninterrupted one would have read. The order of an epoch is the stream [seed, epoch]; what happens to a sample is the
-//! stream [seed, epoch, index of the sample in the data set].
+//! Invariant: batch b of epoch e is a function of (samples, preprocessing, augmentation, seed, e, b). It does not
+//! depend on the number of threads, on what is cached, or on where the epoch was entered, so a resumed run reads what
+//! the uninterrupted one would have read. The order of an epoch is the stream [seed, epoch]; what happens to a sample
+//! is the stream [seed, epoch, index of the sample in the data set].
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -22,6 +22,8 @@ use crate::{Augment, CacheUsage, Dataset, Error, Remarks, Stream, decode_through
 pub struct LoaderOptions {
     /// Images a batch; the last of an epoch has what is left.
     pub batch_size: usize,
+    /// Which of them are read here.
+    pub shard: Shard,
     /// A new order every epoch; else the order of the samples.
     pub shuffle: bool,
     /// Names the random streams.
@@ -41,7 +43,16 @@ impl LoaderOptions {
     pub fn in_order(batch_size: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let workers = cores.min(2);
-        Self { batch_size, shuffle: false, seed: 0, augment: None, cache_bytes: 0, workers, ahead: 4 }
+        Self {
+            batch_size,
+            shard: Shard::WHOLE,
+            shuffle: false,
+            seed: 0,
+            augment: None,
+            cache_bytes: 0,
+            workers,
+            ahead: 4,
+        }
     }
 
     /// For training: shuffled and augmented from `seed`, with up to 1 GiB of decoded images kept.
@@ -60,8 +71,34 @@ pub struct Batch {
     pub labels: Vec<usize>,
     /// The index of each image in the data set.
     pub indices: Vec<usize>,
+    /// Images of the batch that come before these, in the shards of others.
+    pub before: usize,
+    /// Images of the batch in all shards.
+    pub whole: usize,
     /// How long the reader waited for this batch: time that decoding cost the training.
     pub waited: Duration,
+}
+
+/// One of several shards, into which images are divided in their order, as evenly as can be; the first ones have the
+/// more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Its number, from 0.
+    pub rank: usize,
+    /// How many there are, at least 1.
+    pub ranks: usize,
+}
+
+impl Shard {
+    /// The only one.
+    pub const WHOLE: Self = Self { rank: 0, ranks: 1 };
+
+    /// What it has of `images`; nothing, if they are fewer than the shards before.
+    pub fn range(self, images: usize) -> Range<usize> {
+        let (each, more) = (images / self.ranks, images % self.ranks);
+        let first = self.rank * each + self.rank.min(more);
+        first..first + each + usize::from(self.rank < more)
+    }
 }
 
 struct Item {
@@ -127,8 +164,8 @@ impl Loader {
         self.images().div_ceil(self.source.options.batch_size)
     }
 
-    /// The batches of `epoch` from batch `first` on. Decoding begins with this call, so an epoch that is asked for early
-    /// is ready early. A file that cannot be decoded is an error that names it, and the last item.
+    /// The batches of `epoch` from batch `first` on. Decoding begins with this call, so an epoch that is asked for
+    /// early is ready early. A file that cannot be decoded is an error that names it, and the last item.
     pub fn batches(&self, epoch: u64, first: usize) -> Batches {
         let source = self.source.clone();
         let order = source.order(epoch);
@@ -139,8 +176,8 @@ impl Loader {
         Batches { numbers, stream: Stream::new(|| all, workers, ahead, make).ok(), _reader: reader }
     }
 
-    /// The same batches with rows of `rows`, one for each image in the order of the samples, in the place of images: nothing
-    /// is read.
+    /// The same batches with rows of `rows`, one for each image in the order of the samples, in the place of images:
+    /// nothing is read.
     pub fn batches_of(
         &self,
         rows: &Arc<Vec<f32>>,
@@ -150,9 +187,10 @@ impl Loader {
         let (source, rows) = (self.source.clone(), rows.clone());
         let (order, length) = (source.order(epoch), rows.len() / self.images().max(1));
         (first..self.batches_per_epoch()).map(move |number| {
-            let order = source.positions(&order, number);
-            let images = order.iter().flat_map(|&i| &rows[i * length..][..length]).copied().collect();
-            source.labelled(order, images)
+            let (order, shard) = source.positions(&order, number);
+            let of_image = |&i: &usize| &rows[i * length..][..length];
+            let images = order[shard.clone()].iter().flat_map(of_image).copied().collect();
+            source.labelled(order, shard, images)
         })
     }
 
@@ -211,7 +249,8 @@ impl Source {
         number: usize,
         is_read: &dyn Fn() -> bool,
     ) -> Result<Batch, Error> {
-        let order = self.positions(order, number);
+        let (batch, shard) = self.positions(order, number);
+        let order = &batch[shard.clone()];
         let image = self.prep.height * self.prep.width * self.prep.channels;
         let mut images =
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
@@ -222,19 +261,22 @@ impl Source {
             }
             self.image(epoch, i, out)?;
         }
-        Ok(self.labelled(order, images))
+        Ok(self.labelled(batch, shard, images))
     }
 
-    /// The samples of batch `number` in the `order` of an epoch.
-    fn positions<'a>(&self, order: &'a [usize], number: usize) -> &'a [usize] {
+    /// The samples of batch `number` in the `order` of an epoch, and which of them are in the shard.
+    fn positions<'a>(&self, order: &'a [usize], number: usize) -> (&'a [usize], Range<usize>) {
         let first = number * self.options.batch_size;
-        &order[first..order.len().min(first + self.options.batch_size)]
+        let batch = &order[first..order.len().min(first + self.options.batch_size)];
+        (batch, self.options.shard.range(batch.len()))
     }
 
-    /// A batch of the samples `order`.
-    fn labelled(&self, order: &[usize], images: Vec<f32>) -> Batch {
-        let (indices, labels) = order.iter().map(|&i| (self.items[i].index, self.items[i].label)).unzip();
-        Batch { images, labels, indices, waited: Duration::ZERO }
+    /// The samples of a shard of `batch`.
+    fn labelled(&self, batch: &[usize], shard: Range<usize>, images: Vec<f32>) -> Batch {
+        let (before, whole) = (shard.start, batch.len());
+        let label = |&i: &usize| (self.items[i].index, self.items[i].label);
+        let (indices, labels) = batch[shard].iter().map(label).unzip();
+        Batch { images, labels, indices, before, whole, waited: Duration::ZERO }
     }
 
     /// Writes image `i` of `epoch` to `out: [height, width, channels]`.

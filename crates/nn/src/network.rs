@@ -26,6 +26,13 @@ pub struct Parameter {
     pub rate: f64,
 }
 
+impl Parameter {
+    /// Whether training changes it, so that it wants a gradient.
+    pub fn trains(&self) -> bool {
+        !self.frozen && self.spec.role.trainable()
+    }
+}
+
 /// How a network runs.
 pub enum Mode<'a> {
     /// Batch statistics, running statistics updated, dropout drawn from the generator.
@@ -174,8 +181,7 @@ impl Learner {
     /// A leaf for each parameter that wants a gradient if `training`.
     fn leaves(&self, tape: &mut Tape, training: bool) -> Vec<Option<Var>> {
         let leaf = |parameter: &Parameter| {
-            let trains = training && !parameter.frozen && parameter.spec.role.trainable();
-            trains.then(|| tape.leaf(parameter.value.clone()))
+            (training && parameter.trains()).then(|| tape.leaf(parameter.value.clone()))
         };
         self.parameters.iter().map(leaf).collect()
     }

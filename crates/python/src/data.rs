@@ -60,7 +60,7 @@ pub fn split(
     if !fractions.iter().all(|share| share.is_finite() && *share > 0.0) {
         return Err(argument("fractions", format!("expected three numbers above 0, found {fractions:?}")));
     }
-    watched(py, |_| {
+    watched(py, |stop| {
         let divide = || -> Result<Dataset, Error> {
             let mut dataset = Dataset::open_labelled(&data, false, &labelling)?.with_two_classes()?;
             if let Some(out) = &out {
@@ -72,7 +72,9 @@ pub fn split(
                 Some(folds) => drop(dataset.draw_folds(folds, seed)?),
                 None => dataset.draw_splits(&fractions, seed)?,
             }
-            out.as_deref().map_or(Ok(()), |out| data::write_manifest(out, &dataset))?;
+            // Who stops it wants no file.
+            let out = out.as_deref().filter(|_| !stop.load(Ordering::Relaxed));
+            out.map_or(Ok(()), |out| data::write_manifest(out, &dataset))?;
             Ok(dataset)
         };
         let dataset = divide().map_err(raise)?;
@@ -111,6 +113,6 @@ fn labelling(labels: Option<&str>, uncertain: &str, readers: &str) -> PyResult<L
     })
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> PyResult<T> {
+pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> PyResult<T> {
     text.parse().map_err(|reason| argument(name, reason))
 }

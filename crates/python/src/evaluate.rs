@@ -1,22 +1,24 @@
 //! A model on labelled images, as `vertebra evaluate` does it.
 
+use crate::data::parsed;
 use crate::error::raise;
-use crate::model::Core;
+use crate::model::{Core, method_of};
 use crate::train::watched;
-use data::{GroupBy, Remarks};
+use ::model::Model;
+use data::GroupBy;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
-use predict::Classifier;
 use pyo3::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::PathBuf;
-use train::{LabelledPredictions, Question};
-use workflow::{Error, Page, Selection, count_look, glance_beside};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use workflow::{Asked, Error, Evaluated, Judged, Labelled, Page, Selection};
 
-/// An evaluation: the document of `evaluate --json`, the page of the report, the notes, and of each image its name, class
-/// (with findings: `[n, findings]` of 1, 0 and NaN instead) and probabilities.
-type Evaluated<'py> = (
+/// An evaluation: the document of `evaluate --json`, what shows its report, the notes, and of each image its name,
+/// class (with findings: `[n, findings]` of 1, 0 and NaN instead) and probabilities.
+type Answer<'py> = (
     String,
-    String,
+    Shown,
     Vec<String>,
     Vec<String>,
     Vec<String>,
@@ -24,18 +26,41 @@ type Evaluated<'py> = (
     Bound<'py, PyArray2<f64>>,
 );
 
-/// What an evaluation is before it is Python's.
-struct Found {
-    document: Value,
-    page: String,
-    notes: Vec<String>,
-    names: Vec<String>,
-    labels: Vec<String>,
-    truth: Vec<f64>,
-    probabilities: Vec<f64>,
+/// What a report is made of, which is made when somebody asks for it.
+#[pyclass(frozen, module = "vertebra._vertebra")]
+pub struct Shown {
+    model: Arc<Model>,
+    labelled: Labelled,
+    judged: Judged,
+    audit: serde_json::Value,
+    looks: Option<usize>,
 }
 
-/// Evaluates the model on labelled images.
+#[pymethods]
+impl Shown {
+    /// The report as one HTML page.
+    fn html(&self, py: Python) -> PyResult<String> {
+        py.detach(|| {
+            let Self { model, labelled, judged, audit, looks } = self;
+            let page = Page {
+                model,
+                dataset: &labelled.dataset,
+                predictions: &judged.predictions,
+                evaluation: &judged.evaluation(&labelled.dataset)?,
+                summary: &judged.summary,
+                subgroups: &judged.subgroups,
+                run: None,
+                audit: Some(audit.clone()),
+                openings: *looks,
+                worst: 0,
+            };
+            page.html()
+        })
+        .map_err(raise)
+    }
+}
+
+/// Evaluates the model on labelled images. Without `draws` or `max_unreadable` they are those of the command line.
 #[pyfunction]
 pub fn evaluate<'py>(
     py: Python<'py>,
@@ -45,118 +70,66 @@ pub fn evaluate<'py>(
     group_by: Option<&str>,
     prevalence: Option<f64>,
     subgroups: Vec<String>,
-    draws: usize,
+    draws: Option<usize>,
     tta: bool,
     skip_unreadable: bool,
-    max_unreadable: f64,
-) -> PyResult<Evaluated<'py>> {
-    let by = |text: &str| {
-        text.parse::<GroupBy>()
-            .map_err(|reason| Error::Option { name: "group-by", reason: reason.to_string() })
-    };
-    let group_by = group_by.map(by).transpose().map_err(raise)?;
+    max_unreadable: Option<f64>,
+    truth: Option<PathBuf>,
+    heatmap_method: &str,
+) -> PyResult<Answer<'py>> {
+    let group_by = group_by.map(|text| parsed::<GroupBy>("group_by", text)).transpose()?;
+    let method = method_of("heatmap_method", heatmap_method)?;
+    let max_unreadable = max_unreadable.unwrap_or(::train::MAX_UNREADABLE);
     let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
+    let model = core.model.clone();
     // On the threads of the model, which is nobody else's meanwhile.
-    let find = || find(core, &selection, prevalence, &subgroups, draws, tta);
-    let found = watched(py, |_| core.predictor().install(find))?.map_err(raise)?;
-    let Found { document, page, notes, names, labels, truth, probabilities } = found;
-    let (images, classes) = (names.len(), core.model.metadata.classes.len());
-    let findings = truth.len() / images.max(1);
-    Ok((
-        document.to_string(),
-        page,
-        notes,
-        names,
-        labels,
-        truth.into_pyarray(py).reshape([images, findings])?,
-        probabilities.into_pyarray(py).reshape([images, classes])?,
-    ))
-}
-
-fn find(
-    core: &Core,
-    selection: &Selection,
-    prevalence: Option<f64>,
-    columns: &[String],
-    draws: usize,
-    tta: bool,
-) -> Result<Found, Error> {
-    let (model, mut notes) = (&*core.model, vec![]);
-    let metadata = &model.metadata;
-    let positive = predict::positive_of(metadata, core.positive.as_deref())?;
-    let mut say = |text: &str| notes.push(text.to_owned());
-    let labelled = selection.open(metadata, &mut say, &mut |_, _| {})?;
-    let (dataset, part, name) = (&labelled.dataset, &labelled.part, &labelled.name);
-    let (mut classifier, prep, remarks) =
-        (Classifier::new(model)?, &metadata.preprocessing, Remarks::default());
-    let views = if tta { train::views(metadata) } else { vec![] };
-    let predictions = match tta {
-        true => train::predict_views(&mut classifier, dataset, part, prep, &views, &remarks)?,
-        false => train::predict_all(&mut classifier, dataset, part, prep, &remarks)?,
-    };
-    let question = Question { split: name, threshold: core.threshold, prevalence, draws };
-    let evaluation = LabelledPredictions::new(metadata, &predictions, dataset)?.with_positive(positive);
-    let mut subgroups = vec![];
-    for column in columns {
-        subgroups.extend(evaluation.subgroups(&question, column)?);
-    }
-    let summary = evaluation.summary(&question)?;
-    let looks = core.path.as_deref().and_then(|run| {
-        count_look(run, &labelled, labelled.is_training_data, "vertebra.Model.evaluate (Python)")
-    });
-    let looks = match looks {
-        Some(Err(error)) => {
-            say(&format!("warning: this look at the test split is not counted: {error}"));
-            None
-        }
-        Some(Ok(looks)) => {
+    let find = |stop: &AtomicBool| -> Result<(Shown, Evaluated, Vec<String>), Error> {
+        let mut notes = vec![];
+        let say = &mut |text: &str| notes.push(text.to_owned());
+        let names = [core.path.as_ref().map_or("memory".to_owned(), |path| path.display().to_string())];
+        let asked = Asked {
+            models: std::slice::from_ref(&*model),
+            names: &names,
+            paths: core.path.as_slice(),
+            positive: core.positive.as_deref(),
+            threshold: core.threshold,
+            prevalence,
+            subgroups: &subgroups,
+            draws: draws.unwrap_or(::train::DRAWS),
+            tta,
+            stop,
+        };
+        let (metadata, _) = asked.agree()?;
+        let labelled = selection.open(&metadata, say, &mut |_, _| {})?;
+        workflow::notes(&labelled.dataset).iter().for_each(|line| say(line));
+        workflow::alone(&labelled.dataset).iter().for_each(|line| say(line));
+        let judged = asked.judge(&labelled, say)?;
+        let localise =
+            |truth: &PathBuf| judged.localise(&model, &labelled, truth, method, &mut |text| say(text));
+        let localisation = truth.as_ref().map(localise).transpose()?;
+        let evaluated = asked.conclude(&labelled, &judged, "vertebra.Model.evaluate (Python)", say);
+        if let Some(looks) = evaluated.looks {
             say(&looks.sentence("this run"));
-            Some(looks.times)
         }
-        None => None,
+        let (audit, looks) = (json!(evaluated.audit), evaluated.test_openings);
+        let shown = Shown { model: model.clone(), labelled, judged, audit, looks };
+        Ok((shown, Evaluated { localisation, ..evaluated }, notes))
     };
-    let audit = match &core.path {
-        Some(path) => glance_beside(&labelled, std::slice::from_ref(path), &mut say),
-        None => audit::quick(dataset),
-    };
-    let audit = serde_json::to_value(audit).unwrap_or_default();
-    let page = Page {
-        model,
-        dataset,
-        predictions: &predictions,
-        evaluation: &evaluation,
-        summary: &summary,
-        subgroups: &subgroups,
-        run: None,
-        audit: Some(audit.clone()),
-        openings: looks,
-        worst: 0,
-    };
-    let page = page.html()?;
-    let stored = metadata.threshold.as_ref().filter(|_| core.threshold.is_none());
-    let mut document = serde_json::to_value(&summary).unwrap_or_default();
-    for (name, value) in [
-        ("threshold_evidence", json!(stored.and_then(|threshold| threshold.evidence.as_ref()))),
-        ("subgroups", json!(subgroups)),
-        ("views", json!(views.len().max(1))),
-        ("audit", audit),
-        ("passed_over", json!(dataset.passed_over)),
-        ("unreadable", json!(workflow::unreadable(dataset))),
-        ("test_openings", json!(looks)),
-    ] {
-        document[name] = value;
-    }
+    let (shown, evaluated, notes) =
+        watched(py, |stop| core.predictor().install(|| find(stop)))?.map_err(raise)?;
+    let Judged { metadata, predictions, .. } = &shown.judged;
+    let dataset = &shown.labelled.dataset;
     let class = |&i: &usize| match metadata.has_findings() {
         true => String::new(),
         false => dataset.classes[dataset.samples[i].label].clone(),
     };
     let known = |is: &Option<bool>| is.map_or(f64::NAN, |is| f64::from(u8::from(is)));
-    let (labels, truth) =
-        (predictions.indices.iter().map(class).collect(), evaluation.truth.iter().map(known).collect());
-    let names = predictions.indices.iter().map(|&i| dataset.samples[i].name.clone()).collect();
-    notes.extend(remarks.lines());
-    notes.extend(dataset.notes.iter().cloned());
-    notes.extend((!dataset.passed_over.is_empty()).then(|| dataset.passed_over.to_string()));
-    let probabilities = predictions.probabilities;
-    Ok(Found { document, page, notes, names, labels, truth, probabilities })
+    let labels = predictions.indices.iter().map(class).collect();
+    let truth: Vec<f64> = shown.judged.evaluation(dataset).map_err(raise)?.truth.iter().map(known).collect();
+    let names: Vec<String> = predictions.indices.iter().map(|&i| dataset.samples[i].name.clone()).collect();
+    let (images, classes) = (names.len(), metadata.classes.len());
+    let findings = truth.len() / images.max(1);
+    let truth = truth.into_pyarray(py).reshape([images, findings])?;
+    let probabilities = predictions.probabilities.clone().into_pyarray(py).reshape([images, classes])?;
+    Ok((json!(evaluated).to_string(), shown, notes, names, labels, truth, probabilities))
 }

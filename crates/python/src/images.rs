@@ -1,5 +1,5 @@
-//! Images of Python as inputs of the library. What an object is, `python/vertebra/_images.py` has found out: here are paths,
-//! bytes, and arrays of four types with their shape.
+//! Images of Python as inputs of the library. What an object is, `python/vertebra/_images.py` has found out: here are
+//! paths, bytes, and arrays of four types with their shape.
 
 use crate::error::Error;
 use data::Input;
@@ -54,8 +54,8 @@ const NO_WHITE: &str = "an array of these integers does not say which value is w
                         is (only gray for a model with a window needs none)";
 
 impl<'py> Given<'py> {
-    /// From a kind, a name and a value: `("path", path, None)`, `("bytes", name, bytes)`, `("array", name, (array, white))` or
-    /// `("wrong", name, reason)`.
+    /// From a kind, a name and a value: `("path", path, None)`, `("bytes", name, bytes)`, `("array", name, (array,
+    /// white))` or `("wrong", name, reason)`.
     pub(crate) fn new(kind: &str, name: PathBuf, value: &Bound<'py, PyAny>) -> PyResult<Self> {
         Ok(match kind {
             "path" => Self::Path(name),

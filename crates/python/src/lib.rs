@@ -1,5 +1,6 @@
-//! The native half of the Python package `vertebra`: objects of Python become what the library's crates take, and back. Nothing
-//! is computed here, and nothing is said to anybody: names, documentation and tables are in `python/vertebra`.
+//! The native half of the Python package `vertebra`: objects of Python become what the library's crates take, and
+//! back. Nothing is computed here, and nothing is said to anybody: names, documentation and tables are in
+//! `python/vertebra`.
 //!
 //! The interpreter is free (the GIL released) while the library works; a signal is looked for between its steps.
 #![forbid(unsafe_code)]
@@ -10,6 +11,7 @@ mod evaluate;
 mod export;
 mod images;
 mod model;
+mod ranks;
 mod train;
 
 use pyo3::prelude::*;
@@ -25,13 +27,13 @@ mod vertebra {
     #[pymodule_export]
     use super::model::Core;
     #[pymodule_export]
-    use super::train::train;
+    use super::train::{Folds, defaults, is_cross_validation, train, train_fold};
     use super::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        // A decoder that panics on a damaged image is an error like any other, and nothing is printed. Only panics of this
-        // library come here: an extension module has a standard library of its own.
+        // A decoder that panics on a damaged image is an error like any other, and nothing is printed. Only panics of
+        // this library come here: an extension module has a standard library of its own.
         std::panic::set_hook(Box::new(|_| {}));
         module.add("Error", module.py().get_type::<error::Error>())?;
         module.add("Unreadable", module.py().get_type::<error::Unreadable>())?;

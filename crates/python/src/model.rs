@@ -35,8 +35,8 @@ pub struct Core {
     explainer: Mutex<Option<(Method, Explainer)>>,
 }
 
-/// What `predict` gives: names, probabilities `[n, classes]` (NaN without an answer), the numbers of the called classes (-1),
-/// what is positive, which findings are called, errors, and remarks on files.
+/// What `predict` gives: names, probabilities `[n, classes]` (NaN without an answer), the numbers of the called
+/// classes (-1), what is positive, which findings are called, errors, and remarks on files.
 type Answer<'py> = (
     Vec<OsString>,
     Bound<'py, PyArray2<f64>>,
@@ -47,8 +47,8 @@ type Answer<'py> = (
     Vec<String>,
 );
 
-/// What `heatmap` gives: values `[height, width]` of the network's input in logits, the number of the class, its probability,
-/// and the overlay as a PNG file.
+/// What `heatmap` gives: values `[height, width]` of the network's input in logits, the number of the class, its
+/// probability, and the overlay as a PNG file.
 type Mapped<'py> = (Bound<'py, PyArray2<f32>>, usize, f64, Bound<'py, PyBytes>);
 
 /// An image with its answer, or why there is none.
@@ -91,8 +91,8 @@ impl Core {
         &self.described
     }
 
-    /// Answers for images; see [`Given::new`]. With `stop` it ends at the first that has no answer; without `search` a path is
-    /// a file, whatever it looks like, so that there are as many answers as images.
+    /// Answers for images; see [`Given::new`]. With `stop` it ends at the first that has no answer; without `search`
+    /// a path is a file, whatever it looks like, so that there are as many answers as images.
     fn predict<'py>(
         &self,
         py: Python<'py>,
@@ -130,11 +130,7 @@ impl Core {
         class: Option<&str>,
         method: &str,
     ) -> PyResult<Mapped<'py>> {
-        let method = match method {
-            "occlusion" => Method::Occlusion,
-            "cam" => Method::Cam,
-            other => return Err(argument("method", format!("expected occlusion or cam, found {other}"))),
-        };
+        let method = method_of("method", method)?;
         let (metadata, (kind, name, value)) = (&self.model.metadata, image);
         let find = |name: &str| metadata.classes.iter().position(|class| class == name);
         let class = match class {
@@ -179,14 +175,23 @@ impl Core {
     }
 }
 
+/// How maps are made, as the argument `name` says it.
+pub(crate) fn method_of(name: &str, text: &str) -> PyResult<Method> {
+    match text {
+        "occlusion" => Ok(Method::Occlusion),
+        "cam" => Ok(Method::Cam),
+        other => Err(argument(name, format!("expected occlusion or cam, found {other}"))),
+    }
+}
+
 impl Core {
     /// The predictor, when no other call has it. A call that panicked left it as good as before: it holds no answer.
     pub(crate) fn predictor(&self) -> MutexGuard<'_, Predictor> {
         self.predictor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Classifies files and their contents, which are read ahead; folders and patterns too if there is a place for what is
-    /// `passed` over.
+    /// Classifies files and their contents, which are read ahead; folders and patterns too if there is a place for
+    /// what is `passed` over.
     fn predict_files(
         &self,
         py: Python,

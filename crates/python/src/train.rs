@@ -1,14 +1,16 @@
 //! A training run, as `vertebra train` makes it, with an observer in Python.
 //!
-//! The work is done by a thread of its own. The one that called waits, and sees to signals and to the observer; either may ask
-//! the run to stop, which it does after the step that it is in, with all saved.
+//! The work is done by a thread of its own. The one that called waits, and sees to signals and to the observer;
+//! either may ask the run to stop, which it does after the step that it is in, with all saved.
 
 use crate::error::{Error, argument, raise};
-use ::train::{Config, Event, Opening, Outcome, Report};
+use crate::ranks::PythonRanks;
+use ::train::{Config, Epoch, Event, Opening, Outcome, Ranks, Report, RunLock};
 use model::Model;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -17,7 +19,8 @@ use std::time::Duration;
 /// How often signals are looked for.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs `work` with the interpreter free. A signal (Ctrl-C) sets the flag that it is given, and is raised when it has ended.
+/// Runs `work` with the interpreter free. A signal (Ctrl-C) sets the flag that it is given, and is raised when it has
+/// ended.
 pub(crate) fn watched<T: Send>(py: Python, work: impl FnOnce(&AtomicBool) -> T + Send) -> PyResult<T> {
     observed(py, |stop, _| work(stop), |_| Ok(()))
 }
@@ -58,16 +61,36 @@ fn observed<T: Send>(
 }
 
 /// Trains as the JSON object `settings` says, over the defaults or, with `resume`, those of the run: the document of
-/// `train --json`. `observer` is called with JSON texts: of every epoch, and of every warning.
+/// `train --json`. `observer` is called with JSON texts: of every epoch, and of every warning. One of several `ranks`
+/// has a document only if it is the first.
 #[pyfunction]
-pub fn train(py: Python, settings: &str, resume: bool, observer: Option<Py<PyAny>>) -> PyResult<String> {
-    let settings = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+pub fn train(
+    py: Python,
+    settings: &str,
+    resume: bool,
+    observer: Option<Py<PyAny>>,
+    ranks: Option<&Bound<PyAny>>,
+) -> PyResult<String> {
+    let mut settings: Map<String, Value> =
+        serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+    let mut ranks = ranks.map(PythonRanks::new).transpose()?;
+    if let Some(ranks) = ranks.as_ref().filter(|_| !resume) {
+        settings.insert("ranks".into(), ranks.count().into());
+    }
+    if let Some(ranks) = ranks.as_mut().filter(|ranks| ranks.rank() > 0) {
+        // All else of the settings is what rank 0 says.
+        let threads = Config::default().with(settings).map_err(raise)?.threads;
+        return watched(py, |stop| on_threads(threads, || follow(stop, ranks)))?.map_err(raise);
+    }
     let config = py.detach(|| configured(settings, resume))?;
     let hear = |message: String| match &observer {
         Some(observer) => Python::attach(|py| observer.call1(py, (message,)).map(drop)),
         None => Ok(()),
     };
-    let done = observed(py, |stop, sender| run(&config, resume, stop, &sender), hear);
+    let work = |stop: &AtomicBool, sender| {
+        on_threads(config.threads, || run(&config, resume, stop, &sender, ranks.as_mut()))
+    };
+    let done = observed(py, work, hear);
     // Who stopped it hears that nothing is lost.
     match done {
         Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
@@ -79,6 +102,119 @@ pub fn train(py: Python, settings: &str, resume: bool, observer: Option<Py<PyAny
         }
         done => done?.map_err(raise),
     }
+}
+
+/// A cross-validation whose folds are trained one by one, here or by other processes; its folder is locked as long as
+/// it lives.
+#[pyclass(frozen, module = "vertebra._vertebra")]
+pub struct Folds {
+    config: Config,
+    /// How many they are, numbered from 1.
+    #[pyo3(get)]
+    count: usize,
+    _lock: RunLock,
+}
+
+#[pymethods]
+impl Folds {
+    /// Draws `folds` or, with `resume`, takes those in the folder; `settings` as for [`train`].
+    #[new]
+    fn new(py: Python, settings: &str, folds: Option<&str>, resume: bool) -> PyResult<Self> {
+        let settings = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+        let folds = folds.map(str::parse).transpose().map_err(|reason: String| argument("folds", reason))?;
+        let mut config = py.detach(|| configured(settings, resume))?;
+        // Other processes may work elsewhere.
+        for path in [&mut config.data, &mut config.out] {
+            *path = std::path::absolute(&*path).map_err(|error| argument("out", error))?;
+        }
+        let (count, lock) =
+            watched(py, |_| ::train::begin_folds(&config, folds, resume, &mut |_| {}))?.map_err(raise)?;
+        Ok(Self { config, count, _lock: lock })
+    }
+
+    /// The settings, for [`train_fold`].
+    fn settings(&self) -> String {
+        json!(self.config).to_string()
+    }
+
+    /// Pools what the folds have predicted and writes the report: the document of `train --folds --json`, and what
+    /// was said.
+    fn finish(&self, py: Python) -> PyResult<(String, Vec<String>)> {
+        let out = &self.config.out;
+        watched(py, |_| {
+            let mut said = vec![];
+            let result = ::train::pool_folds(&self.config)?;
+            workflow::count_looks_at_folds(out, &result, "vertebra.train (Python)", &mut |text| {
+                said.push(text.to_owned());
+            });
+            if let Err(error) = workflow::report_of_folds(out, None) {
+                said.push(format!(
+                    "warning: all folds are finished, but their report could not be written: {error}"
+                ));
+            }
+            Ok((json!(result).to_string(), said))
+        })?
+        .map_err(|error: workflow::Error| raise(error))
+    }
+}
+
+/// Trains a fold of a cross-validation with the settings that it gives, on so many threads (0: those of the
+/// settings): what became of the classifier of `init`, in JSON. `observer` as for [`train`].
+#[pyfunction]
+pub fn train_fold(
+    py: Python,
+    settings: &str,
+    fold: usize,
+    threads: usize,
+    observer: Option<Py<PyAny>>,
+) -> PyResult<String> {
+    let config: Config = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+    let threads = if threads == 0 { config.threads } else { threads };
+    let hear = |message: String| match &observer {
+        Some(observer) => Python::attach(|py| observer.call1(py, (message,)).map(drop)),
+        None => Ok(()),
+    };
+    let work = |stop: &AtomicBool, sender: Sender<String>| {
+        on_threads(threads, || {
+            let mut init = None;
+            let say = |message: Value| drop(sender.send(message.to_string()));
+            ::train::train_fold(&config, fold, stop, &mut |event| match event {
+                Event::Initialised(head) => init = Some((*head).clone()),
+                Event::Warned(text) => say(json!({ "warning": text })),
+                Event::Epoch(epoch) => say(of_epoch(epoch)),
+                _ => {}
+            })?;
+            Ok(json!(init).to_string())
+        })
+    };
+    observed(py, work, hear)?.map_err(raise)
+}
+
+/// An epoch for an observer.
+fn of_epoch(epoch: &Epoch) -> Value {
+    json!({
+        "epoch": epoch.epoch,
+        "train_loss": epoch.train_loss,
+        "val_loss": epoch.val_loss,
+        "val_accuracy": epoch.val_accuracy,
+        "val_auroc": epoch.val_auroc,
+        "lr": epoch.lr,
+        "seconds": epoch.seconds,
+        "images_per_second": epoch.images_per_second,
+        "best": epoch.best,
+    })
+}
+
+/// Whether a folder holds a cross-validation.
+#[pyfunction]
+pub fn is_cross_validation(folder: PathBuf) -> bool {
+    ::train::is_cross_validation(&folder)
+}
+
+/// Every setting with its default, as JSON.
+#[pyfunction]
+pub fn defaults() -> String {
+    json!(Config::default()).to_string()
 }
 
 /// The settings of the run: those of the one to resume or the defaults, and what was said laid over them.
@@ -104,31 +240,34 @@ fn configured(settings: Map<String, Value>, resume: bool) -> PyResult<Config> {
     Ok(config)
 }
 
+/// Runs `work` on so many threads; 0 are those of the process.
+fn on_threads<T: Send>(
+    threads: usize,
+    work: impl FnOnce() -> Result<T, workflow::Error> + Send,
+) -> Result<T, workflow::Error> {
+    match threads {
+        0 => work(),
+        threads => engine::par::Pool::new(threads).map_err(predict::Error::Threads)?.install(work),
+    }
+}
+
+/// Works for the run of rank 0.
+fn follow(stop: &AtomicBool, ranks: &mut PythonRanks) -> Result<String, workflow::Error> {
+    let is_whole = ::train::follow(stop, ranks)?;
+    Ok(json!({ "interrupted": !is_whole }).to_string())
+}
+
 fn run(
     config: &Config,
     resume: bool,
     stop: &AtomicBool,
     sender: &Sender<String>,
-) -> Result<String, workflow::Error> {
-    match config.threads {
-        0 => run_here(config, resume, stop, sender),
-        threads => {
-            let pool = engine::par::Pool::new(threads).map_err(predict::Error::Threads)?;
-            pool.install(|| run_here(config, resume, stop, sender))
-        }
-    }
-}
-
-fn run_here(
-    config: &Config,
-    resume: bool,
-    stop: &AtomicBool,
-    sender: &Sender<String>,
+    ranks: Option<&mut PythonRanks>,
 ) -> Result<String, workflow::Error> {
     let say = |message: Value| drop(sender.send(message.to_string()));
     let warn = |text: &str| say(json!({ "warning": text }));
     let mut known = json!({ "audit": null, "init": null, "passed_over": null, "unreadable": null });
-    let outcome = ::train::fit(config, resume, stop, &mut |event| match event {
+    let mut observe = |event: &Event| match event {
         Event::Started { dataset, .. } => {
             let (audit, written) = workflow::glance(dataset, &config.out);
             if let Err(error) = written {
@@ -143,19 +282,13 @@ fn run_here(
         }
         Event::Initialised(head) => known["init"] = json!(head),
         Event::Warned(text) => warn(text),
-        Event::Epoch(epoch) => say(json!({
-            "epoch": epoch.epoch,
-            "train_loss": epoch.train_loss,
-            "val_loss": epoch.val_loss,
-            "val_accuracy": epoch.val_accuracy,
-            "val_auroc": epoch.val_auroc,
-            "lr": epoch.lr,
-            "seconds": epoch.seconds,
-            "images_per_second": epoch.images_per_second,
-            "best": epoch.best,
-        })),
+        Event::Epoch(epoch) => say(of_epoch(epoch)),
         _ => {}
-    })?;
+    };
+    let outcome = match ranks {
+        Some(ranks) => ::train::fit_with(config, resume, stop, &mut observe, ranks)?,
+        None => ::train::fit(config, resume, stop, &mut observe)?,
+    };
     // The lock of the run folder is held until all is written.
     let (report, _lock) = match outcome {
         Outcome::Finished(report, lock) => (report, lock),

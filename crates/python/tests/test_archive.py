@@ -1,5 +1,6 @@
 """Archives over Ray and Spark: every row once, the answers of the command line, and a bad file is a row with its error."""
 
+import json
 import os
 import shutil
 import sys
@@ -86,6 +87,37 @@ def test_ray(ray, run, archive, wanted, tmp_path):
         vertebra.ray.predict(archive, tmp_path / "absent")
     with pytest.raises(ValueError, match="column: expected one of bytes, content or path, found n"):
         vertebra.ray.predict(ray.data.from_items([{"n": 1}]), run)
+
+
+def test_folds_and_settings_over_ray_are_those_of_the_command_line(ray, data, program, tmp_path):
+    import vertebra.ray
+
+    settings = dict(image_size=64, width=0.25, batch_size=8, epochs=1, seed=3)
+    words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
+    many = {"slow": {"lr": 0.0001}, "fast": {"lr": 0.002}}
+    table = data / "manifest.csv"
+    found = vertebra.ray.train_many(table, many, out=tmp_path / "ray", folds=3, **settings)
+    assert list(found) == ["slow", "fast"]
+    for name, own in many.items():
+        out = tmp_path / "program" / name
+        said = json.loads(program("train", table, *words, "--lr", own["lr"], "--folds", 3, "--out", out, "--json"))
+        moved = json.dumps(found[name].document).replace(str(tmp_path / "ray"), str(tmp_path / "program"))
+        assert json.loads(moved) == said
+        for path in sorted(out.rglob("*")):
+            ours = tmp_path / "ray" / name / path.relative_to(out)
+            if path.suffix in (".safetensors", ".html") or path.name in ("predictions.csv", "folds.json"):
+                assert ours.read_bytes() == path.read_bytes(), path
+            if path.name == "cross-validation.json":
+                assert ours.read_text().replace(str(tmp_path / "ray"), str(tmp_path / "program")) == path.read_text()
+    # Single runs; and the second time they go on, if that is said.
+    runs = vertebra.ray.train_many(table, many, out=tmp_path / "runs", **settings)
+    program("train", table, *words, "--lr", 0.0001, "--out", tmp_path / "one")
+    assert (tmp_path / "runs" / "slow" / "best.safetensors").read_bytes() == (tmp_path / "one" / "best.safetensors").read_bytes()
+    assert runs["slow"]["result"]["images"] > 0
+    with pytest.raises(vertebra.Error, match="holds a run already"):
+        vertebra.ray.train_many(table, many, out=tmp_path / "runs", **settings)
+    again = vertebra.ray.train_many(table, many, out=tmp_path / "runs", resume=True, **settings)
+    assert again["fast"]["result"] == runs["fast"]["result"]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import threading
 
@@ -19,12 +20,13 @@ def test_an_evaluation_is_that_of_the_command_line(run, data, program):
     wanted = json.loads(
         program("evaluate", run / "best.safetensors", data / "manifest.csv", "--subgroup", "group", "--prevalence", 0.1, "--json")
     )
-    assert {name: value for name, value in found.document.items()} == {name: value for name, value in wanted.items() if name != "localisation"}
+    assert found.document == wanted
     assert len(found.paths) == found["images"] == len(found.truth)
     assert found.probabilities.shape == (found["images"], 2)
     assert "Research use only" in repr(found) and "auroc" in repr(found)
     shown = found._repr_html_()
     assert shown.startswith("<iframe") and "Result" in shown and "<script" not in found.to_html()
+    assert pickle.loads(pickle.dumps(found)).to_html() == found.to_html()
     at_zero = vertebra.Model.load(run / "best.safetensors", threshold=0.0).evaluate(data / "manifest.csv", bootstrap=0)
     assert at_zero["sensitivity"] == 1.0 and at_zero["auroc"] == found["auroc"]
     with pytest.raises(ValueError, match="split: "):
@@ -36,6 +38,38 @@ def test_an_evaluation_is_that_of_the_command_line(run, data, program):
             model.evaluate(data / "manifest.csv", skip_unreadable=True, max_unreadable=share)
     alone = vertebra.Model.load(run / "best.safetensors", threads=1).evaluate(data / "manifest.csv", bootstrap=0)
     assert alone.probabilities.tolist() == found.probabilities.tolist()
+
+
+def test_boxes_and_what_is_left_out(run, data, program, tmp_path):
+    words = [run / "best.safetensors", data / "manifest.csv", "--split", "all", "--bootstrap", 0, "--truth", data / "truth.csv", "--json"]
+    model = vertebra.Model.load(run / "best.safetensors")
+    found = model.evaluate(data / "manifest.csv", split="all", bootstrap=0, truth=data / "truth.csv")
+    assert found.document == json.loads(program("evaluate", *words)) and found["localisation"]["boxes"] > 0
+    with pytest.raises(ValueError, match="heatmap_method: expected occlusion or cam, found none"):
+        model.evaluate(data / "manifest.csv", truth=data / "truth.csv", heatmap_method="none")
+    rows = (data / "manifest.csv").read_text().splitlines()
+    absent = rows[1].split(",")
+    absent[rows[0].split(",").index("path")] = "absent.png"
+    (data / "absent.csv").write_text("\n".join([*rows, ",".join(absent)]) + "\n")
+    found = model.evaluate(data / "absent.csv", split="all", bootstrap=0, skip_unreadable=True, max_unreadable=0.5)
+    assert any(note.startswith("left out 1 of ") and "absent.png" in note for note in found.notes), found.notes
+
+
+def test_ctrl_c_ends_an_evaluation_before_it_is_one(run, data):
+    """A look is counted at the end, so that what was stopped has none; a signal may come after that now and then."""
+    model = vertebra.Model.load(run, threads=1)
+    looks = lambda: len(json.loads((run / "test-openings.json").read_text()))  # noqa: E731
+
+    def is_uncounted():
+        before, whole = looks(), 0
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            while True:
+                model.evaluate(data / "manifest.csv", split="all", tta=True, bootstrap=0)
+                whole += 1
+        return looks() == before + whole
+
+    assert any(is_uncounted() for _ in range(10))
 
 
 def test_a_look_at_the_test_split_of_a_run_is_counted(run, data):
@@ -64,6 +98,25 @@ def test_a_training_is_that_of_the_command_line(run, data, tmp_path):
     assert done["result"]["images"] > 0 and done["test_openings"] == 1 and done["lr"] > 0
     assert "Research use only" in repr(done) and done._repr_html_().startswith("<iframe")
     assert done.model(threads=1).classes == ["fracture", "normal"]
+
+
+def test_folds_are_those_of_the_command_line(data, program, tmp_path):
+    settings = {**SETTINGS, "epochs": 1}
+    words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
+    (tmp_path / "a").mkdir()
+    wanted = program("train", data / "manifest.csv", *words, "--folds", 2, "--out", tmp_path / "a" / "cv", "--json")
+    epochs = []
+    done = vertebra.train(data / "manifest.csv", folds=2, out=tmp_path / "b" / "cv", callback=epochs.append, **settings)
+    # But for the folders.
+    assert json.loads(json.dumps(done.document).replace(str(tmp_path / "b" / "cv"), str(tmp_path / "a" / "cv"))) == json.loads(wanted)
+    assert (tmp_path / "a" / "cv" / "report.html").read_bytes() == (tmp_path / "b" / "cv" / "report.html").read_bytes()
+    assert [epoch["fold"] for epoch in epochs] == [1, 2] and len(done.folds) == 2
+    assert "Research use only" in repr(done) and done._repr_html_().startswith("<iframe")
+    assert vertebra.train(out=tmp_path / "b" / "cv", resume=True)["pooled"] == done["pooled"]
+    with pytest.raises(ValueError, match="folds: expected a number of folds"):
+        vertebra.train(data / "manifest.csv", folds="some", out=tmp_path / "c", **settings)
+    with pytest.raises(vertebra.Error, match="holds a run already"):
+        vertebra.train(data / "manifest.csv", folds=2, out=tmp_path / "b" / "cv", **settings)
 
 
 def test_a_setting_that_cannot_be(data, tmp_path):

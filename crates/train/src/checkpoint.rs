@@ -32,13 +32,12 @@ pub(crate) struct Position {
     pub stopper: Stopper,
 }
 
-/// Writes the checkpoint.
-pub(crate) fn save(
-    path: &Path,
+/// The checkpoint, to be written or sent.
+pub(crate) fn to_file(
     metadata: &Metadata,
     trainer: &Trainer,
     position: &Position,
-) -> Result<(), Error> {
+) -> Result<TensorFile, Error> {
     let model = Model::new(metadata.clone(), trainer.network.weights())?;
     let mut file = model.to_tensor_file()?;
     let position = serde_json::to_string(position).expect("plain values have a JSON form");
@@ -50,12 +49,16 @@ pub(crate) fn save(
             file.tensors.insert(state_name(slot, &parameter.spec.name), array);
         }
     }
-    Ok(file.write(path)?)
+    Ok(file)
 }
 
 /// Reads the checkpoint into `trainer`; the position it was saved at.
 pub(crate) fn load(path: &Path, trainer: &mut Trainer) -> Result<Position, Error> {
-    let file = TensorFile::read(path)?;
+    restore(TensorFile::read(path)?, path, trainer)
+}
+
+/// The same of what [`to_file`] made; errors name `path`.
+pub(crate) fn restore(file: TensorFile, path: &Path, trainer: &mut Trainer) -> Result<Position, Error> {
     let text = file.metadata.get(KEY);
     let text = text.ok_or_else(|| Error::run(path, "holds no training state, so it cannot be resumed"))?;
     let position: Position = serde_json::from_str(text)

@@ -100,6 +100,10 @@ pub struct Config {
     /// Images a step
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub batch_size: usize,
+    /// Processes that share each batch: see [`Ranks`](crate::Ranks)
+    #[cfg_attr(feature = "cli", arg(skip))]
+    #[serde(default = "alone", skip_serializing_if = "is_alone")]
+    pub ranks: usize,
     /// Update rule
     #[cfg_attr(feature = "cli", arg(long))]
     pub optimizer: OptimizerKind,
@@ -227,6 +231,7 @@ impl Default for Config {
             fit: ResizeMode::Stretch,
             window: None,
             batch_size: 32,
+            ranks: alone(),
             optimizer: OptimizerKind::Adam,
             beta1: 0.9,
             beta2: 0.999,
@@ -275,6 +280,15 @@ fn max_unreadable() -> f64 {
     MAX_UNREADABLE
 }
 
+/// For settings that do not say it.
+fn alone() -> usize {
+    1
+}
+
+fn is_alone(ranks: &usize) -> bool {
+    *ranks == alone()
+}
+
 const MAX_BATCH: usize = 4096;
 /// More threads than any machine that this runs on has cores.
 pub const MAX_THREADS: usize = 1024;
@@ -292,8 +306,14 @@ impl Config {
         let (is_known, has_no_warmup) = (self.lr != LearningRate::Auto, self.schedule != Decay::OneCycle);
         // Settings that were written before there were such views have 0.
         let views = if self.frozen_views == 0 && !self.freeze { FROZEN_VIEWS } else { self.frozen_views };
-        let rules: [(bool, &'static str, &str, &dyn Display); 19] = [
+        let rules: [(bool, &'static str, &str, &dyn Display); 20] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
+            (
+                (1..=self.batch_size).contains(&self.ranks),
+                "ranks",
+                "1 or more, and an image of each batch for each",
+                &self.ranks,
+            ),
             (self.lr.fixed().is_none_or(above), "lr", positive, &self.lr),
             (is_known || self.head_lr.is_none(), "head-lr", "a number in --lr beside it", &self.lr),
             (

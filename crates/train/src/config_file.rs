@@ -115,7 +115,9 @@ impl Config {
         });
         let init = self.init.iter().flat_map(|init| ["--init".to_owned(), init.display().to_string()]);
         let mut words: Vec<String> = init.collect();
-        for (name, value) in told.into_iter().filter(|(name, value)| default.get(name) != Some(value)) {
+        for (name, value) in
+            told.into_iter().filter(|(name, value)| name != "ranks" && default.get(name) != Some(value))
+        {
             let option = name.replace('_', "-").replace("cache-mib", "cache");
             match value {
                 toml::Value::Boolean(true) => words.push(format!("--{option}")),

@@ -47,6 +47,9 @@ pub enum Error {
         /// What is on disk.
         checkpoint: String,
     },
+    /// What became of the other processes of a run, in their words.
+    #[error("the ranks of this run: {0}")]
+    Ranks(String),
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] data::Error),

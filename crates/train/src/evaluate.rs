@@ -14,6 +14,9 @@ use std::path::Path;
 /// Bootstrap draws of a summary, unless another number is asked for.
 pub const DRAWS: usize = 2000;
 
+/// The most bootstrap draws: more change no digit that is shown.
+pub const MAX_DRAWS: usize = 1_000_000;
+
 /// What is asked of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Question<'a> {

@@ -11,13 +11,14 @@ use crate::figures::EpochFigures;
 use crate::log::{Log, nine_digits};
 use crate::predictions::predict_loader;
 use crate::range_test::{self, RangeTest};
+use crate::ranks::{self, Alone, Welcome};
 use crate::start::{First, first_model, loss, open_to_train};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
 use crate::{
-    BestBy, Config, Epoch, Error, Event, LearningRate, Report, RunFolder, RunLock, Trainer, Truth,
-    is_cross_validation, trouble,
+    BestBy, Config, Epoch, Error, Event, Input, LearningRate, Ranks, Report, RunFolder, RunLock, Trainer,
+    Truth, is_cross_validation, trouble,
 };
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use engine::{Rng, Tensor};
@@ -63,7 +64,22 @@ pub fn fit(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Error> {
+    fit_with(config, resume, stop, observe, &mut Alone)
+}
+
+/// The same as the first of several processes, to which `ranks` leads; the others [`follow`](crate::follow).
+///
+/// # Errors
+/// Among others: the settings are those of another number of ranks, or one cannot be reached.
+pub fn fit_with(
+    config: &Config,
+    resume: bool,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Event),
+    ranks: &mut dyn Ranks,
+) -> Result<Outcome, Error> {
     config.check()?;
+    check_ranks(config, ranks.count())?;
     let folder = RunFolder(&config.out);
     check_folder(config, resume)?;
     // What goes on is locked before it is read, what begins when there is a folder: if it cannot begin, it leaves none.
@@ -109,7 +125,8 @@ pub fn fit(
         std::fs::remove_file(&old_test).map_err(Error::io(&old_test))?;
     }
     config.save()?;
-    let mut run = Run::new(config, folder, &dataset, metadata, trainer, position, stop, observe)?;
+    let mut run = Run::new(config, &dataset, metadata, trainer, position, stop, observe, ranks)?;
+    Welcome::say(&mut run)?;
     let (steps, images) = (run.last_step(), run.training.images());
     let network = run.trainer.network.spec();
     let Stopper { best_epoch, best_loss, .. } = run.position.stopper;
@@ -140,7 +157,7 @@ pub fn fit(
 }
 
 /// What trains `network`, before its first step.
-fn new_trainer(config: &Config, dataset: &Dataset, network: Learner) -> Trainer {
+pub(crate) fn new_trainer(config: &Config, dataset: &Dataset, network: Learner) -> Trainer {
     Trainer::new(network, config.algorithm(), loss(config, dataset), Level::current(), config.seed)
         .with_average(config.average)
 }
@@ -169,6 +186,18 @@ pub fn check_folder(config: &Config, resume: bool) -> Result<(), Error> {
     }
 }
 
+/// That as many processes train as the settings say: the bits depend on their number.
+fn check_ranks(config: &Config, found: usize) -> Result<(), Error> {
+    let expected = match config.ranks {
+        ranks if ranks == found => return Ok(()),
+        1 => "one process, as these settings say".to_owned(),
+        ranks => format!(
+            "the {ranks} processes of these settings, as of `mpirun -n {ranks} python -m vertebra.mpi`"
+        ),
+    };
+    Err(Error::config("ranks", expected, found))
+}
+
 /// What is said of a folder with a run that would be overwritten.
 pub(crate) const TAKEN: &str =
     "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out";
@@ -191,12 +220,13 @@ pub(crate) fn check_likeness(folder: &Path, found: Likeness) -> Result<Likeness,
     Err(Error::run(folder, reason))
 }
 
-struct Run<'a> {
-    config: &'a Config,
+/// A run; of several ranks, as one of them sees it.
+pub(crate) struct Run<'a> {
+    pub config: &'a Config,
     folder: RunFolder<'a>,
-    dataset: &'a Dataset,
-    metadata: Metadata,
-    trainer: Trainer,
+    pub dataset: &'a Dataset,
+    pub metadata: Metadata,
+    pub trainer: Trainer,
     rates: nn::Schedule,
     training: Loader,
     /// Training images as they are, for the running statistics.
@@ -206,34 +236,40 @@ struct Run<'a> {
     features: Option<Features>,
     /// Of the images for training and validation.
     remarks: Remarks,
-    position: Position,
-    steps: Log,
-    epochs: Log,
+    pub position: Position,
+    /// The tables and the file of curves, which rank 0 writes.
+    steps: Option<Log>,
+    epochs: Option<Log>,
     tensorboard: Option<EventFile>,
     saved: Instant,
     /// Whether it was said that the loss has exploded.
     has_exploded: bool,
     stop: &'a AtomicBool,
+    /// Whether all ranks have agreed to stop.
+    stops: bool,
     observe: &'a mut dyn FnMut(&Event),
+    pub ranks: &'a mut dyn Ranks,
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub fn new(
         config: &'a Config,
-        folder: RunFolder<'a>,
         dataset: &'a Dataset,
         metadata: Metadata,
         trainer: Trainer,
         position: Position,
         stop: &'a AtomicBool,
         observe: &'a mut dyn FnMut(&Event),
+        ranks: &'a mut dyn Ranks,
     ) -> Result<Self, Error> {
+        let (folder, leads) = (RunFolder(&config.out), ranks.rank() == 0);
         let loader = |part: &[usize], options: LoaderOptions| {
             let cache_bytes = config.cache_mib.saturating_mul(1 << 20);
             let options = LoaderOptions { cache_bytes, ..options };
             Loader::new(dataset, part, &metadata.preprocessing, options)
         };
         let options = LoaderOptions {
+            shard: ranks::shard(ranks),
             shuffle: config.shuffle,
             augment: config.augment.then(|| Augment { flip: config.flip, ..Augment::default() }),
             ..LoaderOptions::training(config.batch_size, config.seed)
@@ -249,10 +285,11 @@ impl<'a> Run<'a> {
         part.truncate(whole * config.batch_size);
         let unvaried = loader(&part, in_order());
         let rates = config.rates(training.batches_per_epoch() as u64);
-        let steps = Log::open(folder.steps(), STEPS, position.step)?;
-        let epochs = Log::open(folder.epochs(), EPOCHS, position.epoch)?;
-        let tensorboard =
-            config.tensorboard.then(|| EventFile::create(folder.0, position.step)).transpose()?;
+        let log = |path, header, keep| leads.then(|| Log::open(path, header, keep)).transpose();
+        let steps = log(folder.steps(), STEPS, position.step)?;
+        let epochs = log(folder.epochs(), EPOCHS, position.epoch)?;
+        let has_curves = config.tensorboard && leads;
+        let tensorboard = has_curves.then(|| EventFile::create(folder.0, position.step)).transpose()?;
         let saved = Instant::now();
         Ok(Self {
             config,
@@ -273,8 +310,15 @@ impl<'a> Run<'a> {
             saved,
             has_exploded: false,
             stop,
+            stops: false,
             observe,
+            ranks,
         })
+    }
+
+    /// Whether this is the rank that has the folder.
+    fn leads(&self) -> bool {
+        self.ranks.rank() == 0
     }
 
     /// Writes an event into TensorBoard's file, if there is one, and shows it to the observer.
@@ -293,7 +337,7 @@ impl<'a> Run<'a> {
     }
 
     /// Finds the learning rate by a range test, and puts all back to the first weights; false if it was interrupted.
-    fn find_rate(&mut self) -> Result<bool, Error> {
+    pub fn find_rate(&mut self) -> Result<bool, Error> {
         let first = self.trainer.network.clone();
         let mut test = RangeTest::default();
         for epoch in 0.. {
@@ -303,10 +347,10 @@ impl<'a> Run<'a> {
             for batch in self.batches(epoch, 0) {
                 let Some(rate) = test.next_rate() else { break };
                 let batch = batch.map_err(Error::batch)?;
-                test.add(rate, self.learn(&batch, rate));
+                test.add(rate, self.learn(&batch, rate)?);
                 self.training.recycle(batch);
                 self.tell(&Event::RangeTest { step: test.steps.len(), steps: range_test::STEPS })?;
-                if self.stop.load(Ordering::Relaxed) {
+                if self.stops {
                     return Ok(false);
                 }
             }
@@ -317,8 +361,10 @@ impl<'a> Run<'a> {
         let (found, default) = (test.rate(), Config::default().lr.fixed());
         let lr = found.or(default).unwrap_or_default();
         let config = Config { lr: LearningRate::Fixed(lr), ..self.config.clone() };
-        test.write(&self.folder.lr_range())?;
-        config.save()?;
+        if self.leads() {
+            test.write(&self.folder.lr_range())?;
+            config.save()?;
+        }
         self.metadata.provenance.config["lr"] = lr.into();
         self.rates = config.rates(self.training.batches_per_epoch() as u64);
         self.trainer = new_trainer(&config, self.dataset, first);
@@ -327,7 +373,7 @@ impl<'a> Run<'a> {
     }
 
     /// Trains to the end; false if it was interrupted.
-    fn train(&mut self) -> Result<bool, Error> {
+    pub fn train(&mut self) -> Result<bool, Error> {
         self.save()?;
         let (last_step, first_epoch) = (self.last_step(), self.position.epoch);
         while self.position.step < last_step {
@@ -372,7 +418,7 @@ impl<'a> Run<'a> {
         for batch in self.batches(self.position.epoch, self.position.batch) {
             match batch {
                 Ok(batch) => {
-                    images += batch.labels.len();
+                    images += batch.whole;
                     self.step(batch, &mut clock)?;
                 }
                 Err(error) => {
@@ -380,7 +426,7 @@ impl<'a> Run<'a> {
                     return Err(Error::batch(error));
                 }
             }
-            let stopped = self.stop.load(Ordering::Relaxed);
+            let stopped = self.stops;
             let cut = self.position.step == last_step && self.position.batch < batches;
             if stopped || cut || self.saved.elapsed() >= SAVE_EVERY {
                 self.save()?;
@@ -389,47 +435,61 @@ impl<'a> Run<'a> {
                 return Ok(cut && !stopped);
             }
         }
-        self.validate(begun, images)?;
+        self.end_epoch(begun, images)?;
         Ok(true)
     }
 
     fn step(&mut self, batch: Batch, clock: &mut Instant) -> Result<(), Error> {
         let rate = self.rates.rate(self.position.step);
-        let loss = self.learn(&batch, rate);
+        let loss = self.learn(&batch, rate)?;
         let (step, epoch) = (self.position.step + 1, self.position.epoch + 1);
         if !loss.is_finite() {
             return Err(self.diverged(format!("the loss is {loss}"), step));
         }
-        let speed = batch.labels.len() as f64 / clock.elapsed().as_secs_f64().max(1e-9);
+        let speed = batch.whole as f64 / clock.elapsed().as_secs_f64().max(1e-9);
         *clock = Instant::now();
         let waited = batch.waited;
         let wait = waited.as_secs_f64() * 1e3;
-        self.steps.add(&format!("{step},{epoch},{},{rate},{speed:.2},{wait:.2}", nine_digits(loss)))?;
+        if let Some(steps) = &mut self.steps {
+            steps.add(&format!("{step},{epoch},{},{rate},{speed:.2},{wait:.2}", nine_digits(loss)))?;
+        }
         self.position.step = step;
         self.position.batch += 1;
-        self.position.loss_sum += loss * batch.labels.len() as f64;
-        self.position.images += batch.labels.len();
+        self.position.loss_sum += loss * batch.whole as f64;
+        self.position.images += batch.whole;
         self.position.batches_seen = self.trainer.network.batches_seen;
         self.training.recycle(batch);
         self.tell(&Event::Step { step, epoch, loss, lr: rate, images_per_second: speed, waited })
     }
 
-    /// Learns from a batch; its loss.
-    fn learn(&mut self, batch: &Batch, rate: f64) -> f64 {
+    /// Learns from a batch, of several ranks together; its loss.
+    fn learn(&mut self, batch: &Batch, rate: f64) -> Result<f64, Error> {
         let findings = truth(self.dataset, &batch.indices);
         let truth = match self.metadata.has_findings() {
             true => Truth::Findings(&findings),
             false => Truth::Classes(&batch.labels),
         };
-        let loss = match &self.features {
-            None => self.trainer.step_by(self.images(batch), truth, rate),
+        let input = match &self.features {
+            None => Input::Images(self.images(batch)),
             Some(_) => {
                 let length = self.trainer.network.spec().features;
-                let features = Tensor::from_slice([batch.labels.len(), length], &batch.images);
-                self.trainer.step_on_features(features, truth, rate)
+                Input::Features(Tensor::from_slice([batch.labels.len(), length], &batch.images))
             }
         };
-        loss.into()
+        if self.ranks.count() == 1 {
+            let loss = self.trainer.step_by(input, truth, rate);
+            self.stops = self.stop.load(Ordering::Relaxed);
+            return Ok(loss.into());
+        }
+        // The last batch of an epoch may have no image for this rank.
+        let has_any = !batch.labels.is_empty();
+        let backward = has_any.then(|| self.trainer.backward(input, truth, batch.before));
+        let flat = self.trainer.flat(backward.as_ref(), self.trainer.weight(truth));
+        let (sum, stops) = ranks::sum(self.ranks, flat, self.stop.load(Ordering::Relaxed))?;
+        let mean = self.trainer.mean(&sum);
+        self.trainer.update(&mean, rate);
+        self.stops = stops;
+        Ok(mean.loss.into())
     }
 
     /// The batches of an epoch, from one on; of features, where they are known.
@@ -446,8 +506,8 @@ impl<'a> Run<'a> {
         if self.config.augment { (epoch % self.config.frozen_views.max(1)) as usize } else { 0 }
     }
 
-    /// Computes the features that `epoch` needs, if the body is frozen and nobody has; else forgets those that there are.
-    /// False if it was interrupted.
+    /// Computes the features that `epoch` needs, if the body is frozen and nobody has; else forgets those that there
+    /// are. False if it was interrupted.
     fn prepare_features(&mut self, epoch: u64) -> Result<bool, Error> {
         if self.config.frozen_views == 0 || !self.trainer.network.is_body_frozen() {
             self.features = None;
@@ -463,13 +523,10 @@ impl<'a> Run<'a> {
                 augment: (view > 0).then_some(augment),
                 ..LoaderOptions::in_order(self.config.batch_size)
             };
-            let prep = &self.metadata.preprocessing;
-            let mut loader = Loader::new(self.dataset, &self.dataset.part(Split::Train), prep, options);
             // Of each file once, however many views there are.
-            if features.training.iter().all(Option::is_none) {
-                loader = loader.with_remarks(&self.remarks);
-            }
-            features.training[view] = self.read_features(&loader, view as u64)?;
+            let remarks = features.training.iter().all(Option::is_none).then(|| self.remarks.clone());
+            let part = self.dataset.part(Split::Train);
+            features.training[view] = self.read_features(&part, options, remarks, view as u64)?;
             if features.training[view].is_none() {
                 self.features = Some(features);
                 return Ok(false);
@@ -478,24 +535,42 @@ impl<'a> Run<'a> {
         if features.validation.is_none() {
             let part = self.dataset.part(Split::Val);
             let options = LoaderOptions::in_order(self.config.batch_size);
-            let loader = Loader::new(self.dataset, &part, &self.metadata.preprocessing, options);
-            features.validation = self.read_features(&loader.with_remarks(&self.remarks), 0)?;
+            features.validation = self.read_features(&part, options, Some(self.remarks.clone()), 0)?;
         }
         let is_whole = features.validation.is_some();
         self.features = Some(features);
         Ok(is_whole)
     }
 
-    /// The features of what `loader` reads in `epoch`; none if it was interrupted.
-    fn read_features(&mut self, loader: &Loader, epoch: u64) -> Result<Option<Rows>, Error> {
+    /// The features of `part` of the data set as `options` read it in `epoch`; each of several ranks computes those
+    /// of a shard. None if it was interrupted.
+    fn read_features(
+        &mut self,
+        part: &[usize],
+        options: LoaderOptions,
+        remarks: Option<Remarks>,
+        epoch: u64,
+    ) -> Result<Option<Rows>, Error> {
         let network = &self.trainer.network;
-        let mut body = Body::new(network.spec(), &network.weights())?;
+        let (mut body, length) = (Body::new(network.spec(), &network.weights())?, network.spec().features);
+        let shard = ranks::shard(self.ranks).range(part.len());
+        let loader = Loader::new(self.dataset, &part[shard.clone()], &self.metadata.preprocessing, options);
+        let loader = loader.with_remarks(&remarks.unwrap_or_default());
         let (images, stop, observe) = (loader.images(), self.stop, &mut self.observe);
         observe(&Event::Features { done: 0, images });
-        Rows::read(&mut body, loader, epoch, &mut |done| {
+        let rows = Rows::read(&mut body, &loader, epoch, &mut |done| {
             observe(&Event::Features { done, images });
             !stop.load(Ordering::Relaxed)
-        })
+        })?;
+        if self.ranks.count() == 1 {
+            return Ok(rows);
+        }
+        let mut values = vec![0.0; part.len() * length];
+        if let Some(rows) = &rows {
+            values[shard.start * length..shard.end * length].copy_from_slice(&rows.values);
+        }
+        let (values, stops) = ranks::sum(self.ranks, values, rows.is_none())?;
+        Ok((!stops).then(|| Rows { indices: part.to_vec(), values: values.into() }))
     }
 
     fn images(&self, batch: &Batch) -> Tensor {
@@ -537,8 +612,19 @@ impl<'a> Run<'a> {
         Ok(weights)
     }
 
-    /// Ends an epoch, of which `images` were trained since `begun`: validates, keeps the weights if they are the best so
-    /// far, and saves.
+    /// Ends an epoch, of which `images` were trained since `begun`: rank 0 validates, and all hear where the run is.
+    fn end_epoch(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
+        if self.leads() {
+            self.validate(begun, images)?;
+        }
+        if self.ranks.count() > 1 {
+            let position = self.leads().then_some(&self.position);
+            self.position = ranks::share(self.ranks, position)?;
+        }
+        Ok(())
+    }
+
+    /// Validates, keeps the weights if they are the best so far, and saves.
     fn validate(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
         let images_per_second = images as f64 / begun.elapsed().as_secs_f64().max(1e-9);
         let step = self.position.step;
@@ -577,7 +663,9 @@ impl<'a> Run<'a> {
             images_per_second,
             best,
         };
-        self.epochs.add(&row.to_csv())?;
+        if let Some(epochs) = &mut self.epochs {
+            epochs.add(&row.to_csv())?;
+        }
         let (classes, loss) = (self.answers(), row.train_loss.max(val_loss));
         let warns = !self.has_exploded && trouble::has_exploded(row.train_loss, val_loss, classes);
         self.has_exploded |= warns;
@@ -595,14 +683,15 @@ impl<'a> Run<'a> {
         if self.dataset.has_findings() { 2 } else { self.dataset.classes.len() }
     }
 
-    /// Writes the checkpoint, after the tables that belong to it.
+    /// Writes the checkpoint, after the tables that belong to it; rank 0 does.
     fn save(&mut self) -> Result<(), Error> {
         if let Some(name) = self.trainer.broken_tensor() {
             return Err(self.diverged(format!("{name} is not finite"), self.position.step));
         }
-        self.steps.sync()?;
-        self.epochs.sync()?;
-        checkpoint::save(&self.folder.last(), &self.metadata, &self.trainer, &self.position)?;
+        let (Some(steps), Some(epochs)) = (&self.steps, &self.epochs) else { return Ok(()) };
+        steps.sync()?;
+        epochs.sync()?;
+        checkpoint::to_file(&self.metadata, &self.trainer, &self.position)?.write(self.folder.last())?;
         self.saved = Instant::now();
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Cross-validation by group: a run for every fold, and one result over all images, each predicted by a model that saw
 //! nothing of its group.
 //!
-//! The folder of a cross-validation holds the settings (`config.toml`), what the images hold (`folds.json`) and, for fold N,
-//! the manifest `fold-N.csv` and the run folder `fold-N`, which is an ordinary run. Invariants: all manifests are written
-//! before the first run; a run that is finished has its table of predictions, so that what is on disk says how to go on; and
-//! what is pooled was trained with the same settings on the same images, for as many epochs.
+//! The folder of a cross-validation holds the settings (`config.toml`), what the images hold (`folds.json`) and, for
+//! fold N, the manifest `fold-N.csv` and the run folder `fold-N`, which is an ordinary run. Invariants: all manifests
+//! are written before the first run; a run that is finished has its table of predictions, so that what is on disk
+//! says how to go on; and what is pooled was trained with the same settings on the same images, for as many epochs.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -14,17 +14,17 @@ use data::{Folds, write_manifest};
 use crate::documents::write_text;
 use crate::drawn::{Drawn, find_images, is_drawn_here, labels_of_folds, settings};
 use crate::fit::TAKEN;
-use crate::pooled::{CrossValidation, manifests, pool};
+use crate::pooled::{CrossValidation, manifests, pooled};
 use crate::start::{grouped, positive_of_data};
 use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, is_cross_validation, unreadable};
 
-/// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`, those in
-/// the folder. `observe` hears the number of a fold, how many there are, and what happens in it; before the first, both are
-/// 0. `None` if `stop` was set before the end; the lock is that of the folder, so that what belongs to the end can be
-/// written.
+/// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`,
+/// those in the folder. `observe` hears the number of a fold, how many there are, and what happens in it; before the
+/// first, both are 0. `None` if `stop` was set before the end; the lock is that of the folder, so that what belongs
+/// to the end can be written.
 ///
-/// A cross-validation that goes on may be prolonged as a single run may. Then the folds that were finished go on too: each
-/// is in the end what it would have been with these settings from the beginning, and so is what is pooled.
+/// A cross-validation that goes on may be prolonged as a single run may. Then the folds that were finished go on too:
+/// each is in the end what it would have been with these settings from the beginning, and so is what is pooled.
 pub fn cross_validate(
     config: &Config,
     folds: Option<Folds>,
@@ -32,41 +32,67 @@ pub fn cross_validate(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(usize, usize, &Event),
 ) -> Result<Option<(CrossValidation, RunLock)>, Error> {
-    config.check()?;
-    let out = &config.out;
-    let lock = match folds.filter(|_| !resume) {
-        Some(folds) => draw(config, folds, &mut |event| observe(0, 0, event))?,
-        None => go_on(config, folds)?,
-    };
-    let (count, labels) = (manifests(out), labels_of_folds(out)?);
+    let (count, lock) = begin_folds(config, folds, resume, &mut |event| observe(0, 0, event))?;
     for fold in 1..=count {
-        let config = Config {
-            out: RunFolder(out).fold(fold),
-            data: RunFolder(out).manifest(fold),
-            group_by: None,
-            labels: labels.clone(),
-            ..config.clone()
-        };
-        if is_finished(&config) {
-            continue;
-        }
-        let resume = RunFolder(&config.out).last().exists();
-        if resume {
-            // It is not finished any more, whatever stops it now.
-            let old = RunFolder(&config.out).predictions();
-            if old.exists() {
-                std::fs::remove_file(&old).map_err(Error::io(&old))?;
-            }
-        }
-        let outcome = fit(&config, resume, stop, &mut |event| observe(fold, count, event))?;
-        if let Outcome::Interrupted { .. } = outcome {
+        if !train_fold(config, fold, stop, &mut |event| observe(fold, count, event))? {
             return Ok(None);
         }
     }
-    let result = pool(out, count)?.result;
+    Ok(Some((pool_folds(config)?, lock)))
+}
+
+/// The beginning of a cross-validation, as [`cross_validate`] has it: how many folds there are, each of which may
+/// then be trained by another process, and the lock of the folder.
+pub fn begin_folds(
+    config: &Config,
+    folds: Option<Folds>,
+    resume: bool,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<(usize, RunLock), Error> {
+    config.check()?;
+    let lock = match folds.filter(|_| !resume) {
+        Some(folds) => draw(config, folds, observe)?,
+        None => go_on(config, folds)?,
+    };
+    Ok((manifests(&config.out), lock))
+}
+
+/// Trains and tests a fold, counted from 1, or goes on with it; nothing is done where it is finished. False if `stop`
+/// was set.
+pub fn train_fold(
+    config: &Config,
+    fold: usize,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<bool, Error> {
+    let out = &config.out;
+    let config = Config {
+        out: RunFolder(out).fold(fold),
+        data: RunFolder(out).manifest(fold),
+        group_by: None,
+        labels: labels_of_folds(out)?,
+        ..config.clone()
+    };
+    if is_finished(&config) {
+        return Ok(true);
+    }
+    let resume = RunFolder(&config.out).last().exists();
+    if resume {
+        // It is not finished any more, whatever stops it now.
+        let old = RunFolder(&config.out).predictions();
+        if old.exists() {
+            std::fs::remove_file(&old).map_err(Error::io(&old))?;
+        }
+    }
+    Ok(matches!(fit(&config, resume, stop, observe)?, Outcome::Finished(..)))
+}
+
+/// The end of a cross-validation: what its folds, all of them finished, say together.
+pub fn pool_folds(config: &Config) -> Result<CrossValidation, Error> {
+    let result = pooled(&config.out)?.result;
     let text = serde_json::to_string_pretty(&result).expect("plain values have a JSON form");
-    write_text(&RunFolder(out).result(), &text)?;
-    Ok(Some((result, lock)))
+    write_text(&RunFolder(&config.out).result(), &text)?;
+    Ok(result)
 }
 
 /// Whether the run of a fold was finished with settings of the same length.

@@ -33,6 +33,7 @@ mod pooled;
 mod predictions;
 mod promise;
 mod range_test;
+mod ranks;
 mod rate;
 mod recipe;
 mod resume;
@@ -48,11 +49,13 @@ pub use config::{BestBy, ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, Opti
 pub use date::utc_now;
 pub use drawn::{find_images, lost_data, open_fold, settings};
 pub use error::Error;
-pub use evaluate::{DRAWS, LabelledPredictions, Question, check_classes, write_averaged, write_predictions};
+pub use evaluate::{
+    DRAWS, LabelledPredictions, MAX_DRAWS, Question, check_classes, write_averaged, write_predictions,
+};
 pub use event::{Epoch, EpochLine, Event};
-pub use fit::{Outcome, check_folder, fit};
+pub use fit::{Outcome, check_folder, fit, fit_with};
 pub use folder::{RunFolder, is_cross_validation, new_run};
-pub use folds::cross_validate;
+pub use folds::{begin_folds, cross_validate, pool_folds, train_fold};
 pub use head::Head;
 pub use lock::RunLock;
 pub use memory::check_memory;
@@ -65,9 +68,10 @@ pub use pooled::{CrossValidation, FindingOverFolds, Fold, FoldSpread, Pooled, fi
 pub use predictions::{Predictions, predict_all, predict_views, views};
 pub use promise::{doubts, promise};
 pub use range_test::RangeStep;
+pub use ranks::{Ranks, follow};
 pub use rate::LearningRate;
 pub use recipe::Recipe;
 pub use start::{grouped, open_data, open_data_with, open_to_train};
 pub use stopper::Stopper;
-pub use trainer::{Trainer, Truth};
+pub use trainer::{Backward, Input, Trainer, Truth};
 pub use unreadable::open_run_data;

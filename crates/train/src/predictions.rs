@@ -6,6 +6,7 @@ use model::{Metadata, Preprocessing};
 use predict::{
     Averaged, Classifier, log_sigmoid, log_softmax, logit_of_log, mean_log_probabilities, reorder,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Images that are read at once.
 const BATCH: usize = 32;
@@ -33,7 +34,11 @@ pub fn predict_all(
     predict_loader(classifier, &loader)
 }
 
-/// The same by the mean of the probabilities over several `views` of each image (test-time augmentation).
+/// The same by the mean of the probabilities over several `views` of each image (test-time augmentation); without any, of the
+/// image as it is. It ends when `stop` is set.
+///
+/// # Errors
+/// Among others: [`data::Error::Stopped`].
 pub fn predict_views(
     classifier: &mut Classifier,
     dataset: &Dataset,
@@ -41,9 +46,13 @@ pub fn predict_views(
     prep: &Preprocessing,
     views: &[TestTimeView],
     remarks: &Remarks,
+    stop: &AtomicBool,
 ) -> Result<Predictions, Error> {
     let loader = Loader::new(dataset, part, prep, LoaderOptions::in_order(BATCH)).with_remarks(remarks);
-    predict_by(&loader, |images| {
+    predict_by(&loader, stop, |images| {
+        if views.is_empty() {
+            return classifier.log_probabilities(images);
+        }
         let mut seen = Vec::with_capacity(images.len() * views.len());
         views.iter().for_each(|view| view.apply(images, prep, &mut seen));
         mean_log_probabilities(&classifier.log_probabilities(&seen), views.len())
@@ -52,11 +61,12 @@ pub fn predict_views(
 
 /// Predicts what `loader` reads in an epoch.
 pub(crate) fn predict_loader(classifier: &mut Classifier, loader: &Loader) -> Result<Predictions, Error> {
-    predict_by(loader, |images| classifier.log_probabilities(images))
+    predict_by(loader, &AtomicBool::new(false), |images| classifier.log_probabilities(images))
 }
 
 fn predict_by(
     loader: &Loader,
+    stop: &AtomicBool,
     mut log_probabilities: impl FnMut(&[f32]) -> Vec<f64>,
 ) -> Result<Predictions, Error> {
     let (mut indices, mut all) = (vec![], vec![]);
@@ -65,6 +75,10 @@ fn predict_by(
         all.extend(log_probabilities(&batch.images));
         indices.extend(&batch.indices);
         loader.recycle(batch);
+        if stop.load(Ordering::Relaxed) {
+            let done = format!("{} of {} images were predicted", indices.len(), loader.images());
+            return Err(data::Error::Stopped(done).into());
+        }
     }
     Ok(Predictions::new(indices, all))
 }

@@ -97,7 +97,10 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
     let spec = architecture.network()?;
     // While a body is frozen, nothing of it is kept.
     if !config.freeze || config.unfreeze_after.is_some() {
-        crate::memory::check_memory(&spec, config.batch_size.min(dataset.part(Split::Train).len()))?;
+        crate::memory::check_memory(
+            &spec,
+            config.batch_size.min(dataset.part(Split::Train).len()).div_ceil(config.ranks),
+        )?;
     }
     let mut network = Learner::new(spec.clone(), config.seed);
     let mut adopted = None;
@@ -106,11 +109,7 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         network = Learner::from_weights(spec, &weights)?;
         adopted = Some(head);
     }
-    if config.freeze {
-        network.freeze_body();
-    }
-    let head = config.head_lr.zip(config.lr.fixed()).map_or(1.0, |(head, lr)| head / lr);
-    network.set_head_rate(head);
+    config.prepare(&mut network);
 
     let mut metadata = Metadata::new(architecture, dataset.classes.clone(), prep);
     let mut settings = config.provenance();
@@ -129,6 +128,16 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         ..metadata.provenance
     };
     Ok(First { metadata, network, head: adopted })
+}
+
+impl Config {
+    /// What of `network` learns, and how fast.
+    pub(crate) fn prepare(&self, network: &mut Learner) {
+        if self.freeze {
+            network.freeze_body();
+        }
+        network.set_head_rate(self.head_lr.zip(self.lr.fixed()).map_or(1.0, |(head, lr)| head / lr));
+    }
 }
 
 /// The positive class that the settings name in `dataset`, or else the names.

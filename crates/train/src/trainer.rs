@@ -20,6 +20,25 @@ pub enum Truth<'a> {
     Findings(&'a [Option<bool>]),
 }
 
+/// What a network reads of a batch.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// `[n, h, w, channels]`
+    Images(Tensor),
+    /// `[n, features]`: pooled, of a network whose body is frozen.
+    Features(Tensor),
+}
+
+/// What a batch would change, before it does: its mean loss, and the gradient of that.
+#[derive(Debug)]
+pub struct Backward {
+    /// The mean loss. If it is not finite there is no gradient.
+    pub loss: f32,
+    /// Of each parameter; none of those that do not train.
+    gradients: Vec<Option<Tensor>>,
+    timings: Vec<Timing>,
+}
+
 /// A network with what changes it.
 pub struct Trainer {
     /// What learns.
@@ -47,59 +66,103 @@ impl Trainer {
     /// Learns from a batch, `images: [n, h, w, channels]`, and returns its mean loss before the update. If that is not
     /// finite, no weight was changed.
     pub fn step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> f32 {
-        self.step_by(images, Truth::Classes(labels), rate)
+        self.step_by(Input::Images(images), Truth::Classes(labels), rate)
     }
 
-    /// The same of either kind of truth.
-    pub fn step_by(&mut self, images: Tensor, truth: Truth, rate: f64) -> f32 {
-        par::install_awake(|| self.step_in_place(images, truth, rate)).0
-    }
-
-    /// The same from pooled features `[n, features]`, of a network whose body is frozen.
-    pub fn step_on_features(&mut self, features: Tensor, truth: Truth, rate: f64) -> f32 {
-        par::install_awake(|| {
-            let mut rng = self.dropout_stream();
-            let mut tape = Tape::new(self.level);
-            let pass = self.network.forward_head(&mut tape, features, &mut rng);
-            self.learn(tape, pass, truth, rate).0
-        })
+    /// The same of any input and either kind of truth.
+    pub fn step_by(&mut self, input: Input, truth: Truth, rate: f64) -> f32 {
+        self.timed(input, truth, rate).0
     }
 
     /// As [`Trainer::step`], with how long each op took; nothing where the loss was not finite.
     pub fn timed_step(&mut self, images: Tensor, labels: &[usize], rate: f64) -> (f32, Vec<Timing>) {
+        self.timed(Input::Images(images), Truth::Classes(labels), rate)
+    }
+
+    fn timed(&mut self, input: Input, truth: Truth, rate: f64) -> (f32, Vec<Timing>) {
+        let backward = self.backward(input, truth, 0);
+        self.update(&backward, rate);
+        (backward.loss, backward.timings)
+    }
+
+    /// The first half of a step: loss and gradient. Before these images are `before` others of the same batch, in the
+    /// hands of other processes: dropout draws for all.
+    pub fn backward(&mut self, input: Input, truth: Truth, before: usize) -> Backward {
         // Some hundred pieces of parallel work in a row, between which the threads had better not go to sleep.
-        par::install_awake(|| self.step_in_place(images, Truth::Classes(labels), rate))
+        par::install_awake(|| self.backward_in_place(input, truth, before))
     }
 
-    fn step_in_place(&mut self, images: Tensor, truth: Truth, rate: f64) -> (f32, Vec<Timing>) {
-        let mut rng = self.dropout_stream();
-        let mut tape = Tape::new(self.level);
-        let pass = self.network.forward(&mut tape, images, Mode::Train(&mut rng));
-        self.learn(tape, pass, truth, rate)
-    }
-
-    fn dropout_stream(&self) -> Rng {
-        Rng::derive(&[self.seed, DROPOUT_STREAM, self.optimizer.step])
-    }
-
-    /// Loss, backward and update of what a forward pass left.
-    fn learn(&mut self, mut tape: Tape, pass: ForwardPass, truth: Truth, rate: f64) -> (f32, Vec<Timing>) {
-        let loss = match truth {
-            Truth::Classes(labels) => ops::cross_entropy(&mut tape, &pass.logits, labels, &self.loss),
-            Truth::Findings(targets) => {
-                ops::binary_cross_entropy(&mut tape, &pass.logits, targets, &self.loss)
+    fn backward_in_place(&mut self, input: Input, truth: Truth, before: usize) -> Backward {
+        let mut rng = Rng::derive(&[self.seed, DROPOUT_STREAM, self.optimizer.step]);
+        if self.network.dropout > 0.0 {
+            for _ in 0..before * self.network.spec().features {
+                rng.chance(self.network.dropout);
             }
+        }
+        let mut tape = Tape::new(self.level);
+        let ForwardPass { logits, leaves } = match input {
+            Input::Images(images) => self.network.forward(&mut tape, images, Mode::Train(&mut rng)),
+            Input::Features(features) => self.network.forward_head(&mut tape, features, &mut rng),
+        };
+        let loss = match truth {
+            Truth::Classes(labels) => ops::cross_entropy(&mut tape, &logits, labels, &self.loss),
+            Truth::Findings(targets) => ops::binary_cross_entropy(&mut tape, &logits, targets, &self.loss),
         };
         let value = loss.tensor().item();
-        let mut timings = vec![];
-        if value.is_finite() {
-            let mut gradients = tape.backward(&loss);
-            timings.extend_from_slice(gradients.timings());
-            let of_leaf = |leaf: Option<autograd::Var>| leaf.and_then(|leaf| gradients.take(&leaf));
-            let gradients: Vec<_> = pass.leaves.into_iter().map(of_leaf).collect();
-            self.optimizer.update(self.network.parameters_mut(), &gradients, rate);
+        if !value.is_finite() {
+            return Backward { loss: value, gradients: vec![], timings: vec![] };
         }
-        (value, timings)
+        let mut gradients = tape.backward(&loss);
+        let timings = gradients.timings().to_vec();
+        let of_leaf = |leaf: Option<autograd::Var>| leaf.and_then(|leaf| gradients.take(&leaf));
+        Backward { loss: value, gradients: leaves.into_iter().map(of_leaf).collect(), timings }
+    }
+
+    /// The second half: takes one step down the gradient; none where the loss is not finite.
+    pub fn update(&mut self, backward: &Backward, rate: f64) {
+        if backward.loss.is_finite() {
+            par::install_awake(|| {
+                self.optimizer.update(self.network.parameters_mut(), &backward.gradients, rate);
+            });
+        }
+    }
+
+    /// What the mean of [`Backward::loss`] divides by, so that means of shards can be weighed: the sum of the weights
+    /// of the images' classes, or the number of findings that are known.
+    pub fn weight(&self, truth: Truth) -> f32 {
+        match truth {
+            Truth::Classes(labels) => labels.iter().map(|&label| self.loss.class_weights[label]).sum(),
+            Truth::Findings(targets) => targets.iter().flatten().count() as f32,
+        }
+    }
+
+    /// A gradient as one list of numbers, parameter after parameter, times `weight`; zeros without one. Then the loss
+    /// times `weight`, and `weight` itself.
+    pub fn flat(&self, backward: Option<&Backward>, weight: f32) -> Vec<f32> {
+        let mut flat = vec![];
+        for (at, parameter) in self.network.parameters().iter().enumerate().filter(|(_, of)| of.trains()) {
+            match backward.and_then(|backward| backward.gradients.get(at)?.as_ref()) {
+                Some(gradient) => flat.extend(gradient.data().iter().map(|value| value * weight)),
+                None => flat.resize(flat.len() + parameter.value.data().len(), 0.0),
+            }
+        }
+        flat.extend([backward.map_or(0.0, |backward| backward.loss * weight), weight]);
+        flat
+    }
+
+    /// The mean of shards, of whose [`Trainer::flat`] this is the sum.
+    pub fn mean(&self, sum: &[f32]) -> Backward {
+        let (mut sum, [loss, weight]) = sum.split_last_chunk().expect("a loss and a weight");
+        let mean = |value: &f32| value / weight.max(f32::MIN_POSITIVE);
+        let mut next = |parameter: &nn::Parameter| {
+            let values;
+            (values, sum) = sum.split_at(parameter.value.data().len());
+            let values: Vec<f32> = values.iter().map(mean).collect();
+            Tensor::from_slice(*parameter.value.shape(), &values)
+        };
+        let gradient = |parameter: &nn::Parameter| parameter.trains().then(|| next(parameter));
+        let gradients = self.network.parameters().iter().map(gradient).collect();
+        Backward { loss: mean(loss), gradients, timings: vec![] }
     }
 
     /// Takes the running statistics of the present weights over a batch, `images: [n, h, w, channels]`.
@@ -136,5 +199,65 @@ impl Trainer {
         let found =
             parameters.find(|(parameter, state)| broken(&parameter.value) || state.iter().any(broken));
         found.map(|(parameter, _)| parameter.spec.name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Architecture;
+
+    /// The mean of shards of several sizes, one of which has no image, is the gradient of the whole, with weights of
+    /// classes or findings of which some are not known.
+    #[test]
+    fn shards_have_the_gradient_of_the_whole() {
+        let named = Architecture::named("mobilenet-v1").unwrap();
+        let architecture =
+            Architecture { width: 0.25, image_size: [32; 2], classes: 3, channels: 1, ..named };
+        let mut network = Learner::new(architecture.network().unwrap(), 1);
+        network.freeze_body();
+        network.dropout = 0.3;
+        let loss = |weights: usize| Loss {
+            smoothing: 0.1,
+            class_weights: (0..weights).map(|at| 0.5 + at as f32).collect(),
+        };
+        let mut rng = Rng::new(5);
+        let images: Vec<f32> = (0..5 * 32 * 32).map(|_| rng.range(-1.0, 1.0) as f32).collect();
+        let known = [Some(true), None, Some(false), None, None];
+        let findings: Vec<Option<bool>> = (0..15).map(|at| known[at % 4]).collect();
+        for has_findings in [false, true] {
+            let weights = if has_findings { 6 } else { 3 };
+            let mut trainer =
+                Trainer::new(network.clone(), nn::Algorithm::ADAM, loss(weights), Level::current(), 7);
+            let mut part = |range: std::ops::Range<usize>| {
+                let truth = match has_findings {
+                    true => Truth::Findings(&findings[3 * range.start..3 * range.end]),
+                    false => Truth::Classes(&[0, 2, 1, 2, 0][range.clone()]),
+                };
+                let weight = trainer.weight(truth);
+                let pixels = &images[range.start * 1024..range.end * 1024];
+                let input = Input::Images(Tensor::from_slice([range.len(), 32, 32, 1], pixels));
+                let backward = (!range.is_empty()).then(|| trainer.backward(input, truth, range.start));
+                let flat = trainer.flat(backward.as_ref(), weight);
+                (backward, flat)
+            };
+            let (whole, _) = part(0..5);
+            let whole = whole.unwrap();
+            let flats = [0..2, 2..5, 5..5].map(|range| part(range).1);
+            let sum: Vec<f32> =
+                (0..flats[0].len()).map(|at| flats.iter().map(|flat| flat[at]).sum()).collect();
+            let mean = trainer.mean(&sum);
+            assert!((mean.loss - whole.loss).abs() < 1e-6, "{} {}", mean.loss, whole.loss);
+            let mut compared = 0;
+            for (mean, whole) in mean.gradients.iter().zip(&whole.gradients) {
+                assert_eq!(mean.is_some(), whole.is_some());
+                let (Some(mean), Some(whole)) = (mean, whole) else { continue };
+                for (a, b) in mean.data().iter().zip(whole.data()) {
+                    assert!((a - b).abs() < 1e-6 + 1e-5 * b.abs(), "{a} {b}");
+                    compared += 1;
+                }
+            }
+            assert_eq!(compared, 256 * 3 + 3);
+        }
     }
 }

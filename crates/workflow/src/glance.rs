@@ -16,8 +16,8 @@ pub fn glance(dataset: &Dataset, run: &Path) -> (Quick, Result<(), model::Error>
     (found, written)
 }
 
-/// Looks at what models are evaluated on. Each is a file, or a run folder, whose training data are looked through for the
-/// same files if they are still there; that they are not is told to `say`.
+/// Looks at what models are evaluated on. Each is a file, or a run folder, whose training data are looked through for
+/// the same files if they are still there; that they are not is told to `say`.
 pub fn glance_beside(labelled: &Labelled, models: &[PathBuf], say: &mut dyn FnMut(&str)) -> Quick {
     let mut found = audit::quick(&labelled.dataset);
     // What one model was trained on with these splits it was not tested on; another may have been trained with it.

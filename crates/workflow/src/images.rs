@@ -1,7 +1,7 @@
 //! Images decoded and preprocessed ahead of the network, by threads of their own, in batches filled across all inputs.
 //!
-//! What waits is bounded, so ten thousand images take no more memory than a hundred. A batch does not wait for inputs that
-//! were not named yet.
+//! What waits is bounded, so ten thousand images take no more memory than a hundred. A batch does not wait for inputs
+//! that were not named yet.
 
 use data::{Input, Remarks, Stream};
 use model::{Picture, Preprocessing, Window, preprocess};
@@ -23,8 +23,8 @@ pub struct Images {
 }
 
 impl Images {
-    /// The images that `inputs` gives, decoded by `threads` threads and preprocessed by each of `preps`, one for each kind of
-    /// model; what the decoder says of them goes to `remarks`.
+    /// The images that `inputs` gives, decoded by `threads` threads and preprocessed by each of `preps`, one for each
+    /// kind of model; what the decoder says of them goes to `remarks`.
     ///
     /// # Errors
     /// When a thread cannot start.
@@ -79,8 +79,8 @@ fn decode(input: Input, preps: &[Preprocessing], remarks: &Remarks) -> Preproces
     (input, preprocessed)
 }
 
-/// The picture of an input, seen through `window` if it has one, and what was said of it, or why there is none, without the
-/// name.
+/// The picture of an input, seen through `window` if it has one, and what was said of it, or why there is none,
+/// without the name.
 pub fn picture(input: &Input, window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
     let read = match input {
         Input::File(path) => data::decode_through(path, window),

@@ -33,9 +33,9 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Opens the data set, with the splits that it gives or that the model's training drew from it. Its classes are the
-    /// model's, or some of them. What is assumed is told to `say`; `progress` hears how many of how many images were looked
-    /// through for those that cannot be read.
+    /// Opens the data set, with the splits that it gives or that the model's training drew from it. Its classes are
+    /// the model's, or some of them. What is assumed is told to `say`; `progress` hears how many of how many images
+    /// were looked through for those that cannot be read.
     ///
     /// # Errors
     /// Among others: a class that the model does not know, or a split without images.

@@ -4,9 +4,9 @@ use crate::Labelled;
 use std::path::Path;
 use train::{Error, Looks, Opening, Openings, record_opening};
 
-/// Counts this look of `command` at images in the run folder `run`, with whose data it was trained if `is_own`. What is counted
-/// is a look at what is tested, or at what was tested before and is called otherwise here; what a run trains and validates with
-/// it sees all the time. None if nothing is to be counted: for those, and for a model file.
+/// Counts this look of `command` at images in the run folder `run`, with whose data it was trained if `is_own`. What
+/// is counted is a look at what is tested, or at what was tested before and is called otherwise here; what a run
+/// trains and validates with it sees all the time. None if nothing is to be counted: for those, and for a model file.
 pub fn count_look(
     run: &Path,
     labelled: &Labelled,

@@ -24,8 +24,8 @@ const FINDINGS: usize = 16;
 /// The longer side of their pictures, at least and at most.
 const SIDE: [usize; 2] = [256, 256];
 
-/// Writes the report and the model card of a finished run into its folder: where they are. `data` says where its data are
-/// now, if they were moved; the caller holds the lock of the folder.
+/// Writes the report and the model card of a finished run into its folder: where they are. `data` says where its data
+/// are now, if they were moved; the caller holds the lock of the folder.
 pub fn report_of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Error> {
     let (files, model) = (RunFolder(run), Model::read(run)?);
     let mut config = Config::of_run(run)?;
@@ -187,8 +187,8 @@ impl Page<'_> {
         Ok(found)
     }
 
-    /// The images whose call of the finding `at` is wrong: those that miss it with the lowest probability, then the false
-    /// alarms with the highest.
+    /// The images whose call of the finding `at` is wrong: those that miss it with the lowest probability, then the
+    /// false alarms with the highest.
     fn worst_of_finding(&self, explainer: &mut Explainer, at: usize) -> Vec<WorstError> {
         let (of, count) = (&self.summary.findings[at], self.summary.findings.len());
         let p = |image: usize| self.predictions.probabilities[image * count + at];
@@ -258,8 +258,8 @@ impl Page<'_> {
     }
 }
 
-/// What a report shows of each of `count` findings, over the images of which it is known: `truth` and `probabilities` are
-/// `[n, count]`.
+/// What a report shows of each of `count` findings, over the images of which it is known: `truth` and `probabilities`
+/// are `[n, count]`.
 pub fn findings(
     truth: &[Option<bool>],
     probabilities: &[f64],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use data::{Augment, Batch, Dataset, Loader, LoaderOptions, decode};
+use data::{Augment, Batch, Dataset, Loader, LoaderOptions, Shard, decode};
 use image::{GrayImage, ImageBuffer, Luma};
 use model::{Preprocessing, preprocess};
 use tempfile::TempDir;
@@ -105,6 +105,31 @@ fn augmentation_differs_by_epoch_and_sample() {
     assert_ne!(images(0, augment()), images(1, augment()));
     assert_ne!(images(0, augment()), images(0, None));
     assert_eq!(images(0, None), images(1, None));
+}
+
+#[test]
+fn shards_are_the_batch_in_its_order() {
+    let (_root, dataset) = set();
+    // The last batch has a single image, so that some shards have none.
+    let whole = read(&loader(&dataset, |_| {}), 1, 2);
+    for ranks in [1, 2, 3] {
+        let shards = (0..ranks).map(|rank| {
+            let loader = loader(&dataset, |options| options.shard = Shard { rank, ranks });
+            assert_eq!(loader.batches_per_epoch(), 6);
+            read(&loader, 1, 2)
+        });
+        let shards: Vec<_> = shards.collect();
+        for (number, whole) in whole.iter().enumerate() {
+            let mut joined = Batch { images: vec![], labels: vec![], indices: vec![], ..whole.clone() };
+            for shard in shards.iter().map(|batches| &batches[number]) {
+                assert_eq!((shard.before, shard.whole), (joined.labels.len(), whole.labels.len()));
+                joined.images.extend(&shard.images);
+                joined.labels.extend(&shard.labels);
+                joined.indices.extend(&shard.indices);
+            }
+            assert_eq!(&joined, whole, "{ranks} ranks");
+        }
+    }
 }
 
 #[test]

@@ -15,16 +15,18 @@ line.
 from ._data import Audit, audit, split
 from ._model import Heatmap, Model, export_onnx, import_weights
 from ._results import Evaluation, Predictions
-from ._train import Run, train
+from ._train import CrossValidation, Ranks, Run, train
 from ._vertebra import Error, Unreadable, __version__
 
 __all__ = [
     "Audit",
+    "CrossValidation",
     "Error",
     "Evaluation",
     "Heatmap",
     "Model",
     "Predictions",
+    "Ranks",
     "Run",
     "Unreadable",
     "__version__",

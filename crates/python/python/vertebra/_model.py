@@ -191,10 +191,12 @@ class Model:
         group_by: Optional[str] = None,
         prevalence: Optional[float] = None,
         subgroups: Sequence[str] = (),
-        bootstrap: int = 2000,
+        bootstrap: Optional[int] = None,
         tta: bool = False,
         skip_unreadable: bool = False,
-        max_unreadable: float = 0.01,
+        max_unreadable: Optional[float] = None,
+        truth: Optional[Path] = None,
+        heatmap_method: str = "occlusion",
     ) -> Evaluation:
         """Evaluates the model on labelled images, as ``vertebra evaluate`` does. A look at a test split by a run folder is
         counted there.
@@ -206,20 +208,22 @@ class Model:
             group_by: what is not independent: a column, or a pattern of the file name such as ``person*_``.
             prevalence: predictive values at this prevalence too (two classes).
             subgroups: columns whose values are evaluated by themselves.
-            bootstrap: draws of the bootstrap intervals, by group; 0 leaves them out.
+            bootstrap: draws of the bootstrap intervals, by group; 0 leaves them out; as many as the command line takes, if not
+                said.
             tta: whether to average over small turns of each image.
-            skip_unreadable: whether images that cannot be read are left out, up to the share ``max_unreadable``.
+            skip_unreadable: whether images that cannot be read are left out, up to the share ``max_unreadable``
+                (that of the command line, if not said).
+            truth: boxes, against which heatmaps are scored: a CSV table with columns path,x0,y0,x1,y1 and perhaps finding.
+            heatmap_method: how those are made, as for :meth:`heatmap`.
 
         Raises:
             Unreadable: an image cannot be read.
             Error: the data cannot be read, or have a class that the model does not know.
             ValueError: an argument cannot be.
         """
-        if prevalence is not None and not 0.0 < prevalence < 1.0:
-            raise ValueError(f"prevalence: expected a number between 0 and 1, neither of them, found {prevalence}")
-        if not 0 <= bootstrap <= 1_000_000:
-            raise ValueError(f"bootstrap: expected 0 to 1000000 draws, found {bootstrap}")
-        document, page, notes, *images = _vertebra.evaluate(
+        if bootstrap is not None and bootstrap < 0:
+            raise ValueError(f"bootstrap: expected 0 or more, found {bootstrap}")
+        document, shown, notes, *images = _vertebra.evaluate(
             self._core,
             os.fspath(data),
             split,
@@ -230,8 +234,10 @@ class Model:
             tta,
             skip_unreadable,
             max_unreadable,
+            None if truth is None else os.fspath(truth),
+            heatmap_method,
         )
-        return Evaluation(self.classes, json.loads(document), page, _tables.warn(notes), tuple(images))
+        return Evaluation(self.classes, json.loads(document), shown, _tables.warn(notes), tuple(images))
 
     def explain(self) -> str:
         """In words: what the model reads, what it answers, where it decides, and where that comes from."""

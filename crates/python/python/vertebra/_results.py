@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy
     import pandas
 
+    from ._vertebra import Shown
+
 
 class Predictions:
     """What a model says of images. Research use only, not a medical device.
@@ -112,7 +114,7 @@ class Evaluation:
     probabilities: "numpy.ndarray"
     notes: List[str]
 
-    def __init__(self, classes: List[str], document: Dict[str, Any], html: str, notes: List[str], images: Tuple[Any, ...]):
+    def __init__(self, classes: List[str], document: Dict[str, Any], shown: "Shown", notes: List[str], images: Tuple[Any, ...]):
         self.classes = classes
         self.document = document
         self.notes = notes
@@ -120,14 +122,19 @@ class Evaluation:
         self.paths = paths
         self.truth = truth if truth.shape[1] else labels
         self.probabilities = probabilities
-        self._html = html
+        self._shown, self._html = shown, ""
 
     def __getitem__(self, name: str) -> Any:
         return self.document[name]
 
     def to_html(self) -> str:
         """The report as one HTML page, without the pictures of the worst errors."""
+        self._html = self._html or self._shown.html()
         return self._html
+
+    def __getstate__(self) -> Dict[str, Any]:
+        # A page is what goes to another process.
+        return {**self.__dict__, "_html": self.to_html(), "_shown": None}
 
     def to_pandas(self) -> "pandas.DataFrame":
         """A row an image: path, truth, probabilities.
@@ -157,4 +164,4 @@ class Evaluation:
         return f"<Evaluation of {images} images ({split}): {', '.join(figures)}. {_tables.NOTICE}>"
 
     def _repr_html_(self) -> str:
-        return _tables.page(self._html)
+        return _tables.page(self.to_html())

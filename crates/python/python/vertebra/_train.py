@@ -5,10 +5,31 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Protocol, Union
 
 from . import _tables, _vertebra
 from ._model import Model, Path
+
+
+class Ranks(Protocol):
+    """Processes that train one run together, as one of them sees them; any engine that can add and broadcast will do.
+
+    All ranks make the same calls in the same order. The bits of a run depend on how many ranks there are and on the order in
+    which they are added, and on nothing else.
+
+    Attributes:
+        rank: which of them this is, from 0; rank 0 has the run folder, validates and saves.
+        size: how many there are.
+    """
+
+    rank: int
+    size: int
+
+    def sum(self, values: Any) -> None:
+        """Replaces an array `[n]` of `float32` by its sum over all ranks, the same bits on each."""
+
+    def share(self, content: bytes) -> bytes:
+        """What rank 0 gives; the others give nothing."""
 
 
 class Run:
@@ -42,14 +63,49 @@ class Run:
             return _tables.page(file.read())
 
 
+class CrossValidation:
+    """A run for every fold, and one result over all images, each predicted by a model that saw nothing of its group. Research use
+    only, not a medical device.
+
+    Attributes:
+        path: its folder, in which fold N is the run ``fold-N``.
+        document: the result, under the names of ``train --folds --json``; ``["pooled"]["auroc"]`` is a figure of it.
+    """
+
+    path: str
+    document: Dict[str, Any]
+
+    def __init__(self, path: str, document: Dict[str, Any]) -> None:
+        self.path, self.document = path, document
+
+    def __getitem__(self, name: str) -> Any:
+        return self.document[name]
+
+    @property
+    def folds(self) -> Any:
+        """A row a fold: run, groups, images, accuracy, AUROC; a pandas data frame where pandas is installed."""
+        return _tables.frame(self.document["folds"])
+
+    def __repr__(self) -> str:
+        pooled, folds = self.document["pooled"], len(self.document["folds"])
+        auroc = "" if pooled.get("auroc") is None else f", AUROC {pooled['auroc']:.3f}"
+        return f"<CrossValidation in {self.path}: {pooled['images']} images, {folds} folds{auroc}. {_tables.NOTICE}>"
+
+    def _repr_html_(self) -> str:
+        with open(os.path.join(self.path, "report.html"), encoding="utf-8") as file:
+            return _tables.page(file.read())
+
+
 def train(
     data: Optional[Path] = None,
     *,
     out: Optional[Path] = None,
     resume: bool = False,
     callback: Optional[Callable[[Dict[str, Any]], Any]] = None,
+    folds: Union[int, str, None] = None,
+    ranks: Optional[Ranks] = None,
     **options: Any,
-) -> Run:
+) -> Union[Run, CrossValidation, None]:
     """Trains a classifier and evaluates it on the test split, as ``vertebra train`` does: the same bits for the same settings.
 
     Args:
@@ -58,11 +114,16 @@ def train(
         resume: whether to go on with the run in ``out``, exactly where it stopped.
         callback: called after every epoch with a dict: epoch, train_loss, val_loss, val_accuracy, val_auroc, lr, seconds,
             images_per_second, best. Training goes on meanwhile. An exception that it raises stops the run, with all saved.
+        folds: a number of folds, or ``"leave-one-group-out"``: cross-validates by group, a run for every fold. Epochs of the
+            callback have the number of their fold, ``fold``, too.
+        ranks: the processes that train this run together, each a shard of every batch: see :class:`Ranks`.
+            :class:`vertebra.mpi.Ranks` are those of MPI. All of them make this call.
         options: the settings of ``config.toml``, which are the options of ``vertebra train`` with underscores: image_size, arch,
             width, epochs, batch_size, lr, seed, group_by, init, freeze, augment, threads and so on.
 
     Returns:
-        The run; ``train(...).model()`` predicts.
+        The run; ``train(...).model()`` predicts. With ``folds`` the cross-validation. Of several ranks only rank 0 has it, and
+        the others have None.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when the step is done and everything is saved; ``resume=True`` goes on.
@@ -70,23 +131,55 @@ def train(
         Error: the data, the run folder or the training are not as they must be.
         ValueError: a setting that there is not, or a value that it cannot have.
     """
-    settings: Dict[str, Any] = {name: _plain(value) for name, value in options.items()}
-    if data is not None:
-        settings["data"] = os.fspath(data)
-    if out is not None:
-        settings["out"] = os.fspath(out)
-    elif resume:
+    settings = settings_of(data, out, options)
+    if out is None and resume:
         raise ValueError("resume: expected out, the folder of the run, found none")
+    fold: Dict[str, int] = {}
 
     def hear(text: str) -> None:
         said = json.loads(text)
         if "warning" in said:
             warnings.warn(said["warning"], stacklevel=3)
         elif callback is not None:
-            callback(said)
+            callback({**said, **fold})
 
-    document = json.loads(_vertebra.train(json.dumps(settings), resume, hear))
-    return Run(document)
+    if folds is not None or resume and _vertebra.is_cross_validation(settings["out"]):
+        if ranks is not None:
+            raise ValueError("ranks: expected none beside folds, each of which is a run of its own")
+        begun = Folds(settings, folds, resume)
+        for number in range(1, begun.count + 1):
+            fold["fold"] = number
+            begun.took(_vertebra.train_fold(begun.settings, number, 0, hear))
+        return begun.finish()
+    document = json.loads(_vertebra.train(json.dumps(settings), resume, hear, ranks))
+    if document.get("interrupted"):
+        raise KeyboardInterrupt("another rank was stopped, and all with it; everything is saved, and resume=True goes on")
+    return Run(document) if "run" in document else None
+
+
+def settings_of(data: Optional[Path], out: Optional[Path], options: Dict[str, Any]) -> Dict[str, Any]:
+    """Settings as JSON can hold them."""
+    settings = {name: _plain(value) for name, value in options.items()}
+    settings.update({name: os.fspath(path) for name, path in (("data", data), ("out", out)) if path is not None})
+    return settings
+
+
+class Folds:
+    """A cross-validation on its way. The folder is locked as long as this lives."""
+
+    def __init__(self, settings: Dict[str, Any], folds: Union[int, str, None], resume: bool) -> None:
+        self._begun = _vertebra.Folds(json.dumps(settings), None if folds is None else str(folds), resume)
+        self.count, self.settings, self._init = self._begun.count, self._begun.settings(), None
+
+    def took(self, init: str) -> None:
+        """Takes what became of the classifier of ``init`` in a fold."""
+        self._init = json.loads(init) or self._init
+
+    def finish(self) -> CrossValidation:
+        """The result, when all folds are finished."""
+        document, notes = self._begun.finish()
+        _tables.warn(notes)
+        return CrossValidation(json.loads(self.settings)["out"], {**json.loads(document), "init": self._init})
 
 
 def _plain(value: Any) -> Any:

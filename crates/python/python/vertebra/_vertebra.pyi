@@ -38,6 +38,9 @@ class Core:
         self, image: Tuple[str, str, Any], class_: Optional[str], method: str
     ) -> Tuple[NDArray[numpy.float32], int, float, bytes]: ...
 
+class Shown:
+    def html(self) -> str: ...
+
 def evaluate(
     core: Core,
     data: str,
@@ -45,12 +48,14 @@ def evaluate(
     group_by: Optional[str],
     prevalence: Optional[float],
     subgroups: List[str],
-    draws: int,
+    draws: Optional[int],
     tta: bool,
     skip_unreadable: bool,
-    max_unreadable: float,
+    max_unreadable: Optional[float],
+    truth: Optional[str],
+    heatmap_method: str,
 ) -> Tuple[
-    str, str, List[str], List[str], List[str], NDArray[numpy.float64], NDArray[numpy.float64]
+    str, Shown, List[str], List[str], List[str], NDArray[numpy.float64], NDArray[numpy.float64]
 ]: ...
 def audit(
     data: str,
@@ -71,7 +76,21 @@ def split(
     seed: int,
     out: Optional[str],
 ) -> Tuple[str, List[str]]: ...
-def train(settings: str, resume: bool, observer: Optional[Callable[[str], None]]) -> str: ...
+def train(
+    settings: str, resume: bool, observer: Optional[Callable[[str], None]], ranks: Optional[Any]
+) -> str: ...
+
+class Folds:
+    count: int
+    def __new__(cls, settings: str, folds: Optional[str], resume: bool) -> Folds: ...
+    def settings(self) -> str: ...
+    def finish(self) -> Tuple[str, List[str]]: ...
+
+def train_fold(
+    settings: str, fold: int, threads: int, observer: Optional[Callable[[str], None]]
+) -> str: ...
+def is_cross_validation(folder: str) -> bool: ...
+def defaults() -> str: ...
 def export_onnx(core: Core, out: str) -> None: ...
 def import_weights(
     file: str,

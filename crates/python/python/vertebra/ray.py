@@ -1,14 +1,17 @@
-"""Predictions for an archive over Ray: `vertebra.ray.predict(images, model)`. Order, retries and progress are Ray's.
+"""Predictions for an archive over Ray, `vertebra.ray.predict(images, model)`, and trainings, `vertebra.ray.train_many(data, ...)`.
+Order, retries and progress are Ray's.
 
 Research use only, not a medical device.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterable, Optional, Union
+import os
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, Optional, Union
 
-from . import _archive
+from . import _archive, _vertebra
 from ._model import Path
+from ._train import CrossValidation, Folds, Run, settings_of, train
 
 if TYPE_CHECKING:
     import pyarrow
@@ -76,3 +79,76 @@ def predict(
         num_cpus=threads,
         **options,
     )
+
+
+def _fold(settings: str, number: int, threads: int) -> str:
+    return _vertebra.train_fold(settings, number, threads, None)
+
+
+def _run(settings: Dict[str, Any]) -> Dict[str, Any]:
+    # A worker that was lost has left a checkpoint.
+    return train(**settings, resume=_has_begun(settings)).document
+
+
+def _has_begun(settings: Dict[str, Any]) -> bool:
+    return os.path.exists(os.path.join(settings["out"], "last.safetensors")) or _vertebra.is_cross_validation(settings["out"])
+
+
+def train_many(
+    data: Optional[Path] = None,
+    settings: Optional[Mapping[str, Dict[str, Any]]] = None,
+    *,
+    out: Path,
+    folds: Union[int, str, None] = None,
+    threads: int = 1,
+    resume: bool = False,
+    **options: Any,
+) -> Dict[str, Union[Run, CrossValidation]]:
+    """Trains with several settings, or folds, or both, each run a task of Ray's. A task that is lost with its worker is tried again
+    by Ray and goes on from its checkpoint.
+
+    Args:
+        data: as for :func:`vertebra.train`; every worker reads it there.
+        settings: what differs, under a name each: ``{"slow": {"lr": 1e-4}, "fast": {"lr": 1e-2}}``; one run without any, if not
+            given.
+        out: a folder that every worker reads and writes; each name is a run folder, or a cross-validation, in it.
+        folds: a number of folds, or ``"leave-one-group-out"``; pooled as :func:`vertebra.train` pools them.
+        threads: threads and CPUs of each task.
+        resume: whether to go on with what is in ``out``.
+        options: settings of all runs.
+
+    Returns:
+        What :func:`vertebra.train` gives, under the names of ``settings`` (``"run"``, if there are none), in their order.
+
+    Raises:
+        Error, ValueError: as :func:`vertebra.train` does, of settings, data and folders before a task begins.
+        ray.exceptions.RayTaskError: what a task raised; ``resume=True`` goes on.
+    """
+    import ray
+
+    place = {} if data is None else {"data": os.path.abspath(data)}
+    all_of = {
+        name: settings_of(None, os.path.join(os.path.abspath(out), name), {**options, **own, **place, "threads": threads})
+        for name, own in ({"run": {}} if settings is None else settings).items()
+    }
+    taken = [said["out"] for said in all_of.values() if _has_begun(said) and not resume]
+    if taken:
+        raise _vertebra.Error(f"{taken[0]}: holds a run already; resume=True goes on with it")
+
+    def remote(work: Any, *arguments: Any) -> Any:
+        return ray.remote(num_cpus=threads)(work).remote(*arguments)
+
+    if folds is None and not any(_vertebra.is_cross_validation(said["out"]) for said in all_of.values()):
+        tasks = {name: remote(_run, said) for name, said in all_of.items()}
+        return {name: Run(ray.get(task)) for name, task in tasks.items()}
+    begun = {name: Folds(said, folds, _has_begun(said)) for name, said in all_of.items()}
+    parts = {
+        name: [remote(_fold, of.settings, number, threads) for number in range(1, of.count + 1)]
+        for name, of in begun.items()
+    }
+    found: Dict[str, Union[Run, CrossValidation]] = {}
+    for name, of in begun.items():
+        for init in ray.get(parts[name]):
+            of.took(init)
+        found[name] = of.finish()
+    return found

@@ -12,7 +12,8 @@ pub fn quote(word: impl AsRef<Path>) -> String {
     }
 }
 
-/// A word that is no text, or would steer the terminal: its bytes in the form that POSIX has for them since 2024, as bash and zsh had before.
+/// A word that is no text, or would steer the terminal: its bytes in the form that POSIX has for them since 2024, as
+/// bash and zsh had before.
 fn quote_bytes(word: &Path) -> String {
     #[cfg(unix)]
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(word.as_os_str()).to_vec();

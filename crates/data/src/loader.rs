@@ -1,9 +1,9 @@
 //! Batches of an epoch, decoded and augmented ahead of their reader.
 //!
-//! Invariant: batch b of epoch e is a function of (samples, preprocessing, augmentation, seed, e, b). It does not depend
-//! on the number of threads, on what is cached, or on where the epoch was entered, so a resumed run reads what the
-//! uninterrupted one would have read. The order of an epoch is the stream [seed, epoch]; what happens to a sample is the
-//! stream [seed, epoch, index of the sample in the data set].
+//! Invariant: batch b of epoch e is a function of (samples, preprocessing, augmentation, seed, e, b). It does not
+//! depend on the number of threads, on what is cached, or on where the epoch was entered, so a resumed run reads what
+//! the uninterrupted one would have read. The order of an epoch is the stream [seed, epoch]; what happens to a sample
+//! is the stream [seed, epoch, index of the sample in the data set].
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -127,8 +127,8 @@ impl Loader {
         self.images().div_ceil(self.source.options.batch_size)
     }
 
-    /// The batches of `epoch` from batch `first` on. Decoding begins with this call, so an epoch that is asked for early
-    /// is ready early. A file that cannot be decoded is an error that names it, and the last item.
+    /// The batches of `epoch` from batch `first` on. Decoding begins with this call, so an epoch that is asked for
+    /// early is ready early. A file that cannot be decoded is an error that names it, and the last item.
     pub fn batches(&self, epoch: u64, first: usize) -> Batches {
         let source = self.source.clone();
         let order = source.order(epoch);
@@ -139,8 +139,8 @@ impl Loader {
         Batches { numbers, stream: Stream::new(|| all, workers, ahead, make).ok(), _reader: reader }
     }
 
-    /// The same batches with rows of `rows`, one for each image in the order of the samples, in the place of images: nothing
-    /// is read.
+    /// The same batches with rows of `rows`, one for each image in the order of the samples, in the place of images:
+    /// nothing is read.
     pub fn batches_of(
         &self,
         rows: &Arc<Vec<f32>>,

@@ -95,6 +95,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="target/release/vertebra")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
     parser.add_argument("--patients", type=int, default=1600)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--width", type=float, default=0.25)
@@ -111,7 +112,7 @@ def main():
     print(f"{', '.join(f'{split} {len(truth)}' for split, (_, truth) in parts.items())} images of {args.size}x{args.size}, "
           f"width {args.width}, {args.epochs} epochs, torch {torch.__version__}, {torch.get_num_threads()} threads")
     ours, theirs, apart = [], [], 0.0
-    for seed in range(args.seeds):
+    for seed in range(args.first, args.first + args.seeds):
         begun = time.time()
 
         def train(name, *more):

@@ -155,6 +155,7 @@ fn a_shortcut_is_flagged() {
         (&width["flagged"], &width["kind"], &width["higher_in"]),
         (&true.into(), &"file".into(), &"well".into())
     );
+    assert!(width.get("finding").is_none(), "of classes there is none: {width}");
     // 30 of 50 are narrower, which ties leave at 0.5 + 0.5 * 30 / 50.
     assert!((width["auroc"].as_f64().unwrap() - 0.8).abs() < 1e-9);
     assert_eq!(width["rule_accuracy"], 0.8);

@@ -78,6 +78,12 @@ fn findings_from_the_table_to_the_decision() {
     ] {
         assert!(page.contains(part), "{part}");
     }
+    // Findings do not add up to the images of a split.
+    let table = std::fs::read_to_string(folder.join("table.csv")).unwrap();
+    let trained = table.lines().filter(|line| line.split(',').nth(1) == Some("train")).count();
+    let card = std::fs::read_to_string(folder.join("run/model-card.md")).unwrap();
+    assert!(card.contains(&format!("train: {trained} images, of which ")), "{card}");
+    assert!(page.contains(&format!("<td>{trained}</td>")));
 
     // The closing table is what evaluating gives.
     let json = vertebra(folder, &["evaluate", "run", "table.csv", "--json", "--subgroup", "sex"]).ok().json();
@@ -362,6 +368,13 @@ fn an_audit_of_findings() {
         found["verdict"]
     );
     assert!(found["baselines"].as_array().unwrap().is_empty() && found["positive"].is_null());
+    // What tells a finding names it, whichever side it is larger on.
+    let shortcuts = found["shortcuts"].as_array().unwrap();
+    assert!(shortcuts.iter().all(|of| FINDINGS.iter().any(|name| of["finding"] == *name)), "{shortcuts:?}");
+    let flagged = shortcuts.iter().find(|of| of["flagged"] == true).unwrap();
+    let [feature, finding] = ["feature", "finding"].map(|name| flagged[name].as_str().unwrap());
+    let verdict = found["verdict"].to_string();
+    assert!(verdict.contains(&format!("{feature} ({finding})")) && !verdict.contains("of no "), "{verdict}");
     for part in found["parts"].as_array().unwrap() {
         let split = part["split"].as_str().unwrap();
         let rows = || table.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
@@ -378,7 +391,10 @@ fn an_audit_of_findings() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("There is no split yet") && !said.contains("one class only"), "{said}");
-    assert!(std::fs::read_to_string(folder.join("audit.html")).unwrap().contains("test: not known"));
+    let page = std::fs::read_to_string(folder.join("audit.html")).unwrap();
+    let counts = found["parts"][0]["findings"][0].clone();
+    let cell = ["positives", "negatives", "unknown"].map(|name| counts[name].to_string()).join(" / ");
+    assert!(page.contains(&format!("left</th><td>{cell}</td>")), "{cell}");
     vertebra(folder, &["audit", "table.csv", "--labels", "all", "--positive", "left"])
         .fails(2, &["--positive"]);
 }

@@ -155,6 +155,20 @@ fn a_window_goes_with_the_model() {
     let onnx = String::from_utf8_lossy(&fs::read(folder.join("ct.onnx")).unwrap()).into_owned();
     assert!(onnx.contains("\"center\":40.0") && onnx.contains("\"window\":\"40,400\""));
 
+    // An audit sees what training sees: tissue is dark, and in the file's own window bright.
+    let brightness = |words: &[&str]| {
+        let found = run(&[&["audit", "data", "--json"], words].concat()).json();
+        let of = |found: &&serde_json::Value| found["feature"] == "mean brightness";
+        let measured = found["shortcuts"].as_array().unwrap().iter().find(of).unwrap()["threshold"].as_f64();
+        (found["window"].clone(), measured.unwrap())
+    };
+    let (window, seen) = brightness(&["--window", "40,400"]);
+    assert!(window == "40,400" && seen < 60.0, "{window} {seen}");
+    let (window, seen) = brightness(&[]);
+    assert!(window.is_null() && seen > 200.0, "{window} {seen}");
+    let next = run(&["audit", "data", "--window", "40,400"]).stderr;
+    assert!(next.contains("data --window 40,400"), "{next}");
+
     // The overlay shows what the network saw: tissue is dark, and in the file's own window bright.
     run(&["predict", "run", "data/test/empty", "--heatmap", "maps"]);
     for map in fs::read_dir(folder.join("maps")).unwrap() {

@@ -643,3 +643,45 @@ fn settings_in_a_file_are_checked_and_named() {
     let settings = text(folder.join("run/config.toml"));
     assert!(settings.contains("batch_size = 2") && settings.contains("epochs = 30"), "{settings}");
 }
+
+/// The weights that come with the program are found from where it was built or put, and are said to be missing elsewhere.
+#[test]
+fn a_run_begins_with_the_weights_of_the_program() {
+    let folder = workspace();
+    let folder = folder.path();
+    let begin = |out: &'static str| {
+        ["train", "data", "--init", "builtin", "--image-size", "32", "--max-steps", "0", "--out", out]
+    };
+    vertebra(folder, &begin("run")).ok();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/builtin.safetensors");
+    assert!(fs::metadata(&file).unwrap().len() <= 3_000_000);
+    let (given, begun) = (Model::read(&file).unwrap(), Model::read(folder.join("run")).unwrap());
+    assert_eq!(begun.metadata.architecture.width, 0.5);
+    for (name, weights) in begun.weights.iter().filter(|(name, _)| !name.starts_with("classifier")) {
+        assert_eq!(weights, &given.weights[name.as_str()], "{name}");
+    }
+    let origin =
+        |run: &str| Model::read(folder.join(run)).unwrap().metadata.provenance.config["init"].to_string();
+    assert!(origin("run").starts_with("\"builtin.safetensors (SHA-256 "), "{}", origin("run"));
+    assert!(text(folder.join("run/config.toml")).contains("weights/builtin.safetensors"));
+
+    // What a user has under that name is meant by it.
+    fs::copy(folder.join("run/last.safetensors"), folder.join("builtin")).unwrap();
+    vertebra(folder, &begin("own")).ok();
+    assert!(origin("own").starts_with("\"builtin (SHA-256 "), "{}", origin("own"));
+    fs::remove_file(folder.join("builtin")).unwrap();
+
+    let alone = folder.join("alone");
+    fs::create_dir(&alone).unwrap();
+    let program = alone.join("vertebra");
+    fs::copy(env!("CARGO_BIN_EXE_vertebra"), &program).unwrap();
+    let run = |out| {
+        let output = std::process::Command::new(&program).args(begin(out)).current_dir(folder).output();
+        Ended::of(output.unwrap())
+    };
+    run("none").fails(1, &["--init builtin: expected weights/builtin.safetensors in ", "alone"]);
+    assert!(!folder.join("none").exists());
+    fs::create_dir(alone.join("weights")).unwrap();
+    fs::copy(&file, alone.join("weights/builtin.safetensors")).unwrap();
+    run("beside").ok();
+}

@@ -95,11 +95,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="target/release/vertebra")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
     parser.add_argument("--patients", type=int, default=1600)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=0, help="of either program; 0: as many as it takes by itself")
     args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
     work = pathlib.Path(tempfile.mkdtemp(prefix="vertebra-findings-"))
     manifest = work / "phantom" / "manifest.csv"
     run(args.program, "phantom", work / "phantom", "--findings", FINDINGS, "--blank", 0.3, "--patients", args.patients,
@@ -108,14 +112,14 @@ def main():
     print(f"{', '.join(f'{split} {len(truth)}' for split, (_, truth) in parts.items())} images of {args.size}x{args.size}, "
           f"width {args.width}, {args.epochs} epochs, torch {torch.__version__}, {torch.get_num_threads()} threads")
     ours, theirs, apart = [], [], 0.0
-    for seed in range(args.seeds):
+    for seed in range(args.first, args.first + args.seeds):
         begun = time.time()
 
         def train(name, *more):
             run(args.program, "train", manifest, "--labels", "all", "--out", work / name, "--width", args.width, "--image-size",
                 args.size, "--batch-size", BATCH, "--lr", LR, "--schedule", "cosine", "--warmup", 1, "--epochs", args.epochs,
                 "--patience", 0, "--no-augment", "--dropout", 0, "--average", 0, "--class-weights", "balanced",
-                "--seed", seed, *more)
+                "--threads", args.threads, "--seed", seed, *more)
             return work / name / "last.safetensors"
 
         start = load_file(train(f"start-{seed}", "--max-steps", 0))
@@ -134,12 +138,16 @@ def main():
         print(f"seed {seed}: vertebra {ours[-1][:, 0].mean():.4f} ({half - begun:.0f} s), "
               f"PyTorch {theirs[-1][:, 0].mean():.4f} ({time.time() - half:.0f} s)", flush=True)
     ours, theirs = np.array(ours), np.array(theirs)
+    by_seed = lambda values: f"{values.mean():.4f} ({', '.join(f'{value:.3f}' for value in values)})"
     for at, name in enumerate(names):
-        print(f"{name:<18} vertebra {ours[:, at, 0].mean():.4f}   PyTorch {theirs[:, at, 0].mean():.4f}")
-    differences = ours[:, :, 0].mean(1) - theirs[:, :, 0].mean(1)
-    error = differences.std(ddof=1) / np.sqrt(args.seeds) if args.seeds > 1 else float("nan")
-    print(f"mean AUROC: vertebra {ours[:, :, 0].mean():.4f}, PyTorch {theirs[:, :, 0].mean():.4f}, "
-          f"difference {differences.mean():+.4f} (standard error over {args.seeds} seeds {error:.4f})")
+        print(f"{name:<18} vertebra {by_seed(ours[:, at, 0])}   PyTorch {by_seed(theirs[:, at, 0])}")
+    means = np.array([of[:, :, 0].mean(1) for of in (ours, theirs)])
+    differences = means[0] - means[1]
+    spread = lambda values: values.std(ddof=1) if args.seeds > 1 else float("nan")
+    for name, of in zip(("vertebra", "PyTorch"), means):
+        print(f"mean AUROC: {name} {of.mean():.4f} (standard deviation over {args.seeds} seeds {spread(of):.4f})")
+    error = spread(differences) / np.sqrt(args.seeds)
+    print(f"difference {differences.mean():+.4f} (standard error {error:.4f})")
     print(f"largest difference to scikit-learn on the same probabilities: {apart:.1e}")
     sys.exit(not (abs(differences.mean()) < 0.005 and apart < 1e-9))
 

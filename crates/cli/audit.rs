@@ -14,6 +14,7 @@ use crate::shell::{program, quote};
 use crate::terminal::{json, note};
 use audit::{Audit, AuditStage, Quick, Unit};
 use data::{Dataset, GroupBy, Labelling};
+use model::Window;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use workflow::is_of;
   vertebra audit DATA --strict --json > audit.json   status 1 if the split leaks
   vertebra audit DATA --write-groups grouped.csv     a manifest that keeps copies together
   vertebra audit DATA --write-groups grouped.csv --by source     copies alone, not look-alikes
+  vertebra audit CT --window 40,400                  values seen as `train --window` sees them
   vertebra audit table.csv --labels all              several findings an image: how many have each, have it not, or nobody knows
 
 Every image is read once. A file that cannot be read is listed, and the status is 1 in the end. Ctrl-C ends the search for copies and tells what was found so far (status 1). Copies are found from the pixels, turned or processed; groups that file names suggest are
@@ -45,6 +47,10 @@ pub struct Args {
     /// The positive class (two classes) [default: the one whose name is no negation]
     #[arg(long, value_name = "CLASS")]
     positive: Option<String>,
+    /// Window of gray images of more than 8 bits, as `train` has it: what is seen from black to white, in Hounsfield units
+    /// of a CT or stored values of a PNG
+    #[arg(long, value_name = "CENTER,WIDTH", allow_hyphen_values = true)]
+    window: Option<Window>,
     /// Also write a page for a browser, complete in one file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -81,7 +87,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let manifest = OutputFile::check_if_given("--write-groups", write_groups, &kind, is_read, *force)?;
 
     let positive = workflow::positive_of_data(&dataset, args.positive.as_deref())?;
-    let found = with_progress(&dataset, args.group_by.as_ref(), positive)?;
+    let found = with_progress(&dataset, args.group_by.as_ref(), positive, args.window)?;
     if let Some(page) = page {
         let text = html::page(&found);
         page.write(|path| model::write_atomic(path, |file| file.write_all(text.as_bytes())))?;
@@ -167,10 +173,11 @@ fn with_progress(
     dataset: &Dataset,
     group_by: Option<&GroupBy>,
     positive: eval::Positive,
+    window: Option<Window>,
 ) -> Result<Audit, data::Error> {
     let counter = Counter::new(dataset.samples.len());
     let stop = crate::interrupt::stop_flag("stopping, to say what was found so far; once more ends at once");
-    audit::audit(dataset, group_by, positive, &|stage, done| {
+    audit::audit(dataset, group_by, positive, window, &|stage, done| {
         let what = match stage {
             AuditStage::Read => "images read",
             AuditStage::Compare => "images compared",

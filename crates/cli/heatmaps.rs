@@ -39,8 +39,8 @@ impl Heatmaps {
         Ok(Self { folder, explainer, method, prep, positive, from, used: HashSet::new() })
     }
 
-    /// The overlay of the `picture` at `path`, whose preprocessed pixels and probabilities are given: where it was written. Of findings,
-    /// one of each that is called, or of the most probable.
+    /// The overlay of the `picture` at `path`, whose preprocessed pixels and probabilities are given: where it was
+    /// written. Of findings, one of each that is called, or of the most probable.
     pub fn write(
         &mut self,
         path: &Path,

@@ -12,6 +12,7 @@ mod failure;
 
 mod audit;
 mod bench;
+mod builtin;
 mod calibrate;
 mod compare;
 mod counter;

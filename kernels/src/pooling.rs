@@ -1,7 +1,8 @@
 //! Global average pooling, forward and backward.
 //!
-//! It is a hundredth of a network's work, so it is the plain loop with vectors over the channels. Backward first writes the gradient with respect to the values it read; where those were deferred,
-//! [`elementwise::mask`] then carries it through the activation while it is still in the cache.
+//! It is a hundredth of a network's work, so it is the plain loop with vectors over the channels. Backward first writes
+//! the gradient with respect to the values it read; where those were deferred, [`elementwise::mask`] then carries it
+//! through the activation while it is still in the cache.
 
 use crate::elementwise::{self, read};
 use crate::level::Level;

@@ -4,6 +4,7 @@
 
 use data::PassedOver;
 use eval::PositiveSource;
+use model::Window;
 use serde::Serialize;
 
 use crate::baselines::Baseline;
@@ -30,6 +31,9 @@ pub struct Audit {
     pub positive: Option<String>,
     /// Who said so.
     pub positive_source: Option<PositiveSource>,
+    /// What gray images of more than 8 bits were seen through, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// Different pictures: copies, however turned or processed, count once.
     pub sources: usize,
     /// The least number of different pictures that there may be: some that look alike could not be told apart.

@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use data::{Dataset, Sample, decode_bytes};
+use data::{Dataset, Sample, decode_bytes_through};
 use duplicates::{Similar, Thumbnail};
-use model::{Picture, Preprocessing, pixels, resize};
+use model::{Picture, Preprocessing, Window, pixels, resize};
 use sha2::{Digest, Sha256};
 
 use crate::file::{Container, ContainerFacts};
@@ -87,14 +87,15 @@ pub struct PixelStatistics {
     pub colour: f64,
 }
 
-/// Reads every image of `dataset`: the facts of each, or why there are none, and the copies among them. `progress` hears
-/// from any thread how many images are read, `compared` for how many the search for copies is over; what they
-/// answer stops the work.
+/// Reads every image of `dataset`, through `window` if there is one: the facts of each, or why there are none, and the
+/// copies among them. `progress` hears from any thread how many images are read, `compared` for how many the search for
+/// copies is over; what they answer stops the work.
 ///
 /// # Errors
 /// If the search cannot keep what it needs, or if it was stopped before all images were read.
 pub fn scan(
     dataset: &Dataset,
+    window: Option<Window>,
     progress: &(dyn Fn(usize) -> ControlFlow<()> + Sync),
     compared: &dyn Fn(usize) -> ControlFlow<()>,
 ) -> Result<(Vec<Result<Facts, String>>, Similar), data::Error> {
@@ -105,7 +106,7 @@ pub fn scan(
         if stopped.load(Ordering::Relaxed) {
             return (None, None);
         }
-        let (facts, thumbnail) = read(&dataset.samples[i])
+        let (facts, thumbnail) = read(&dataset.samples[i], window)
             .map_or_else(|reason| (Err(reason), None), |(facts, thumbnail)| (Ok(facts), Some(thumbnail)));
         if progress(done.fetch_add(1, Ordering::Relaxed) + 1).is_break() {
             stopped.store(true, Ordering::Relaxed);
@@ -126,13 +127,13 @@ pub fn scan(
 }
 
 /// The thumbnail of an image, as [`duplicates::find`] saw it.
-pub fn thumbnail(sample: &Sample) -> Option<Thumbnail> {
-    read(sample).ok().map(|(_, thumbnail)| thumbnail)
+pub fn thumbnail(sample: &Sample, window: Option<Window>) -> Option<Thumbnail> {
+    read(sample, window).ok().map(|(_, thumbnail)| thumbnail)
 }
 
-fn read(sample: &Sample) -> Result<(Facts, Thumbnail), String> {
+fn read(sample: &Sample, window: Option<Window>) -> Result<(Facts, Thumbnail), String> {
     let bytes = read_file(&sample.path)?;
-    let picture = decode_bytes(&sample.name, &bytes).map_err(|error| error.reason())?;
+    let (picture, _) = decode_bytes_through(&sample.name, &bytes, window).map_err(|error| error.reason())?;
     Ok(of_picture(&bytes, &picture))
 }
 
@@ -290,6 +291,7 @@ fn frame(gray: &[f32], width: usize) -> f64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use data::decode_bytes;
     use image::ImageEncoder;
     use image::codecs::png::PngEncoder;
 

@@ -153,8 +153,9 @@ impl List {
                 ShortcutKind::Name => "invisible to a network, but what it counts may not be",
                 ShortcutKind::Column => "invisible to a network, but what it says may not be",
             };
-            let (feature, class, auroc) = (&found.feature, &found.higher_in, found.auroc);
-            let message = format!("{feature} tells \"{class}\" with AUROC {auroc:.3}: {why}");
+            let (feature, auroc) = (&found.feature, found.auroc);
+            let what = found.finding.as_ref().unwrap_or(&found.higher_in);
+            let message = format!("{feature} tells \"{what}\" with AUROC {auroc:.3}: {why}");
             self.add(Severity::Warning, "shortcut", message);
         }
     }

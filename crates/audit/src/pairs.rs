@@ -3,6 +3,7 @@
 use data::{Dataset, Sample, Split};
 use duplicates::{Link, Thumbnail};
 use image::codecs::png::PngEncoder;
+use model::Window;
 
 use crate::facts::thumbnail;
 use crate::repeats::contradict;
@@ -37,7 +38,7 @@ pub struct PairedImage {
 }
 
 /// Pairs among `links`: those that cross a split or class first, and of each kind those that were hardest to see.
-pub fn pairs(dataset: &Dataset, links: &[Link]) -> Vec<Pair> {
+pub fn pairs(dataset: &Dataset, links: &[Link], window: Option<Window>) -> Vec<Pair> {
     let across = |link: &Link| {
         let [a, b] = [link.a, link.b].map(|i| &dataset.samples[i]);
         (a.split != b.split, contradict(dataset, &[link.a, link.b]))
@@ -58,7 +59,7 @@ pub fn pairs(dataset: &Dataset, links: &[Link]) -> Vec<Pair> {
                 path: sample.name.clone(),
                 class,
                 split: sample.split,
-                png: png(&thumbnail(sample)?)?,
+                png: png(&thumbnail(sample, window)?)?,
             })
         };
         let (across_splits, across_classes) = across(link);

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 use data::{Dataset, GroupBy, Split};
 use eval::Positive;
+use model::Window;
 
 use crate::baselines::Subject;
 use crate::document::{Audit, Finding, KnownFinding, Part, Unreadable};
@@ -31,8 +32,10 @@ pub enum AuditStage {
     Score,
 }
 
-/// Audits `dataset`. `group_by` is how its groups were given, if the user said so; `positive` matters with two classes.
-/// `progress` hears how many images a stage has done, from any thread; its answer can cut the search for copies short, and all else is said of what was found.
+/// Audits `dataset`. `group_by` is how its groups were given, if the user said so; `positive` matters with two classes;
+/// gray images of more than 8 bits are seen through `window`, if there is one.
+/// `progress` hears how many images a stage has done, from any thread; its answer can cut the search for copies short,
+/// and all else is said of what was found.
 ///
 /// # Errors
 /// If the temporary file that a large data set needs cannot be written, or if `progress` stopped before all images were
@@ -41,12 +44,13 @@ pub fn audit(
     dataset: &Dataset,
     group_by: Option<&GroupBy>,
     positive: Positive,
+    window: Option<Window>,
     progress: &(dyn Fn(AuditStage, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Audit, data::Error> {
-    let (facts, similar) = facts::scan(dataset, &|done| progress(AuditStage::Read, done), &|done| {
+    let (facts, similar) = facts::scan(dataset, window, &|done| progress(AuditStage::Read, done), &|done| {
         progress(AuditStage::Compare, done)
     })?;
-    let pairs = pairs(dataset, &similar.links);
+    let pairs = pairs(dataset, &similar.links, window);
     let _ = progress(AuditStage::Score, 0);
 
     let key = |key: fn(&Facts) -> facts::Hash| facts.iter().map(move |facts| facts.as_ref().ok().map(key));
@@ -86,6 +90,7 @@ pub fn audit(
         classes: dataset.classes.clone(),
         positive: binary.then(|| dataset.classes[positive.class].clone()),
         positive_source: binary.then_some(positive.source),
+        window,
         sources: distinct(readable(source)),
         sources_at_least: distinct(readable(&similar.perhaps)),
         series: distinct(readable(&similar.series)),

@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 
 use data::Dataset;
-use eval::Interval;
 use eval::delong::DeLong;
 use eval::ranking::Ranking;
+use eval::{Interval, Known};
 use serde::Serialize;
 
 use crate::columns::is_property;
@@ -47,6 +47,9 @@ pub struct Shortcut {
     pub feature: String,
     /// Where it comes from.
     pub kind: ShortcutKind,
+    /// The finding that it tells, where images have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
     /// The class in which it is larger.
     pub higher_in: String,
     /// The area under the ROC curve of telling that class, 0.5 or more.
@@ -63,8 +66,8 @@ pub struct Shortcut {
     pub flagged: bool,
 }
 
-/// Every feature that varies, the most telling first: of the classes, or of each finding over the images of which it is known.
-/// `source` is the source of each image.
+/// Every feature that varies, the most telling first: of the classes, or of each finding over the images of which it is
+/// known. `source` is the source of each image.
 pub fn shortcuts(
     dataset: &Dataset,
     facts: &[Result<Facts, String>],
@@ -77,6 +80,7 @@ pub fn shortcuts(
     let questions = match dataset.has_findings() {
         true => (0..dataset.classes.len()).map(|at| Question::of_finding(dataset, &readable, at)).collect(),
         false => vec![Question {
+            finding: None,
             classes: dataset.classes.clone(),
             positive,
             at: (0..readable.len()).collect(),
@@ -127,6 +131,8 @@ pub fn shortcuts(
 
 /// What is to be told: classes, or whether a finding is there.
 struct Question {
+    /// Its name; none of classes.
+    finding: Option<String>,
     classes: Vec<String>,
     positive: usize,
     /// The images of which it is known, among those that could be read.
@@ -137,12 +143,10 @@ struct Question {
 
 impl Question {
     fn of_finding(dataset: &Dataset, readable: &[usize], finding: usize) -> Self {
-        let known = readable.iter().enumerate();
-        let known =
-            known.filter_map(|(at, &i)| Some((at, usize::from(dataset.samples[i].findings[finding]?))));
-        let (at, labels) = known.unzip();
+        let known = Known::among(&mut readable.iter().map(|&i| dataset.samples[i].findings[finding]));
         let name = &dataset.classes[finding];
-        Self { classes: vec![format!("no {name}"), name.clone()], positive: 1, at, labels }
+        let classes = vec![format!("no {name}"), name.clone()];
+        Self { finding: Some(name.clone()), classes, positive: 1, labels: known.labels(), at: known.images }
     }
 }
 
@@ -206,7 +210,7 @@ const FEATURES: &[Feature] = &[
 
 /// How well `values` tell a class: the positive one of two, else the one that they tell best.
 fn tell(
-    Question { classes, positive, labels, .. }: &Question,
+    Question { finding, classes, positive, labels, .. }: &Question,
     feature: String,
     kind: ShortcutKind,
     values: &[f64],
@@ -240,6 +244,7 @@ fn tell(
     Some(Shortcut {
         feature,
         kind,
+        finding: finding.clone(),
         higher_in,
         auroc: estimate.auroc,
         auroc_ci: estimate.interval,
@@ -270,7 +275,8 @@ mod tests {
         let classes: Vec<String> = classes.iter().map(|&c| c.to_owned()).collect();
         let source: Vec<usize> = (0..labels.len()).collect();
         let positive = eval::default_positive(&classes);
-        let question = Question { positive, classes, at: source.clone(), labels: labels.to_vec() };
+        let question =
+            Question { finding: None, positive, classes, at: source.clone(), labels: labels.to_vec() };
         tell(&question, "x".into(), ShortcutKind::File, values, &source, 1.0 - 0.05 / MEASURES)
     }
 

@@ -134,9 +134,9 @@ fn shortcuts(audit: &Audit) -> Vec<String> {
         let auroc = found.first()?.auroc;
         // Nearly equal ones in the order of their names: a frame says more than the sharpness that it brings.
         found.sort_by_key(|found| std::cmp::Reverse((found.auroc * NEARLY).round() as u64));
-        let name = |found: &&Shortcut| match audit.has_findings() {
-            true => format!("{} of {}", found.feature, found.higher_in),
-            false => found.feature.clone(),
+        let name = |found: &&Shortcut| match &found.finding {
+            Some(finding) => format!("{} ({finding})", found.feature),
+            None => found.feature.clone(),
         };
         let names: Vec<String> = found.iter().take(NAMED).map(name).collect();
         let more = match found.len() - names.len() {

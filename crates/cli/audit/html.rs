@@ -5,8 +5,10 @@
 use super::table::{evaluation, interval, kinds, others, severity, short, units};
 use crate::figures::percent;
 use audit::{
-    Audit, BOUND, Baseline, Finding, Hint, NamePattern, Pair, PairedImage, Severity, Shortcut, Unreadable,
+    Audit, BOUND, Baseline, Finding, Hint, KnownFinding, NamePattern, Pair, PairedImage, Severity, Shortcut,
+    Unreadable,
 };
+use eval::Interval;
 use report::{base64, document, escape, table};
 use std::fmt::Write;
 
@@ -61,19 +63,20 @@ fn known(audit: &Audit) -> String {
     if !audit.has_findings() {
         return String::new();
     }
-    let heads = audit
-        .parts
-        .iter()
-        .flat_map(|part| ["with", "without", "not known"].map(|what| format!("{}: {what}", part.split)));
-    let heads: Vec<String> = std::iter::once("finding".to_owned()).chain(heads).collect();
+    let heads = std::iter::once("finding").chain(audit.parts.iter().map(|part| part.split.as_str()));
     let row = |(at, name): (usize, &String)| {
-        let counts = audit.parts.iter().map(|part| part.findings[at]);
-        let cells = counts.flat_map(|known| [known.positives, known.negatives, known.unknown]);
-        std::iter::once(name.clone()).chain(cells.map(|images| images.to_string())).collect()
+        let cell = |part: &audit::Part| {
+            let KnownFinding { positives, negatives, unknown } = part.findings[at];
+            format!("{positives} / {negatives} / {unknown}")
+        };
+        std::iter::once(name.clone()).chain(audit.parts.iter().map(cell)).collect()
     };
     let rows: Vec<Vec<String>> = audit.classes.iter().enumerate().map(row).collect();
-    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
-    table("Images with each finding, without it, and of which that is not known", &heads, &rows)
+    table(
+        "Images with each finding / without it / of which that is not known",
+        &heads.collect::<Vec<_>>(),
+        &rows,
+    )
 }
 
 fn parts(audit: &Audit) -> String {
@@ -129,6 +132,11 @@ fn pairs(pairs: &[Pair]) -> String {
     page + "</div>\n"
 }
 
+/// An interval that stays on one line.
+fn unbroken(of: Interval) -> String {
+    interval(of).replace(' ', "\u{a0}")
+}
+
 fn baselines(audit: &Audit, baselines: &[Baseline]) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     let rows = baselines.iter().flat_map(|found| {
@@ -137,9 +145,9 @@ fn baselines(audit: &Audit, baselines: &[Baseline]) -> String {
             found.images.to_string(),
             found.groups.to_string(),
             or_dash(found.accuracy.map(percent)),
-            or_dash(found.accuracy_ci.map(interval)),
+            or_dash(found.accuracy_ci.map(unbroken)),
             or_dash(found.auroc.map(|auroc| format!("{auroc:.3}"))),
-            or_dash(found.auroc_ci.map(interval)),
+            or_dash(found.auroc_ci.map(unbroken)),
             percent(found.majority_accuracy),
         ];
         let of_group = found.by_group.iter().map(|one| {
@@ -169,7 +177,7 @@ fn shortcuts(shortcuts: &[Shortcut]) -> String {
         vec![
             found.feature.clone(),
             format!("{:.3}", found.auroc),
-            interval(found.auroc_ci),
+            unbroken(found.auroc_ci),
             if found.flagged { "yes" } else { "no" }.to_owned(),
             format!("{} from {}", found.higher_in, short(found.threshold)),
             percent(found.rule_accuracy),
@@ -178,8 +186,9 @@ fn shortcuts(shortcuts: &[Shortcut]) -> String {
     };
     let rows: Vec<Vec<String>> = shortcuts.iter().take(FEATURES).map(row).collect();
     let heads = ["feature", "AUROC", "95 % interval", "flagged", "rule", "right", "larger class"];
+    let what = if shortcuts.iter().any(|found| found.finding.is_some()) { "a finding" } else { "the class" };
     format!(
-        "<h2 id=\"shortcuts\">What else tells the class</h2>\n<p>Each feature alone, with the best threshold chosen on the \
+        "<h2 id=\"shortcuts\">What else tells {what}</h2>\n<p>Each feature alone, with the best threshold chosen on the \
          same images. Flagged from AUROC {BOUND}, if chance is no explanation.</p>\n{}",
         table("Single features", &heads, &rows)
     )

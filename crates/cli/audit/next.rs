@@ -24,6 +24,7 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
     let (program, data) = (program(), quote(asked.data) + &typed(asked.labelling));
     let option = |by: &str| format!(" --group-by {}", quote(by));
     let given = asked.group_by.map(|by| option(&by.to_string())).unwrap_or_default();
+    let seen = found.window.map_or(String::new(), |window| format!(" --window {window}"));
     let has_split = found.parts.len() > 1;
     if let Some(written) = asked.written {
         let written = quote(written);
@@ -47,7 +48,7 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
             _ => given,
         };
         return vec![
-            format!("next: {program} audit {data}{given} --write-groups grouped.csv"),
+            format!("next: {program} audit {data}{seen}{given} --write-groups grouped.csv"),
             format!(
                 "then: {program} split grouped.csv{labels} --out split.csv   (look-alikes stay together)"
             ),
@@ -62,8 +63,8 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
             format!(
                 "next, if a column or the names say what belongs together: {program} split {data} --by COLUMN|PATTERN --out split.csv"
             ),
-            format!("next, if every image is a patient's only one: {program} train {data}"),
+            format!("next, if every image is a patient's only one: {program} train {data}{seen}"),
         ],
-        _ => vec![format!("next: {program} train {data}{given}")],
+        _ => vec![format!("next: {program} train {data}{seen}{given}")],
     }
 }

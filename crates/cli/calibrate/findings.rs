@@ -93,8 +93,8 @@ pub fn fit_slopes(
     let evaluation = LabelledPredictions::new(before, raw, dataset)?;
     for &at in which {
         let name = &before.classes[at];
-        let known = || evaluation.truth.iter().skip(at).step_by(stored.len());
-        let [with, without] = [true, false].map(|is| known().filter(|known| **known == Some(is)).count());
+        let (known, _) = evaluation.known(at);
+        let (with, without) = (known.positives(), known.is.len() - known.positives());
         if !fitted.contains(&at) {
             warnings.push(format!(
                 "{name}: no slope and intercept fit these images ({with} with it, {without} without), so they stay as they \

@@ -3,7 +3,7 @@
 use super::{ClassAuroc, scores};
 use crate::figures::{number, p_value};
 use eval::compare::{PairedFinding, compare_mean_auroc, holm};
-use eval::{AurocDifference, McNemar, MeanAurocDifference, compare_auroc, mcnemar, summary::LEVEL};
+use eval::{AurocDifference, Known, McNemar, MeanAurocDifference, compare_auroc, mcnemar, summary::LEVEL};
 use model::Model;
 use serde::Serialize;
 use std::io;
@@ -51,15 +51,10 @@ pub fn compare(
     let mut compared = vec![];
     let mut pairs: Vec<PairedFinding> = vec![];
     for (at, name) in names.iter().enumerate() {
-        let truth = labelled[0].truth.iter().skip(at).step_by(names.len()).enumerate();
-        let (images, positive): (Vec<usize>, Vec<bool>) =
-            truth.filter_map(|(image, is)| Some((image, (*is)?))).unzip();
-        let scores = [0, 1].map(|model| {
-            let all = scores(models[model], &predictions[model], name);
-            images.iter().map(|&image| all[image]).collect::<Vec<f64>>()
-        });
-        let groups: Option<Vec<usize>> =
-            groups.map(|groups| images.iter().map(|&image| groups[image]).collect());
+        let (known, _) = labelled[0].known(at);
+        let scores = [0, 1].map(|model| known.pick(&scores(models[model], &predictions[model], name)));
+        let groups = groups.map(|groups| known.pick(groups));
+        let (positives, Known { images, is: positive }) = (known.positives(), known);
         let called = [0, 1].map(|model| {
             let metadata = &models[model].metadata;
             let own = metadata.classes.iter().position(|known| known == name);
@@ -79,7 +74,7 @@ pub fn compare(
         compared.push(Compared {
             finding: name.clone(),
             images: images.len(),
-            positives: positive.iter().filter(|&&is| is).count(),
+            positives,
             auroc: compare_auroc(&scores[0], &scores[1], &positive, groups.as_deref(), LEVEL),
             p_value_holm: None,
             sensitivity: [0, 1].map(|model| rate(model, true)),

@@ -95,8 +95,8 @@ impl Dataset {
         Ok(())
     }
 
-    /// Gives every sample a fold in a new column `fold`, counted from 1, and no split: the fold of each, counted from 0, and how
-    /// many there are.
+    /// Gives every sample a fold in a new column `fold`, counted from 1, and no split: the fold of each, counted from
+    /// 0, and how many there are.
     ///
     /// # Errors
     /// As [`Dataset::folds`], or if there is such a column.

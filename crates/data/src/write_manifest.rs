@@ -7,8 +7,9 @@ use crate::dataset::Dataset;
 use crate::path_bytes::bytes_of_path;
 use crate::sample::Sample;
 
-/// Writes `dataset` as a manifest: `path,label`, or `path` and a column a finding (1, 0, nothing), `split` and `group` if any sample has one, and its other columns. Paths
-/// are relative to the new manifest if the files lie below its folder, else absolute. Links in a data set stay links.
+/// Writes `dataset` as a manifest: `path,label`, or `path` and a column a finding (1, 0, nothing), `split` and `group`
+/// if any sample has one, and its other columns. Paths are relative to the new manifest if the files lie below its
+/// folder, else absolute. Links in a data set stay links.
 pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(|e| Error::io(folder, e))?;

@@ -1,15 +1,16 @@
 //! From stored values to gray: the grayscale pipeline of PS3.3 annex C.11 and PS3.4 annex N.
 //!
-//! Modality transform (a modality LUT, or slope and intercept), then values of interest (a VOI LUT, or a window), then, for
-//! MONOCHROME1, inversion. The values of interest are, in this order: the window of a model, unless the file was made for a
-//! screen; the file's first VOI LUT; its first window; the whole range of a file of up to 8 bits (which was made for a
-//! screen); or the smallest to the largest value that is not padding. Padding is black.
+//! Modality transform (a modality LUT, or slope and intercept), then values of interest (a VOI LUT, or a window), then,
+//! for MONOCHROME1, inversion. The values of interest are, in this order: the window of a model, unless the file was
+//! made for a screen; the file's first VOI LUT; its first window; the whole range of a file of up to 8 bits (which was
+//! made for a screen); or the smallest to the largest value that is not padding. Padding is black.
 //!
-//! Images of X-ray angiography and fluoroscopy (XA, XRF) have a modality transform that leads back to the intensity of the
-//! beam and is no step to what is shown (PS3.3 section C.8.7.1.1.2; the window is one of stored values): it is not applied.
+//! Images of X-ray angiography and fluoroscopy (XA, XRF) have a modality transform that leads back to the intensity of
+//! the beam and is no step to what is shown (PS3.3 section C.8.7.1.1.2; the window is one of stored values): it is not
+//! applied.
 //!
-//! Invariant: what [`Pipeline::apply`] gives is a 16-bit level over 257, or a whole number where 8-bit values pass through
-//! unchanged, as [`model::Picture`] wants it.
+//! Invariant: what [`Pipeline::apply`] gives is a 16-bit level over 257, or a whole number where 8-bit values pass
+//! through unchanged, as [`model::Picture`] wants it.
 
 use crate::attributes::Attributes;
 use crate::header::Header;
@@ -184,8 +185,8 @@ impl<'a> Pipeline<'a> {
         if low <= high { Voi::Range { low, high } } else { Voi::Range { low: 0.0, high: 1.0 } }
     }
 
-    /// Whether the file names no range, so that its own smallest and largest value are shown as black and white. One that
-    /// cannot be used has a note already.
+    /// Whether the file names no range, so that its own smallest and largest value are shown as black and white. One
+    /// that cannot be used has a note already.
     pub fn is_stretched(&self) -> bool {
         let few = has_few_values(self.header, &self.modality);
         matches!(self.voi, Voi::Range { .. }) && !few && !self.voi_unusable
@@ -289,8 +290,8 @@ fn modality(
     (modality, table)
 }
 
-/// The kind of an image whose modality transform leads to the beam's intensity: by its SOP class, or, where it has none, by
-/// its modality.
+/// The kind of an image whose modality transform leads to the beam's intensity: by its SOP class, or, where it has
+/// none, by its modality.
 fn beam_intensity(attributes: &Attributes) -> Option<&'static str> {
     match (attributes.class(), attributes.code(MODALITY)) {
         ("1.2.840.10008.5.1.4.1.1.12.1" | "1.2.840.10008.5.1.4.1.1.12.3", _) | ("", Some("XA")) => {
@@ -335,7 +336,8 @@ fn window(attributes: &Attributes, notes: &mut Vec<String>) -> Option<Voi> {
             VoiFunction::Linear
         }
     };
-    // LINEAR's ramp is one value narrower than its width, so that it has none below a width of 1 (section C.11.2.1.2.1).
+    // LINEAR's ramp is one value narrower than its width, so that it has none below a width of 1 (section
+    // C.11.2.1.2.1).
     if function == VoiFunction::Linear && width < 1.0 {
         notes.push(format!("a LINEAR window has a width of 1 or more, found {width}: taken as LINEAR_EXACT"));
         return Some(Voi::Window { center, width, function: VoiFunction::LinearExact });

@@ -81,7 +81,8 @@ pub struct MeanAurocDifference {
     pub bootstrap_draws: usize,
 }
 
-/// Compares the means of the AUROC over the findings that have one; `groups` has one number an image. `None` if no finding has.
+/// Compares the means of the AUROC over the findings that have one; `groups` has one number an image. `None` if no
+/// finding has.
 pub fn compare_mean_auroc(
     findings: &[PairedFinding],
     groups: &[usize],
@@ -111,8 +112,8 @@ pub fn compare_mean_auroc(
     })
 }
 
-/// p-values of several tests, each with what it is among all of them (Holm 1979, "A simple sequentially rejective multiple
-/// test procedure"): the chance that any of the true null hypotheses looks so far from true.
+/// p-values of several tests, each with what it is among all of them (Holm 1979, "A simple sequentially rejective
+/// multiple test procedure"): the chance that any of the true null hypotheses looks so far from true.
 pub fn holm(p_values: &[Option<f64>]) -> Vec<Option<f64>> {
     let mut order: Vec<usize> = (0..p_values.len()).filter(|&at| p_values[at].is_some()).collect();
     order.sort_by(|&a, &b| p_values[a].partial_cmp(&p_values[b]).unwrap_or(std::cmp::Ordering::Equal));

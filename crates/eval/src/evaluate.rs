@@ -2,12 +2,13 @@
 
 use crate::binary::AtPrevalence;
 use crate::calibration::{expected_calibration_error, recalibration, reliability};
-use crate::confusion::{Confusion, OneVsRest, argmax, mean};
+use crate::confusion::{Confusion, OneVsRest, mean};
 use crate::decision::decision_curve;
 use crate::delong::mean_interval;
 use crate::groups::{group_ids, or_singletons};
 use crate::input::{InputError, Scored};
 use crate::interval::{Interval, Proportion, all_right_bound};
+use crate::order::argmax;
 use crate::per_class::{ClassView, Ranked, exact_macro_interval};
 use crate::pr::average_precision;
 use crate::ranking::Ranking;

@@ -1,14 +1,15 @@
-//! The evaluation of images with several findings: each by itself, over the images of which it is known, by the metrics of two
-//! classes; and their averages.
+//! The evaluation of images with several findings: each by itself, over the images of which it is known, by the metrics
+//! of two classes; and their averages.
 //!
-//! Invariant: what is not known counts nowhere. A finding that no image has, or every image, has no curve: it has a reason in
-//! `not_defined`, never 0.5, and is in no average.
+//! Invariant: what is not known counts nowhere. A finding that no image has, or every image, has no curve: it has a
+//! reason in `not_defined`, never 0.5, and is in no average.
 
 use crate::calibration::{expected_calibration_error, reliability};
 use crate::confusion::{Confusion, OneVsRest, mean};
 use crate::evaluate::{ECE_BINS, RELIABILITY_BINS};
 use crate::groups::or_singletons;
 use crate::input::{InputError, Scored};
+use crate::known::{Known, as_two_classes};
 use crate::pr::average_precision;
 use crate::ranking::Ranking;
 use crate::roc::area_under_roc;
@@ -42,38 +43,38 @@ pub struct Findings<'a> {
 }
 
 /// One finding as a problem of two classes, over the images of which it is known.
-struct Known {
-    /// Those images.
-    images: Vec<usize>,
+struct Problem {
+    known: Known,
     labels: Vec<usize>,
+    /// Of being there.
+    scores: Vec<f64>,
     probabilities: Vec<f64>,
     groups: Option<Vec<usize>>,
     classes: [String; 2],
 }
 
 impl Findings<'_> {
-    fn known(&self, finding: usize) -> Known {
-        let count = self.names.len();
-        let all = self.truth.iter().skip(finding).step_by(count).enumerate();
-        let (images, labels): (Vec<usize>, Vec<usize>) =
-            all.filter_map(|(image, is)| Some((image, usize::from((*is)?)))).unzip();
-        let of = |&image: &usize| self.probabilities[image * count + finding];
-        Known {
-            probabilities: images.iter().map(of).flat_map(|p| [1.0 - p, p]).collect(),
-            groups: self.groups.map(|groups| images.iter().map(|&image| groups[image]).collect()),
-            classes: [format!("no {}", self.names[finding]), self.names[finding].clone()],
-            images,
-            labels,
+    fn problem(&self, finding: usize) -> Problem {
+        let (name, count) = (&self.names[finding], self.names.len());
+        let known = Known::of(self.truth, finding, count);
+        let scores = known.scores(self.probabilities, finding, count);
+        Problem {
+            labels: known.labels(),
+            probabilities: as_two_classes(&scores),
+            scores,
+            groups: self.groups.map(|groups| known.pick(groups)),
+            classes: [format!("no {name}"), name.clone()],
+            known,
         }
     }
 
-    fn scored<'b>(&'b self, finding: usize, known: &'b Known) -> Scored<'b> {
+    fn scored<'b>(&'b self, finding: usize, problem: &'b Problem) -> Scored<'b> {
         Scored {
             split: self.split,
-            labels: &known.labels,
-            probabilities: &known.probabilities,
-            classes: &known.classes,
-            groups: known.groups.as_deref(),
+            labels: &problem.labels,
+            probabilities: &problem.probabilities,
+            classes: &problem.classes,
+            groups: problem.groups.as_deref(),
             positive: 1,
             threshold: self.thresholds[finding].clone(),
             prevalence: self.prevalence,
@@ -83,10 +84,10 @@ impl Findings<'_> {
     }
 
     /// The evaluation of one finding.
-    fn finding(&self, at: usize, known: &Known) -> Result<Summary, InputError> {
-        let positives = known.labels.iter().sum();
-        let (images, negatives) = (known.labels.len(), known.labels.len() - positives);
-        let scored = self.scored(at, known);
+    fn finding(&self, at: usize, problem: &Problem) -> Result<Summary, InputError> {
+        let (images, positives) = (problem.labels.len(), problem.known.positives());
+        let negatives = images - positives;
+        let scored = self.scored(at, problem);
         let mut summary = match images {
             0 => Summary {
                 split: self.split.to_owned(),
@@ -122,9 +123,10 @@ impl Findings<'_> {
     pub fn subgroups(&self, column: &str, values: &[String]) -> Result<Vec<Subgroup>, InputError> {
         let mut found = vec![];
         for (at, name) in self.names.iter().enumerate() {
-            let known = self.known(at);
-            let values: Vec<String> = known.images.iter().map(|&image| values[image].clone()).collect();
-            found.extend(subgroups(&self.scored(at, &known), &format!("{name}, {column}"), &values)?);
+            let problem = self.problem(at);
+            let images = problem.known.images.iter();
+            let values: Vec<String> = images.map(|&image| values[image].clone()).collect();
+            found.extend(subgroups(&self.scored(at, &problem), &format!("{name}, {column}"), &values)?);
         }
         Ok(found)
     }
@@ -146,16 +148,16 @@ impl Summary {
         if n == 0 {
             return Err(InputError::Empty);
         }
-        let known: Vec<Known> = (0..count).map(|at| input.known(at)).collect();
+        let problems: Vec<Problem> = (0..count).map(|at| input.problem(at)).collect();
         let findings: Vec<Summary> =
-            known.iter().enumerate().map(|(at, known)| input.finding(at, known)).collect::<Result<_, _>>()?;
+            problems.iter().enumerate().map(|(at, of)| input.finding(at, of)).collect::<Result<_, _>>()?;
 
         // Of all known pairs, with the number that a pair has among all.
         let mut pairs: (Vec<usize>, Vec<f64>, Vec<usize>) = Default::default();
-        for (at, known) in known.iter().enumerate() {
-            pairs.0.extend(known.images.iter().map(|image| image * count + at));
-            pairs.1.extend(known.probabilities.chunks_exact(2).map(|row| row[1]));
-            pairs.2.extend(&known.labels);
+        for (at, of) in problems.iter().enumerate() {
+            pairs.0.extend(of.known.images.iter().map(|image| image * count + at));
+            pairs.1.extend(&of.scores);
+            pairs.2.extend(&of.labels);
         }
         let (numbers, scores, labels) = pairs;
         let positive: Vec<bool> = labels.iter().map(|&label| label == 1).collect();
@@ -165,14 +167,9 @@ impl Summary {
             .map(|(number, p)| usize::from(*p >= input.thresholds[number % count].value))
             .collect();
         let pooled = Ranking::new(&scores, &positive).renumbered(|pair| numbers[pair]);
-        let rankings: Vec<Ranking> = known
-            .iter()
-            .map(|known| {
-                let scores: Vec<f64> = known.probabilities.chunks_exact(2).map(|row| row[1]).collect();
-                let positive: Vec<bool> = known.labels.iter().map(|&label| label == 1).collect();
-                Ranking::new(&scores, &positive).renumbered(|at| known.images[at])
-            })
-            .collect();
+        let ranking =
+            |of: &Problem| Ranking::new(&of.scores, &of.known.is).renumbered(|at| of.known.images[at]);
+        let rankings: Vec<Ranking> = problems.iter().map(ranking).collect();
         let units = or_singletons(input.groups, n);
         let draws = ranked_draws(input.draws, count, n);
         // Without a curve of its own, a finding has no part in the means.
@@ -211,7 +208,7 @@ impl Summary {
             auprc_ci: all.pooled_auprc,
             ..Average::default()
         };
-        let both: Vec<f64> = scores.iter().flat_map(|p| [1.0 - p, *p]).collect();
+        let both = as_two_classes(&scores);
         let by =
             if input.groups.is_some() { "bootstrap by group, percentile" } else { "bootstrap, percentile" };
         // Of nothing known, a mean would be no number.

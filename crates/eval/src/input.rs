@@ -1,6 +1,6 @@
 //! What an evaluation is made from, and whether it fits together.
 
-use crate::confusion::argmax;
+use crate::order::argmax;
 use crate::threshold::Threshold;
 
 /// What an evaluation is made from: `n` samples, `classes.len()` classes.

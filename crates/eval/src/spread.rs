@@ -7,9 +7,10 @@
 
 use crate::bootstrap::{by_group, percentile_interval};
 use crate::calibration::{Recalibration, bin_of, drawn_recalibration, logits};
-use crate::confusion::{argmax, mean};
+use crate::confusion::mean;
 use crate::input::Scored;
 use crate::interval::Interval;
+use crate::order::argmax;
 use crate::pr::average_precision;
 use crate::ranking::{Cut, Ranking};
 use crate::roc::area_under_roc;

@@ -77,8 +77,9 @@ const EDGES: [[&str; 4]; 2] = [["x0", "y0", "x1", "y1"], ["x_min", "y_min", "x_m
 const CORNER_AND_SIZE: [&str; 4] = ["bbox [x", "y", "w", "h]"];
 
 /// The boxes in a CSV table with the columns `path,x0,y0,x1,y1` and perhaps `finding`, or in those of VinDr-CXR
-/// (`image_id,class_name,x_min,y_min,x_max,y_max`) and ChestX-ray14 (`BBox_List_2017.csv`) as they were published; by path with
-/// `/` between folders. Other columns are passed over, and rows without numbers, which say that there is nothing.
+/// (`image_id,class_name,x_min,y_min,x_max,y_max`) and ChestX-ray14 (`BBox_List_2017.csv`) as they were published; by
+/// path with `/` between folders. Other columns are passed over, and rows without numbers, which say that there is
+/// nothing.
 ///
 /// # Errors
 /// In words, with the line.

@@ -80,8 +80,8 @@ impl Picture {
     }
 
     /// From samples `[height, width, channels]` between 0 (black) and `white`, of whatever type they were: whole numbers with
-    /// white at 255 or 65535 are what [`Picture::from_u8`] and [`Picture::from_u16`] make of them. With any white but 65535, samples
-    /// are as they are to be seen, and no window of a model is applied.
+    /// white at 255 or 65535 are what [`Picture::from_u8`] and [`Picture::from_u16`] make of them. With any white but
+    /// 65535, samples are as they are to be seen, and no window of a model is applied.
     ///
     /// # Errors
     /// As [`Picture::from_u8`], or if a sample is not in `0..=white`, or `white` is no number above 0.

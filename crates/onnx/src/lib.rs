@@ -1,9 +1,10 @@
 //! A model as ONNX, for every runtime that is not ours: folded as our own inference folds it, in opset 13.
 //!
 //! The input `input` is `[N, channels, height, width]`, preprocessed; the outputs are `logits` and, with the model's
-//! temperature applied, `probabilities` (of findings by a sigmoid, each with its slope and intercept), both `[N, classes]`. `N` is free. What a user must know besides (classes, how an
-//! image becomes the input, threshold and positive class) is JSON in the metadata. The format is small where it is written and never read, so it is
-//! written here, with [`protobuf`], rather than with a dependency.
+//! temperature applied, `probabilities` (of findings by a sigmoid, each with its slope and intercept), both `[N,
+//! classes]`. `N` is free. What a user must know besides (classes, how an image becomes the input, threshold and
+//! positive class) is JSON in the metadata. The format is small where it is written and never read, so it is written
+//! here, with [`protobuf`], rather than with a dependency.
 #![forbid(unsafe_code)]
 
 mod graph;

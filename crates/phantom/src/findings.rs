@@ -1,5 +1,5 @@
-//! Radiographs with several findings, each drawn by itself: every kind of fracture is there or not, whatever the others are, and
-//! a share of the labels is left blank, as in tables where nobody said.
+//! Radiographs with several findings, each drawn by itself: every kind of fracture is there or not, whatever the others
+//! are, and a share of the labels is left blank, as in tables where nobody said.
 
 use std::path::Path;
 
@@ -49,8 +49,8 @@ pub struct FindingsRadiograph {
     pub findings: Vec<Labelled>,
 }
 
-/// The radiograph of a patient in a view, both counted from 0. A pure function of its arguments; which findings are there
-/// depends on neither their number nor the share that is blank.
+/// The radiograph of a patient in a view, both counted from 0. A pure function of its arguments; which findings are
+/// there depends on neither their number nor the share that is blank.
 pub fn render_findings(config: &FindingsConfig, patient: usize, view: usize) -> FindingsRadiograph {
     let FindingsConfig { set, findings, blank } = config;
     let injuries = injuries(config, patient);
@@ -94,9 +94,9 @@ pub(crate) fn render_without(
     expose(&config.set, patient, view, &injuries).0
 }
 
-/// Renders the set and writes it to `out`, replacing an earlier phantom set there: `OUT/{split}/NAME.png`, `manifest.csv` with a
-/// column a finding (1, 0, or blank) and `truth.csv` with the box of every finding that is there, said or not. `progress` as in
-/// [`crate::write()`]; of the counts, the first of two is that of images with a finding.
+/// Renders the set and writes it to `out`, replacing an earlier phantom set there: `OUT/{split}/NAME.png`,
+/// `manifest.csv` with a column a finding (1, 0, or blank) and `truth.csv` with the box of every finding that is there,
+/// said or not. `progress` as in [`crate::write()`]; of the counts, the first of two is that of images with a finding.
 ///
 /// # Errors
 /// As of [`crate::write()`].

@@ -154,8 +154,8 @@ pub fn is_complete(config: &PhantomConfig, out: &Path) -> bool {
     note == note_text(config, "") && out.join("truth.csv").exists()
 }
 
-/// What the note says: everything that the set follows from. The check is a hash (FNV-1a) of the first images, so that a
-/// set made by another version of the simulator is not taken for this one's.
+/// What the note says: everything that the set follows from. The check is a hash (FNV-1a) of the first images, so that
+/// a set made by another version of the simulator is not taken for this one's.
 fn note_text(config: &PhantomConfig, more: &str) -> String {
     let PhantomConfig { patients, views, image_size, seed } = config;
     let mut check = 0xcbf2_9ce4_8422_2325u64;
@@ -182,7 +182,8 @@ fn validate(config: &PhantomConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes `out` a phantom folder without images, with a folder a class if `by_class`: refuses a foreign one, empties an earlier set of ours.
+/// Makes `out` a phantom folder without images, with a folder a class if `by_class`: refuses a foreign one, empties an
+/// earlier set of ours.
 fn claim(text: &str, out: &Path, by_class: bool) -> Result<(), Error> {
     fs::create_dir_all(out).map_err(at(out))?;
     let note = out.join(NOTE);

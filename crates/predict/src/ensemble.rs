@@ -1,9 +1,9 @@
-//! Several models as one: the mean of their probabilities, each after its own temperature (or slope and intercept of each
-//! finding), as in a deep ensemble (Lakshminarayanan, Pritzel and Blundell 2017). How far the members lie apart is their
-//! spread.
+//! Several models as one: the mean of their probabilities, each after its own temperature (or slope and intercept of
+//! each finding), as in a deep ensemble (Lakshminarayanan, Pritzel and Blundell 2017). How far the members lie apart is
+//! their spread.
 //!
-//! The mean is decided as one model's probability is: by the mean of the members' thresholds. So what an ensemble says of
-//! itself is a [`Metadata`], and all that reads one works as with a single model.
+//! The mean is decided as one model's probability is: by the mean of the members' thresholds. So what an ensemble says
+//! of itself is a [`Metadata`], and all that reads one works as with a single model.
 
 use crate::{Classifier, Error, finding_thresholds, positive_of, threshold_of};
 use model::{Metadata, Model, Preprocessing, StoredFinding, StoredThreshold, list_names};
@@ -55,7 +55,8 @@ impl Averaged {
     }
 }
 
-/// The logarithm of the mean of `parts` probabilities each, whose logarithms lie part after part: finite where one of them is.
+/// The logarithm of the mean of `parts` probabilities each, whose logarithms lie part after part: finite where one of
+/// them is.
 pub fn mean_log_probabilities(all: &[f64], parts: usize) -> Vec<f64> {
     let length = all.len() / parts;
     let mean = |i: usize| {
@@ -67,8 +68,8 @@ pub fn mean_log_probabilities(all: &[f64], parts: usize) -> Vec<f64> {
     (0..length).map(mean).collect()
 }
 
-/// What several models say of themselves together, and the number that each gives to every class of the first. `names` are
-/// what the models are called in an error.
+/// What several models say of themselves together, and the number that each gives to every class of the first. `names`
+/// are what the models are called in an error.
 ///
 /// # Errors
 /// A model whose classes are not those of the first, in whatever order, or of another kind.

@@ -65,8 +65,8 @@ impl Predictor {
         Ok(Self { classifier, metadata, decision, thresholds, pool })
     }
 
-    /// The same with the positive class `positive` (of two) or the `threshold` (of two classes, or of all findings) instead of
-    /// the model's own, where one is given.
+    /// The same with the positive class `positive` (of two) or the `threshold` (of two classes, or of all findings)
+    /// instead of the model's own, where one is given.
     ///
     /// # Errors
     /// As [`Decision::of`].

@@ -29,7 +29,7 @@ pub fn audit(
             dataset.group_readable_by(by).map_err(raise)?;
         }
         let positive = workflow::positive_of_data(&dataset, positive).map_err(raise)?;
-        let found = ::audit::audit(&dataset, group_by.as_ref(), positive, &|_, _| match stop
+        let found = ::audit::audit(&dataset, group_by.as_ref(), positive, None, &|_, _| match stop
             .load(Ordering::Relaxed)
         {
             true => ControlFlow::Break(()),

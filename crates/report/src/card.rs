@@ -4,9 +4,9 @@
 //! The program knows settings, counts and figures. It does not know patients, scanners, ethics or intentions. Those are
 //! marked blanks: an invented sentence would be worse than none.
 
-use crate::Contents;
-use crate::html::{number, number_and_interval, times};
+use crate::html::{interval, number, times};
 use crate::keep::{self, Entry, Section};
+use crate::{Contents, SplitRow};
 use eval::count;
 use model::list_names;
 
@@ -234,16 +234,20 @@ fn data(contents: &Contents) -> Vec<Line> {
 fn partitions(contents: &Contents) -> Vec<Line> {
     let classes = &contents.metadata.classes;
     let splits = contents.training.as_ref().map_or(&[][..], |training| &training.splits[..]);
-    let of_split = |(name, counts, groups): &(String, Vec<usize>, Option<usize>)| {
+    let of_split = |SplitRow { name, images, per_class, groups }: &SplitRow| {
         let counts: Vec<String> =
-            classes.iter().zip(counts).map(|(class, n)| format!("{n} {class}")).collect();
+            classes.iter().zip(per_class).map(|(class, n)| format!("{n} {class}")).collect();
         let groups = groups.map_or(String::new(), |groups| format!(", in {}", count(groups, "group")));
-        Known(name, format!("{name}: {}{groups}.", list_names(&counts)))
+        let all = match contents.metadata.has_findings() {
+            true => format!("{}, of which ", count(*images, "image")),
+            false => String::new(),
+        };
+        Known(name, format!("{name}: {all}{}{groups}.", list_names(&counts)))
     };
     let mut lines: Vec<Line> = splits.iter().map(of_split).collect();
     let by = contents.metadata.provenance.config["group_by"].as_str();
     match by {
-        _ if !splits.is_empty() && splits.iter().all(|(.., groups)| groups.is_none()) => lines.push(Known(
+        _ if !splits.is_empty() && splits.iter().all(|split| split.groups.is_none()) => lines.push(Known(
             "groups",
             "No groups (patients, studies, volumes) are known: images of one patient may lie in more than one of these \
              parts.",
@@ -358,11 +362,11 @@ fn results(contents: &Contents) -> Vec<Line> {
         ("Expected calibration error", Some(s.ece), None),
     ];
     let known = figures.into_iter().filter(|figure| figure.1.is_some());
-    let whole =
-        known.map(|(name, value, ci)| Known(name, format!("{name} {}", number_and_interval(value, ci))));
+    let in_words = |value, ci| format!("{} {}", number(value), interval(ci)).trim_end().to_owned();
+    let whole = known.map(|(name, value, ci)| Known(name, format!("{name} {}", in_words(value, ci))));
     let of_finding = |of: &eval::Summary| {
         let name = of.finding.clone().unwrap_or_default();
-        let auroc = number_and_interval(of.auroc, of.auroc_ci);
+        let auroc = in_words(of.auroc, of.auroc_ci);
         let words = of.not_defined.get("auroc").map_or(auroc, |reason| format!("not defined ({reason})"));
         Known(format!("AUROC {name}"), format!("AUROC of {name} {words}"))
     };

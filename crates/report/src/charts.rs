@@ -249,6 +249,6 @@ pub(crate) fn decision(contents: &Contents) -> String {
     let axes = Axes { x: 0.0..1.0, y: lowest..highest * 1.1, x_name: "threshold", y_name: "net benefit" };
     let words = "Net benefit (Vickers and Elkin 2006), in true positives an image: the model helps where its line is the \
                  highest.";
-    let figure = figure("Decision curve", &axes, &layers, &legend, words);
+    let figure = figure("Net benefit", &axes, &layers, &legend, words);
     format!("<h2 id=\"decision\">Decision curve</h2><div class=\"figures\">{figure}</div>")
 }

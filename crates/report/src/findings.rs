@@ -88,10 +88,13 @@ pub(crate) fn part(contents: &Contents, at: usize, finding: &Finding) -> String 
     heading + &parts.map(|section| below(&section)).concat()
 }
 
-/// A section as a part of another: its heading is one level lower, and no place to go to.
+/// A section as a part of another: its headings are one level lower, and no place to go to.
 fn below(section: &str) -> String {
     match section.strip_prefix("<h2 id=\"").and_then(|rest| rest.split_once("\">")) {
-        Some((_, rest)) => format!("<h3>{}", rest.replacen("</h2>", "</h3>", 1)),
+        Some((_, rest)) => {
+            let rest = rest.replace("<h3>", "<h4>").replace("</h3>", "</h4>");
+            format!("<h3>{}", rest.replacen("</h2>", "</h3>", 1))
+        }
         None => section.to_owned(),
     }
 }

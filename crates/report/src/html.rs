@@ -54,9 +54,9 @@ pub(crate) fn interval(interval: Option<Interval>) -> String {
     interval.map_or_else(String::new, |interval| interval.to_string())
 }
 
-/// `0.961 [0.912, 0.987]`, as much of it as there is.
+/// `0.961 [0.912, 0.987]`, as much of it as there is; where a line of the page has no room, it breaks before the interval.
 pub(crate) fn number_and_interval(value: Option<f64>, ci: Option<Interval>) -> String {
-    format!("{} {}", number(value), interval(ci)).trim_end().to_owned()
+    format!("{} {}", number(value), interval(ci).replace(' ', "\u{a0}")).trim_end().to_owned()
 }
 
 /// `once`, `2 times`.

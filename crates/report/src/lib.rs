@@ -79,10 +79,23 @@ pub struct Finding {
 pub struct Training {
     /// `epochs.csv`.
     pub epochs: Vec<EpochRow>,
-    /// For train, val and test: images of each class, and groups, if groups are known.
-    pub splits: Vec<(String, Vec<usize>, Option<usize>)>,
+    /// Train, val and test.
+    pub splits: Vec<SplitRow>,
     /// The range test that found the learning rate, if there was one: learning rate, loss and smoothed loss of each step.
     pub range_test: Vec<(f64, f64, f64)>,
+}
+
+/// What a split has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitRow {
+    /// Which one.
+    pub name: String,
+    /// Images.
+    pub images: usize,
+    /// Images of each class; with each finding.
+    pub per_class: Vec<usize>,
+    /// Groups, if groups are known.
+    pub groups: Option<usize>,
 }
 
 /// A line of `epochs.csv`.

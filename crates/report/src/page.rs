@@ -2,7 +2,7 @@
 
 use crate::card::{self, Line};
 use crate::html::{escape, table};
-use crate::{Contents, Training, charts, findings, sections};
+use crate::{Contents, SplitRow, Training, charts, findings, sections};
 use eval::count;
 use model::list_names;
 
@@ -109,18 +109,24 @@ fn trained(contents: &Contents, training: Option<&Training>) -> String {
     // Of many classes their number of images, all together.
     let many = metadata.classes.len() > CLASSES;
     match many {
-        true => header.extend(["Images", "Of the smallest class", "Of the largest class"]),
-        false => header.extend(metadata.classes.iter().map(String::as_str)),
+        true => header.extend([
+            "Images",
+            contents.what("Of the smallest class", "With the rarest"),
+            contents.what("Of the largest class", "With the most frequent"),
+        ]),
+        false => {
+            // Findings do not add up to all images.
+            header.extend(metadata.has_findings().then_some("Images"));
+            header.extend(metadata.classes.iter().map(String::as_str));
+        }
     }
-    let known = splits.iter().any(|(.., groups)| groups.is_some());
+    let known = splits.iter().any(|split| split.groups.is_some());
     header.extend(known.then_some("Groups"));
-    let row = |(name, counts, groups): &(String, Vec<usize>, Option<usize>)| {
-        let whole = || {
-            let ends = [counts.iter().min(), counts.iter().max()].map(|n| n.copied().unwrap_or_default());
-            vec![counts.iter().sum(), ends[0], ends[1]]
-        };
-        let shown: Vec<usize> = if many { whole() } else { counts.clone() };
-        let counts = shown.iter().map(usize::to_string);
+    let row = |SplitRow { name, images, per_class, groups }: &SplitRow| {
+        let ends = [per_class.iter().min(), per_class.iter().max()].map(|n| n.copied().unwrap_or_default());
+        let of_each = if many { &ends[..] } else { per_class };
+        let all = (many || metadata.has_findings()).then_some(images);
+        let counts = all.into_iter().chain(of_each).map(usize::to_string);
         let groups = known.then(|| groups.map_or("–".to_owned(), |groups| groups.to_string()));
         std::iter::once(name.clone()).chain(counts).chain(groups).collect()
     };

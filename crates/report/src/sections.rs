@@ -213,13 +213,18 @@ pub(crate) fn errors(contents: &Contents) -> String {
     }
     let figure = |error: &crate::WorstError| {
         let (name, truth, called) = (escape(&error.name), escape(&error.truth), escape(&error.called));
-        let alt = format!("{name} with a heatmap: is {truth}, was called {called}");
+        let words = match (contents.metadata.has_findings(), contents.metadata.classes.last()) {
+            (true, Some(finding)) if error.truth == *finding => "missed".to_owned(),
+            (true, _) => "false alarm".to_owned(),
+            (false, _) => format!("is {truth}, called {called}"),
+        };
+        let alt = format!("{name} with a heatmap: {words}");
         let image = match error.png.is_empty() {
             true => "<p>(cannot be drawn)</p>".to_owned(),
             false => format!("<img alt=\"{alt}\" src=\"data:image/png;base64,{}\">", base64(&error.png)),
         };
         format!(
-            "<figure class=\"error\">{image}<figcaption><span>is {truth}, called {called} (p = {:.3})</span>\
+            "<figure class=\"error\">{image}<figcaption><span>{words} (p = {:.3})</span>\
              <span class=\"name\">{name}</span></figcaption></figure>",
             error.probability
         )

@@ -2,9 +2,14 @@
 
 use eval::{Scored, Summary, Threshold};
 use model::{Architecture, Metadata, Preprocessing};
-use report::{Contents, EpochRow, Training, WorstError, html, model_card, refreshed_card};
+use report::{Contents, EpochRow, SplitRow, Training, WorstError, html, model_card, refreshed_card};
 
 const HOSTILE: &str = "<script>alert('x')</script>\"&";
+
+/// The split of training.
+fn split(per_class: Vec<usize>, groups: Option<usize>) -> SplitRow {
+    SplitRow { name: "train".into(), images: per_class.iter().sum(), per_class, groups }
+}
 
 /// A model of `classes` and an evaluation of 60 images.
 fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
@@ -49,7 +54,7 @@ fn with_contents(classes: &[&str], check: impl Fn(&Contents)) {
     };
     let training = Training {
         epochs: (1..=5).map(epoch).collect(),
-        splits: vec![("train".into(), vec![30; k], Some(20))],
+        splits: vec![split(vec![30; k], Some(20))],
         range_test: vec![(1e-6, 0.7, 0.7), (1e-3, 0.3, 0.5), (1.0, 9.0, 2.0)],
     };
     let error = WorstError {
@@ -317,8 +322,7 @@ fn sentences_hold_at_the_edges() {
             Summary::new(&input).unwrap()
         };
         let summary = input(&[0, 1]);
-        let training =
-            Training { epochs: vec![], splits: vec![("train".into(), vec![1, 1], None)], range_test: vec![] };
+        let training = Training { epochs: vec![], splits: vec![split(vec![1, 1], None)], range_test: vec![] };
         let bare = Contents {
             summary: &summary,
             labels: &[0, 1],

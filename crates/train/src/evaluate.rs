@@ -5,7 +5,7 @@
 
 use crate::{Error, Predictions};
 use data::Dataset;
-use eval::{Positive, PositiveSource, Scored, Subgroup, Summary};
+use eval::{Known, Positive, PositiveSource, Scored, Subgroup, Summary};
 use model::{Metadata, list_names};
 use predict::{Decision, positive_of, predicted_class, threshold_of};
 use std::collections::HashMap;
@@ -53,8 +53,8 @@ pub struct LabelledPredictions<'a> {
 }
 
 impl<'a> LabelledPredictions<'a> {
-    /// For `predictions` of images in `dataset`; an error if an image has a class that the model does not know. The positive
-    /// class is the model's.
+    /// For `predictions` of images in `dataset`; an error if an image has a class that the model does not know. The
+    /// positive class is the model's.
     pub fn new(
         metadata: &'a Metadata,
         predictions: &'a Predictions,
@@ -126,6 +126,14 @@ impl<'a> LabelledPredictions<'a> {
         rows.zip(&self.labels).map(|(row, &label)| predicted_class(self.metadata, row) == label).collect()
     }
 
+    /// The images of which the finding `at` is known, and its probability in each.
+    pub fn known(&self, at: usize) -> (Known, Vec<f64>) {
+        let count = self.metadata.classes.len();
+        let known = Known::of(&self.truth, at, count);
+        let scores = known.scores(&self.predictions.probabilities, at, count);
+        (known, scores)
+    }
+
     fn findings<'b>(
         &'b self,
         question: &'b Question,
@@ -161,8 +169,8 @@ impl<'a> LabelledPredictions<'a> {
     }
 }
 
-/// That the model of `metadata` knows the class of every image of `part`, or that the data know its findings: to be asked
-/// before any of them is read.
+/// That the model of `metadata` knows the class of every image of `part`, or that the data know its findings: to be
+/// asked before any of them is read.
 pub fn check_classes(metadata: &Metadata, part: &[usize], dataset: &Dataset) -> Result<(), Error> {
     match metadata.has_findings() {
         true => truth_of(&metadata.classes, &[], dataset).map(drop),
@@ -173,18 +181,6 @@ pub fn check_classes(metadata: &Metadata, part: &[usize], dataset: &Dataset) -> 
 /// What is known of the findings of the images of `part`, `[n, findings]`, as the data set numbers them.
 pub(crate) fn truth(dataset: &Dataset, part: &[usize]) -> Vec<Option<bool>> {
     part.iter().flat_map(|&i| dataset.samples[i].findings.iter().copied()).collect()
-}
-
-/// Of every `step`-th pair of image and finding from the `first` on, those of which the truth is known: their probabilities,
-/// and whether the finding is there.
-pub(crate) fn known(
-    probabilities: &[f64],
-    truth: &[Option<bool>],
-    first: usize,
-    step: usize,
-) -> (Vec<f64>, Vec<bool>) {
-    let all = probabilities.iter().zip(truth).skip(first).step_by(step);
-    all.filter_map(|(&p, is)| Some((p, (*is)?))).unzip()
 }
 
 /// What is known of the findings of a model in the images of `part`, `[n, findings]`.
@@ -242,8 +238,8 @@ pub fn write_predictions(
     write_averaged(path, classes, summary, predictions, &[], dataset)
 }
 
-/// The same of several models, with the `spread` of each probability over them, `[n, classes]` or nothing: a column with that
-/// of the predicted class, or one for each finding.
+/// The same of several models, with the `spread` of each probability over them, `[n, classes]` or nothing: a column
+/// with that of the predicted class, or one for each finding.
 pub fn write_averaged(
     path: &Path,
     classes: &[String],

@@ -1,9 +1,9 @@
 //! What is judged of an epoch: quick, without intervals.
 
 use crate::Predictions;
-use crate::evaluate::{known, truth};
+use crate::evaluate::truth;
 use data::Dataset;
-use eval::default_positive;
+use eval::{Known, default_positive};
 use model::Metadata;
 
 /// The figures of an epoch on the validation split.
@@ -52,11 +52,13 @@ fn of_classes(probabilities: &[f64], labels: &[usize], classes: &[String]) -> (f
 
 /// The same of `count` findings, over what is known.
 fn of_findings(probabilities: &[f64], truth: &[Option<bool>], count: usize) -> (f64, Vec<f64>) {
-    let (scores, positive) = known(probabilities, truth, 0, 1);
-    let right = scores.iter().zip(&positive).filter(|(p, is)| (**p >= 0.5) == **is).count();
+    // All pairs of image and finding, as if they were images.
+    let pairs = Known::of(truth, 0, 1);
+    let calls = pairs.scores(probabilities, 0, 1).into_iter().map(|p| p >= 0.5);
+    let right = calls.zip(&pairs.is).filter(|(call, is)| call == *is).count();
     let area = |finding: usize| {
-        let (scores, positive) = known(probabilities, truth, finding, count);
-        eval::auroc(&scores, &positive)
+        let known = Known::of(truth, finding, count);
+        eval::auroc(&known.scores(probabilities, finding, count), &known.is)
     };
-    (right as f64 / scores.len().max(1) as f64, (0..count).filter_map(area).collect())
+    (right as f64 / pairs.is.len().max(1) as f64, (0..count).filter_map(area).collect())
 }

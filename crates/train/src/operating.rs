@@ -1,15 +1,15 @@
 //! The operating point of a model: fixing threshold and temperature on labelled images, in training and after it.
 
-use crate::evaluate::{LabelledPredictions, class_numbers, known, truth_of};
+use crate::evaluate::{LabelledPredictions, class_numbers, truth_of};
 use crate::promise::evidence;
 use crate::{Error, Predictions};
 use data::Dataset;
-use eval::ThresholdRule;
+use eval::{Known, ThresholdRule};
 use model::{Calibration, Metadata, StoredFinding, StoredThreshold};
 
 impl LabelledPredictions<'_> {
-    /// The threshold that `rule` chooses on these images of a model with two classes, with what it reaches there. `split`
-    /// is what they are called, `place` where that is, in words that follow the rule's.
+    /// The threshold that `rule` chooses on these images of a model with two classes, with what it reaches there.
+    /// `split` is what they are called, `place` where that is, in words that follow the rule's.
     ///
     /// # Errors
     /// What the rule lacks, in words.
@@ -34,19 +34,16 @@ impl LabelledPredictions<'_> {
         split: &str,
         place: &str,
     ) -> Result<StoredThreshold, String> {
-        let count = self.metadata.classes.len();
-        let (scores, is) = known(&self.predictions.probabilities, &self.truth, at, count);
-        let images = self.truth.iter().skip(at).step_by(count).zip(&self.predictions.indices);
-        let keys: Vec<_> =
-            images.filter(|(is, _)| is.is_some()).map(|(_, &i)| self.dataset.group_key(i)).collect();
-        let groups = self.dataset.has_groups().then(|| eval::group_ids(&keys));
+        let (known, scores) = self.known(at);
+        let groups = self.groups.as_ref().map(|groups| known.pick(groups));
         let place = [split, place, &self.dataset.fingerprint()];
-        chosen(rule, self.metadata.classes[at].clone(), &scores, &is, groups.as_deref(), place)
+        chosen(rule, self.metadata.classes[at].clone(), &scores, &known.is, groups.as_deref(), place)
     }
 }
 
-/// The threshold that `rule` chooses for samples with these `scores` of what is called `name`, `is` saying which are of it,
-/// with what it reaches on them. `place` is the name of the split, where that is in words, and the fingerprint of the data.
+/// The threshold that `rule` chooses for samples with these `scores` of what is called `name`, `is` saying which are of
+/// it, with what it reaches on them. `place` is the name of the split, where that is in words, and the fingerprint of
+/// the data.
 fn chosen(
     rule: ThresholdRule,
     name: String,
@@ -70,9 +67,9 @@ fn chosen(
     })
 }
 
-/// Stores slope, intercept and threshold of every finding, as the validation split has them; what predictions are then. A
-/// finding that is there in none of its images, or in all, stays as the network says, and so does one that a threshold divides
-/// without error, where no slope is too steep.
+/// Stores slope, intercept and threshold of every finding, as the validation split has them; what predictions are then.
+/// A finding that is there in none of its images, or in all, stays as the network says, and so does one that a
+/// threshold divides without error, where no slope is too steep.
 pub(crate) fn fit_findings(
     rule: ThresholdRule,
     metadata: &mut Metadata,
@@ -99,12 +96,12 @@ pub(crate) fn fit_findings(
     Ok(moved)
 }
 
-/// Fits slope and intercept of the findings `which` on the predictions `raw` of images in `dataset`, which were made with a
-/// slope of 1 and an intercept of 0 of these: what predictions are then, and the findings that could be fitted. One that none
-/// or all of the images have, or that a threshold divides without error, gets what it has in `before`.
+/// Fits slope and intercept of the findings `which` on the predictions `raw` of images in `dataset`, which were made
+/// with a slope of 1 and an intercept of 0 of these: what predictions are then, and the findings that could be fitted.
+/// One that none or all of the images have, or that a threshold divides without error, gets what it has in `before`.
 ///
-/// Each finding has its own two numbers, not one temperature for all: weights of the classes in training, and another site's
-/// prevalence, move every finding by another amount.
+/// Each finding has its own two numbers, not one temperature for all: weights of the classes in training, and another
+/// site's prevalence, move every finding by another amount.
 pub fn fit_slopes(
     metadata: &mut Metadata,
     raw: &Predictions,
@@ -116,8 +113,8 @@ pub fn fit_slopes(
     let truth = truth_of(&metadata.classes, &raw.indices, dataset)?;
     let (mut moves, mut fitted) = (vec![[1.0, 0.0]; count], vec![]);
     for &at in which {
-        let (scores, positive) = known(&raw.probabilities, &truth, at, count);
-        let fit = eval::calibration::recalibration(&scores, &positive);
+        let known = Known::of(&truth, at, count);
+        let fit = eval::calibration::recalibration(&known.scores(&raw.probabilities, at, count), &known.is);
         let fit = fit
             .map(|fit| (fit.slope as f32, fit.intercept as f32))
             .filter(|(slope, intercept)| *slope > 0.0 && slope.is_finite() && intercept.is_finite());
@@ -129,9 +126,9 @@ pub fn fit_slopes(
     Ok((raw.recalibrated(&moves), fitted))
 }
 
-/// Fits the temperature of a model on the predictions `raw` of images in `dataset`, which were made at a temperature of 1:
-/// what they are at the one that was fitted. `otherwise` is kept where none can be fitted, because all images are right or
-/// the probabilities carry nothing.
+/// Fits the temperature of a model on the predictions `raw` of images in `dataset`, which were made at a temperature of
+/// 1: what they are at the one that was fitted. `otherwise` is kept where none can be fitted, because all images are
+/// right or the probabilities carry nothing.
 pub fn fit_temperature(
     metadata: &mut Metadata,
     raw: &Predictions,

@@ -3,7 +3,8 @@
 //! `config.toml` holds absolute paths and, in a table of their own, the same as seen from the run folder. A path is sought
 //! where the first says, then where the second does (the run was moved together with its data). Earlier versions wrote paths
 //! as they were typed, and people do: those are sought from the directory that the run was started in, which its own folder
-//! tells, then from the working directory, then beside the file. Whether what is found are the data of the run, their fingerprint says.
+//! tells, then from the working directory, then beside the file. Whether what is found are the data of the run, their
+//! fingerprint says.
 
 use crate::paths;
 use serde::{Deserialize, Serialize};

@@ -16,8 +16,8 @@ const DRAWS: usize = 1000;
 /// The result of a cross-validation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CrossValidation {
-    /// All images, each predicted by the model of the fold that tests it, at the largest probability; findings from one half
-    /// on.
+    /// All images, each predicted by the model of the fold that tests it, at the largest probability; findings from one
+    /// half on.
     pub pooled: Summary,
     /// Each fold by itself.
     pub folds: Vec<Fold>,
@@ -235,7 +235,8 @@ impl Predicted {
         let mut found = Self { classes: dataset.classes.clone(), ..Self::default() };
         let records: Vec<csv::StringRecord> =
             table.records().collect::<Result<_, _>>().map_err(|error| broken(error.to_string()))?;
-        // Where images have moved since, the manifest has new names; its order, which is that of the table, is the same.
+        // Where images have moved since, the manifest has new names; its order, which is that of the table, is the
+        // same.
         let in_order = records.len() == tested.len();
         for (row, record) in records.iter().enumerate() {
             let name = &record[path_at];
@@ -268,7 +269,8 @@ impl Predicted {
         self
     }
 
-    /// At the largest probability, or of findings one half: every fold chose thresholds of its own, so there is none for all.
+    /// At the largest probability, or of findings one half: every fold chose thresholds of its own, so there is none
+    /// for all.
     fn summary(&self, split: &str, draws: usize, named: Option<&str>) -> Result<Summary, Error> {
         if !self.truth.is_empty() {
             let half = Threshold { value: 0.5, rule: "one half".into() };

@@ -2,11 +2,12 @@
 
 use crate::Error;
 use data::{Dataset, Remarks, Split, decode_through};
-use eval::{Subgroup, Summary};
+use eval::known::as_two_classes;
+use eval::{Known, Subgroup, Summary};
 use heatmap::{Explainer, Method, overlay, png};
 use model::{Metadata, Model, Placement, preprocess, write_atomic};
 use predict::{Classifier, predicted_class};
-use report::{Contents, EpochRow, Training, WorstError};
+use report::{Contents, EpochRow, SplitRow, Training, WorstError};
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -158,7 +159,8 @@ impl Page<'_> {
     fn training(&self, run: &Path, same_data: bool) -> Training {
         let splits = Split::ALL.iter().filter(|_| same_data).map(|&split| {
             let groups = self.dataset.has_groups().then(|| self.dataset.group_count(split));
-            (split.to_string(), self.dataset.class_counts(split), groups)
+            let (images, per_class) = (self.dataset.part(split).len(), self.dataset.class_counts(split));
+            SplitRow { name: split.to_string(), images, per_class, groups }
         });
         let table = read(&RunFolder(run).lr_range()).unwrap_or_default();
         let range_test = RangeStep::all_of(&table).into_iter();
@@ -192,11 +194,12 @@ impl Page<'_> {
     fn worst_of_finding(&self, explainer: &mut Explainer, at: usize) -> Vec<WorstError> {
         let (of, count) = (&self.summary.findings[at], self.summary.findings.len());
         let p = |image: usize| self.predictions.probabilities[image * count + at];
+        let (known, _) = self.evaluation.known(at);
         let wrong = |is: bool| {
-            let known = self.evaluation.truth.iter().skip(at).step_by(count).enumerate();
-            let mut wrong: Vec<usize> = known
-                .filter(|&(image, truth)| *truth == Some(is) && of.calls(p(image)) != is)
-                .map(|(image, _)| image)
+            let all = known.images.iter().zip(&known.is);
+            let mut wrong: Vec<usize> = all
+                .filter(|&(&image, &has)| has == is && of.calls(p(image)) != is)
+                .map(|(&image, _)| image)
                 .collect();
             eval::sort_by_number(&mut wrong, &|image| if is { p(image) } else { -p(image) });
             wrong.truncate((PICTURES / count).clamp(2, 6) / 2);
@@ -267,11 +270,11 @@ pub fn findings(
     count: usize,
 ) -> Vec<report::Finding> {
     let of = |at: usize| {
-        let known = || (at..truth.len()).step_by(count).filter_map(|pair| Some((pair, truth[pair]?)));
+        let known = Known::of(truth, at, count);
         report::Finding {
-            labels: known().map(|(_, is)| usize::from(is)).collect(),
-            probabilities: known().map(|(pair, _)| probabilities[pair]).flat_map(|p| [1.0 - p, p]).collect(),
-            groups: groups.map(|groups| known().map(|(pair, _)| groups[pair / count]).collect()),
+            labels: known.labels(),
+            probabilities: as_two_classes(&known.scores(probabilities, at, count)),
+            groups: groups.map(|groups| known.pick(groups)),
             errors: None,
         }
     };

@@ -16,5 +16,5 @@ fn audit_of(
     group_by: Option<&GroupBy>,
     progress: &(dyn Fn(AuditStage, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Audit, data::Error> {
-    audit::audit(dataset, group_by, eval::Positive::of_names(&dataset.classes), progress)
+    audit::audit(dataset, group_by, eval::Positive::of_names(&dataset.classes), None, progress)
 }

@@ -4,7 +4,8 @@
 //! few operations and names that `torch.save` of a state dict uses. Whatever else a checkpoint holds (settings, schedules,
 //! the state of a loop) becomes an object that has a name and nothing more, which whoever looks for tensors refuses by
 //! that name. Values lie in one list and refer to each other by index, so shared and even cyclic structures cost what
-//! their bytes cost, and nothing here recurses. Invariant: reading takes time and memory in proportion to the length of the pickle.
+//! their bytes cost, and nothing here recurses. Invariant: reading takes time and memory in proportion to the length of
+//! the pickle.
 //!
 //! Operations: CPython, `Lib/pickletools.py`. Names: PyTorch, `torch/_utils.py` and `torch/serialization.py`.
 

@@ -47,8 +47,8 @@ pub struct Args {
     /// The positive class (two classes) [default: the one whose name is no negation]
     #[arg(long, value_name = "CLASS")]
     positive: Option<String>,
-    /// Window of gray images of more than 8 bits, as `train` has it: what is seen from black to white, in Hounsfield units
-    /// of a CT or stored values of a PNG
+    /// Window of gray images of more than 8 bits, as `train` has it: what is seen from black to white, in Hounsfield
+    /// units of a CT or stored values of a PNG
     #[arg(long, value_name = "CENTER,WIDTH", allow_hyphen_values = true)]
     window: Option<Window>,
     /// Also write a page for a browser, complete in one file

@@ -16,8 +16,8 @@ pub const LINES: Duration = Duration::from_secs(30);
 /// On a terminal, a line is drawn anew so often, whether or not the work said something.
 const REDRAWN: Duration = Duration::from_secs(1);
 
-/// Says how far work is until this is dropped: a line that changes on a terminal, a line now and then elsewhere. It may be
-/// told from any thread.
+/// Says how far work is until this is dropped: a line that changes on a terminal, a line now and then elsewhere. It may
+/// be told from any thread.
 pub struct Counter {
     // Dropped first, so that nothing is drawn after the lines are cleared.
     _ticker: Ticker,

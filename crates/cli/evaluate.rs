@@ -69,11 +69,12 @@ pub struct Args {
     /// Average over small turns of each image (test-time augmentation)
     #[arg(long)]
     tta: bool,
-    /// Score heatmaps against the boxes of a CSV table with columns path,x0,y0,x1,y1 and perhaps finding, such as the phantom's
-    /// truth.csv, or of VinDr-CXR or ChestX-ray14 as they were published
+    /// Score heatmaps against the boxes of a CSV table with columns path,x0,y0,x1,y1 and perhaps finding, such as the
+    /// phantom's truth.csv, or of VinDr-CXR or ChestX-ray14 as they were published
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// How heatmaps are made, for --truth: by what the logit loses where a part is hidden, or as class activation maps (cam)
+    /// How heatmaps are made, for --truth: by what the logit loses where a part is hidden, or as class activation maps
+    /// (cam)
     #[arg(long, value_name = "METHOD", default_value = "occlusion")]
     heatmap_method: heatmap::Method,
     /// Write a CSV table with a line an image

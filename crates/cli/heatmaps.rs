@@ -25,8 +25,8 @@ pub struct Heatmaps {
 }
 
 impl Heatmaps {
-    /// Into `folder`, which is made if it is not there; `positive` is the positive class of two, `from` the thresholds of
-    /// findings.
+    /// Into `folder`, which is made if it is not there; `positive` is the positive class of two, `from` the thresholds
+    /// of findings.
     pub fn new(
         folder: PathBuf,
         model: &Model,

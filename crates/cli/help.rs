@@ -1,5 +1,5 @@
-//! Help that fits 80 columns. Descriptions of options are wrapped by clap; what follows them (examples, explanations) is
-//! text of our own, which is fitted here, so that whoever writes it need not count.
+//! Help that fits 80 columns. Descriptions of options are wrapped by clap; what follows them (examples, explanations)
+//! is text of our own, which is fitted here, so that whoever writes it need not count.
 //!
 //! Invariant: no line is longer than [`COLUMNS`], unless a single word is.
 
@@ -22,8 +22,8 @@ pub fn fitted(command: Command) -> Command {
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, fitted))
 }
 
-/// What an option may be in a line of its help, as clap does it where values have no descriptions of their own: those of the
-/// library are for its readers.
+/// What an option may be in a line of its help, as clap does it where values have no descriptions of their own: those
+/// of the library are for its readers.
 fn with_values(arg: Arg) -> Arg {
     let values = arg.get_possible_values();
     if values.iter().all(|value| value.get_help().is_none()) {

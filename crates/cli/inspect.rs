@@ -1,4 +1,5 @@
-//! `vertebra inspect`: what is in a model file, and what running it takes on this machine; or how a DICOM image is read.
+//! `vertebra inspect`: what is in a model file, and what running it takes on this machine; or how a DICOM image is
+//! read.
 
 mod dicom;
 

@@ -1,8 +1,8 @@
 //! Ctrl-C, or termination: the first one asks a run to save and to stop. Without a run, or the second time, the program
 //! ends at once and leaves nothing half-drawn on the terminal.
 //!
-//! The exit status tells who asked. A run that its user stopped did not do what it was asked (1); one that a system ended
-//! reports the signal as shells do (128 and its number: 143 for SIGTERM), which is what schedulers look for.
+//! The exit status tells who asked. A run that its user stopped did not do what it was asked (1); one that a system
+//! ended reports the signal as shells do (128 and its number: 143 for SIGTERM), which is what schedulers look for.
 
 use crate::terminal::{clear, note};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

@@ -18,8 +18,8 @@ pub struct DataArgs {
     /// train, val, test or all
     #[arg(long, default_value = "test")]
     split: String,
-    /// What is not independent, if it is not what the model was trained with: a column, a pattern of the file name such as
-    /// 'person*_', or PatientID or StudyInstanceUID of DICOM files
+    /// What is not independent, if it is not what the model was trained with: a column, a pattern of the file name such
+    /// as 'person*_', or PatientID or StudyInstanceUID of DICOM files
     #[arg(long, value_name = "COLUMN|PATTERN")]
     group_by: Option<GroupBy>,
     /// Leave out images that cannot be read: counted and named

@@ -13,8 +13,8 @@ pub fn refuse(run: &Path, command: &str) -> Result<(), Failure> {
 /// That the data of the settings in `file` are not at `place` any more, and the `command` that says where they are.
 pub fn lost(file: &Path, place: &Path, command: &str) -> Failure {
     failed!(
-        "{}: the data of this run were in {}, which is not there. If they have moved, put the new place into this line:\n  \
-         {} {command}",
+        "{}: the data of this run were in {}, which is not there. If they have moved, put the new place into this \
+         line:\n  {} {command}",
         file.display(),
         place.display(),
         program()

@@ -1,4 +1,5 @@
-//! The command line: one file a subcommand, which parses, validates into a plain configuration, calls a crate and prints.
+//! The command line: one file a subcommand, which parses, validates into a plain configuration, calls a crate and
+//! prints.
 //!
 //! Results go to stdout, words for people and progress bars to stderr; with `--json`, stdout is one JSON document. The
 //! exit status is 0, 1 (something failed) or 2 (usage). No panic reaches a user.

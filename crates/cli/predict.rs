@@ -236,8 +236,8 @@ impl Printer<'_> {
         }
     }
 
-    /// `spread` is that of each probability, where several models answer. `heatmap` is where it was written, or why not; none
-    /// if none was asked for.
+    /// `spread` is that of each probability, where several models answer. `heatmap` is where it was written, or why
+    /// not; none if none was asked for.
     fn prediction(
         &mut self,
         path: &Path,

@@ -85,8 +85,8 @@ impl Progress {
                 describe(dataset, *origin);
                 if *unknown_contents {
                     note!(
-                        "this run was begun by an earlier version, which noted names and sizes of its files: those are the \
-                         same; whether the files hold the same is not known",
+                        "this run was begun by an earlier version, which noted names and sizes of its files: those are \
+                         the same; whether the files hold the same is not known",
                     );
                 }
                 let (parameters, width) = (network.total_parameters(), network.width);

@@ -1,10 +1,10 @@
 //! `vertebra selftest`: whether this machine computes what the machine that released the program did.
 //!
 //! Tiny networks predict and learn for one step, at every instruction set that the machine has, and the numbers are
-//! compared with stored ones: of inference layer by layer, so that a failure names the layer. Levels differ in the order
-//! of their sums, so within a tolerance; one thread and many are compared bit for bit. Rounding grows on its way back
-//! through the norms, so the gradient of the first convolution, which is where every error of the backward pass ends, has
-//! a wide tolerance, and those of the last layers a narrow one.
+//! compared with stored ones: of inference layer by layer, so that a failure names the layer. Levels differ in the
+//! order of their sums, so within a tolerance; one thread and many are compared bit for bit. Rounding grows on its way
+//! back through the norms, so the gradient of the first convolution, which is where every error of the backward pass
+//! ends, has a wide tolerance, and those of the last layers a narrow one.
 
 mod golden;
 #[cfg(test)]

@@ -142,8 +142,8 @@ fn again(args: &Args) -> String {
     line
 }
 
-/// Says what is known of copies that the groups do not keep together: what an audit found, or that none was made. `part` is
-/// that of an image.
+/// Says what is known of copies that the groups do not keep together: what an audit found, or that none was made.
+/// `part` is that of an image.
 fn look_alikes(dataset: &Dataset, part: impl Fn(usize) -> Option<usize>) {
     let found = audit::divided(dataset, part);
     for (column, divided, all) in found.iter().filter(|found| found.1 > 0) {

@@ -1,8 +1,9 @@
 //! What people read: results on stdout, notes on stderr, and lines of progress that are drawn anew below them.
 //!
-//! Invariant: a name of a file, a class or a column cannot steer the terminal, nor begin a line of its own. Everything for
-//! people comes through [`say`] or [`note`], which write control characters and marks of the direction of text as escapes.
-//! JSON and CSV ([`json`], [`raw`]) hold names as they are, for they have rules of their own. Nothing else prints.
+//! Invariant: a name of a file, a class or a column cannot steer the terminal, nor begin a line of its own. Everything
+//! for people comes through [`say`] or [`note`], which write control characters and marks of the direction of text as
+//! escapes. JSON and CSV ([`json`], [`raw`]) hold names as they are, for they have rules of their own. Nothing else
+//! prints.
 
 mod screen;
 
@@ -12,8 +13,8 @@ use serde::Serialize;
 use std::fmt::{Arguments, Display};
 use std::io::{self, Write};
 
-/// A line of the result, on stdout: what `format!` takes, or nothing for an empty line. Empty lines around it are line breaks
-/// at the ends of the format.
+/// A line of the result, on stdout: what `format!` takes, or nothing for an empty line. Empty lines around it are line
+/// breaks at the ends of the format.
 macro_rules! say {
     () => { $crate::terminal::say("", format_args!("")) };
     ($format:literal $($values:tt)*) => { $crate::terminal::say($format, format_args!($format $($values)*)) };

@@ -1,4 +1,5 @@
-//! An audit as one page for a browser, in the style of the reports: no network, light and dark, from a telephone to paper.
+//! An audit as one page for a browser, in the style of the reports: no network, light and dark, from a telephone to
+//! paper.
 //!
 //! Invariant: every text that comes from the data goes through [`escape`], or through a table, which escapes its cells.
 
@@ -188,8 +189,8 @@ fn shortcuts(shortcuts: &[Shortcut]) -> String {
     let heads = ["feature", "AUROC", "95 % interval", "flagged", "rule", "right", "larger class"];
     let what = if shortcuts.iter().any(|found| found.finding.is_some()) { "a finding" } else { "the class" };
     format!(
-        "<h2 id=\"shortcuts\">What else tells {what}</h2>\n<p>Each feature alone, with the best threshold chosen on the \
-         same images. Flagged from AUROC {BOUND}, if chance is no explanation.</p>\n{}",
+        "<h2 id=\"shortcuts\">What else tells {what}</h2>\n<p>Each feature alone, with the best threshold chosen on \
+         the same images. Flagged from AUROC {BOUND}, if chance is no explanation.</p>\n{}",
         table("Single features", &heads, &rows)
     )
 }
@@ -223,8 +224,8 @@ fn names(patterns: &[NamePattern]) -> String {
     let heads =
         ["pattern", "groups", "across splits", "copies divided", "nearest in group", "by chance", "credible"];
     format!(
-        "<h2 id=\"names\">Groups that file names suggest</h2>\n<p>Nothing of this is taken for granted. If a pattern is right, \
-         give it to <code>--group-by</code>.</p>\n{}",
+        "<h2 id=\"names\">Groups that file names suggest</h2>\n<p>Nothing of this is taken for granted. If a pattern \
+         is right, give it to <code>--group-by</code>.</p>\n{}",
         table("Patterns, and whether the pictures agree", &heads, &rows)
     )
 }

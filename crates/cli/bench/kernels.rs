@@ -74,8 +74,8 @@ struct KernelRow {
     ms_max: f64,
     /// None where nothing is multiplied.
     gflops: Option<f64>,
-    /// Shares of the least time by the convolution's arithmetic, by memory, and by the bound; the first is none where the
-    /// kernel was faster than the peak.
+    /// Shares of the least time by the convolution's arithmetic, by memory, and by the bound; the first is none where
+    /// the kernel was faster than the peak.
     peak_share: Option<f64>,
     above_peak: bool,
     memory_share: f64,
@@ -208,8 +208,8 @@ impl KernelRow {
         let [memory, bound] = [self.memory_share, self.bound_share].map(|share| 100.0 * share);
         let rate = known(self.gflops, "");
         say!(
-            "{name:<48} {ms_median:>9.3} {ms_min:>9.3} {ms_max:>9.3} {rate:>8} {peak:>6} {gb_per_s:>7.1} {memory:>5.0}% {bound:>5.0}% {naive:>7} \
-             {product:>7}"
+            "{name:<48} {ms_median:>9.3} {ms_min:>9.3} {ms_max:>9.3} {rate:>8} {peak:>6} {gb_per_s:>7.1} \
+             {memory:>5.0}% {bound:>5.0}% {naive:>7} {product:>7}"
         )
     }
 }

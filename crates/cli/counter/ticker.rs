@@ -11,7 +11,8 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Calls `tick` after `first`, and then every `interval`. A system that has no thread to spare is no reason to stop.
+    /// Calls `tick` after `first`, and then every `interval`. A system that has no thread to spare is no reason to
+    /// stop.
     pub fn new(first: Duration, interval: Duration, tick: impl Fn() + Send + 'static) -> Self {
         let (stop, stopped) = mpsc::channel();
         let run = move || {

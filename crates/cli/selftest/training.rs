@@ -1,8 +1,8 @@
 //! The stored answers of training: the loss of a batch, how far one step moves some weights, and what the network that
 //! began the step predicts.
 //!
-//! Loss and predictions agree with the specification in f64, which a test computes; the changes are those of the portable
-//! level, whose gradients the tests of `autograd` and `nn` compare with differences in f64.
+//! Loss and predictions agree with the specification in f64, which a test computes; the changes are those of the
+//! portable level, whose gradients the tests of `autograd` and `nn` compare with differences in f64.
 
 use super::Number;
 use crate::failure::Failure;

@@ -1,9 +1,9 @@
 //! A few lines at the end of a terminal that are drawn anew again and again, and what is said above them.
 //!
-//! Invariant: between two calls the cursor rests on the first character of the lines. To erase them is then to clear from
-//! the cursor to the end of the screen, however many rows they take since somebody made the terminal narrower, and a `^C`
-//! that the terminal writes moves nothing. The cursor is never hidden, so nothing needs to be restored when a run is cut
-//! off.
+//! Invariant: between two calls the cursor rests on the first character of the lines. To erase them is then to clear
+//! from the cursor to the end of the screen, however many rows they take since somebody made the terminal narrower, and
+//! a `^C` that the terminal writes moves nothing. The cursor is never hidden, so nothing needs to be restored when a
+//! run is cut off.
 
 use console::Term;
 use std::io::{self, IsTerminal, Write};
@@ -31,8 +31,8 @@ struct Screen {
 pub struct Lines(());
 
 impl Lines {
-    /// Shows the text that `text` makes for a terminal of so many rows and columns. `at_once` says that it must be seen;
-    /// otherwise it may be passed over.
+    /// Shows the text that `text` makes for a terminal of so many rows and columns. `at_once` says that it must be
+    /// seen; otherwise it may be passed over.
     pub fn show(&self, at_once: bool, text: impl FnOnce((u16, u16)) -> String) {
         show(at_once, text);
     }
@@ -105,8 +105,8 @@ impl Screen {
         let Some(term) = &self.term else { return Ok(()) };
         let mut out = term;
         let (first, rest) = lines.split_at(lines.find('\n').unwrap_or(lines.len()));
-        // What is below is erased from the end of the first line, not from its beginning: a terminal that is erased from
-        // its very first cell on may keep what stood there among the lines to scroll back to (tmux does).
+        // What is below is erased from the end of the first line, not from its beginning: a terminal that is erased
+        // from its very first cell on may keep what stood there among the lines to scroll back to (tmux does).
         let first = if first.is_empty() { " " } else { first };
         write!(out, "\r{first}\x1b[J{rest}\r")?;
         term.move_cursor_up(lines.matches('\n').count())?;

@@ -1,5 +1,5 @@
-//! Predictions for programs in C. Only the border is here: pointers become slices, errors become a status and a text, and a
-//! panic becomes an error. All that is computed is [`predict::Predictor`]'s.
+//! Predictions for programs in C. Only the border is here: pointers become slices, errors become a status and a text,
+//! and a panic becomes an error. All that is computed is [`predict::Predictor`]'s.
 //!
 //! What stands above an item here stands above it in `vertebra.h`, which cbindgen makes of these files.
 

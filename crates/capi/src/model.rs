@@ -74,7 +74,8 @@ impl VertebraModel {
 /// # Safety
 /// `model` is null, or from `vertebra_open` or `vertebra_open_memory` and not closed.
 pub(crate) unsafe fn known<'a>(model: *const VertebraModel) -> Result<&'a VertebraModel, Refusal> {
-    // SAFETY: as the caller promises, it points to a model, of which there are only shared references until it is closed.
+    // SAFETY: as the caller promises, it points to a model, of which there are only shared references until it is
+    // closed.
     unsafe { model.as_ref() }.ok_or_else(|| Refusal::null("model"))
 }
 
@@ -96,7 +97,8 @@ pub(crate) unsafe fn slice<'a, T>(name: &str, first: *const T, count: usize) -> 
     if count.checked_mul(size_of::<T>()).is_none_or(|bytes| bytes > isize::MAX as usize) {
         return Err(Refusal::argument(name, "fewer values than memory can hold", count));
     }
-    // SAFETY: it is neither null nor misaligned, the size is one that memory can have, and the rest is the caller's promise.
+    // SAFETY: it is neither null nor misaligned, the size is one that memory can have, and the rest is the caller's
+    // promise.
     Ok(unsafe { std::slice::from_raw_parts(first, count) })
 }
 
@@ -107,8 +109,8 @@ pub extern "C" fn vertebra_version() -> *const c_char {
     VERSION.as_ptr().cast()
 }
 
-/// Opens the model at `path`, a file or a run folder, whose best model is taken. It works on `threads` threads of its own;
-/// 0 means one a core. `*model` is to be given to vertebra_close(); it is NULL where this fails.
+/// Opens the model at `path`, a file or a run folder, whose best model is taken. It works on `threads` threads of its
+/// own; 0 means one a core. `*model` is to be given to vertebra_close(); it is NULL where this fails.
 ///
 /// # Safety
 /// `path` is a text that ends with a null, and `model` is a place for a pointer.

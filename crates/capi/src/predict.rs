@@ -1,4 +1,4 @@
-//! Samples or the bytes of a file in, an answer for every class out.
+//! Samples, values or the bytes of a file in, an answer for every class out.
 
 use crate::error::{Refusal, VertebraStatus, call};
 use crate::model::{VertebraModel, known, slice};
@@ -50,8 +50,8 @@ impl Places {
     /// Classifies the picture that `read` gives for the model's preprocessing.
     ///
     /// # Safety
-    /// The model is null or open, `prediction` is null or a place for a prediction, and `answers` is null or places for `room`
-    /// answers.
+    /// The model is null or open, `prediction` is null or a place for a prediction, and `answers` is null or places for
+    /// `room` answers.
     unsafe fn fill(self, read: impl FnOnce(&Preprocessing) -> Result<Picture, Refusal>) -> VertebraStatus {
         let Self { model, prediction, answers, room } = self;
         call(|| {
@@ -84,7 +84,8 @@ impl Places {
             }
             for (at, &probability) in found.probabilities.iter().enumerate() {
                 let called = found.findings.get(at).copied().unwrap_or(at == found.class);
-                // SAFETY: there are `room` places, as the caller promises, and `at` is below `classes`, which is no more.
+                // SAFETY: there are `room` places, as the caller promises, and `at` is below `classes`, which is no
+                // more.
                 unsafe { answers.add(at).write(VertebraAnswer { probability, called }) };
             }
             Ok(())
@@ -92,33 +93,33 @@ impl Places {
     }
 }
 
-/// Samples `[height, width, channels]` behind a pointer of C, as a picture.
+/// Samples `[height, width, channels]` behind a pointer of C that is called `name` there, as a picture.
 ///
 /// # Safety
 /// As [`slice`], for that many samples.
 unsafe fn picture<T>(
+    name: &str,
     first: *const T,
     [height, width]: [usize; 2],
     channels: usize,
     of: impl FnOnce(&[T], [usize; 2], usize) -> Result<Picture, Error>,
 ) -> Result<Picture, Refusal> {
     let count = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
-    let too_many = || {
-        Refusal::argument("samples", "as many as memory can hold", format!("{height} x {width} x {channels}"))
-    };
+    let too_many =
+        || Refusal::argument(name, "as many as memory can hold", format!("{height} x {width} x {channels}"));
     // SAFETY: the same promise.
-    let samples = unsafe { slice("samples", first, count.ok_or_else(too_many)?) }?;
+    let samples = unsafe { slice(name, first, count.ok_or_else(too_many)?) }?;
     of(samples, [height, width], channels).map_err(Refusal::failed)
 }
 
-/// Classifies `height * width * channels` samples of 8 bits, row by row, the channels of a pixel (1: gray, 3: red, green,
-/// blue) side by side; 0 is black, 255 white. The image is resized and scaled as the model was trained.
+/// Classifies `height * width * channels` samples of 8 bits, row by row, the channels of a pixel (1: gray, 3: red,
+/// green, blue) side by side; 0 is black, 255 white. The image is resized and scaled as the model was trained.
 ///
 /// `answers` is NULL, or has room for `room` answers, of which as many are written as the model has classes.
 ///
 /// # Safety
-/// `model` is open; `samples` are as many as the sides say; `prediction` is a place for one, and `answers` is NULL or has that
-/// room.
+/// `model` is open; `samples` are as many as the sides say; `prediction` is a place for one, and `answers` is NULL or
+/// has that room.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vertebra_predict_u8(
     model: *const VertebraModel,
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn vertebra_predict_u8(
     room: usize,
 ) -> VertebraStatus {
     // SAFETY: there are as many samples, as the caller promises.
-    let read = |_: &_| unsafe { picture(samples, [height, width], channels, Picture::from_u8) };
+    let read = |_: &_| unsafe { picture("samples", samples, [height, width], channels, Picture::from_u8) };
     // SAFETY: the same promises on the other pointers.
     unsafe { Places { model, prediction, answers, room }.fill(read) }
 }
@@ -152,7 +153,7 @@ pub unsafe extern "C" fn vertebra_predict_u16(
     room: usize,
 ) -> VertebraStatus {
     // SAFETY: there are as many samples, as the caller promises.
-    let read = |_: &_| unsafe { picture(samples, [height, width], channels, Picture::from_u16) };
+    let read = |_: &_| unsafe { picture("samples", samples, [height, width], channels, Picture::from_u16) };
     // SAFETY: the same promises on the other pointers.
     unsafe { Places { model, prediction, answers, room }.fill(read) }
 }
@@ -173,16 +174,17 @@ pub unsafe extern "C" fn vertebra_predict_f32(
     room: usize,
 ) -> VertebraStatus {
     // SAFETY: there are as many samples, as the caller promises.
-    let read = |_: &_| unsafe { picture(samples, [height, width], channels, Picture::from_f32) };
+    let read = |_: &_| unsafe { picture("samples", samples, [height, width], channels, Picture::from_f32) };
     // SAFETY: the same promises on the other pointers.
     unsafe { Places { model, prediction, answers, room }.fill(read) }
 }
 
-/// The same of a gray image of values in their own units, such as Hounsfield units, seen through the model's window; a model
-/// without one is an error.
+/// The same of a gray image of values in their own units, such as Hounsfield units, seen through the model's window; a
+/// model without one is an error.
 ///
 /// # Safety
-/// As vertebra_predict_u8(), with one channel.
+/// `model` is open; `values` are `height * width`; `prediction` is a place for one, and `answers` is NULL or has that
+/// room.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vertebra_predict_values(
     model: *const VertebraModel,
@@ -199,7 +201,9 @@ pub unsafe extern "C" fn vertebra_predict_values(
         let window = prep.window.ok_or_else(none)?;
         // SAFETY: there are as many values, as the caller promises.
         unsafe {
-            picture(values, [height, width], 1, |values, size, _| Picture::from_values(values, size, window))
+            picture("values", values, [height, width], 1, |values, size, _| {
+                Picture::from_values(values, size, window)
+            })
         }
     };
     // SAFETY: the same promises on the other pointers.
@@ -209,7 +213,7 @@ pub unsafe extern "C" fn vertebra_predict_values(
 /// The same of the `length` bytes of a PNG, JPEG or DICOM file; the content tells which.
 ///
 /// # Safety
-/// `bytes` are `length` bytes; the rest as vertebra_predict_u8().
+/// `model` is open; `bytes` are `length` bytes; `prediction` is a place for one, and `answers` is NULL or has that room.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vertebra_predict_encoded(
     model: *const VertebraModel,
@@ -234,7 +238,8 @@ fn decode(bytes: &[u8], prep: &Preprocessing) -> Result<Picture, Refusal> {
 #[cfg(not(feature = "decode"))]
 fn decode(_: &[u8], _: &Preprocessing) -> Result<Picture, Refusal> {
     Err(Refusal::Failed(
-        "this library was built without its feature `decode`: it reads samples, and no files".into(),
+        "this library was built without its feature `decode`: it takes samples and values, and no files"
+            .into(),
     ))
 }
 
@@ -270,7 +275,8 @@ mod tests {
             let nothing =
                 VertebraPrediction { label: 9, probability: 0.0, decision: VertebraDecision::Negative };
             let mut found = nothing;
-            // SAFETY: the pointers are those of what lives here, with the lengths that it has; the model is closed once.
+            // SAFETY: the pointers are those of what lives here, with the lengths that it has; the model is closed
+            // once.
             let status = unsafe {
                 assert_eq!(
                     vertebra_open_memory(file.as_ptr(), file.len(), 1, &mut model),

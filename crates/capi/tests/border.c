@@ -1,6 +1,6 @@
 /*
- * What crosses the border and what must not, for tools/check_capi.sh: border MODEL IMAGE. The model has two classes; the image
- * is a gray PNG. Every check that fails is named, and the status is 1.
+ * What crosses the border and what must not, for tools/check_capi.sh: border MODEL IMAGE. The model has two classes;
+ * the image is a gray PNG. Every check that fails is named, and the status is 1.
  */
 #include <math.h>
 #include <pthread.h>

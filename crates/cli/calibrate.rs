@@ -10,14 +10,13 @@ use crate::openings;
 use crate::outputs::{FileKind, Force, OutputFile};
 use crate::shell::{program, quote};
 use crate::terminal::{self, note};
-use data::{Remarks, Split};
+use data::Split;
 use eval::ThresholdRule;
 use model::{Metadata, Model};
-use predict::Classifier;
-use serde_json::json;
 use std::path::PathBuf;
-use train::{LabelledPredictions, RunLock};
-use workflow::{Labelled, is_of, is_same};
+use std::sync::atomic::AtomicBool;
+use train::RunLock;
+use workflow::{Calibration, Labelled, is_of, is_same};
 
 /// Fix the threshold of a model (and its temperature) on a site's own labelled images
 #[derive(clap::Args)]
@@ -71,94 +70,27 @@ pub fn run(args: Args) -> Result<(), Failure> {
     // Nobody else writes into a run meanwhile.
     let _lock = (is_itself && args.model.is_dir()).then(|| RunLock::acquire(&args.model)).transpose()?;
     let mut model = Model::read(&source)?;
-    let before = model.metadata.clone();
-    let positive = predict::positive_of(&before, args.positive.as_deref())?;
-    let which = findings::which(&before, &args.finding)?;
-    match (before.classes.len(), args.rule) {
-        _ if before.has_findings() => {}
-        (2, _) => {}
-        (classes, None) if args.temperature && classes > 2 => {}
-        (classes, _) => {
-            return Err(usage!(
-                "--rule: expected a model of two classes, found {classes}: the largest probability decides; \
-                 --temperature without --rule fits the temperature"
-            ));
-        }
-    }
-    let labelled = args.labelled.open(&before)?;
-    let Labelled { dataset, part, name, .. } = &labelled;
-    let is_read = |out: &std::path::Path| is_of(dataset, out);
+    let asked = Calibration {
+        rule: args.rule,
+        positive: args.positive.as_deref(),
+        temperature: args.temperature,
+        findings: &args.finding,
+        stop: &AtomicBool::new(false),
+    };
+    asked.check(&model.metadata)?;
+    let labelled = args.labelled.open(&model.metadata)?;
+    let is_read = |out: &std::path::Path| is_of(&labelled.dataset, out);
     let output = match is_itself {
         true => None,
         false => Some(OutputFile::check("--out", &args.out, &FileKind::Weights, is_read, args.force.force)?),
     };
     openings::count(&args.model, &labelled, labelled.is_training_data);
-    let mut warnings = vec![];
-    if labelled.is_training_data && name != "val" {
-        warnings.push(format!(
-            "{name} images of the data that trained this model: what is chosen on them flatters, and so does what is \
-             measured on them from now on"
-        ));
-    }
-
+    let mut notes = vec![];
     let busy = Counter::busy("calibrating");
-    if args.temperature {
-        model.metadata.calibration = None;
-        findings::without_slopes(&mut model.metadata, &which);
-    }
-    let remarks = Remarks::default();
-    let mut classifier = Classifier::new(&model)?;
-    let mut predictions =
-        train::predict_all(&mut classifier, dataset, part, &before.preprocessing, &remarks)?;
-    if args.temperature && before.has_findings() {
-        let metadata = &mut model.metadata;
-        predictions = findings::fit_slopes(metadata, &predictions, dataset, &which, &before, &mut warnings)?;
-    } else if args.temperature {
-        predictions = train::fit_temperature(&mut model.metadata, &predictions, dataset, before.calibration)?;
-        if model.metadata.calibration == before.calibration {
-            // Where it comes from stays, too.
-            warnings.push("no temperature fits these images better, so it stays as it was".to_owned());
-        }
-    }
+    let calibrated = asked.calibrate(&mut model, &labelled, &mut |text| notes.push(text.to_owned()));
     drop(busy);
-    remarks.lines().iter().for_each(note);
-
-    let evaluation = LabelledPredictions::new(&before, &predictions, dataset)?.with_positive(positive);
-    let date = train::utc_now()[..10].to_owned();
-    let data = evaluation.data_name();
-    let groups = evaluation.groups.as_ref().map(|groups| groups.iter().max().map_or(0, |most| most + 1));
-    let mut origin = json!({
-        "data": data,
-        "data_fingerprint": dataset.fingerprint(),
-        "split": name,
-        "images": part.len(),
-        "groups": groups,
-        "date": date,
-    });
-    let mut origins = before.calibrated.as_object().cloned().unwrap_or_default();
-    if model.metadata.calibration != before.calibration {
-        origins.insert("temperature".into(), origin.clone());
-    }
-    let rule = args.rule.unwrap_or_default();
-    let place = format!("on {name} images of {data} ({date})");
-    if before.has_findings() {
-        let now = &mut model.metadata;
-        let at = [name, place.as_str()];
-        let chosen = findings::choose(now, &before, &evaluation, &which, rule, at, &mut warnings)?;
-        findings::keep_origin(&mut origins, "temperature", &origin, &before, &findings::moved(&before, now));
-        origin["rule"] = String::from(rule).into();
-        findings::keep_origin(&mut origins, "threshold", &origin, &before, &chosen);
-    } else if before.classes.len() == 2 {
-        let threshold = evaluation.choose(rule, name, &place).map_err(|reason| {
-            failed!("{}: --rule {}: {reason}", dataset.source.display(), String::from(rule))
-        })?;
-        warnings.extend(train::doubts(&threshold));
-        origin["positives"] = threshold.evidence.as_ref().map(|found| found.positives).into();
-        origin["rule"] = String::from(rule).into();
-        train::set_threshold(&mut model.metadata, threshold);
-        origins.insert("threshold".into(), origin);
-    }
-    model.metadata.calibrated = origins.into();
+    notes.iter().for_each(note);
+    let calibrated = calibrated?;
     match output {
         Some(output) => output.write(|path| model.write(path))?,
         None => {
@@ -167,26 +99,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
     }
     if args.json {
-        let now = &model.metadata;
-        let threshold = now.threshold.as_ref();
-        let temperature = |metadata: &Metadata| metadata.calibration.map(|found| found.temperature);
-        return Ok(terminal::json(&json!({
-            "model": args.out.display().to_string(),
-            "split": name,
-            "images": part.len(),
-            "positive": threshold.map(|threshold| &threshold.positive),
-            "threshold": threshold.map(|threshold| threshold.value),
-            "threshold_rule": threshold.map(|threshold| &threshold.rule),
-            "threshold_evidence": threshold.and_then(|threshold| threshold.evidence.as_ref()),
-            "threshold_before": before.threshold,
-            "temperature": temperature(now),
-            "temperature_before": temperature(&before),
-            "findings": findings::in_json(&before, now, &which),
-            "calibrated": now.calibrated,
-            "warnings": warnings,
-        }))?);
+        let name = args.out.display().to_string();
+        return Ok(terminal::json(&calibrated.document(&model.metadata, &name))?);
     }
-    print(&args, &labelled, &before, &model.metadata, &warnings)
+    print(&args, &labelled, &calibrated.before, &model.metadata, &calibrated.warnings)
 }
 
 fn print(

@@ -4,6 +4,8 @@
 //! It says nothing to anybody: what a person should hear goes to a function that the caller gives.
 #![forbid(unsafe_code)]
 
+mod calibrate;
+mod compare;
 mod dataset;
 mod error;
 mod evaluate;
@@ -16,6 +18,8 @@ mod looks;
 mod outputs;
 mod page;
 
+pub use calibrate::{Calibrated, Calibration, moved, slope};
+pub use compare::{ClassAuroc, Compared, Comparison, Pair};
 pub use dataset::{alone, notes, positive_of_data, unreadable};
 pub use error::Error;
 pub use evaluate::{Asked, Evaluated, Judged, Member};

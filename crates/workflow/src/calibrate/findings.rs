@@ -1,29 +1,30 @@
 //! The operating point of a model of findings: a threshold of each, and a slope and an intercept.
 
-use crate::failure::Failure;
-use crate::figures::with_interval;
+use crate::Error;
 use data::Dataset;
 use eval::ThresholdRule;
-use model::{Metadata, StoredFinding, StoredThreshold, list_names};
+use model::{Metadata, StoredFinding, list_names};
 use serde_json::{Map, Value, json};
-use std::io;
 use train::{LabelledPredictions, Predictions};
 
-/// Images with a finding, or without it, below which a slope and an intercept are doubted: ten for each of the two numbers
-/// (Peduzzi et al. 1996, "A simulation study of the number of events per variable in logistic regression analysis").
+/// Images with a finding, or without it, below which a slope and an intercept are doubted: ten for each of the two
+/// numbers (Peduzzi et al. 1996, "A simulation study of the number of events per variable in logistic regression
+/// analysis").
 const FEW: usize = 20;
 
 /// The numbers of the findings that are asked for: `named`, or all.
-pub fn which(metadata: &Metadata, named: &[String]) -> Result<Vec<usize>, Failure> {
+pub(super) fn which(metadata: &Metadata, named: &[String]) -> Result<Vec<usize>, Error> {
     if !metadata.has_findings() {
         return match named.first() {
-            Some(name) => Err(usage!("--finding {name}: expected a model of findings, found one of classes")),
+            Some(name) => {
+                Err(of_option(format!("expected a model of findings, to set {name}, found one of classes")))
+            }
             None => Ok(vec![]),
         };
     }
     let find = |name: &String| {
         let at = metadata.classes.iter().position(|known| known.eq_ignore_ascii_case(name));
-        let known = || usage!("--finding: expected one of {}, found {name}", list_names(&metadata.classes));
+        let known = || of_option(format!("expected one of {}, found {name}", list_names(&metadata.classes)));
         at.ok_or_else(known)
     };
     match named.is_empty() {
@@ -37,8 +38,12 @@ pub fn which(metadata: &Metadata, named: &[String]) -> Result<Vec<usize>, Failur
     }
 }
 
+fn of_option(reason: String) -> Error {
+    Error::Option { name: "finding", reason }
+}
+
 /// Makes the probabilities of these findings what the network says.
-pub fn without_slopes(metadata: &mut Metadata, which: &[usize]) {
+pub(super) fn without_slopes(metadata: &mut Metadata, which: &[usize]) {
     if metadata.has_findings() {
         metadata.findings.resize(metadata.classes.len(), StoredFinding::PLAIN);
     }
@@ -52,9 +57,9 @@ pub fn moved(before: &Metadata, now: &Metadata) -> Vec<usize> {
     (0..now.findings.len()).filter(|&at| slope(before, at) != slope(now, at)).collect()
 }
 
-/// Keeps where the thresholds, or the slopes, of the findings `set` come from, under `key`. Where they are not all, that
-/// names them, and what was known of the others stays in it as `before`.
-pub fn keep_origin(
+/// Keeps where the thresholds, or the slopes, of the findings `set` come from, under `key`. Where they are not all,
+/// that names them, and what was known of the others stays in it as `before`.
+pub(super) fn keep_origin(
     origins: &mut Map<String, Value>,
     key: &str,
     origin: &Value,
@@ -74,20 +79,21 @@ pub fn keep_origin(
     origins.insert(key.into(), origin);
 }
 
-fn slope(metadata: &Metadata, at: usize) -> [f32; 2] {
+/// What moves the logit of a finding: its slope and its intercept.
+pub fn slope(metadata: &Metadata, at: usize) -> [f32; 2] {
     let of = metadata.finding(at);
     [of.slope, of.intercept]
 }
 
 /// Fits slope and intercept of the findings `which` to `raw`, which were made without; what predictions are then.
-pub fn fit_slopes(
+pub(super) fn fit_slopes(
     metadata: &mut Metadata,
     raw: &Predictions,
     dataset: &Dataset,
     which: &[usize],
     before: &Metadata,
     warnings: &mut Vec<String>,
-) -> Result<Predictions, Failure> {
+) -> Result<Predictions, Error> {
     let stored: Vec<StoredFinding> = (0..before.classes.len()).map(|at| before.finding(at).clone()).collect();
     let (moved, fitted) = train::fit_slopes(metadata, raw, dataset, which, &stored)?;
     let evaluation = LabelledPredictions::new(before, raw, dataset)?;
@@ -97,24 +103,26 @@ pub fn fit_slopes(
         let (with, without) = (known.positives(), known.is.len() - known.positives());
         if !fitted.contains(&at) {
             warnings.push(format!(
-                "{name}: no slope and intercept fit these images ({with} with it, {without} without), so they stay as they \
-                 were"
+                "{name}: no slope and intercept fit these images ({with} with it, {without} without), so they stay as \
+                 they were"
             ));
         } else if with.min(without) < FEW {
             warnings.push(format!(
-                "{name}: slope and intercept rest on {with} images with it and {without} without, and fewer than {FEW} of either are few"
+                "{name}: slope and intercept rest on {with} images with it and {without} without, and fewer than {FEW} \
+                 of either are few"
             ));
         }
     }
     Ok(moved)
 }
 
-/// Chooses a threshold of each of the findings `which`, by `rule`; `place` as in [`LabelledPredictions::choose`]. One that has
-/// none by the rule stays whole as it was in `before`: its threshold means nothing at another slope. Those that have one.
+/// Chooses a threshold of each of the findings `which`, by `rule`; `place` as in [`LabelledPredictions::choose`]. One
+/// that has none by the rule stays whole as it was in `before`: its threshold means nothing at another slope. Those
+/// that have one.
 ///
 /// # Errors
 /// If none can be chosen.
-pub fn choose(
+pub(super) fn choose(
     metadata: &mut Metadata,
     before: &Metadata,
     evaluation: &LabelledPredictions,
@@ -122,7 +130,7 @@ pub fn choose(
     rule: ThresholdRule,
     [split, place]: [&str; 2],
     warnings: &mut Vec<String>,
-) -> Result<Vec<usize>, Failure> {
+) -> Result<Vec<usize>, Error> {
     let (mut chosen, mut reasons) = (vec![], vec![]);
     for &at in which {
         match evaluation.choose_finding(at, rule, split, place) {
@@ -141,14 +149,15 @@ pub fn choose(
     }
     if chosen.is_empty() {
         let rule = String::from(rule);
-        return Err(failed!("--rule {rule}: no finding has a threshold: {}", reasons.join("; ")));
+        let reasons = reasons.join("; ");
+        return Err(Error::Failed(format!("--rule {rule}: no finding has a threshold: {reasons}")));
     }
     warnings.extend(reasons.into_iter().map(|reason| format!("{reason}; it stays as it was")));
     Ok(chosen)
 }
 
 /// For `--json`: each of the findings `which`.
-pub fn in_json(before: &Metadata, now: &Metadata, which: &[usize]) -> Vec<Value> {
+pub(super) fn in_json(before: &Metadata, now: &Metadata, which: &[usize]) -> Vec<Value> {
     let one = |&at: &usize| {
         let (is, was) = (now.finding(at), before.finding(at));
         let threshold = is.threshold.as_ref();
@@ -165,51 +174,4 @@ pub fn in_json(before: &Metadata, now: &Metadata, which: &[usize]) -> Vec<Value>
         })
     };
     which.iter().map(one).collect()
-}
-
-/// For people: every finding whose threshold is another than before, and what it reaches.
-pub fn print(before: &Metadata, now: &Metadata, split: &str) -> io::Result<()> {
-    let changed: Vec<(&StoredThreshold, usize)> = (0..now.findings.len())
-        .filter(|&at| now.finding(at).threshold != before.finding(at).threshold)
-        .filter_map(|at| Some((now.finding(at).threshold.as_ref()?, at)))
-        .collect();
-    let Some((first, _)) = changed.first() else { return Ok(()) };
-    let by_group =
-        if first.evidence.as_ref().is_some_and(|found| found.by_group) { ", by group" } else { "" };
-    say!("operating points, {}:", first.rule)?;
-    let width = changed.iter().map(|(of, _)| of.positive.chars().count()).max().unwrap_or(0).max(7);
-    let line = |cells: [&str; 7]| {
-        let [name, with, without, from, was, sensitivity, specificity] = cells;
-        say!(
-            "  {name:<width$}  {with:>6}  {without:>7}  {from:>7}  {was:>7}  {sensitivity:<20}  {}",
-            specificity.trim_end()
-        )
-    };
-    line(["finding", "with", "without", "from p", "was", "sensitivity", "specificity"])?;
-    for (of, at) in &changed {
-        let Some(found) = &of.evidence else { continue };
-        let was = before.finding(*at).threshold.as_ref().map_or(0.5, |threshold| threshold.value);
-        let rate = |value, ends: Option<[f64; 2]>| {
-            with_interval(value, ends.map(|[low, high]| eval::Interval { low, high }))
-        };
-        line([
-            &of.positive,
-            &found.positives.to_string(),
-            &found.negatives.to_string(),
-            &format!("{:.4}", of.value),
-            &format!("{was:.4}"),
-            &rate(found.sensitivity, found.sensitivity_ci),
-            &rate(found.specificity, found.specificity_ci),
-        ])?;
-    }
-    say!("  (exact 95 % intervals{by_group}, on the {split} images of which a finding is known)")?;
-    let in_words = |at: usize| {
-        let [slope, intercept] = slope(now, at);
-        format!("{} {slope:.3} and {intercept:+.3}", now.classes[at])
-    };
-    let moved: Vec<String> = moved(before, now).into_iter().map(in_words).collect();
-    if moved.is_empty() {
-        return Ok(());
-    }
-    say!("slopes and intercepts of the logits, {}: {}", now.temperature_origin(), moved.join(", "))
 }

@@ -1,47 +1,47 @@
 //! Two models of findings: each finding by itself, over the images of which it is known, and their mean.
 
 use super::{ClassAuroc, scores};
-use crate::figures::{number, p_value};
 use eval::compare::{PairedFinding, compare_mean_auroc, holm};
 use eval::{AurocDifference, Known, McNemar, MeanAurocDifference, compare_auroc, mcnemar, summary::LEVEL};
 use model::Model;
 use serde::Serialize;
-use std::io;
 use train::{LabelledPredictions, Predictions};
 
 /// Why there is no AUROC at all.
-pub const NO_AUROC: &str = "no finding is there in some images and not in others";
+pub(super) const NO_AUROC: &str = "no finding is there in some images and not in others";
 
 /// A finding by two models. Pairs are the first model's value and the second's.
 #[derive(Serialize)]
 pub struct Compared {
-    finding: String,
+    /// Its name.
+    pub finding: String,
     /// Images of which it is known.
-    images: usize,
+    pub images: usize,
     /// Those that have it.
-    positives: usize,
+    pub positives: usize,
     /// None if no image has it, or every one.
-    auroc: Option<AurocDifference>,
+    pub auroc: Option<AurocDifference>,
     /// The p-value of the AUROCs as it is among all findings (Holm).
-    p_value_holm: Option<f64>,
+    pub p_value_holm: Option<f64>,
     /// At each model's own threshold.
-    sensitivity: [Option<f64>; 2],
-    specificity: [Option<f64>; 2],
+    pub sensitivity: [Option<f64>; 2],
+    /// The same of images that do not have it.
+    pub specificity: [Option<f64>; 2],
     /// Of the calls.
-    mcnemar: McNemar,
+    pub mcnemar: McNemar,
     /// Its p-value as it is among all findings (Holm).
-    mcnemar_p_value_holm: Option<f64>,
+    pub mcnemar_p_value_holm: Option<f64>,
 }
 
 impl Compared {
     /// The same as a class has it.
-    pub fn class_auroc(&self) -> Option<ClassAuroc> {
+    pub(super) fn class_auroc(&self) -> Option<ClassAuroc> {
         Some(ClassAuroc { class: self.finding.clone(), difference: self.auroc? })
     }
 }
 
 /// Compares `models` on the images that both predicted, finding by finding in the order of the first.
-pub fn compare(
+pub(super) fn compare(
     models: [&Model; 2],
     labelled: [&LabelledPredictions; 2],
     predictions: &[Predictions; 2],
@@ -93,37 +93,4 @@ pub fn compare(
     let images: Vec<usize> = (0..predictions[0].indices.len()).collect();
     let mean = compare_mean_auroc(&pairs, groups.unwrap_or(&images), train::DRAWS, LEVEL);
     (compared, mean)
-}
-
-/// For people.
-pub fn print(all: &[Compared], mean: Option<&MeanAurocDifference>, by_group: &str) -> io::Result<()> {
-    let width = all.iter().map(|of| of.finding.chars().count()).max().unwrap_or(0).max(7);
-    let line = |cells: [&str; 8]| {
-        let [name, with, known, a, b, apart, p, calls] = cells;
-        let text =
-            format!("  {name:<width$}  {with:>6}  {known:>6}  {a:>7}  {b:>7}  {apart:<23}  {p:>7}  {calls}");
-        say!("{}", text.trim_end())
-    };
-    line(["finding", "with", "known", "AUROC A", "AUROC B", "A - B", "p", "only A right, only B; p"])?;
-    let apart = |difference: f64, interval: Option<eval::Interval>| {
-        let interval = interval.map_or(String::new(), |i| format!(" [{:+.3}, {:+.3}]", i.low, i.high));
-        format!("{difference:+.3}{interval}")
-    };
-    for of in all {
-        let McNemar { only_first, only_second, p_value: p } = of.mcnemar;
-        let calls = format!("{only_first}, {only_second}; {}", p_value(of.mcnemar_p_value_holm.unwrap_or(p)));
-        let [a, b] = [0, 1].map(|model| number(of.auroc.map(|found| found.auroc[model])));
-        let difference = of.auroc.map_or("not defined".to_owned(), |of| apart(of.difference, of.interval));
-        let p = of.p_value_holm.map_or("-".to_owned(), p_value);
-        let (with, known) = (of.positives.to_string(), of.images.to_string());
-        line([&of.finding, &with, &known, &a, &b, &difference, &p, &calls])?;
-    }
-    if let Some(MeanAurocDifference { auroc: [a, b], difference, interval, findings, .. }) = mean {
-        let (a, b, name) = (number(Some(*a)), number(Some(*b)), format!("mean of {findings}"));
-        line([&name, "", "", &a, &b, &apart(*difference, *interval), "", ""])?;
-    }
-    say!(
-        "  (AUROC: DeLong, paired{by_group}; the mean by bootstrap; calls, each by its model's threshold: McNemar, \
-         exact{by_group}; each p as it is among all findings (Holm))"
-    )
 }

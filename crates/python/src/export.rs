@@ -1,6 +1,6 @@
 //! Models from and for other programs.
 
-use crate::error::{Error, argument, raise};
+use crate::error::{Error, argument, detached, raise};
 use crate::model::Core;
 use model::{ForeignFile, ImportOptions, Origin, Preprocessing, write_atomic};
 use pyo3::prelude::*;
@@ -13,7 +13,7 @@ use workflow::{check_no_input, is_same};
 /// Writes a model as an ONNX file.
 #[pyfunction]
 pub fn export_onnx(py: Python, core: &Core, out: PathBuf) -> PyResult<()> {
-    py.detach(|| {
+    detached(py, || {
         let read = core.path.as_ref().and_then(|path| model::resolve(path).ok());
         not_over(&out, |out| read.is_some_and(|read| is_same(out, &read)))?;
         let bytes = onnx::to_bytes(&core.model).map_err(|error| Error::new_err(error.to_string()))?;
@@ -46,7 +46,7 @@ pub fn import_weights(
     }
     let (naming, padding, colours) =
         (word("naming", naming)?, word("padding", padding)?, word("colours", colours)?);
-    py.detach(|| {
+    detached(py, || {
         not_over(&out, |out| is_same(out, &file))?;
         let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&file, key).map_err(raise)?;
         let options = ImportOptions {
@@ -88,7 +88,7 @@ pub fn import_weights(
 }
 
 /// That the file to write is none of those that are read.
-fn not_over(out: &Path, is_input: impl FnOnce(&Path) -> bool) -> PyResult<()> {
+pub(crate) fn not_over(out: &Path, is_input: impl FnOnce(&Path) -> bool) -> PyResult<()> {
     check_no_input(out, is_input).map_err(|reason| argument("out", reason))
 }
 

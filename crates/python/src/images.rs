@@ -50,8 +50,8 @@ enum Slice<'a> {
     F64(&'a [f64], f64),
 }
 
-const NO_WHITE: &str = "an array of these integers does not say which value is white: give white=255, white=65535 or what it \
-                        is (only gray for a model with a window needs none)";
+const NO_WHITE: &str = "an array of these integers does not say which value is white: give white=255, white=65535 or \
+                        what it is (only gray for a model with a window needs none)";
 
 impl<'py> Given<'py> {
     /// From a kind, a name and a value: `("path", path, None)`, `("bytes", name, bytes)`, `("array", name, (array,

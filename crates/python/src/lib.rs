@@ -5,6 +5,8 @@
 //! The interpreter is free (the GIL released) while the library works; a signal is looked for between its steps.
 #![forbid(unsafe_code)]
 
+mod calibrate;
+mod compare;
 mod data;
 mod error;
 mod evaluate;
@@ -19,7 +21,13 @@ use pyo3::prelude::*;
 #[pymodule(name = "_vertebra")]
 mod vertebra {
     #[pymodule_export]
+    use super::calibrate::calibrate;
+    #[pymodule_export]
+    use super::compare::compare;
+    #[pymodule_export]
     use super::data::{audit, split};
+    #[pymodule_export]
+    use super::error::panics;
     #[pymodule_export]
     use super::evaluate::evaluate;
     #[pymodule_export]
@@ -27,14 +35,12 @@ mod vertebra {
     #[pymodule_export]
     use super::model::Core;
     #[pymodule_export]
-    use super::train::{Folds, defaults, is_cross_validation, train, train_fold};
+    use super::train::{Folds, defaults, has_begun, is_cross_validation, train, train_fold};
     use super::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        // A decoder that panics on a damaged image is an error like any other, and nothing is printed. Only panics of
-        // this library come here: an extension module has a standard library of its own.
-        std::panic::set_hook(Box::new(|_| {}));
+        error::note_panics();
         module.add("Error", module.py().get_type::<error::Error>())?;
         module.add("Unreadable", module.py().get_type::<error::Unreadable>())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))

@@ -1,6 +1,6 @@
 //! A model in the hands of Python: what it is, what it predicts, where it looks.
 
-use crate::error::{Error, Unreadable, argument, raise};
+use crate::error::{Error, Unreadable, argument, detached, raise};
 use crate::images::Given;
 use data::{Passed, Remarks};
 use heatmap::{Caption, Explainer, Method, overlay, png};
@@ -67,7 +67,7 @@ impl Core {
         positive: Option<String>,
         threshold: Option<f64>,
     ) -> PyResult<Self> {
-        py.detach(|| {
+        detached(py, || {
             let model = match (&path, content) {
                 (Some(path), _) => Model::read(path),
                 (None, content) => Model::from_bytes(content.unwrap_or_default()),
@@ -144,7 +144,7 @@ impl Core {
         let picture = given
             .picture(metadata.preprocessing.window)
             .map_err(|reason| Unreadable::new_err(format!("{}: {reason}", given.name().display())))?;
-        let (map, class, probability, bytes) = py.detach(|| -> PyResult<_> {
+        let (map, class, probability, bytes) = detached(py, || -> PyResult<_> {
             let prep = &metadata.preprocessing;
             let pixels = preprocess(&picture, prep);
             let mut predictor = self.predictor();
@@ -214,7 +214,7 @@ impl Core {
                 }
             })
         };
-        py.detach(|| -> PyResult<()> {
+        detached(py, || -> PyResult<()> {
             let mut predictor = self.predictor();
             let prep = &self.model.metadata.preprocessing;
             let images = Images::new(inputs, vec![prep.clone()], self.threads, remarks)?;
@@ -247,7 +247,7 @@ impl Core {
                 _ => None,
             });
             let arrays: Vec<_> = arrays.collect::<PyResult<_>>()?;
-            let failed = py.detach(|| {
+            let failed = detached(py, || {
                 let mut predictor = self.predictor();
                 let pictures = predictor.install(|| {
                     engine::par::map(arrays.len(), |at| {
@@ -256,8 +256,8 @@ impl Core {
                 });
                 let named = arrays.iter().zip(pictures);
                 let batch = named.map(|((name, _), pixels)| (data::Input::File(name.clone()), pixels));
-                classify(&mut predictor, batch.collect(), answers)
-            });
+                Ok(classify(&mut predictor, batch.collect(), answers))
+            })?;
             py.check_signals()?;
             if stop && failed {
                 break;

@@ -3,12 +3,15 @@
 //! The work is done by a thread of its own. The one that called waits, and sees to signals and to the observer;
 //! either may ask the run to stop, which it does after the step that it is in, with all saved.
 
-use crate::error::{Error, argument, raise};
+use crate::error::{argument, detached, fault, raise};
 use crate::ranks::PythonRanks;
-use ::train::{Config, Epoch, Event, Opening, Outcome, Ranks, Report, RunLock};
+use ::train::{
+    Config, Epoch, Event, Opening, Outcome, Ranks, Recipe, Report, RunFolder, RunLock, on_threads,
+};
 use model::Model;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,13 +59,13 @@ fn observed<T: Send>(
     match (done, error) {
         (_, Some(error)) => Err(error),
         (Ok(done), None) => Ok(done),
-        (Err(_), None) => Err(Error::new_err("a fault of this program's")),
+        (Err(panic), None) => Err(fault(&*panic)),
     }
 }
 
-/// Trains as the JSON object `settings` says, over the defaults or, with `resume`, those of the run: the document of
-/// `train --json`. `observer` is called with JSON texts: of every epoch, and of every warning. One of several `ranks`
-/// has a document only if it is the first.
+/// Trains as the JSON object `settings` says, see [`configured`]: the document of `train --json`. `observer` is called
+/// with JSON texts: of every epoch, and of every warning. One of several `ranks` has a document only if it is the
+/// first.
 #[pyfunction]
 pub fn train(
     py: Python,
@@ -71,26 +74,24 @@ pub fn train(
     observer: Option<Py<PyAny>>,
     ranks: Option<&Bound<PyAny>>,
 ) -> PyResult<String> {
-    let mut settings: Map<String, Value> =
-        serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
     let mut ranks = ranks.map(PythonRanks::new).transpose()?;
-    if let Some(ranks) = ranks.as_ref().filter(|_| !resume) {
-        settings.insert("ranks".into(), ranks.count().into());
-    }
-    if let Some(ranks) = ranks.as_mut().filter(|ranks| ranks.rank() > 0) {
-        // All else of the settings is what rank 0 says.
-        let threads = Config::default().with(settings).map_err(raise)?.threads;
-        return watched(py, |stop| on_threads(threads, || follow(stop, ranks)))?.map_err(raise);
-    }
-    let config = py.detach(|| configured(settings, resume))?;
-    let hear = |message: String| match &observer {
-        Some(observer) => Python::attach(|py| observer.call1(py, (message,)).map(drop)),
-        None => Ok(()),
+    let settings = beginning(py, settings, resume, ranks.as_ref());
+    // What is wrong before the ranks meet, the others must hear too: they wait.
+    let give_up = |ranks: Option<&mut PythonRanks>, error| {
+        ranks.into_iter().for_each(|ranks| ranks.give_up(py, &error));
+        error
     };
-    let work = |stop: &AtomicBool, sender| {
-        on_threads(config.threads, || run(&config, resume, stop, &sender, ranks.as_mut()))
+    let beginning = settings.map_err(|error| give_up(ranks.as_mut(), error))?;
+    let (config, ranks) = match (beginning, ranks.as_mut()) {
+        (Beginning::Leads(config), ranks) => (config, ranks),
+        (Beginning::Follows(_), None) => unreachable!("nobody follows alone"),
+        (Beginning::Follows(threads), Some(ranks)) => {
+            return watched(py, |stop| follow(stop, threads, ranks))?.map_err(raise);
+        }
     };
-    let done = observed(py, work, hear);
+    let work =
+        |stop: &AtomicBool, sender| on_threads(config.threads, || run(&config, resume, stop, &sender, ranks));
+    let done = observed(py, work, hearing(observer));
     // Who stopped it hears that nothing is lost.
     match done {
         Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
@@ -101,6 +102,36 @@ pub fn train(
             )))
         }
         done => done?.map_err(raise),
+    }
+}
+
+/// What a process begins with.
+enum Beginning {
+    /// The first of all ranks: the settings of the run.
+    Leads(Box<Config>),
+    /// Another, to which the first says what the settings are: how many threads were asked for here.
+    Follows(Option<usize>),
+}
+
+fn beginning(py: Python, settings: &str, resume: bool, ranks: Option<&PythonRanks>) -> PyResult<Beginning> {
+    let mut settings: Map<String, Value> =
+        serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
+    if ranks.is_some_and(|ranks| ranks.rank() > 0) {
+        let threads = settings.remove("threads").map(|threads| Map::from_iter([("threads".into(), threads)]));
+        let threads = threads.map(|said| Config::default().with(said)).transpose().map_err(raise)?;
+        return Ok(Beginning::Follows(threads.map(|config| config.threads)));
+    }
+    if let Some(ranks) = ranks.filter(|_| !resume) {
+        settings.insert("ranks".into(), ranks.count().into());
+    }
+    detached(py, || configured(settings, resume)).map(|config| Beginning::Leads(config.into()))
+}
+
+/// What gives messages to an `observer` in Python.
+fn hearing(observer: Option<Py<PyAny>>) -> impl Fn(String) -> PyResult<()> {
+    move |message| match &observer {
+        Some(observer) => Python::attach(|py| observer.call1(py, (message,)).map(drop)),
+        None => Ok(()),
     }
 }
 
@@ -122,7 +153,7 @@ impl Folds {
     fn new(py: Python, settings: &str, folds: Option<&str>, resume: bool) -> PyResult<Self> {
         let settings = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
         let folds = folds.map(str::parse).transpose().map_err(|reason: String| argument("folds", reason))?;
-        let mut config = py.detach(|| configured(settings, resume))?;
+        let mut config = detached(py, || configured(settings, resume))?;
         // Other processes may work elsewhere.
         for path in [&mut config.data, &mut config.out] {
             *path = std::path::absolute(&*path).map_err(|error| argument("out", error))?;
@@ -170,12 +201,8 @@ pub fn train_fold(
 ) -> PyResult<String> {
     let config: Config = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
     let threads = if threads == 0 { config.threads } else { threads };
-    let hear = |message: String| match &observer {
-        Some(observer) => Python::attach(|py| observer.call1(py, (message,)).map(drop)),
-        None => Ok(()),
-    };
     let work = |stop: &AtomicBool, sender: Sender<String>| {
-        on_threads(threads, || {
+        on_threads(threads, || -> Result<_, workflow::Error> {
             let mut init = None;
             let say = |message: Value| drop(sender.send(message.to_string()));
             ::train::train_fold(&config, fold, stop, &mut |event| match event {
@@ -187,7 +214,7 @@ pub fn train_fold(
             Ok(json!(init).to_string())
         })
     };
-    observed(py, work, hear)?.map_err(raise)
+    observed(py, work, hearing(observer))?.map_err(raise)
 }
 
 /// An epoch for an observer.
@@ -211,25 +238,46 @@ pub fn is_cross_validation(folder: PathBuf) -> bool {
     ::train::is_cross_validation(&folder)
 }
 
+/// Whether a folder holds a run or a cross-validation that can go on.
+#[pyfunction]
+pub fn has_begun(folder: PathBuf) -> bool {
+    ::train::has_begun(&folder)
+}
+
 /// Every setting with its default, as JSON.
 #[pyfunction]
 pub fn defaults() -> String {
     json!(Config::default()).to_string()
 }
 
-/// The settings of the run: those of the one to resume or the defaults, and what was said laid over them.
-fn configured(settings: Map<String, Value>, resume: bool) -> PyResult<Config> {
+/// The settings of the run: those of the one to resume, of the file or run folder under `config`, or the defaults; the
+/// recipe under `recipe` over them, and over that the others of `settings`.
+fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<Config> {
+    let file = taken::<PathBuf>(&mut settings, "config")?;
+    let recipe = taken::<Recipe>(&mut settings, "recipe")?;
+    let beside = [("config", file.is_some()), ("recipe", recipe.is_some())];
+    if let Some((name, _)) = beside.into_iter().find(|(_, is_said)| resume && *is_said) {
+        return Err(argument(
+            name,
+            "expected none beside resume, which goes on with the settings of the run",
+        ));
+    }
     let typed = Config::default().with(settings.clone()).map_err(raise)?;
-    let mut config = match (resume, &typed.init) {
+    let mut config = match file {
         // A run that is resumed without a limit goes on to its last epoch.
-        (true, _) => Config { max_steps: None, ..::train::settings(&typed.out).map_err(raise)? },
-        (false, Some(init)) => {
-            let found = Model::read(init).map_err(raise)?.metadata.architecture;
-            Config { arch: found.name, width: found.width, ..Config::default() }
+        _ if resume => Config { max_steps: None, ..::train::settings(&typed.out).map_err(raise)? },
+        Some(file) => {
+            let file = if file.is_dir() { RunFolder(&file).config() } else { file };
+            Config::read(&file, Some(&Config::default())).map_err(raise)?
         }
-        (false, None) => Config::default(),
+        None => Config::default(),
     };
-    config = config.with(settings).map_err(raise)?;
+    if let Some(init) = typed.init.filter(|_| !resume) {
+        let found = Model::read(&init).map_err(raise)?.metadata.architecture;
+        (config.arch, config.width) = (found.name, found.width);
+    }
+    config = recipe.map_or(config.clone(), |recipe| recipe.over(config)).with(settings).map_err(raise)?;
+    recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(raise)?;
     config.check().map_err(raise)?;
     if config.data.as_os_str().is_empty() {
         return Err(argument("data", "expected a folder or CSV manifest, found none"));
@@ -240,20 +288,19 @@ fn configured(settings: Map<String, Value>, resume: bool) -> PyResult<Config> {
     Ok(config)
 }
 
-/// Runs `work` on so many threads; 0 are those of the process.
-fn on_threads<T: Send>(
-    threads: usize,
-    work: impl FnOnce() -> Result<T, workflow::Error> + Send,
-) -> Result<T, workflow::Error> {
-    match threads {
-        0 => work(),
-        threads => engine::par::Pool::new(threads).map_err(predict::Error::Threads)?.install(work),
-    }
+/// The value of `name`, which is then no setting; none if it is null.
+fn taken<T: DeserializeOwned>(settings: &mut Map<String, Value>, name: &str) -> PyResult<Option<T>> {
+    let value = settings.remove(name).unwrap_or_default();
+    serde_json::from_value(value).map_err(|error| argument(name, error))
 }
 
 /// Works for the run of rank 0.
-fn follow(stop: &AtomicBool, ranks: &mut PythonRanks) -> Result<String, workflow::Error> {
-    let is_whole = ::train::follow(stop, ranks)?;
+fn follow(
+    stop: &AtomicBool,
+    threads: Option<usize>,
+    ranks: &mut PythonRanks,
+) -> Result<String, workflow::Error> {
+    let is_whole = ::train::follow(stop, threads, ranks)?;
     Ok(json!({ "interrupted": !is_whole }).to_string())
 }
 
@@ -292,7 +339,7 @@ fn run(
     // The lock of the run folder is held until all is written.
     let (report, _lock) = match outcome {
         Outcome::Finished(report, lock) => (report, lock),
-        Outcome::Interrupted { step } => return Ok(json!({ "interrupted": step }).to_string()),
+        Outcome::Interrupted { .. } => return Ok(json!({ "interrupted": true }).to_string()),
     };
     let looks = count_look(config, &report, &warn);
     if let Err(error) = workflow::report_of_run(&config.out, None) {

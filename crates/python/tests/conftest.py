@@ -73,6 +73,9 @@ def said(program):
     """What the program says of images, as dicts."""
 
     def ask(model, *images, status=0):
-        return [json.loads(line) for line in program("predict", model, *images, "--format", "jsonl", status=status).splitlines()]
+        return [
+            json.loads(line)
+            for line in program("predict", model, *images, "--format", "jsonl", status=status).splitlines()
+        ]
 
     return ask

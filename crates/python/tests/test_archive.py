@@ -82,7 +82,10 @@ def test_ray(ray, run, archive, wanted, tmp_path):
     # A table of the contents of files, and what else it has.
     there = [path for path in archive if "error" not in wanted[path]][:9]
     table = ray.data.read_binary_files(there, include_paths=True)
-    compare([missing(row) for row in vertebra.ray.predict(table, run, workers=1).take_all()], {path: wanted[path] for path in there})
+    compare(
+        [missing(row) for row in vertebra.ray.predict(table, run, workers=1).take_all()],
+        {path: wanted[path] for path in there},
+    )
     with pytest.raises(vertebra.Error):
         vertebra.ray.predict(archive, tmp_path / "absent")
     with pytest.raises(ValueError, match="column: expected one of bytes, content or path, found n"):
@@ -112,7 +115,9 @@ def test_folds_and_settings_over_ray_are_those_of_the_command_line(ray, data, pr
     # Single runs; and the second time they go on, if that is said.
     runs = vertebra.ray.train_many(table, many, out=tmp_path / "runs", **settings)
     program("train", table, *words, "--lr", 0.0001, "--out", tmp_path / "one")
-    assert (tmp_path / "runs" / "slow" / "best.safetensors").read_bytes() == (tmp_path / "one" / "best.safetensors").read_bytes()
+    assert (tmp_path / "runs" / "slow" / "best.safetensors").read_bytes() == (
+        tmp_path / "one" / "best.safetensors"
+    ).read_bytes()
     assert runs["slow"]["result"]["images"] > 0
     with pytest.raises(vertebra.Error, match="holds a run already"):
         vertebra.ray.train_many(table, many, out=tmp_path / "runs", **settings)

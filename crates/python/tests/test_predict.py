@@ -58,7 +58,10 @@ def test_every_kind_of_image_has_the_same_answer(model, images):
         unit = (gray / 255.0).astype(dtype)
         near = 0.02 if dtype == "float16" else 1e-5
         assert model.predict(unit).probabilities[0, 0] == pytest.approx(answer[0][0], abs=near), dtype
-    assert model.predict(gray > 128).probabilities.tolist() == model.predict((gray > 128) * numpy.uint8(255)).probabilities.tolist()
+    assert (
+        model.predict(gray > 128).probabilities.tolist()
+        == model.predict((gray > 128) * numpy.uint8(255)).probabilities.tolist()
+    )
     mixed = model.predict([gray, path, path.read_bytes(), deep, Image.open(path)])
     assert mixed.probabilities.tolist() == answer * 5
     assert mixed.paths == ["image 0", str(path), "image 2", "image 3", str(path)]
@@ -128,7 +131,10 @@ def test_threads_memory_and_another_threshold_change_no_probability(model, run, 
     ]:
         assert other.predict(images).probabilities.tolist() == answer
     assert set(vertebra.Model.load(run, threshold=0.0).predict(images).decisions) == {"positive"}
-    assert vertebra.Model.load(run, threshold=1.0).predict(images).labels == [c for c in model.classes if c != model.positive] * 7
+    assert (
+        vertebra.Model.load(run, threshold=1.0).predict(images).labels
+        == [c for c in model.classes if c != model.positive] * 7
+    )
     turned = vertebra.Model.load(run, positive=[c for c in model.classes if c != model.positive][0])
     assert turned.predict(images).labels == model.predict(images).labels
 
@@ -195,7 +201,14 @@ def test_heatmap(model, images, run, program, tmp_path):
 
 def test_what_is_shown_says_what_it_is_for(model, images):
     found = model.predict(images)
-    for shown in [repr(model), repr(found), model.explain(), model._repr_html_(), found._repr_html_(), repr(model.heatmap(images[0]))]:
+    for shown in [
+        repr(model),
+        repr(found),
+        model.explain(),
+        model._repr_html_(),
+        found._repr_html_(),
+        repr(model.heatmap(images[0])),
+    ]:
         assert "Research use only, not a medical device" in shown
     assert "&lt;" not in model._repr_html_() and "<table>" in found._repr_html_()
     assert pathlib.Path(vertebra.__file__).with_name("py.typed").exists()
@@ -206,3 +219,9 @@ def test_a_window_is_explained(run):
     assert "Window" not in model.explain()
     model.metadata["preprocessing"]["window"] = "40,400"
     assert "Window: 40,400 (centre, width)" in model.explain().splitlines()
+
+
+def test_a_panic_is_an_exception_that_says_where(capfd):
+    with pytest.raises(vertebra.Error, match=r"^a fault of this program's: odd \(.*src/error.rs:\d+\)$"):
+        vertebra._vertebra.panics("odd")
+    assert capfd.readouterr() == ("", "")

@@ -18,7 +18,16 @@ def test_an_evaluation_is_that_of_the_command_line(run, data, program):
     model = vertebra.Model.load(run / "best.safetensors")
     found = model.evaluate(data / "manifest.csv", subgroups=["group"], prevalence=0.1)
     wanted = json.loads(
-        program("evaluate", run / "best.safetensors", data / "manifest.csv", "--subgroup", "group", "--prevalence", 0.1, "--json")
+        program(
+            "evaluate",
+            run / "best.safetensors",
+            data / "manifest.csv",
+            "--subgroup",
+            "group",
+            "--prevalence",
+            0.1,
+            "--json",
+        )
     )
     assert found.document == wanted
     assert len(found.paths) == found["images"] == len(found.truth)
@@ -41,7 +50,17 @@ def test_an_evaluation_is_that_of_the_command_line(run, data, program):
 
 
 def test_boxes_and_what_is_left_out(run, data, program, tmp_path):
-    words = [run / "best.safetensors", data / "manifest.csv", "--split", "all", "--bootstrap", 0, "--truth", data / "truth.csv", "--json"]
+    words = [
+        run / "best.safetensors",
+        data / "manifest.csv",
+        "--split",
+        "all",
+        "--bootstrap",
+        0,
+        "--truth",
+        data / "truth.csv",
+        "--json",
+    ]
     model = vertebra.Model.load(run / "best.safetensors")
     found = model.evaluate(data / "manifest.csv", split="all", bootstrap=0, truth=data / "truth.csv")
     assert found.document == json.loads(program("evaluate", *words)) and found["localisation"]["boxes"] > 0
@@ -81,7 +100,9 @@ def test_a_look_at_the_test_split_of_a_run_is_counted(run, data):
 
 def test_an_evaluation_of_findings(findings_run, findings_table, program):
     found = vertebra.Model.load(findings_run / "best.safetensors").evaluate(findings_table, split="all")
-    wanted = json.loads(program("evaluate", findings_run / "best.safetensors", findings_table, "--split", "all", "--json"))
+    wanted = json.loads(
+        program("evaluate", findings_run / "best.safetensors", findings_table, "--split", "all", "--json")
+    )
     assert found["findings"] == wanted["findings"]
     assert found.truth.shape == found.probabilities.shape and numpy.isnan(found.truth).any()
     assert "fracture" in found.to_html()
@@ -108,7 +129,9 @@ def test_folds_are_those_of_the_command_line(data, program, tmp_path):
     epochs = []
     done = vertebra.train(data / "manifest.csv", folds=2, out=tmp_path / "b" / "cv", callback=epochs.append, **settings)
     # But for the folders.
-    assert json.loads(json.dumps(done.document).replace(str(tmp_path / "b" / "cv"), str(tmp_path / "a" / "cv"))) == json.loads(wanted)
+    assert json.loads(
+        json.dumps(done.document).replace(str(tmp_path / "b" / "cv"), str(tmp_path / "a" / "cv"))
+    ) == json.loads(wanted)
     assert (tmp_path / "a" / "cv" / "report.html").read_bytes() == (tmp_path / "b" / "cv" / "report.html").read_bytes()
     assert [epoch["fold"] for epoch in epochs] == [1, 2] and len(done.folds) == 2
     assert "Research use only" in repr(done) and done._repr_html_().startswith("<iframe")
@@ -158,6 +181,52 @@ def test_an_exception_of_the_callback_stops_the_run(data, tmp_path):
     with pytest.raises(LookupError, match="enough after 1"):
         vertebra.train(data / "manifest.csv", out=tmp_path / "run", callback=stop, **{**SETTINGS, "epochs": 50})
     assert len((tmp_path / "run" / "epochs.csv").read_text().splitlines()) < 50
+
+
+def test_a_comparison_is_that_of_the_command_line(run, findings_run, data, findings_table, program, tmp_path):
+    vertebra.train(data / "manifest.csv", out=tmp_path / "other", **{**SETTINGS, "seed": 4})
+    files = [run / "best.safetensors", tmp_path / "other" / "best.safetensors"]
+    found = vertebra.compare(*files, data / "manifest.csv", group_by="group")
+    wanted = json.loads(program("compare", *files, data / "manifest.csv", "--group-by", "group", "--json"))
+    assert found.document == wanted and len(found.auroc) == 1 and found["mcnemar"]["p_value"] <= 1
+    assert "Research use only" in repr(found) and "<table>" in found._repr_html_()
+    looked = vertebra.compare(vertebra.Model.load(run, threads=1), files[1], data / "manifest.csv")
+    assert any("by the first model" in note for note in looked.notes), looked.notes
+    both = [findings_run / "best.safetensors"] * 2
+    wanted = json.loads(program("compare", *both, findings_table, "--split", "all", "--json"))
+    assert vertebra.compare(*both, findings_table, split="all").document == wanted
+    with pytest.raises(vertebra.Error, match="expected two models of classes or two of findings"):
+        vertebra.compare(run, findings_run, data / "manifest.csv")
+    with pytest.raises(ValueError, match="positive: expected"):
+        vertebra.compare(*files, data / "manifest.csv", positive="bent")
+
+
+def test_a_calibration_is_that_of_the_command_line(run, findings_run, data, findings_table, program, tmp_path):
+    file, here, there = run / "best.safetensors", tmp_path / "here.safetensors", tmp_path / "there.safetensors"
+    rules = [(file, data / "manifest.csv", "sensitivity:0.9", True, [])]
+    rules.append((findings_run / "best.safetensors", findings_table, "value:0.25", False, ["odd"]))
+    for model, table, rule, temperature, findings in rules:
+        words = ["--rule", rule, "--split", "val", *["--temperature"] * temperature]
+        words += [word for name in findings for word in ("--finding", name)]
+        wanted = json.loads(program("calibrate", model, table, *words, "--out", there, "--force", "--json"))
+        with pytest.warns(UserWarning):
+            found = vertebra.Model.load(model).calibrate(
+                table, here, rule=rule, split="val", temperature=temperature, findings=findings, overwrite=True
+            )
+        assert {**found, "model": str(there)} == wanted and found["warnings"]
+        assert here.read_bytes() == there.read_bytes()
+    model = vertebra.Model.load(file)
+    with pytest.raises(FileExistsError):
+        model.calibrate(data / "manifest.csv", here)
+    for arguments, said in [
+        (dict(rule="best"), "rule: "),
+        (dict(findings=["odd"]), "finding: expected a model of findings"),
+        (dict(split="exam"), "split: "),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            model.calibrate(data / "manifest.csv", tmp_path / "none.safetensors", **arguments)
+    with pytest.raises(ValueError, match="out: .*: expected another file than those that are read"):
+        model.calibrate(data / "manifest.csv", file, overwrite=True)
 
 
 def test_an_audit_is_that_of_the_command_line(data, program, findings_table):

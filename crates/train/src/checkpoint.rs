@@ -1,8 +1,9 @@
 //! The checkpoint of a run, `last.safetensors`: a model file that also holds what training needs to go on.
 //!
-//! Beside the model's tensors it has the optimizer's state (under [`TRAINING_PREFIX`]) and, as text, the position of the
-//! run. Random numbers need no state, because every stream is named by seed, epoch, sample or step. Files are replaced
-//! whole, so at any moment there is one complete checkpoint, and a run killed between two goes on from the older one.
+//! Beside the model's tensors it has the optimizer's state (under [`TRAINING_PREFIX`]) and, as text, the position of
+//! the run. Random numbers need no state, because every stream is named by seed, epoch, sample or step. Files are
+//! replaced whole, so at any moment there is one complete checkpoint, and a run killed between two goes on from the
+//! older one.
 
 use crate::{Error, Stopper, Trainer};
 use engine::Tensor;

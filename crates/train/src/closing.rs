@@ -66,8 +66,8 @@ impl Report {
                     match evaluation.choose(rule, "val", "on the validation split") {
                         Ok(threshold) => model.metadata.threshold = Some(threshold),
                         Err(reason) => warnings.push(format!(
-                            "no threshold was chosen, so the larger probability decides: {reason} (--threshold-rule {}, \
-                             on the validation split)",
+                            "no threshold was chosen, so the larger probability decides: {reason} (--threshold-rule \
+                             {}, on the validation split)",
                             String::from(rule)
                         )),
                     }

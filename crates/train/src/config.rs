@@ -30,8 +30,8 @@ pub enum OptimizerKind {
 pub enum ClassWeights {
     /// Every image counts alike.
     None,
-    /// Every class counts alike: an image weighs `images / (classes * images of its class)`. The presence and the absence of
-    /// a finding are two classes.
+    /// Every class counts alike: an image weighs `images / (classes * images of its class)`. The presence and the
+    /// absence of a finding are two classes.
     Balanced,
 }
 
@@ -60,12 +60,12 @@ pub struct Config {
     #[cfg_attr(feature = "cli", arg(long, value_name = "DIR"))]
     #[serde(with = "paths")]
     pub out: PathBuf,
-    /// What must not be divided between splits: a column, a pattern of the file name such as 'person*_', or PatientID or
-    /// StudyInstanceUID of DICOM files
+    /// What must not be divided between splits: a column, a pattern of the file name such as 'person*_', or PatientID
+    /// or StudyInstanceUID of DICOM files
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN|PATTERN"))]
     pub group_by: Option<GroupBy>,
-    /// Several findings an image: all, or their names with commas between; columns of 1, 0, -1 (uncertain) and nothing (not
-    /// known), or names in a column of lists
+    /// Several findings an image: all, or their names with commas between; columns of 1, 0, -1 (uncertain) and nothing
+    /// (not known), or names in a column of lists
     #[cfg_attr(feature = "cli", arg(long, value_name = "all|NAMES"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
@@ -92,8 +92,8 @@ pub struct Config {
     /// How images of another shape are fitted
     #[cfg_attr(feature = "cli", arg(long))]
     pub fit: ResizeMode,
-    /// Window of gray images of more than 8 bits: what is seen from black to white, in Hounsfield units of a CT or stored
-    /// values of a PNG; it comes before a DICOM file's own
+    /// Window of gray images of more than 8 bits: what is seen from black to white, in Hounsfield units of a CT or
+    /// stored values of a PNG; it comes before a DICOM file's own
     #[cfg_attr(feature = "cli", arg(long, value_name = "CENTER,WIDTH", allow_hyphen_values = true))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -150,8 +150,8 @@ pub struct Config {
     /// Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves
     #[cfg_attr(feature = "cli", arg(long, value_name = "DECAY"))]
     pub average: f64,
-    /// Model file or run folder whose weights are the first ones; builtin: those that come with the program (MobileNetV1 of
-    /// width 0.5, trained on generated pictures)
+    /// Model file or run folder whose weights are the first ones; builtin: those that come with the program
+    /// (MobileNetV1 of width 0.5, trained on generated pictures)
     #[cfg_attr(feature = "cli", arg(long, value_name = "MODEL"))]
     #[serde(default, with = "paths::option")]
     pub init: Option<PathBuf>,
@@ -161,8 +161,8 @@ pub struct Config {
     /// With --freeze: train everything after this many epochs
     #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS"))]
     pub unfreeze_after: Option<u64>,
-    /// With --freeze: views of an image of which the features are computed, once: the image as it is, and augmented ones;
-    /// 0 augments anew in every epoch
+    /// With --freeze: views of an image of which the features are computed, once: the image as it is, and augmented
+    /// ones; 0 augments anew in every epoch
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     #[serde(default)]
     pub frozen_views: u64,
@@ -187,8 +187,8 @@ pub struct Config {
     /// What a class counts in the loss
     #[cfg_attr(feature = "cli", arg(long))]
     pub class_weights: ClassWeights,
-    /// How the decision threshold is chosen on the validation split (two classes): youden, sensitivity:S, specificity:S,
-    /// ppv:P, cost:FN=10,FP=1 or value:T
+    /// How the decision threshold is chosen on the validation split (two classes): youden, sensitivity:S,
+    /// specificity:S, ppv:P, cost:FN=10,FP=1 or value:T
     #[cfg_attr(feature = "cli", arg(long, value_name = "RULE"))]
     #[serde(default)]
     pub threshold_rule: ThresholdRule,
@@ -307,14 +307,8 @@ impl Config {
         let (is_known, has_no_warmup) = (self.lr != LearningRate::Auto, self.schedule != Decay::OneCycle);
         // Settings that were written before there were such views have 0.
         let views = if self.frozen_views == 0 && !self.freeze { FROZEN_VIEWS } else { self.frozen_views };
-        let rules: [(bool, &'static str, &str, &dyn Display); 20] = [
+        let rules: [(bool, &'static str, &str, &dyn Display); 19] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
-            (
-                (1..=self.batch_size).contains(&self.ranks),
-                "ranks",
-                "1 or more, and an image of each batch for each",
-                &self.ranks,
-            ),
             (self.lr.fixed().is_none_or(above), "lr", positive, &self.lr),
             (is_known || self.head_lr.is_none(), "head-lr", "a number in --lr beside it", &self.lr),
             (
@@ -343,6 +337,20 @@ impl Config {
         if let Some((_, field, expected, found)) = rules.into_iter().find(|rule| !rule.0) {
             return Err(Error::config(field, expected, found));
         }
+        let (each, most) = (self.least_shard(), self.batch_size / self.least_shard());
+        if !(1..=most.max(1)).contains(&self.ranks) {
+            let why = match each {
+                1 => "an image of each batch for each",
+                _ => "two images of each batch for each, because norms that train need more than one",
+            };
+            let reason = format!(
+                "expected 1 to {} processes for batches of {} ({why}), found {}",
+                most.max(1),
+                self.batch_size,
+                self.ranks
+            );
+            return Err(Error::Setting { name: "ranks".into(), reason });
+        }
         if self.freeze && self.init.is_none() {
             let found = "none: a frozen network with random weights cannot learn";
             return Err(Error::config("freeze", "a file of weights in --init", found));
@@ -362,6 +370,12 @@ impl Config {
         }
         self.architecture(2)?.network()?;
         Ok(())
+    }
+
+    /// Images of a batch that one of several ranks has at least, where there are as many: norms that train take the
+    /// statistics of a shard, and in a last feature map of 1x1 one image has no variance.
+    pub(crate) fn least_shard(&self) -> usize {
+        if self.freeze && self.unfreeze_after.is_none() { 1 } else { 2 }
     }
 
     /// How the labels of the data are read.

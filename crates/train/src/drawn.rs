@@ -100,8 +100,8 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
         (None, None) => contents(&rows),
         (None, Some(sample)) => {
             let reason = format!(
-                "the images of this cross-validation are not there ({}), and it is of an earlier version, which did not \
-                 note what they hold; put them back to go on",
+                "the images of this cross-validation are not there ({}), and it is of an earlier version, which did \
+                 not note what they hold; put them back to go on",
                 sample.path.display()
             );
             return Err(Error::run(&path, reason));

@@ -85,7 +85,8 @@ pub enum Event<'a> {
     },
     /// An epoch has read every training image, and kept as many as there is memory for.
     Cached(CacheUsage),
-    /// What the reader assumed of the images for training and validation, or did not apply; once, after the first epoch.
+    /// What the reader assumed of the images for training and validation, or did not apply; once, after the first
+    /// epoch.
     Remarked(&'a Remarks),
     /// An epoch was validated.
     Epoch(&'a Epoch),

@@ -11,14 +11,14 @@ use crate::figures::EpochFigures;
 use crate::log::{Log, nine_digits};
 use crate::predictions::predict_loader;
 use crate::range_test::{self, RangeTest};
-use crate::ranks::{self, Alone, Welcome};
+use crate::ranks::{Alone, Group, Welcome};
 use crate::start::{First, first_model, loss, open_to_train};
 use crate::stopper::Stopper;
 use crate::tensorboard::EventFile;
 use crate::unreadable::{self, open_run_data};
 use crate::{
     BestBy, Config, Epoch, Error, Event, Input, LearningRate, Ranks, Report, RunFolder, RunLock, Trainer,
-    Truth, is_cross_validation, trouble,
+    Truth, has_begun, trouble,
 };
 use data::{Augment, Batch, Dataset, Likeness, Loader, LoaderOptions, Remarks, Split};
 use engine::{Rng, Tensor};
@@ -77,6 +77,18 @@ pub fn fit_with(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
     ranks: &mut dyn Ranks,
+) -> Result<Outcome, Error> {
+    let mut group = Group::new(ranks);
+    let done = fit_in(config, resume, stop, observe, &mut group);
+    group.end(done)
+}
+
+fn fit_in(
+    config: &Config,
+    resume: bool,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Event),
+    ranks: &mut Group,
 ) -> Result<Outcome, Error> {
     config.check()?;
     check_ranks(config, ranks.count())?;
@@ -144,10 +156,9 @@ pub fn fit_with(
     if let Some(head) = head.filter(|_| !resume) {
         (run.observe)(&Event::Initialised(&head));
     }
-    if config.lr == LearningRate::Auto && !run.find_rate()? {
-        return Ok(Outcome::Interrupted { step: 0 });
-    }
-    if run.train()? {
+    let is_whole = (config.lr != LearningRate::Auto || run.find_rate()?) && run.train()?;
+    run.ranks.close()?;
+    if is_whole {
         let report = run.finish()?;
         run.tell(&Event::Finished(&report))?;
         Ok(Outcome::Finished(Box::new(report), lock))
@@ -179,7 +190,7 @@ fn origin_of_init(last: &Path) -> Result<serde_json::Value, Error> {
 /// before anything that takes long.
 pub fn check_folder(config: &Config, resume: bool) -> Result<(), Error> {
     let folder = RunFolder(&config.out);
-    match (resume, folder.is_taken() || is_cross_validation(folder.0)) {
+    match (resume, has_begun(folder.0)) {
         (true, _) => Config::of_run(folder.0)?.check_resume(config),
         (false, true) => Err(Error::run(folder.0, TAKEN)),
         (false, false) => Ok(()),
@@ -195,7 +206,7 @@ fn check_ranks(config: &Config, found: usize) -> Result<(), Error> {
             "the {ranks} processes of these settings, as of `mpirun -n {ranks} python -m vertebra.mpi`"
         ),
     };
-    Err(Error::config("ranks", expected, found))
+    Err(Error::Setting { name: "ranks".into(), reason: format!("expected {expected}, found {found}") })
 }
 
 /// What is said of a folder with a run that would be overwritten.
@@ -221,7 +232,7 @@ pub(crate) fn check_likeness(folder: &Path, found: Likeness) -> Result<Likeness,
 }
 
 /// A run; of several ranks, as one of them sees it.
-pub(crate) struct Run<'a> {
+pub(crate) struct Run<'a, 'r> {
     pub config: &'a Config,
     folder: RunFolder<'a>,
     pub dataset: &'a Dataset,
@@ -242,16 +253,18 @@ pub(crate) struct Run<'a> {
     epochs: Option<Log>,
     tensorboard: Option<EventFile>,
     saved: Instant,
+    /// The gradient of a step, as ranks exchange it.
+    flat: Vec<f32>,
     /// Whether it was said that the loss has exploded.
     has_exploded: bool,
     stop: &'a AtomicBool,
     /// Whether all ranks have agreed to stop.
     stops: bool,
     observe: &'a mut dyn FnMut(&Event),
-    pub ranks: &'a mut dyn Ranks,
+    pub ranks: &'a mut Group<'r>,
 }
 
-impl<'a> Run<'a> {
+impl<'a, 'r> Run<'a, 'r> {
     pub fn new(
         config: &'a Config,
         dataset: &'a Dataset,
@@ -260,16 +273,16 @@ impl<'a> Run<'a> {
         position: Position,
         stop: &'a AtomicBool,
         observe: &'a mut dyn FnMut(&Event),
-        ranks: &'a mut dyn Ranks,
+        ranks: &'a mut Group<'r>,
     ) -> Result<Self, Error> {
-        let (folder, leads) = (RunFolder(&config.out), ranks.rank() == 0);
+        let (folder, leads) = (RunFolder(&config.out), ranks.leads());
         let loader = |part: &[usize], options: LoaderOptions| {
             let cache_bytes = config.cache_mib.saturating_mul(1 << 20);
             let options = LoaderOptions { cache_bytes, ..options };
             Loader::new(dataset, part, &metadata.preprocessing, options)
         };
         let options = LoaderOptions {
-            shard: ranks::shard(ranks),
+            shard: ranks.shard(config.least_shard()),
             shuffle: config.shuffle,
             augment: config.augment.then(|| Augment { flip: config.flip, ..Augment::default() }),
             ..LoaderOptions::training(config.batch_size, config.seed)
@@ -308,17 +321,13 @@ impl<'a> Run<'a> {
             epochs,
             tensorboard,
             saved,
+            flat: vec![],
             has_exploded: false,
             stop,
             stops: false,
             observe,
             ranks,
         })
-    }
-
-    /// Whether this is the rank that has the folder.
-    fn leads(&self) -> bool {
-        self.ranks.rank() == 0
     }
 
     /// Writes an event into TensorBoard's file, if there is one, and shows it to the observer.
@@ -361,7 +370,7 @@ impl<'a> Run<'a> {
         let (found, default) = (test.rate(), Config::default().lr.fixed());
         let lr = found.or(default).unwrap_or_default();
         let config = Config { lr: LearningRate::Fixed(lr), ..self.config.clone() };
-        if self.leads() {
+        if self.ranks.leads() {
             test.write(&self.folder.lr_range())?;
             config.save()?;
         }
@@ -484,11 +493,10 @@ impl<'a> Run<'a> {
         // The last batch of an epoch may have no image for this rank.
         let has_any = !batch.labels.is_empty();
         let backward = has_any.then(|| self.trainer.backward(input, truth, batch.before));
-        let flat = self.trainer.flat(backward.as_ref(), self.trainer.weight(truth));
-        let (sum, stops) = ranks::sum(self.ranks, flat, self.stop.load(Ordering::Relaxed))?;
-        let mean = self.trainer.mean(&sum);
+        self.trainer.flat(backward.as_ref(), self.trainer.weight(truth), &mut self.flat);
+        self.stops = self.ranks.sum(&mut self.flat, self.stop.load(Ordering::Relaxed))?;
+        let mean = self.trainer.mean(&self.flat, backward);
         self.trainer.update(&mean, rate);
-        self.stops = stops;
         Ok(mean.loss.into())
     }
 
@@ -553,7 +561,7 @@ impl<'a> Run<'a> {
     ) -> Result<Option<Rows>, Error> {
         let network = &self.trainer.network;
         let (mut body, length) = (Body::new(network.spec(), &network.weights())?, network.spec().features);
-        let shard = ranks::shard(self.ranks).range(part.len());
+        let shard = self.ranks.shard(1).range(part.len());
         let loader = Loader::new(self.dataset, &part[shard.clone()], &self.metadata.preprocessing, options);
         let loader = loader.with_remarks(&remarks.unwrap_or_default());
         let (images, stop, observe) = (loader.images(), self.stop, &mut self.observe);
@@ -569,7 +577,7 @@ impl<'a> Run<'a> {
         if let Some(rows) = &rows {
             values[shard.start * length..shard.end * length].copy_from_slice(&rows.values);
         }
-        let (values, stops) = ranks::sum(self.ranks, values, rows.is_none())?;
+        let stops = self.ranks.sum(&mut values, rows.is_none())?;
         Ok((!stops).then(|| Rows { indices: part.to_vec(), values: values.into() }))
     }
 
@@ -614,12 +622,12 @@ impl<'a> Run<'a> {
 
     /// Ends an epoch, of which `images` were trained since `begun`: rank 0 validates, and all hear where the run is.
     fn end_epoch(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
-        if self.leads() {
+        if self.ranks.leads() {
             self.validate(begun, images)?;
         }
         if self.ranks.count() > 1 {
-            let position = self.leads().then_some(&self.position);
-            self.position = ranks::share(self.ranks, position)?;
+            let position = self.ranks.leads().then_some(&self.position);
+            self.position = self.ranks.share(position)?;
         }
         Ok(())
     }
@@ -685,10 +693,10 @@ impl<'a> Run<'a> {
 
     /// Writes the checkpoint, after the tables that belong to it; rank 0 does.
     fn save(&mut self) -> Result<(), Error> {
+        let (Some(steps), Some(epochs)) = (&self.steps, &self.epochs) else { return Ok(()) };
         if let Some(name) = self.trainer.broken_tensor() {
             return Err(self.diverged(format!("{name} is not finite"), self.position.step));
         }
-        let (Some(steps), Some(epochs)) = (&self.steps, &self.epochs) else { return Ok(()) };
         steps.sync()?;
         epochs.sync()?;
         checkpoint::to_file(&self.metadata, &self.trainer, &self.position)?.write(self.folder.last())?;

@@ -75,6 +75,11 @@ pub fn is_cross_validation(folder: &Path) -> bool {
     RunFolder(folder).manifest(1).exists()
 }
 
+/// Whether `folder` holds a run or a cross-validation that can go on, and that no other may take the place of.
+pub fn has_begun(folder: &Path) -> bool {
+    RunFolder(folder).is_taken() || is_cross_validation(folder)
+}
+
 /// Where a run on `data` goes if nobody says it: the first free `runs/NAME`, `runs/NAME-2`, ...
 pub fn new_run(data: &Path) -> PathBuf {
     let other = if data.as_os_str().is_empty() { "phantom" } else { "run" };

@@ -1,18 +1,18 @@
 //! The classifier of a run that begins with the weights of another model (`--init`).
 //!
 //! A row of a classifier means the class that it was trained for, not its number: so rows are matched by the names of
-//! classes, wherever they stand, and a class that the other model does not know begins with a fresh row. How many classes
-//! there are says nothing.
+//! classes, wherever they stand, and a class that the other model does not know begins with a fresh row. How many
+//! classes there are says nothing.
 //!
-//! Softmax sees differences between logits only, so the rows of a trained classifier are known up to a vector that is added
-//! to all of them. Kept rows among themselves need no care: restricted to them, softmax gives the probabilities that the old
-//! model gives, given that the answer is one of them. Beside fresh rows, whose logits begin at 0, that vector matters; it
-//! is chosen so that the rows of all the old classes sum to 0. A fresh class then begins where an average old class
-//! stands, neither sure nor impossible.
+//! Softmax sees differences between logits only, so the rows of a trained classifier are known up to a vector that is
+//! added to all of them. Kept rows among themselves need no care: restricted to them, softmax gives the probabilities
+//! that the old model gives, given that the answer is one of them. Beside fresh rows, whose logits begin at 0, that
+//! vector matters; it is chosen so that the rows of all the old classes sum to 0. A fresh class then begins where an
+//! average old class stands, neither sure nor impossible.
 //!
-//! A fresh row is 0, not random as in a network that begins from nothing: the features below are trained and differ already,
-//! so nothing has to be broken apart by chance, and a random row would first have to be unlearned. On few images, or with
-//! `--freeze`, it may even rank them the wrong way round for many steps.
+//! A fresh row is 0, not random as in a network that begins from nothing: the features below are trained and differ
+//! already, so nothing has to be broken apart by chance, and a random row would first have to be unlearned. On few
+//! images, or with `--freeze`, it may even rank them the wrong way round for many steps.
 
 use model::{Array, Model, Weights, list_names};
 use nn::Learner;
@@ -67,7 +67,8 @@ pub(crate) fn adopt(init: Model, classes: &[String], network: &Learner) -> (Weig
     (weights, head)
 }
 
-/// Puts rows of `trained`, a tensor of `count` rows, into `new`; less the mean of all of them if they stand beside fresh ones.
+/// Puts rows of `trained`, a tensor of `count` rows, into `new`; less the mean of all of them if they stand beside
+/// fresh ones.
 fn lay_rows(new: &mut Array, trained: &Array, rows: &[Option<usize>], count: usize, centred: bool) {
     let length = trained.data().len() / count.max(1);
     if length == 0 || new.data().len() != length * rows.len() {
@@ -121,7 +122,8 @@ mod tests {
         Architecture { width: 0.25, image_size: [32; 2], channels: 1, classes, ..named }
     }
 
-    /// A model whose classifier's row `i` is `i + 1` times the numbers `1, 2, 3, ...` in its weights, `10 i` in its bias.
+    /// A model whose classifier's row `i` is `i + 1` times the numbers `1, 2, 3, ...` in its weights, `10 i` in its
+    /// bias.
     fn model(classes: &[&str]) -> Model {
         let architecture = architecture(classes.len());
         let network = Learner::new(architecture.network().unwrap(), 1);

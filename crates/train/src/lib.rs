@@ -1,7 +1,7 @@
 //! The fit loop: early stopping, checkpoints, exact resume, logs; and the evaluation that ends a run.
 //!
-//! [`fit()`] runs a [`Config`]; [`RunFolder`] names the files that it leaves, beside which there are TensorBoard's event
-//! files if asked for. With the feature `cli`, settings are options of a command line too.
+//! [`fit()`] runs a [`Config`]; [`RunFolder`] names the files that it leaves, beside which there are TensorBoard's
+//! event files if asked for. With the feature `cli`, settings are options of a command line too.
 #![forbid(unsafe_code)]
 
 mod checkpoint;
@@ -54,7 +54,7 @@ pub use evaluate::{
 };
 pub use event::{Epoch, EpochLine, Event};
 pub use fit::{Outcome, check_folder, fit, fit_with};
-pub use folder::{RunFolder, is_cross_validation, new_run};
+pub use folder::{RunFolder, has_begun, is_cross_validation, new_run};
 pub use folds::{begin_folds, cross_validate, pool_folds, train_fold};
 pub use head::Head;
 pub use lock::RunLock;
@@ -68,10 +68,10 @@ pub use pooled::{CrossValidation, FindingOverFolds, Fold, FoldSpread, Pooled, fi
 pub use predictions::{Predictions, predict_all, predict_views, views};
 pub use promise::{doubts, promise};
 pub use range_test::RangeStep;
-pub use ranks::{Ranks, follow};
+pub use ranks::{Ranks, follow, give_up, on_threads};
 pub use rate::LearningRate;
 pub use recipe::Recipe;
-pub use start::{grouped, open_data, open_data_with, open_to_train};
+pub use start::{grouped, open_data, open_data_with, open_to_train, positive_of_data};
 pub use stopper::Stopper;
 pub use trainer::{Backward, Input, Trainer, Truth};
 pub use unreadable::open_run_data;

@@ -41,7 +41,8 @@ impl RunLock {
     }
 }
 
-/// The file at `path`, made if need be, with its lock; or without, if another process has that for longer than `patience`.
+/// The file at `path`, made if need be, with its lock; or without, if another process has that for longer than
+/// `patience`.
 pub(crate) fn locked(path: &Path, patience: Duration) -> Result<Result<File, File>, Error> {
     let begun = Instant::now();
     let mut options = OpenOptions::new();

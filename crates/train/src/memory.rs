@@ -3,9 +3,9 @@
 use crate::Error;
 use model::Network;
 
-/// Bytes that a step of `batch` images takes at the least: the output of every convolution but the first, which backward
-/// reads, and for each weight its gradient and two moments beside it. Whole processes took 1.05 to 1.8 times as much: `bench
-/// train` of both architectures at widths 0.25 and 1, 224 and 512 pixels, 4 and 16 images (AVX-512).
+/// Bytes that a step of `batch` images takes at the least: the output of every convolution but the first, which
+/// backward reads, and for each weight its gradient and two moments beside it. Whole processes took 1.05 to 1.8 times
+/// as much: `bench train` of both architectures at widths 0.25 and 1, 224 and 512 pixels, 4 and 16 images (AVX-512).
 fn of_step(network: &Network, batch: usize) -> u64 {
     let outputs = network.layers().skip(1).map(|(conv, size)| {
         let [height, width] = conv.output_size(size);
@@ -66,8 +66,8 @@ mod tests {
         check_within(&network, 32, 8 * gib).unwrap();
         let said = |batch, most| check_within(&network, batch, most).unwrap_err().to_string();
         let told = said(64, 8 * gib);
-        let words = "--batch-size: expected at most 44 images of 1024x512 a step for the 8.0 GiB of memory and swap here, \
-                     found 64, which take 11.6 GiB";
+        let words = "--batch-size: expected at most 44 images of 1024x512 a step for the 8.0 GiB of memory and swap \
+                     here, found 64, which take 11.6 GiB";
         assert_eq!(told, words);
         assert!(
             said(64, 1 << 27).contains("--image-size: expected a smaller input"),

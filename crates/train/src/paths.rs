@@ -1,5 +1,5 @@
-//! Paths in files of text. On Unix the name of a file is bytes that need not be text: such a path is written as the list of
-//! its bytes, so that a run is found again, and shown as well as it can be where only people read it.
+//! Paths in files of text. On Unix the name of a file is bytes that need not be text: such a path is written as the
+//! list of its bytes, so that a run is found again, and shown as well as it can be where only people read it.
 
 use std::path::{Path, PathBuf};
 

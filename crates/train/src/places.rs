@@ -1,10 +1,10 @@
 //! Where the files of a run are, whatever directory a command is started in and whatever was moved meanwhile.
 //!
-//! `config.toml` holds absolute paths and, in a table of their own, the same as seen from the run folder. A path is sought
-//! where the first says, then where the second does (the run was moved together with its data). Earlier versions wrote paths
-//! as they were typed, and people do: those are sought from the directory that the run was started in, which its own folder
-//! tells, then from the working directory, then beside the file. Whether what is found are the data of the run, their
-//! fingerprint says.
+//! `config.toml` holds absolute paths and, in a table of their own, the same as seen from the run folder. A path is
+//! sought where the first says, then where the second does (the run was moved together with its data). Earlier versions
+//! wrote paths as they were typed, and people do: those are sought from the directory that the run was started in,
+//! which its own folder tells, then from the working directory, then beside the file. Whether what is found are the
+//! data of the run, their fingerprint says.
 
 use crate::paths;
 use serde::{Deserialize, Serialize};
@@ -86,8 +86,8 @@ pub(crate) fn origin(folder: &Path, out: &Path) -> Option<PathBuf> {
     here.ends_with(&plain).then(|| here.ancestors().nth(plain.components().count()).map(Path::to_path_buf))?
 }
 
-/// Where the file or folder at `stored` is now, relative to the working directory if it lies below that; `stored` itself
-/// if it is nowhere.
+/// Where the file or folder at `stored` is now, relative to the working directory if it lies below that; `stored`
+/// itself if it is nowhere.
 pub(crate) fn find(
     stored: &Path,
     folder: &Path,

@@ -34,8 +34,8 @@ pub fn predict_all(
     predict_loader(classifier, &loader)
 }
 
-/// The same by the mean of the probabilities over several `views` of each image (test-time augmentation); without any, of the
-/// image as it is. It ends when `stop` is set.
+/// The same by the mean of the probabilities over several `views` of each image (test-time augmentation); without any,
+/// of the image as it is. It ends when `stop` is set.
 ///
 /// # Errors
 /// Among others: [`data::Error::Stopped`].

@@ -53,8 +53,8 @@ pub fn promise(threshold: &StoredThreshold) -> Option<String> {
     let (positives, negatives) = (found.positives, found.negatives);
     let how = if found.by_group { "exact, by group" } else { "exact" };
     Some(format!(
-        "threshold: {} from p = {:.4}, on {positives} images of {} and {negatives} others ({}): {}; its promise is as wide \
-         as these intervals ({how})",
+        "threshold: {} from p = {:.4}, on {positives} images of {} and {negatives} others ({}): {}; its promise is as \
+         wide as these intervals ({how})",
         threshold.positive,
         threshold.value,
         threshold.positive,
@@ -63,8 +63,8 @@ pub fn promise(threshold: &StoredThreshold) -> Option<String> {
     ))
 }
 
-/// What speaks against a threshold, a line each: too few images stand behind it, or it is wrong more often than not about
-/// one of the classes.
+/// What speaks against a threshold, a line each: too few images stand behind it, or it is wrong more often than not
+/// about one of the classes.
 pub fn doubts(threshold: &StoredThreshold) -> Vec<String> {
     let Some(found) = &threshold.evidence else { return vec![] };
     let class = &threshold.positive;
@@ -93,8 +93,8 @@ pub fn doubts(threshold: &StoredThreshold) -> Vec<String> {
         }
         if high - low > WIDE {
             lines.push(format!(
-                "too few images {of} {class} stand behind the threshold ({images}{by}): its {name} may be anything from \
-                 {low:.2} to {high:.2}"
+                "too few images {of} {class} stand behind the threshold ({images}{by}): its {name} may be anything \
+                 from {low:.2} to {high:.2}"
             ));
         }
     }

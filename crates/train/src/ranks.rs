@@ -8,6 +8,9 @@
 //! The mean is weighed as the loss is, so shards may differ in size, and gradients are those of the whole batch. But
 //! each rank normalises by the statistics of its own shard, unless the norms are frozen: a run by several ranks
 //! learns as one with smaller batches would, in this respect.
+//!
+//! Invariant: before anything is exchanged, all ranks say whether they can go on. So a rank that fails, wherever it is,
+//! takes part once more and says why, and nobody waits for it.
 
 use crate::fit::{Run, new_trainer};
 use crate::start::open_to_train;
@@ -21,20 +24,26 @@ use std::sync::atomic::AtomicBool;
 /// Numbers that are summed at once, at most: messages have a limit.
 const PIECE: usize = 1 << 24;
 
+/// Bytes of what a rank says when it fails, at most.
+const WORDS: usize = 1 << 10;
+
+/// What a rank says that has panicked.
+const FAULT: &str = "a fault of this program's";
+
 /// The processes of a run, as one of them sees them.
-pub trait Ranks {
+pub trait Ranks: Send {
     /// Which of them this is, from 0.
     fn rank(&self) -> usize;
 
     /// How many there are.
     fn count(&self) -> usize;
 
-    /// The sums over all ranks of what each gives, as long as `values`. All ranks call it, and all get the same bits;
-    /// added in the order of ranks, they are the same in every run too.
+    /// Replaces `values`, of which all ranks give as many, by their sums over all ranks. All ranks call it, and all get
+    /// the same bits; added in the order of ranks, they are the same in every run too.
     ///
     /// # Errors
     /// What was said where a rank could not be reached.
-    fn sum(&mut self, values: Vec<f32>) -> Result<Vec<f32>, String>;
+    fn sum(&mut self, values: &mut [f32]) -> Result<(), String>;
 
     /// What rank 0 gives, for all; all ranks call it, the others with nothing.
     ///
@@ -55,8 +64,8 @@ impl Ranks for Alone {
         1
     }
 
-    fn sum(&mut self, values: Vec<f32>) -> Result<Vec<f32>, String> {
-        Ok(values)
+    fn sum(&mut self, _: &mut [f32]) -> Result<(), String> {
+        Ok(())
     }
 
     fn share(&mut self, content: Vec<u8>) -> Result<Vec<u8>, String> {
@@ -64,37 +73,125 @@ impl Ranks for Alone {
     }
 }
 
-/// The shard of the rank.
-pub(crate) fn shard(ranks: &dyn Ranks) -> Shard {
-    Shard { rank: ranks.rank(), ranks: ranks.count() }
+/// Tells the other ranks that this one cannot go on, where that is found out before it trains.
+pub fn give_up(ranks: &mut dyn Ranks, reason: &str) {
+    Group::new(ranks).fail(reason);
 }
 
-/// The sums over all ranks, however many numbers they are, and whether one of the ranks gave `flag`.
-pub(crate) fn sum(
-    ranks: &mut dyn Ranks,
-    mut values: Vec<f32>,
-    flag: bool,
-) -> Result<(Vec<f32>, bool), Error> {
-    values.push(f32::from(u8::from(flag)));
-    let mut sums = vec![];
-    while !values.is_empty() {
-        let rest = values.split_off(values.len().min(PIECE));
-        sums.extend(ranks.sum(values).map_err(Error::Ranks)?);
-        values = rest;
+/// The ranks of a run, from its beginning until all have taken the last step. If it goes before that, the others hear
+/// that this rank has failed.
+pub(crate) struct Group<'r> {
+    ranks: &'r mut dyn Ranks,
+    /// Whether nobody waits for this rank.
+    is_over: bool,
+}
+
+impl<'r> Group<'r> {
+    pub fn new(ranks: &'r mut dyn Ranks) -> Self {
+        Self { is_over: ranks.count() == 1, ranks }
     }
-    let flagged = sums.pop().is_some_and(|flags| flags > 0.0);
-    Ok((sums, flagged))
+
+    pub fn count(&self) -> usize {
+        self.ranks.count()
+    }
+
+    /// Whether this is the rank that has the folder.
+    pub fn leads(&self) -> bool {
+        self.ranks.rank() == 0
+    }
+
+    /// The shard of this rank. With `least`, so many images of a batch go together wherever there are as many: fewer
+    /// ranks have any of a small batch.
+    pub fn shard(&self, least: usize) -> Shard {
+        Shard { rank: self.ranks.rank(), ranks: self.ranks.count(), least }
+    }
+
+    /// That all ranks can go on, as each says before anything is exchanged; whether one of them gave `flag`.
+    pub fn agree(&mut self, flag: bool) -> Result<bool, Error> {
+        if self.ranks.count() == 1 { Ok(flag) } else { self.meet(flag, None) }
+    }
+
+    /// The sums of `values` over all ranks, however many they are, in their place; and whether one gave `flag`.
+    pub fn sum(&mut self, values: &mut [f32], flag: bool) -> Result<bool, Error> {
+        let flagged = self.agree(flag)?;
+        values.chunks_mut(PIECE).try_for_each(|piece| self.reach(|ranks| ranks.sum(piece)))?;
+        Ok(flagged)
+    }
+
+    /// What rank 0 gives, for all.
+    pub fn share_bytes(&mut self, content: Vec<u8>) -> Result<Vec<u8>, Error> {
+        self.agree(false)?;
+        self.reach(|ranks| ranks.share(content))
+    }
+
+    /// What rank 0 says in JSON, for all.
+    pub fn share<T: Serialize + for<'a> Deserialize<'a>>(&mut self, said: Option<&T>) -> Result<T, Error> {
+        let text = said.map(|said| serde_json::to_vec(said).expect("plain values have a JSON form"));
+        let text = self.share_bytes(text.unwrap_or_default())?;
+        serde_json::from_slice(&text).map_err(|error| Error::Setting {
+            name: "ranks".into(),
+            reason: format!("expected what a rank 0 of this version says, found something else: {error}"),
+        })
+    }
+
+    /// Ends what the ranks do together, when all are there.
+    pub fn close(&mut self) -> Result<(), Error> {
+        self.agree(false)?;
+        self.is_over = true;
+        Ok(())
+    }
+
+    /// Tells the others how `done` came out, if they wait for that.
+    pub fn end<T>(mut self, done: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &done {
+            self.fail(&error.to_string());
+        }
+        self.is_over |= done.is_ok();
+        done
+    }
+
+    fn fail(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            // What the others have to say to that changes nothing.
+            let _ = self.meet(false, Some(reason));
+        }
+    }
+
+    /// Meets the others: whether one gave `flag`, or an error in the words of those that have `failed`.
+    fn meet(&mut self, flag: bool, failed: Option<&str>) -> Result<bool, Error> {
+        let mut flags = [flag, failed.is_some()].map(|flag| f32::from(u8::from(flag)));
+        self.reach(|ranks| ranks.sum(&mut flags))?;
+        let [flagged, failures] = flags;
+        if failures == 0.0 {
+            return Ok(flagged > 0.0);
+        }
+        // Each has a place for its words, which are added to the zeros of the others.
+        let mut words = vec![0.0; self.ranks.count() * WORDS];
+        let own = words[self.ranks.rank() * WORDS..].iter_mut();
+        own.zip(failed.unwrap_or_default().bytes().take(WORDS)).for_each(|(at, byte)| *at = byte.into());
+        self.reach(|ranks| ranks.sum(&mut words))?;
+        self.is_over = true;
+        let mut said = vec![];
+        for (rank, words) in words.chunks(WORDS).enumerate().filter(|(_, words)| words[0] > 0.0) {
+            let bytes: Vec<u8> = words.iter().map(|&byte| byte as u8).take_while(|&byte| byte > 0).collect();
+            said.push(format!("rank {rank} has failed: {}", String::from_utf8_lossy(&bytes)));
+        }
+        Err(Error::Ranks(said.join("; ")))
+    }
+
+    /// Calls the ranks; after an error, or a panic, nothing more is expected of them.
+    fn reach<T>(&mut self, call: impl FnOnce(&mut dyn Ranks) -> Result<T, String>) -> Result<T, Error> {
+        let was_over = std::mem::replace(&mut self.is_over, true);
+        let answer = call(&mut *self.ranks).map_err(Error::Ranks)?;
+        self.is_over = was_over;
+        Ok(answer)
+    }
 }
 
-/// What rank 0 says in JSON, for all.
-pub(crate) fn share<T: Serialize + for<'a> Deserialize<'a>>(
-    ranks: &mut dyn Ranks,
-    said: Option<&T>,
-) -> Result<T, Error> {
-    let text = serde_json::to_vec(&said).expect("plain values have a JSON form");
-    let text = ranks.share(text).map_err(Error::Ranks)?;
-    let understood = |error| Error::Ranks(format!("rank 0 said what cannot be understood: {error}"));
-    serde_json::from_slice(&text).map_err(understood)
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        self.fail(FAULT);
+    }
 }
 
 /// What those who follow are told before the first step; a checkpoint comes after it.
@@ -112,41 +209,66 @@ impl Welcome {
             return Ok(());
         }
         let welcome = Self { config: run.config.clone(), unreadable: run.dataset.unreadable() };
-        share(run.ranks, Some(&welcome))?;
+        run.ranks.share(Some(&welcome))?;
         let checkpoint = checkpoint::to_file(&run.metadata, &run.trainer, &run.position)?;
-        run.ranks.share(checkpoint.to_bytes()).map_err(Error::Ranks)?;
+        run.ranks.share_bytes(checkpoint.to_bytes())?;
         Ok(())
     }
 }
 
 /// Trains as one of several `ranks`, which is not the first, until rank 0 needs no more steps, or `stop` is set here or
-/// elsewhere: that stops all of them after the same step. Whether it came to the end.
+/// elsewhere: that stops all of them after the same step. Whether it came to the end. It works on so many `threads`;
+/// without a number, on as many as rank 0.
 ///
 /// # Errors
-/// Among others: the data are not those of rank 0.
-pub fn follow(stop: &AtomicBool, ranks: &mut dyn Ranks) -> Result<bool, Error> {
-    let Welcome { config, unreadable } = share(ranks, None)?;
-    let file = TensorFile::from_bytes(&ranks.share(vec![]).map_err(Error::Ranks)?)?;
-    let (by, seed) = (config.group_by.as_ref(), config.seed);
-    let (mut dataset, _) =
-        open_to_train(&config.data, &config.labelling(), by, seed, config.skip_unreadable)?;
-    dataset.leave_out(&unreadable);
-    let Model { metadata, weights } = Model::from_tensor_file(file.clone())?;
-    let Metadata { architecture, provenance, .. } = &metadata;
-    if dataset.compare_fingerprint(&provenance.data_fingerprint) != Likeness::Same {
-        let reason = format!("expected the data of rank 0, found others at rank {}", ranks.rank());
-        return Err(Error::run(&config.data, reason));
+/// Among others: the data are not those of rank 0, or another rank has failed.
+pub fn follow(stop: &AtomicBool, threads: Option<usize>, ranks: &mut dyn Ranks) -> Result<bool, Error> {
+    let mut group = Group::new(ranks);
+    let done = follow_with(stop, threads, &mut group);
+    group.end(done)
+}
+
+fn follow_with(stop: &AtomicBool, threads: Option<usize>, ranks: &mut Group) -> Result<bool, Error> {
+    let welcome: Welcome = ranks.share(None)?;
+    let checkpoint = ranks.share_bytes(vec![])?;
+    on_threads(threads.unwrap_or(welcome.config.threads), || welcome.follow(checkpoint, stop, ranks))
+}
+
+/// Runs `work` on so many threads; 0 are those of the process.
+///
+/// # Errors
+/// Those of `work`; or a thread cannot start.
+pub fn on_threads<T: Send, E: From<predict::Error> + Send>(
+    threads: usize,
+    work: impl FnOnce() -> Result<T, E> + Send,
+) -> Result<T, E> {
+    match threads {
+        0 => work(),
+        threads => engine::par::Pool::new(threads).map_err(predict::Error::Threads)?.install(work),
     }
-    let mut network = Learner::from_weights(architecture.network()?, &weights)?;
-    config.prepare(&mut network);
-    let mut trainer = new_trainer(&config, &dataset, network);
-    let position = checkpoint::restore(file, &config.data, &mut trainer)?;
-    let mut observe = |_: &crate::Event| {};
-    let mut run = Run::new(&config, &dataset, metadata, trainer, position, stop, &mut observe, ranks)?;
-    let mut train = || Ok((config.lr != LearningRate::Auto || run.find_rate()?) && run.train()?);
-    match train() {
-        // All of them find that at once, and rank 0 says it.
-        Err(Error::Diverged { .. }) => Ok(false),
-        done => done,
+}
+
+impl Welcome {
+    fn follow(self, checkpoint: Vec<u8>, stop: &AtomicBool, ranks: &mut Group) -> Result<bool, Error> {
+        let Self { config, unreadable } = self;
+        let file = TensorFile::from_bytes(&checkpoint)?;
+        let (by, seed) = (config.group_by.as_ref(), config.seed);
+        let (mut dataset, _) =
+            open_to_train(&config.data, &config.labelling(), by, seed, config.skip_unreadable)?;
+        dataset.leave_out(&unreadable);
+        let Model { metadata, weights } = Model::from_tensor_file(file.clone())?;
+        let Metadata { architecture, provenance, .. } = &metadata;
+        if dataset.compare_fingerprint(&provenance.data_fingerprint) != Likeness::Same {
+            return Err(Error::run(&config.data, "expected the data of rank 0, found others"));
+        }
+        let mut network = Learner::from_weights(architecture.network()?, &weights)?;
+        config.prepare(&mut network);
+        let mut trainer = new_trainer(&config, &dataset, network);
+        let position = checkpoint::restore(file, &config.data, &mut trainer)?;
+        let mut observe = |_: &crate::Event| {};
+        let mut run = Run::new(&config, &dataset, metadata, trainer, position, stop, &mut observe, ranks)?;
+        let is_whole = (config.lr != LearningRate::Auto || run.find_rate()?) && run.train()?;
+        run.ranks.close()?;
+        Ok(is_whole)
     }
 }

@@ -5,10 +5,12 @@
 //! themselves, so a run goes on without it, and a later version may change a recipe but not a run.
 
 use crate::{Config, Error};
+use serde::Deserialize;
 
 /// A named set of defaults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
 pub enum Recipe {
     /// Four epochs at 224 pixels from the ImageNet weights that --init names: what repeats the published result on the
     /// spine set for every seed that was tried (docs/REPRODUCTION.md)

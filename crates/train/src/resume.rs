@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 const WITHOUT_EFFECT: [&str; 5] = ["data", "out", "threads", "cache_mib", "tensorboard"];
 
 impl Config {
-    /// The settings that shape the result, for the model's provenance: no paths, no speed. Of a file of first weights, the
-    /// name and the contents are told.
+    /// The settings that shape the result, for the model's provenance: no paths, no speed. Of a file of first weights,
+    /// the name and the contents are told.
     pub fn provenance(&self) -> serde_json::Value {
         let told = Self { data: PathBuf::new(), out: PathBuf::new(), init: None, ..self.clone() };
         let mut value = serde_json::to_value(told).expect("plain values have a JSON form");

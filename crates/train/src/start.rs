@@ -40,8 +40,8 @@ pub fn open_to_train(
     Ok((dataset, origin))
 }
 
-/// Opens a data set with its groups, and the splits that it gives; `unreadable` as in [`open_data_with`]. All images may be of
-/// one class.
+/// Opens a data set with its groups, and the splits that it gives; `unreadable` as in [`open_data_with`]. All images
+/// may be of one class.
 pub fn grouped(
     source: &Path,
     labelling: &Labelling,
@@ -76,7 +76,7 @@ pub(crate) struct First {
 /// What the run of `config` on `dataset` begins with.
 pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, Error> {
     let classes = dataset.classes.len();
-    let positive = positive_of_data(config, dataset)?;
+    let positive = positive_of_data(dataset, config.positive.as_deref())?;
     let mut architecture = config.architecture(classes)?;
     let mut prep = Preprocessing::new(config.channels, architecture.image_size);
     let init = config.init.as_deref().map(|path| initial_weights(path, config)).transpose()?;
@@ -140,9 +140,12 @@ impl Config {
     }
 }
 
-/// The positive class that the settings name in `dataset`, or else the names.
-pub(crate) fn positive_of_data(config: &Config, dataset: &Dataset) -> Result<Positive, Error> {
-    match &config.positive {
+/// The positive class of `dataset`: the one that a user names, or the one whose name is no negation.
+///
+/// # Errors
+/// For a name that is no class of two.
+pub fn positive_of_data(dataset: &Dataset, name: Option<&str>) -> Result<Positive, Error> {
+    match name {
         Some(name) if dataset.has_findings() => {
             Err(Error::config("positive", "two classes, and these are findings, each there or not", name))
         }

@@ -3,8 +3,8 @@
 //! The field numbers are those of TensorFlow's event.proto and summary.proto; the frame of a record is that of its
 //! lib/io/record_writer.h: the length (u64), its checksum, the data, their checksum, all little-endian.
 //!
-//! Invariant: records are whole on disk at any moment, and added only. A resumed run adds a file whose first event tells
-//! TensorBoard to forget the steps after the checkpoint.
+//! Invariant: records are whole on disk at any moment, and added only. A resumed run adds a file whose first event
+//! tells TensorBoard to forget the steps after the checkpoint.
 
 use crate::{Error, Event, Report};
 use data::Split;

@@ -137,9 +137,9 @@ impl Trainer {
     }
 
     /// A gradient as one list of numbers, parameter after parameter, times `weight`; zeros without one. Then the loss
-    /// times `weight`, and `weight` itself.
-    pub fn flat(&self, backward: Option<&Backward>, weight: f32) -> Vec<f32> {
-        let mut flat = vec![];
+    /// times `weight`, and `weight` itself. They take the place of what `flat` held.
+    pub fn flat(&self, backward: Option<&Backward>, weight: f32, flat: &mut Vec<f32>) {
+        flat.clear();
         for (at, parameter) in self.network.parameters().iter().enumerate().filter(|(_, of)| of.trains()) {
             match backward.and_then(|backward| backward.gradients.get(at)?.as_ref()) {
                 Some(gradient) => flat.extend(gradient.data().iter().map(|value| value * weight)),
@@ -147,20 +147,25 @@ impl Trainer {
             }
         }
         flat.extend([backward.map_or(0.0, |backward| backward.loss * weight), weight]);
-        flat
     }
 
-    /// The mean of shards, of whose [`Trainer::flat`] this is the sum.
-    pub fn mean(&self, sum: &[f32]) -> Backward {
+    /// The mean of shards, of whose [`Trainer::flat`] this is the sum. The tensors of `own`, the shard of this process,
+    /// are used for it.
+    pub fn mean(&self, sum: &[f32], own: Option<Backward>) -> Backward {
         let (mut sum, [loss, weight]) = sum.split_last_chunk().expect("a loss and a weight");
         let mean = |value: &f32| value / weight.max(f32::MIN_POSITIVE);
-        let mut next = |parameter: &nn::Parameter| {
+        let mut own = own.map_or_else(Vec::new, |own| own.gradients).into_iter();
+        let mut next = |parameter: &nn::Parameter, own: Option<Tensor>| {
             let values;
             (values, sum) = sum.split_at(parameter.value.data().len());
-            let values: Vec<f32> = values.iter().map(mean).collect();
-            Tensor::from_slice(*parameter.value.shape(), &values)
+            let mut gradient = own.unwrap_or_else(|| Tensor::zeros(*parameter.value.shape()));
+            gradient.data_mut().iter_mut().zip(values).for_each(|(to, value)| *to = mean(value));
+            gradient
         };
-        let gradient = |parameter: &nn::Parameter| parameter.trains().then(|| next(parameter));
+        let gradient = |parameter: &nn::Parameter| {
+            let own = own.next().flatten();
+            parameter.trains().then(|| next(parameter, own))
+        };
         let gradients = self.network.parameters().iter().map(gradient).collect();
         Backward { loss: mean(loss), gradients, timings: vec![] }
     }
@@ -238,7 +243,8 @@ mod tests {
                 let pixels = &images[range.start * 1024..range.end * 1024];
                 let input = Input::Images(Tensor::from_slice([range.len(), 32, 32, 1], pixels));
                 let backward = (!range.is_empty()).then(|| trainer.backward(input, truth, range.start));
-                let flat = trainer.flat(backward.as_ref(), weight);
+                let mut flat = vec![f32::NAN; 3];
+                trainer.flat(backward.as_ref(), weight, &mut flat);
                 (backward, flat)
             };
             let (whole, _) = part(0..5);
@@ -246,7 +252,7 @@ mod tests {
             let flats = [0..2, 2..5, 5..5].map(|range| part(range).1);
             let sum: Vec<f32> =
                 (0..flats[0].len()).map(|at| flats.iter().map(|flat| flat[at]).sum()).collect();
-            let mean = trainer.mean(&sum);
+            let mean = trainer.mean(&sum, None);
             assert!((mean.loss - whole.loss).abs() < 1e-6, "{} {}", mean.loss, whole.loss);
             let mut compared = 0;
             for (mean, whole) in mean.gradients.iter().zip(&whole.gradients) {

@@ -4,8 +4,8 @@ use crate::{EpochLine, Predictions};
 use model::{Metadata, list_names};
 use predict::predicted_class;
 
-/// A mean cross-entropy of so many times that of guessing is no uncertainty any more: the weights have run away. A network
-/// that is wrong and very sure stays below, in the first epochs too.
+/// A mean cross-entropy of so many times that of guessing is no uncertainty any more: the weights have run away. A
+/// network that is wrong and very sure stays below, in the first epochs too.
 const EXPLODED: f64 = 20.0;
 
 /// Whether losses of a network with `classes` classes say that it has exploded.
@@ -18,8 +18,9 @@ fn guessing(classes: usize) -> f64 {
     (classes as f64).ln()
 }
 
-/// Of a loss that exploded: the epoch, the learning rate, what is kept and what to try. `table` is `epochs.csv`; nothing, if
-/// the weights of `best_epoch` are from after it and better than guessing, for then the network has recovered.
+/// Of a loss that exploded: the epoch, the learning rate, what is kept and what to try. `table` is `epochs.csv`;
+/// nothing, if the weights of `best_epoch` are from after it and better than guessing, for then the network has
+/// recovered.
 pub(crate) fn exploded(table: &str, classes: usize, best_epoch: u64) -> Option<String> {
     let rows = EpochLine::all_of(table);
     let first = rows.iter().find(|row| has_exploded(row.train_loss, row.val_loss, classes))?;

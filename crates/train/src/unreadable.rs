@@ -1,7 +1,7 @@
 //! Images that a run leaves out because they cannot be read (`--skip-unreadable`), and the list of them in its folder.
 //!
-//! Invariant: a run that is resumed, or reported on, leaves out what it left out in the beginning, whatever has become of
-//! the files since; so it reads the list and looks no second time.
+//! Invariant: a run that is resumed, or reported on, leaves out what it left out in the beginning, whatever has become
+//! of the files since; so it reads the list and looks no second time.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use data::{Dataset, SplitOrigin};
 use crate::start::open_to_train;
 use crate::{Config, Error, Event, RunFolder, is_cross_validation};
 
-/// The data set of the run that `config` describes, in the folder `run`, with its splits, and without the images that the
-/// run left out when it began.
+/// The data set of the run that `config` describes, in the folder `run`, with its splits, and without the images that
+/// the run left out when it began.
 pub fn open_run_data(config: &Config, run: &Path) -> Result<(Dataset, SplitOrigin), Error> {
     let (group_by, skip) = (config.group_by.as_ref(), config.skip_unreadable);
     let (mut dataset, origin) =

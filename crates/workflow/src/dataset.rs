@@ -7,16 +7,14 @@ use eval::Positive;
 /// The positive class of `dataset`: the one that a user names, or the one whose name is no negation.
 ///
 /// # Errors
-/// For a name that is no class of two.
+/// A choice that cannot be, for a name that is no class of two.
 pub fn positive_of_data(dataset: &Dataset, name: Option<&str>) -> Result<Positive, Error> {
-    match name {
-        Some(name) if dataset.has_findings() => Err(Error::Option {
-            name: "positive",
-            reason: format!("expected two classes, and these are findings, each there or not, found {name}"),
-        }),
-        Some(name) => Ok(predict::name_positive(&dataset.classes, name)?),
-        None => Ok(Positive::of_names(&dataset.classes)),
-    }
+    train::positive_of_data(dataset, name).map_err(|error| match error {
+        train::Error::Config { field: name, expected, found } => {
+            Error::Option { name, reason: format!("expected {expected}, found {found}") }
+        }
+        other => other.into(),
+    })
 }
 
 /// The images that were left out because they cannot be read, for a document in JSON.

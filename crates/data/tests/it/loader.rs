@@ -112,9 +112,9 @@ fn shards_are_the_batch_in_its_order() {
     let (_root, dataset) = set();
     // The last batch has a single image, so that some shards have none.
     let whole = read(&loader(&dataset, |_| {}), 1, 2);
-    for ranks in [1, 2, 3] {
+    for (ranks, least) in [(1, 1), (2, 1), (3, 1), (2, 2), (3, 2)] {
         let shards = (0..ranks).map(|rank| {
-            let loader = loader(&dataset, |options| options.shard = Shard { rank, ranks });
+            let loader = loader(&dataset, |options| options.shard = Shard { rank, ranks, least });
             assert_eq!(loader.batches_per_epoch(), 6);
             read(&loader, 1, 2)
         });
@@ -123,11 +123,13 @@ fn shards_are_the_batch_in_its_order() {
             let mut joined = Batch { images: vec![], labels: vec![], indices: vec![], ..whole.clone() };
             for shard in shards.iter().map(|batches| &batches[number]) {
                 assert_eq!((shard.before, shard.whole), (joined.labels.len(), whole.labels.len()));
+                let images = shard.labels.len();
+                assert!(images == 0 || images >= least.min(whole.labels.len()), "{ranks} ranks, {least}");
                 joined.images.extend(&shard.images);
                 joined.labels.extend(&shard.labels);
                 joined.indices.extend(&shard.indices);
             }
-            assert_eq!(&joined, whole, "{ranks} ranks");
+            assert_eq!(&joined, whole, "{ranks} ranks, {least}");
         }
     }
 }

@@ -8,10 +8,11 @@
     print(found.labels, found.decisions)        # at the model's own operating point
 
 The same library as the command line's, and the same bits: what a model answers does not depend on the door. Errors are
-:class:`Error` (something could not be done) and :class:`ValueError` (an argument cannot be), with the words of the command
-line.
+:class:`Error` (something could not be done) and :class:`ValueError` (an argument cannot be), with the words of the
+command line.
 """
 
+from ._compare import Comparison, compare
 from ._data import Audit, audit, split
 from ._model import Heatmap, Model, export_onnx, import_weights
 from ._results import Evaluation, Predictions
@@ -20,6 +21,7 @@ from ._vertebra import Error, Unreadable, __version__
 
 __all__ = [
     "Audit",
+    "Comparison",
     "CrossValidation",
     "Error",
     "Evaluation",
@@ -31,6 +33,7 @@ __all__ = [
     "Unreadable",
     "__version__",
     "audit",
+    "compare",
     "export_onnx",
     "import_weights",
     "split",

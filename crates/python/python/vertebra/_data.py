@@ -91,8 +91,8 @@ def audit(
     uncertain: str = "ignore",
     readers: str = "majority",
 ) -> Audit:
-    """Looks for what would make a score on a data set worthless: unreadable files, copies, leaks between splits, shortcuts,
-    trivial baselines. Every image is read once.
+    """Looks for what would make a score on a data set worthless: unreadable files, copies, leaks between splits,
+    shortcuts, trivial baselines. Every image is read once.
 
     Args:
         data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest.
@@ -139,8 +139,8 @@ def split(
         overwrite: whether it may be replaced.
 
     Returns:
-        A row an image: path, label (or a column a finding), split or fold, group, and the columns that the data had; a pandas
-        data frame where pandas is installed, else a list of dicts.
+        A row an image: path, label (or a column a finding), split or fold, group, and the columns that the data had; a
+        pandas data frame where pandas is installed, else a list of dicts.
 
     Raises:
         FileExistsError: ``out`` is there, and ``overwrite`` is not said.

@@ -63,7 +63,7 @@ def _of_pillow(image: Any, white: Optional[float]) -> Tuple[Any, Optional[float]
 
 
 def _samples(image: Any, white: Optional[float]) -> Tuple[Any, float]:
-    """An array `[height, width]` or `[height, width, 1 or 3]` of uint8, uint16, float32 or float64, and what is white."""
+    """An array `[height, width]` or `[height, width, 1 or 3]` of uint8, uint16, float32 or float64, and its white."""
     import numpy
 
     array = numpy.asarray(image)

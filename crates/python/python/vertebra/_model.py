@@ -22,8 +22,8 @@ class Heatmap:
     Research use only, not a medical device.
 
     Attributes:
-        values: float32 array ``[height, width]`` of the network's input: what speaks for the class (above 0) and against it,
-            in logits.
+        values: float32 array ``[height, width]`` of the network's input: what speaks for the class (above 0) and
+            against it, in logits.
         label: the class.
         probability: its probability.
         png: the overlay on the image, with its legend, as the bytes of a PNG file.
@@ -47,8 +47,8 @@ class Heatmap:
 class Model:
     """A model that is ready to predict; made by :meth:`Model.load`. Research use only, not a medical device.
 
-    It may be used from several threads: they wait for each other, while images of all of them are decoded. For predictions at
-    the same time, load it once a thread with ``threads=1``.
+    It may be used from several threads: they wait for each other, while images of all of them are decoded. For
+    predictions at the same time, load it once a thread with ``threads=1``.
     """
 
     def __init__(self, core: Core) -> None:
@@ -128,18 +128,20 @@ class Model:
         Args:
             images: an image, or a list of images of any kinds:
 
-                - a path (``str`` or ``pathlib``) of a PNG, JPEG or DICOM file; of a folder, which is searched; or a pattern
-                  with ``*``, ``?``, ``[]`` and ``**``;
+                - a path (``str`` or ``pathlib``) of a PNG, JPEG or DICOM file; of a folder, which is searched; or a
+                  pattern with ``*``, ``?``, ``[]`` and ``**``;
                 - ``bytes``: the content of such a file;
                 - an image of Pillow;
-                - a numpy array ``[height, width]`` or ``[height, width, channels]``, of 1 (gray), 3 (red, green, blue), or 2 or
-                  4 channels, the last of which (transparency) is dropped; an array of four axes is a list of images.
+                - a numpy array ``[height, width]`` or ``[height, width, channels]``, of 1 (gray), 3 (red, green, blue),
+                  or 2 or 4 channels, the last of which (transparency) is dropped; an array of four axes is a list of
+                  images.
 
-                0 is black. White is 255 for ``uint8``, 65535 for ``uint16``, 1.0 for floats and True for ``bool``; other
-                integers need ``white``, but for gray images and a model with a window: there they are in their own units
-                (Hounsfield units of a CT), as ``uint16`` is. A sample outside of 0 to white is an error, never clipped.
-            errors: ``"raise"``: the first image that cannot be read is an exception; ``"return"``: it is an entry with its
-                error and without an answer.
+                0 is black. White is 255 for ``uint8``, 65535 for ``uint16``, 1.0 for floats and True for ``bool``;
+                other integers need ``white``, but for gray images and a model with a window: there they are in their
+                own units (Hounsfield units of a CT), as ``uint16`` is. A sample outside of 0 to white is an error,
+                never clipped.
+            errors: ``"raise"``: the first image that cannot be read is an exception; ``"return"``: it is an entry with
+                its error and without an answer.
             white: the value that is white, for arrays, whatever their type.
 
         Returns:
@@ -172,8 +174,8 @@ class Model:
         Args:
             image: as for :meth:`predict`.
             label: the class; without it the positive one of two, else the called one.
-            method: ``"occlusion"``: what the logit loses where a part is hidden, by 512 looks; ``"cam"``: the class activation
-                map, which is faster and vaguer.
+            method: ``"occlusion"``: what the logit loses where a part is hidden, by 512 looks; ``"cam"``: the class
+                activation map, which is faster and vaguer.
             white: as for :meth:`predict`.
 
         Raises:
@@ -198,22 +200,23 @@ class Model:
         truth: Optional[Path] = None,
         heatmap_method: str = "occlusion",
     ) -> Evaluation:
-        """Evaluates the model on labelled images, as ``vertebra evaluate`` does. A look at a test split by a run folder is
-        counted there.
+        """Evaluates the model on labelled images, as ``vertebra evaluate`` does. A look at a test split by a run folder
+        is counted there.
 
         Args:
             data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest.
-            split: ``train``, ``val``, ``test`` or ``all``; data without splits are evaluated whole, unless the model was
-                trained on them.
+            split: ``train``, ``val``, ``test`` or ``all``; data without splits are evaluated whole, unless the model
+                was trained on them.
             group_by: what is not independent: a column, or a pattern of the file name such as ``person*_``.
             prevalence: predictive values at this prevalence too (two classes).
             subgroups: columns whose values are evaluated by themselves.
-            bootstrap: draws of the bootstrap intervals, by group; 0 leaves them out; as many as the command line takes, if not
-                said.
+            bootstrap: draws of the bootstrap intervals, by group; 0 leaves them out; as many as the command line takes,
+                if not said.
             tta: whether to average over small turns of each image.
             skip_unreadable: whether images that cannot be read are left out, up to the share ``max_unreadable``
                 (that of the command line, if not said).
-            truth: boxes, against which heatmaps are scored: a CSV table with columns path,x0,y0,x1,y1 and perhaps finding.
+            truth: boxes, against which heatmaps are scored: a CSV table with columns path,x0,y0,x1,y1 and perhaps
+                finding.
             heatmap_method: how those are made, as for :meth:`heatmap`.
 
         Raises:
@@ -239,6 +242,63 @@ class Model:
         )
         return Evaluation(self.classes, json.loads(document), shown, _tables.warn(notes), tuple(images))
 
+    def calibrate(
+        self,
+        data: Path,
+        out: Path,
+        *,
+        rule: Optional[str] = None,
+        split: str = "test",
+        group_by: Optional[str] = None,
+        positive: Optional[str] = None,
+        temperature: bool = False,
+        findings: Sequence[str] = (),
+        skip_unreadable: bool = False,
+        max_unreadable: Optional[float] = None,
+        overwrite: bool = False,
+    ) -> Dict[str, Any]:
+        """Fixes the threshold (and the temperature) on a site's own labelled images, as ``vertebra calibrate`` does, and
+        writes the model with them as another file. A look at a test split by a run folder is counted there.
+
+        Args:
+            data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest.
+            out: the model file to write.
+            rule: how the threshold is chosen (two classes, or each finding): ``youden`` (if not said),
+                ``sensitivity:S``, ``specificity:S``, ``ppv:P``, ``cost:FN=10,FP=1`` or ``value:T``.
+            split: ``train``, ``val``, ``test`` or ``all``.
+            group_by: what is not independent: a column, or a pattern of the file name such as ``person*_``.
+            positive: the positive class, if it is not the model's (two classes).
+            temperature: whether the temperature is fitted too; of findings, the slope and the intercept of each.
+            findings: only these findings, the others stay.
+            skip_unreadable: whether images that cannot be read are left out, up to the share ``max_unreadable``
+                (that of the command line, if not said).
+            overwrite: whether a file may be replaced.
+
+        Returns:
+            What was fixed, on what, and what it was before, under the names of ``calibrate --json``.
+
+        Raises:
+            FileExistsError: ``out`` is there, and ``overwrite`` is not said.
+            Unreadable: an image cannot be read.
+            Error: the data cannot be read, or no threshold follows from them by this rule.
+            ValueError: an argument cannot be, or ``out`` is a file that is read.
+        """
+        document, notes = _vertebra.calibrate(
+            self._core,
+            os.fspath(data),
+            _free(out, overwrite),
+            rule,
+            split,
+            group_by,
+            positive,
+            temperature,
+            list(findings),
+            skip_unreadable,
+            max_unreadable,
+        )
+        _tables.warn(notes)
+        return json.loads(document)
+
     def explain(self) -> str:
         """In words: what the model reads, what it answers, where it decides, and where that comes from."""
         return "\n".join(f"{name}: {value}" for name, value in self._described())
@@ -249,9 +309,10 @@ class Model:
         height, width, channels = self.input_shape
         colours = "gray" if channels == 1 else "red, green, blue"
         fit = "stretched" if prep.get("fit") == "stretch" else "fitted with black around"
+        scaled = f"x * {prep['scale']} + {prep['offset']}"
         rows = [
             ("Network", f"{arch['name']}, width {arch['width']}"),
-            ("Input", f"{height} x {width} pixels, {colours}; other sizes are {fit}; x * {prep['scale']} + {prep['offset']}"),
+            ("Input", f"{height} x {width} pixels, {colours}; other sizes are {fit}; {scaled}"),
             ("Findings" if self.has_findings else "Classes", ", ".join(self.classes)),
         ]
         if prep.get("window"):
@@ -284,8 +345,9 @@ class Model:
 
 
 def export_onnx(model: Union[Model, Path], out: Path, *, overwrite: bool = False) -> None:
-    """Writes a model as an ONNX file: input ``input`` ``[N, channels, height, width]``, preprocessed; outputs ``logits`` and
-    ``probabilities`` ``[N, classes]``. Classes, preprocessing and operating point are JSON in its metadata.
+    """Writes a model as an ONNX file: input ``input`` ``[N, channels, height, width]``, preprocessed; outputs
+    ``logits`` and ``probabilities`` ``[N, classes]``. Classes, preprocessing and operating point are JSON in its
+    metadata.
 
     Raises:
         FileExistsError: ``out`` is there, and ``overwrite`` is not said.
@@ -330,8 +392,8 @@ def import_weights(
         overwrite: whether a file may be replaced.
 
     Returns:
-        Where each property comes from that tensors do not tell: ``given``, ``in file`` or ``assumed``. A wrong assumption is no
-        error but wrong predictions.
+        Where each property comes from that tensors do not tell: ``given``, ``in file`` or ``assumed``. A wrong
+        assumption is no error but wrong predictions.
 
     Raises:
         FileExistsError: ``out`` is there, and ``overwrite`` is not said.

@@ -20,12 +20,12 @@ class Predictions:
         paths: the name of each image: its path, or ``image N`` of one that had none.
         classes: the names of the classes, or of the findings.
         probabilities: float64 array ``[images, classes]``; NaN where there is no answer.
-        labels: the class that is called for each image, None where there is no answer. With two classes it is called by the
-            model's threshold, with more it is the most probable. Of a model of findings, the most probable finding.
-        decisions: with two classes ``"positive"`` or ``"negative"``, by the model's threshold; with more classes None; of a
-            model of findings ``"positive"`` where any is called.
-        called: bool array ``[images, findings]``: the findings that are called, each by its own threshold; ``[images, 0]``
-            for a model of classes.
+        labels: the class that is called for each image, None where there is no answer. With two classes it is called by
+            the model's threshold, with more it is the most probable. Of a model of findings, the most probable finding.
+        decisions: with two classes ``"positive"`` or ``"negative"``, by the model's threshold; with more classes None;
+            of a model of findings ``"positive"`` where any is called.
+        called: bool array ``[images, findings]``: the findings that are called, each by its own threshold;
+            ``[images, 0]`` for a model of classes.
         errors: why there is no answer, else None.
         notes: what was assumed when files were read, or passed over in folders.
     """
@@ -114,7 +114,9 @@ class Evaluation:
     probabilities: "numpy.ndarray"
     notes: List[str]
 
-    def __init__(self, classes: List[str], document: Dict[str, Any], shown: "Shown", notes: List[str], images: Tuple[Any, ...]):
+    def __init__(
+        self, classes: List[str], document: Dict[str, Any], shown: "Shown", notes: List[str], images: Tuple[Any, ...]
+    ):
         self.classes = classes
         self.document = document
         self.notes = notes

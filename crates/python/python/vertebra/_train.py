@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from typing import Any, Callable, Dict, Optional, Protocol, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Literal, Optional, Protocol, Union, overload
 
 from . import _tables, _vertebra
 from ._model import Model, Path
+
+if TYPE_CHECKING:
+    import numpy
 
 
 class Ranks(Protocol):
     """Processes that train one run together, as one of them sees them; any engine that can add and broadcast will do.
 
-    All ranks make the same calls in the same order. The bits of a run depend on how many ranks there are and on the order in
-    which they are added, and on nothing else.
+    All ranks make the same calls in the same order, of few numbers or many. For the same settings, data and instruction
+    set, the bits of a run depend on how many ranks there are and on the order in which they are added, and not on how
+    the work of each is divided among its threads. A rank that fails tells the others in the next call, so that all of
+    them raise; an exception that `sum` or `share` raise is one of this rank alone.
 
     Attributes:
         rank: which of them this is, from 0; rank 0 has the run folder, validates and saves.
@@ -25,8 +30,9 @@ class Ranks(Protocol):
     rank: int
     size: int
 
-    def sum(self, values: Any) -> None:
-        """Replaces an array `[n]` of `float32` by its sum over all ranks, the same bits on each."""
+    def sum(self, values: "numpy.ndarray") -> None:
+        """Replaces an array `[n]` of `float32` by its sum over all ranks, the same bits on each. The array is used
+        again when this has returned."""
 
     def share(self, content: bytes) -> bytes:
         """What rank 0 gives; the others give nothing."""
@@ -64,8 +70,8 @@ class Run:
 
 
 class CrossValidation:
-    """A run for every fold, and one result over all images, each predicted by a model that saw nothing of its group. Research use
-    only, not a medical device.
+    """A run for every fold, and one result over all images, each predicted by a model that saw nothing of its group.
+    Research use only, not a medical device.
 
     Attributes:
         path: its folder, in which fold N is the run ``fold-N``.
@@ -96,42 +102,104 @@ class CrossValidation:
             return _tables.page(file.read())
 
 
+_Observer = Optional[Callable[[Dict[str, Any]], Any]]
+
+
+@overload
+def train(
+    data: Optional[Path] = None,
+    *,
+    folds: Union[int, str],
+    out: Optional[Path] = None,
+    resume: bool = False,
+    callback: _Observer = None,
+    ranks: None = None,
+    config: Optional[Path] = None,
+    recipe: Optional[str] = None,
+    **options: Any,
+) -> CrossValidation: ...
+@overload
+def train(
+    data: Optional[Path] = None,
+    *,
+    ranks: Ranks,
+    out: Optional[Path] = None,
+    resume: bool = False,
+    callback: _Observer = None,
+    folds: None = None,
+    config: Optional[Path] = None,
+    recipe: Optional[str] = None,
+    **options: Any,
+) -> Optional[Run]: ...
+@overload
+def train(
+    data: Optional[Path] = None,
+    *,
+    out: Optional[Path] = None,
+    resume: Literal[False] = False,
+    callback: _Observer = None,
+    folds: None = None,
+    ranks: None = None,
+    config: Optional[Path] = None,
+    recipe: Optional[str] = None,
+    **options: Any,
+) -> Run: ...
+@overload
+def train(
+    data: Optional[Path] = None,
+    *,
+    resume: bool,
+    out: Optional[Path] = None,
+    callback: _Observer = None,
+    folds: None = None,
+    ranks: None = None,
+    config: Optional[Path] = None,
+    recipe: Optional[str] = None,
+    **options: Any,
+) -> Union[Run, CrossValidation]: ...
 def train(
     data: Optional[Path] = None,
     *,
     out: Optional[Path] = None,
     resume: bool = False,
-    callback: Optional[Callable[[Dict[str, Any]], Any]] = None,
+    callback: _Observer = None,
     folds: Union[int, str, None] = None,
     ranks: Optional[Ranks] = None,
+    config: Optional[Path] = None,
+    recipe: Optional[str] = None,
     **options: Any,
 ) -> Union[Run, CrossValidation, None]:
-    """Trains a classifier and evaluates it on the test split, as ``vertebra train`` does: the same bits for the same settings.
+    """Trains a classifier and evaluates it on the test split, as ``vertebra train`` does: the same bits for the same
+    settings.
 
     Args:
         data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest; not needed with ``resume``.
         out: the run folder; ``runs/NAME``, a new one, if not given.
         resume: whether to go on with the run in ``out``, exactly where it stopped.
-        callback: called after every epoch with a dict: epoch, train_loss, val_loss, val_accuracy, val_auroc, lr, seconds,
-            images_per_second, best. Training goes on meanwhile. An exception that it raises stops the run, with all saved.
-        folds: a number of folds, or ``"leave-one-group-out"``: cross-validates by group, a run for every fold. Epochs of the
-            callback have the number of their fold, ``fold``, too.
+        callback: called after every epoch with a dict: epoch, train_loss, val_loss, val_accuracy, val_auroc, lr,
+            seconds, images_per_second, best. Training goes on meanwhile. An exception that it raises stops the run,
+            with all saved.
+        folds: a number of folds, or ``"leave-one-group-out"``: cross-validates by group, a run for every fold. Epochs
+            of the callback have the number of their fold, ``fold``, too.
         ranks: the processes that train this run together, each a shard of every batch: see :class:`Ranks`.
-            :class:`vertebra.mpi.Ranks` are those of MPI. All of them make this call.
-        options: the settings of ``config.toml``, which are the options of ``vertebra train`` with underscores: image_size, arch,
-            width, epochs, batch_size, lr, seed, group_by, init, freeze, augment, threads and so on.
+            :class:`vertebra.mpi.Ranks` are those of MPI. All of them make this call. If one fails, all raise.
+        config: settings to begin with: a ``config.toml`` that a run has written, its folder, or a file with some of its
+            keys. Options win over it.
+        recipe: the name of settings over which options win: ``"described"``, as ``vertebra train --help`` explains.
+        options: the settings of ``config.toml``, which are the options of ``vertebra train`` with underscores:
+            image_size, arch, width, epochs, batch_size, lr, seed, group_by, init, freeze, augment, threads and so on.
 
     Returns:
-        The run; ``train(...).model()`` predicts. With ``folds`` the cross-validation. Of several ranks only rank 0 has it, and
-        the others have None.
+        The run; ``train(...).model()`` predicts. With ``folds`` the cross-validation. Of several ranks only rank 0 has
+        it, and the others have None.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when the step is done and everything is saved; ``resume=True`` goes on.
         Unreadable: an image cannot be read.
-        Error: the data, the run folder or the training are not as they must be.
+        Error: the data, the run folder or the training are not as they must be, or another rank has failed.
         ValueError: a setting that there is not, or a value that it cannot have.
     """
-    settings = settings_of(data, out, options)
+    settings = settings_of(data, out, {**options, "config": config, "recipe": recipe})
     if out is None and resume:
         raise ValueError("resume: expected out, the folder of the run, found none")
     fold: Dict[str, int] = {}
@@ -153,7 +221,7 @@ def train(
         return begun.finish()
     document = json.loads(_vertebra.train(json.dumps(settings), resume, hear, ranks))
     if document.get("interrupted"):
-        raise KeyboardInterrupt("another rank was stopped, and all with it; everything is saved, and resume=True goes on")
+        raise KeyboardInterrupt("another rank was stopped, and all with it; all is saved, and resume=True goes on")
     return Run(document) if "run" in document else None
 
 

@@ -57,6 +57,29 @@ def evaluate(
 ) -> Tuple[
     str, Shown, List[str], List[str], List[str], NDArray[numpy.float64], NDArray[numpy.float64]
 ]: ...
+def calibrate(
+    core: Core,
+    data: str,
+    out: str,
+    rule: Optional[str],
+    split: str,
+    group_by: Optional[str],
+    positive: Optional[str],
+    temperature: bool,
+    findings: List[str],
+    skip_unreadable: bool,
+    max_unreadable: Optional[float],
+) -> Tuple[str, List[str]]: ...
+def compare(
+    first: Core,
+    second: Core,
+    data: str,
+    split: str,
+    group_by: Optional[str],
+    positive: Optional[str],
+    skip_unreadable: bool,
+    max_unreadable: Optional[float],
+) -> Tuple[str, List[str]]: ...
 def audit(
     data: str,
     group_by: Optional[str],
@@ -90,6 +113,8 @@ def train_fold(
     settings: str, fold: int, threads: int, observer: Optional[Callable[[str], None]]
 ) -> str: ...
 def is_cross_validation(folder: str) -> bool: ...
+def has_begun(folder: str) -> bool: ...
+def panics(text: str) -> None: ...
 def defaults() -> str: ...
 def export_onnx(core: Core, out: str) -> None: ...
 def import_weights(

@@ -1,7 +1,7 @@
-"""One training run on the cores of many machines, by MPI: `mpirun -n 4 python -m vertebra.mpi train DATA --out runs/mine`.
+"""One training run on the cores of many machines, by MPI: `mpirun -n 4 python -m vertebra.mpi train DATA`.
 
-Each process (rank) trains its shard of every batch. Gradients are summed in the order of ranks, so a run with the same number of
-ranks repeats bit for bit. Needs mpi4py. Research use only, not a medical device.
+Each process (rank) trains its shard of every batch. Gradients are summed in the order of ranks, so a run with the same
+number of ranks repeats bit for bit. Needs mpi4py. Research use only, not a medical device.
 """
 
 from __future__ import annotations
@@ -12,36 +12,53 @@ import sys
 import time
 import traceback
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from . import _tables, _vertebra
 from ._train import train
 
 if TYPE_CHECKING:
+    import numpy
     from mpi4py import MPI
 
-USAGE = """usage: mpirun -n RANKS python -m vertebra.mpi train [DATA] [--out DIR] [--resume] [--OPTION [VALUE] ...]
+USAGE = """usage: mpirun -n RANKS python -m vertebra.mpi train DATA [--out DIR] [--OPTION [VALUE] ...]
+       mpirun -n RANKS python -m vertebra.mpi train --resume --out DIR [NEW-PLACE]
 
-Trains one model by several processes, each a shard of every batch. Options are those of `vertebra train`, which explains
-them; --batch-size counts the images of all ranks, --threads those of each. DATA must be the same for every rank; rank 0 has
-the run folder.
+Trains one model by several processes, each a shard of every batch. Options are those of `vertebra train`, which
+explains them, but for --folds and --init builtin; --batch-size counts the images of all ranks, --threads those of each.
+DATA is the same for every rank, and --config and --recipe are read by rank 0, which has the run folder.
 
 Examples:
   mpirun -n 2 python -m vertebra.mpi train DATA --out runs/mine --threads 1
   mpirun -n 2 python -m vertebra.mpi train --resume --out runs/mine
+  mpirun -n 2 python -m vertebra.mpi train --config runs/mine --out runs/again
   mpirun --host a,b --map-by node python -m vertebra.mpi train DATA --batch-size 64 --lr 1e-3
 
 Research use only, not a medical device."""
 
 # Settings that are texts, whatever they look like.
-_TEXTS = {"data", "out", "arch", "group_by", "labels", "positive", "init", "window"}
+_TEXTS = {"out", "arch", "group_by", "labels", "positive", "init", "window", "config", "recipe"}
 
-# How long a rank that was stopped waits for the others, in seconds.
+# What has another meaning for vertebra.train() than that of an option, and what to do instead.
+_NO_OPTIONS = {
+    "callback": "there is none",
+    "data": "DATA has no name",
+    "folds": "each fold is a run of its own; vertebra train --folds or vertebra.ray.train_many trains them",
+    "ranks": "mpirun -n says how many there are",
+}
+
+# How long a rank that has failed or was stopped waits for the others, in seconds.
 _PATIENCE = 30
+
+# Up to so many numbers a rank are sent whole to every other.
+_FEW = 1 << 10
 
 
 class Ranks:
     """The processes of an MPI communicator, for `vertebra.train(..., ranks=Ranks())`.
+
+    In a script of your own that they run, `mpirun -n 2 python -m mpi4py script.py` ends all of them where one ends by
+    an exception outside of :func:`vertebra.train`, for which the others would wait.
 
     Attributes:
         rank: which of them this is, from 0.
@@ -56,23 +73,40 @@ class Ranks:
 
         self.comm = MPI.COMM_WORLD if comm is None else comm
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
+        self._room: Any = None
 
-    def sum(self, values: Any) -> None:
-        """Replaces a `float32` array by its sum over all ranks, added in the order of ranks: each rank adds up a part of it."""
-        import numpy
-
+    def sum(self, values: "numpy.ndarray") -> None:
+        """Replaces a `float32` array by its sum over all ranks, added in their order: each adds up a part of it."""
+        if len(values) <= _FEW:
+            parts = self._parts(len(values))
+            self.comm.Allgather(values, parts)
+            values[:] = _added(parts)
+            return
         each, more = divmod(len(values), self.size)
         counts = [each + (rank < more) for rank in range(self.size)]
-        parts = numpy.empty((self.size, counts[self.rank]), numpy.float32)
-        self.comm.Alltoallv([values, counts], [parts, [counts[self.rank]] * self.size])
-        own = parts[0]
-        for part in parts[1:]:
-            own += part
-        self.comm.Allgatherv(own, [values, counts])
+        own = counts[self.rank]
+        parts = self._parts(own)
+        self.comm.Alltoallv([values, counts], [parts, [own] * self.size])
+        self.comm.Allgatherv(_added(parts), [values, counts])
+
+    def _parts(self, count: int) -> "numpy.ndarray":
+        """Room for so many numbers of every rank, the same memory in every step."""
+        import numpy
+
+        if self._room is None or len(self._room) < self.size * count:
+            self._room = numpy.empty(self.size * count, numpy.float32)
+        return self._room[: self.size * count].reshape(self.size, count)
 
     def share(self, content: bytes) -> bytes:
         """What rank 0 gives, for all."""
         return self.comm.bcast(content, root=0)
+
+
+def _added(parts: "numpy.ndarray") -> "numpy.ndarray":
+    """The sum of the rows, in their order, in the place of the first."""
+    for part in parts[1:]:
+        parts[0] += part
+    return parts[0]
 
 
 def settings(words: Sequence[str]) -> Dict[str, Any]:
@@ -93,6 +127,8 @@ def settings(words: Sequence[str]) -> Dict[str, Any]:
             continue
         option, equals, value = word[2:].partition("=")
         name = {"cache": "cache_mib"}.get(option, option.replace("-", "_"))
+        if name in _NO_OPTIONS:
+            raise ValueError(f"--{option}: expected an option of this command, found none: {_NO_OPTIONS[name]}")
         by_default = defaults.get(name, defaults.get(name[3:]) if name.startswith("no_") else None)
         if name in ("resume", "json") or isinstance(by_default, bool):
             is_no = name not in defaults and name.startswith("no_")
@@ -123,10 +159,8 @@ def _say(text: str) -> None:
 def _epoch(epoch: Dict[str, Any]) -> None:
     auroc = "" if epoch["val_auroc"] is None else f", AUROC {epoch['val_auroc']:.4f}"
     best = " (best)" if epoch["best"] else ""
-    _say(
-        f"epoch {epoch['epoch']}: loss {epoch['train_loss']:.4f}, validation loss {epoch['val_loss']:.4f}{auroc}{best}, "
-        f"{epoch['images_per_second']:.1f} images/s"
-    )
+    losses = f"loss {epoch['train_loss']:.4f}, validation loss {epoch['val_loss']:.4f}"
+    _say(f"epoch {epoch['epoch']}: {losses}{auroc}{best}, {epoch['images_per_second']:.1f} images/s")
 
 
 def _train(words: Sequence[str], ranks: Ranks) -> None:
@@ -143,15 +177,44 @@ def _train(words: Sequence[str], ranks: Ranks) -> None:
     print(f"run folder: {run.path}\nnext: vertebra predict {run.path} IMAGE\n{_tables.NOTICE}")
 
 
-def _end(ranks: Ranks, status: int) -> int:
-    """Waits for the others, which end too; ends them, where one does not."""
-    request = ranks.comm.Ibarrier()
-    began = time.monotonic()
+class _Signals:
+    """SIGINT and SIGTERM: the first is a KeyboardInterrupt; one after it, or when all else is done, is remembered."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.ends = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._came)
+
+    def _came(self, number: int, _: Any) -> None:
+        self.status, is_first = 128 + number, self.status == 0
+        if is_first and not self.ends:
+            raise KeyboardInterrupt
+
+
+def _end(ranks: Ranks, signals: _Signals, status: int, said: str) -> int:
+    """Says how rank 0 ended and waits for the others, as long as rank 0 may have to do: the highest status of all.
+
+    A rank that has failed or was stopped does not wait for long: it says what it knows, and ends the others.
+    """
+    import numpy
+    from mpi4py import MPI
+
+    if ranks.rank == 0 and said:
+        _say(said)
+    own, highest = numpy.array([status], "i"), numpy.zeros(1, "i")
+    request = ranks.comm.Iallreduce(own, highest, MPI.MAX)
+    since = None
     while not request.Test():
-        if time.monotonic() - began > _PATIENCE:
-            ranks.comm.Abort(status or 1)
+        status = status or signals.status
+        if status and since is None:
+            since = time.monotonic()
+        if since is not None and time.monotonic() - since > _PATIENCE:
+            if ranks.rank > 0 and said:
+                _say(f"rank {ranks.rank}: {said}")
+            ranks.comm.Abort(status)
         time.sleep(0.01)
-    return status
+    return int(highest[0])
 
 
 def main(words: List[str]) -> int:
@@ -160,31 +223,23 @@ def main(words: List[str]) -> int:
         is_asked = bool({"-h", "--help"} & set(words))
         print(USAGE, file=sys.stdout if is_asked else sys.stderr)
         return 0 if is_asked else 2
-    ranks, status = Ranks(), 130
-    warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
-
-    def terminate(*_: Any) -> None:
-        nonlocal status
-        status = 143
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, terminate)
+    ranks, signals = Ranks(), _Signals()
+    # What rank 0 says, the others have to say too.
+    warnings.showwarning = lambda message, *_: None if ranks.rank else _say(f"warning: {message}")
+    status, said = 1, ""
     try:
         _train(words[1:], ranks)
-        return _end(ranks, 0)
+        status = 0
     except KeyboardInterrupt as stopped:
-        if ranks.rank == 0:
-            _say(f"stopped; {stopped}")
-        return _end(ranks, status)
+        status, said = signals.status or 130, f"stopped; {stopped}"
     except (_vertebra.Error, ValueError, OSError) as error:
-        _say(f"error: rank {ranks.rank}: {error}")
-        status = 2 if isinstance(error, ValueError) else 1
+        status, said = 2 if isinstance(error, ValueError) else 1, f"error: {error}"
     except BaseException:
+        # The others may wait for this one for ever.
         traceback.print_exc()
-        status = 1
-    # The others may wait for this one for ever.
-    ranks.comm.Abort(status)
-    return status
+        ranks.comm.Abort(status)
+    signals.ends = True
+    return _end(ranks, signals, status, said)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Predictions for an archive over Ray, `vertebra.ray.predict(images, model)`, and trainings, `vertebra.ray.train_many(data, ...)`.
+"""Predictions for an archive over Ray, `vertebra.ray.predict(images, model)`, and trainings, `vertebra.ray.train_many`.
 Order, retries and progress are Ray's.
 
 Research use only, not a medical device.
@@ -45,8 +45,8 @@ def predict(
     """Classifies images on a Ray cluster; the model is loaded once a worker.
 
     Args:
-        images: paths or addresses (``s3://...``) that every worker can read, or a dataset with a column of them or of the
-            contents of files, such as ``ray.data.read_binary_files(..., include_paths=True)`` makes.
+        images: paths or addresses (``s3://...``) that every worker can read, or a dataset with a column of them or of
+            the contents of files, such as ``ray.data.read_binary_files(..., include_paths=True)`` makes.
         model: a model file or run folder that this process can read, or the bytes of a model file.
         column: which column has the images; ``bytes``, ``content`` or ``path`` if not said.
         threads: threads and CPUs of each worker.
@@ -87,11 +87,7 @@ def _fold(settings: str, number: int, threads: int) -> str:
 
 def _run(settings: Dict[str, Any]) -> Dict[str, Any]:
     # A worker that was lost has left a checkpoint.
-    return train(**settings, resume=_has_begun(settings)).document
-
-
-def _has_begun(settings: Dict[str, Any]) -> bool:
-    return os.path.exists(os.path.join(settings["out"], "last.safetensors")) or _vertebra.is_cross_validation(settings["out"])
+    return train(**settings, resume=_vertebra.has_begun(settings["out"])).document
 
 
 def train_many(
@@ -104,13 +100,13 @@ def train_many(
     resume: bool = False,
     **options: Any,
 ) -> Dict[str, Union[Run, CrossValidation]]:
-    """Trains with several settings, or folds, or both, each run a task of Ray's. A task that is lost with its worker is tried again
-    by Ray and goes on from its checkpoint.
+    """Trains with several settings, or folds, or both, each run a task of Ray's. A task that is lost with its worker is
+    tried again by Ray and goes on from its checkpoint.
 
     Args:
         data: as for :func:`vertebra.train`; every worker reads it there.
-        settings: what differs, under a name each: ``{"slow": {"lr": 1e-4}, "fast": {"lr": 1e-2}}``; one run without any, if not
-            given.
+        settings: what differs, under a name each: ``{"slow": {"lr": 1e-4}, "fast": {"lr": 1e-2}}``; one run without
+            any, if not given.
         out: a folder that every worker reads and writes; each name is a run folder, or a cross-validation, in it.
         folds: a number of folds, or ``"leave-one-group-out"``; pooled as :func:`vertebra.train` pools them.
         threads: threads and CPUs of each task.
@@ -118,7 +114,8 @@ def train_many(
         options: settings of all runs.
 
     Returns:
-        What :func:`vertebra.train` gives, under the names of ``settings`` (``"run"``, if there are none), in their order.
+        What :func:`vertebra.train` gives, under the names of ``settings`` (``"run"``, if there are none), in their
+        order.
 
     Raises:
         Error, ValueError: as :func:`vertebra.train` does, of settings, data and folders before a task begins.
@@ -127,11 +124,12 @@ def train_many(
     import ray
 
     place = {} if data is None else {"data": os.path.abspath(data)}
+    own_of = lambda own: {**options, **own, **place, "threads": threads}  # noqa: E731
     all_of = {
-        name: settings_of(None, os.path.join(os.path.abspath(out), name), {**options, **own, **place, "threads": threads})
+        name: settings_of(None, os.path.join(os.path.abspath(out), name), own_of(own))
         for name, own in ({"run": {}} if settings is None else settings).items()
     }
-    taken = [said["out"] for said in all_of.values() if _has_begun(said) and not resume]
+    taken = [said["out"] for said in all_of.values() if _vertebra.has_begun(said["out"]) and not resume]
     if taken:
         raise _vertebra.Error(f"{taken[0]}: holds a run already; resume=True goes on with it")
 
@@ -141,7 +139,7 @@ def train_many(
     if folds is None and not any(_vertebra.is_cross_validation(said["out"]) for said in all_of.values()):
         tasks = {name: remote(_run, said) for name, said in all_of.items()}
         return {name: Run(ray.get(task)) for name, task in tasks.items()}
-    begun = {name: Folds(said, folds, _has_begun(said)) for name, said in all_of.items()}
+    begun = {name: Folds(said, folds, _vertebra.has_begun(said["out"])) for name, said in all_of.items()}
     parts = {
         name: [remote(_fold, of.settings, number, threads) for number in range(1, of.count + 1)]
         for name, of in begun.items()

@@ -25,8 +25,8 @@ def predict(
     """Classifies images on a Spark cluster; the model is loaded once a Python worker.
 
     Args:
-        frame: a column of paths or addresses (``s3://...``) that every executor can read, or of the contents of files, such as
-            ``spark.read.format("binaryFile")`` makes.
+        frame: a column of paths or addresses (``s3://...``) that every executor can read, or of the contents of files,
+            such as ``spark.read.format("binaryFile")`` makes.
         model: a model file or run folder that the driver can read, or the bytes of a model file.
         column: which column has the images; ``bytes``, ``content`` or ``path`` if not said.
         threads: threads of each task; set ``spark.task.cpus`` to the same.

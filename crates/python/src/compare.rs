@@ -1,0 +1,56 @@
+//! Two models on the same labelled images, as `vertebra compare` does it.
+
+use crate::data::parsed;
+use crate::error::raise;
+use crate::model::Core;
+use crate::train::watched;
+use data::GroupBy;
+use pyo3::prelude::*;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use workflow::{Error, Pair, Selection};
+
+/// Compares two models: the document of `compare --json`, and the notes. It works on the threads of the first. Without
+/// `max_unreadable` it is that of the command line.
+#[pyfunction]
+pub fn compare(
+    py: Python,
+    first: &Core,
+    second: &Core,
+    data: PathBuf,
+    split: String,
+    group_by: Option<&str>,
+    positive: Option<String>,
+    skip_unreadable: bool,
+    max_unreadable: Option<f64>,
+) -> PyResult<(String, Vec<String>)> {
+    let group_by = group_by.map(|text| parsed::<GroupBy>("group_by", text)).transpose()?;
+    let max_unreadable = max_unreadable.unwrap_or(::train::MAX_UNREADABLE);
+    let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
+    let positive = positive.or_else(|| first.positive.clone());
+    let find = |stop: &AtomicBool| -> Result<(String, Vec<String>), Error> {
+        let mut notes = vec![];
+        let say = &mut |text: &str| notes.push(text.to_owned());
+        let both = [first, second];
+        let pair = Pair {
+            models: both.map(|core| &*core.model),
+            names: both.map(|core| {
+                core.path.as_ref().map_or_else(|| "memory".into(), |path| path.display().to_string())
+            }),
+            paths: both.map(|core| core.path.as_deref()),
+            positive: positive.as_deref(),
+            stop,
+        };
+        pair.check()?;
+        let labelled = selection.open(&first.model.metadata, say, &mut |_, _| {})?;
+        workflow::notes(&labelled.dataset).iter().for_each(|line| say(line));
+        workflow::alone(&labelled.dataset).iter().for_each(|line| say(line));
+        let compared = pair.compare(&labelled, "vertebra.compare (Python)", say)?;
+        for (name, looks) in ["the first model", "the second model"].iter().zip(compared.looks) {
+            looks.into_iter().for_each(|looks| say(&looks.sentence(name)));
+        }
+        Ok((json!(compared).to_string(), notes))
+    };
+    watched(py, |stop| first.predictor().install(|| find(stop)))?.map_err(raise)
+}

@@ -1,11 +1,13 @@
 /*
  * Vertebra for programs in C: X-ray classifiers on a CPU. Research use only, not a medical device.
  *
- * Made by cbindgen from crates/capi/src. Link libvertebra.so or libvertebra.a; examples/c/classify.c is a whole program.
+ * Made by cbindgen from crates/capi/src. Link libvertebra.so or libvertebra.a; examples/c/classify.c is a whole
+ * program.
  *
- * Every function that can fail gives a VertebraStatus, and vertebra_last_error() says why in words. Nothing here ends the
- * process, prints, or lets a panic through. A model may be used from several threads: they wait for each other, while
- * images of all of them are read. For predictions at the same time, open it once a thread, each with one thread of its own.
+ * Every function that can fail gives a VertebraStatus, and vertebra_last_error() says why in words. Nothing here ends
+ * the process, prints, or lets a panic through. A model may be used from several threads: they wait for each other,
+ * while images of all of them are read. For predictions at the same time, open it once a thread, each with one thread
+ * of its own.
  */
 
 #ifndef VERTEBRA_H
@@ -126,8 +128,8 @@ const char *vertebra_last_error(void);
 const char *vertebra_version(void);
 
 /**
- * Opens the model at `path`, a file or a run folder, whose best model is taken. It works on `threads` threads of its own;
- * 0 means one a core. `*model` is to be given to vertebra_close(); it is NULL where this fails.
+ * Opens the model at `path`, a file or a run folder, whose best model is taken. It works on `threads` threads of its
+ * own; 0 means one a core. `*model` is to be given to vertebra_close(); it is NULL where this fails.
  *
  * # Safety
  * `path` is a text that ends with a null, and `model` is a place for a pointer.
@@ -205,14 +207,14 @@ size_t vertebra_positive(const VertebraModel *model);
 double vertebra_threshold(const VertebraModel *model, size_t at);
 
 /**
- * Classifies `height * width * channels` samples of 8 bits, row by row, the channels of a pixel (1: gray, 3: red, green,
- * blue) side by side; 0 is black, 255 white. The image is resized and scaled as the model was trained.
+ * Classifies `height * width * channels` samples of 8 bits, row by row, the channels of a pixel (1: gray, 3: red,
+ * green, blue) side by side; 0 is black, 255 white. The image is resized and scaled as the model was trained.
  *
  * `answers` is NULL, or has room for `room` answers, of which as many are written as the model has classes.
  *
  * # Safety
- * `model` is open; `samples` are as many as the sides say; `prediction` is a place for one, and `answers` is NULL or has that
- * room.
+ * `model` is open; `samples` are as many as the sides say; `prediction` is a place for one, and `answers` is NULL or
+ * has that room.
  */
 VertebraStatus vertebra_predict_u8(const VertebraModel *model,
                                    const uint8_t *samples,
@@ -254,11 +256,12 @@ VertebraStatus vertebra_predict_f32(const VertebraModel *model,
                                     size_t room);
 
 /**
- * The same of a gray image of values in their own units, such as Hounsfield units, seen through the model's window; a model
- * without one is an error.
+ * The same of a gray image of values in their own units, such as Hounsfield units, seen through the model's window; a
+ * model without one is an error.
  *
  * # Safety
- * As vertebra_predict_u8(), with one channel.
+ * `model` is open; `values` are `height * width`; `prediction` is a place for one, and `answers` is NULL or has that
+ * room.
  */
 VertebraStatus vertebra_predict_values(const VertebraModel *model,
                                        const float *values,
@@ -272,7 +275,8 @@ VertebraStatus vertebra_predict_values(const VertebraModel *model,
  * The same of the `length` bytes of a PNG, JPEG or DICOM file; the content tells which.
  *
  * # Safety
- * `bytes` are `length` bytes; the rest as vertebra_predict_u8().
+ * `model` is open; `bytes` are `length` bytes; `prediction` is a place for one, and `answers` is NULL or has that
+ * room.
  */
 VertebraStatus vertebra_predict_encoded(const VertebraModel *model,
                                         const uint8_t *bytes,

@@ -213,7 +213,8 @@ pub unsafe extern "C" fn vertebra_predict_values(
 /// The same of the `length` bytes of a PNG, JPEG or DICOM file; the content tells which.
 ///
 /// # Safety
-/// `model` is open; `bytes` are `length` bytes; `prediction` is a place for one, and `answers` is NULL or has that room.
+/// `model` is open; `bytes` are `length` bytes; `prediction` is a place for one, and `answers` is NULL or has that
+/// room.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vertebra_predict_encoded(
     model: *const VertebraModel,

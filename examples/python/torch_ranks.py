@@ -38,7 +38,8 @@ class TorchRanks:
 
 if __name__ == "__main__":
     data, out = sys.argv[1:]
-    run = vertebra.train(data, out=out, ranks=TorchRanks(), image_size=64, width=0.25, batch_size=16, epochs=3, threads=1)
+    settings = dict(image_size=64, width=0.25, batch_size=16, epochs=3, threads=1)
+    run = vertebra.train(data, out=out, ranks=TorchRanks(), **settings)
     if run is not None:
         print(run)
     dist.destroy_process_group()

@@ -14,7 +14,8 @@ class Comparison:
     """Two models on the same images, by paired tests. Research use only, not a medical device.
 
     Attributes:
-        document: all figures, under the names of ``compare --json``; pairs are the first model's value and the second's.
+        document: all figures, under the names of ``compare --json``; pairs are the first model's value and the
+            second's.
         notes: what was assumed, and what is to be known.
     """
 
@@ -29,8 +30,8 @@ class Comparison:
 
     @property
     def auroc(self) -> Any:
-        """A row a class or finding: AUROC of both, difference, interval and p-value (DeLong, paired); a pandas data frame
-        where pandas is installed."""
+        """A row a class or finding: AUROC of both, difference, interval and p-value (DeLong, paired); a pandas data
+        frame where pandas is installed."""
         return _tables.frame(self.document["auroc"])
 
     def __repr__(self) -> str:
@@ -65,14 +66,14 @@ def compare(
     max_unreadable: Optional[float] = None,
 ) -> Comparison:
     """Compares two models on the same labelled images, as ``vertebra compare`` does: AUROCs by DeLong's paired test,
-    decisions, each by the threshold in its model's file, by McNemar's exact test, by group where groups are known. A look
-    at a test split by a run folder is counted there.
+    decisions, each by the threshold in its model's file, by McNemar's exact test, by group where groups are known. A
+    look at a test split by a run folder is counted there.
 
     Args:
         first: a model, a model file or a run folder; it works on the threads of this one.
         second: another one, for the same classes or findings.
-        data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest; without splits it is divided as
-            the training of the first model divided it.
+        data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest; without splits it is divided
+            as the training of the first model divided it.
         split: ``train``, ``val``, ``test`` or ``all``.
         group_by: what is not independent: a column, or a pattern of the file name such as ``person*_``.
         positive: the positive class, if it is not the first model's (two classes).

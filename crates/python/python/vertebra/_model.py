@@ -257,8 +257,8 @@ class Model:
         max_unreadable: Optional[float] = None,
         overwrite: bool = False,
     ) -> Dict[str, Any]:
-        """Fixes the threshold (and the temperature) on a site's own labelled images, as ``vertebra calibrate`` does, and
-        writes the model with them as another file. A look at a test split by a run folder is counted there.
+        """Fixes the threshold (and the temperature) on a site's own labelled images, as ``vertebra calibrate`` does,
+        and writes the model with them as another file. A look at a test split by a run folder is counted there.
 
         Args:
             data: a folder ``{train,val,test}/CLASS/...`` or ``CLASS/...``, or a CSV manifest.

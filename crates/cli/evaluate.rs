@@ -128,7 +128,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let model = &members.models[0];
     let mut localise = |truth: &PathBuf| judged.localise(model, &labelled, truth, args.heatmap_method, say);
     let localisation = args.truth.as_ref().map(&mut localise).transpose()?;
-    let evaluated = asked.conclude(&labelled, &judged, &shell::typed(), &mut |text| note(text));
+    let evaluated = asked.conclude(&labelled, &judged, &shell::typed(), &mut |text| note(text))?;
     let evaluated = Evaluated { localisation, ..evaluated };
     if evaluated.audit.trained_on.is_some_and(|images| images > 0) && args.model.has_folds() {
         note!(

@@ -82,23 +82,22 @@ pub fn evaluate<'py>(
     let max_unreadable = max_unreadable.unwrap_or(::train::MAX_UNREADABLE);
     let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
     let model = core.model.clone();
-    // On the threads of the model, which is nobody else's meanwhile.
-    let find = |stop: &AtomicBool| -> Result<(Shown, Evaluated, Vec<String>), Error> {
-        let mut notes = vec![];
+    let names = [core.path.as_ref().map_or("memory".to_owned(), |path| path.display().to_string())];
+    let asked = Asked {
+        models: std::slice::from_ref(&*model),
+        names: &names,
+        paths: core.path.as_slice(),
+        positive: core.positive.as_deref(),
+        threshold: core.threshold,
+        prevalence,
+        subgroups: &subgroups,
+        draws: draws.unwrap_or(::train::DRAWS),
+        tta,
+        stop: &AtomicBool::new(false),
+    };
+    let judge = |stop: &AtomicBool| -> Result<_, Error> {
+        let (asked, mut notes) = (Asked { stop, ..asked }, vec![]);
         let say = &mut |text: &str| notes.push(text.to_owned());
-        let names = [core.path.as_ref().map_or("memory".to_owned(), |path| path.display().to_string())];
-        let asked = Asked {
-            models: std::slice::from_ref(&*model),
-            names: &names,
-            paths: core.path.as_slice(),
-            positive: core.positive.as_deref(),
-            threshold: core.threshold,
-            prevalence,
-            subgroups: &subgroups,
-            draws: draws.unwrap_or(::train::DRAWS),
-            tta,
-            stop,
-        };
         let (metadata, _) = asked.agree()?;
         let labelled = selection.open(&metadata, say, &mut |_, _| {})?;
         workflow::notes(&labelled.dataset).iter().for_each(|line| say(line));
@@ -107,16 +106,25 @@ pub fn evaluate<'py>(
         let localise =
             |truth: &PathBuf| judged.localise(&model, &labelled, truth, method, &mut |text| say(text));
         let localisation = truth.as_ref().map(localise).transpose()?;
-        let evaluated = asked.conclude(&labelled, &judged, "vertebra.Model.evaluate (Python)", say);
-        if let Some(looks) = evaluated.looks {
-            say(&looks.sentence("this run"));
-        }
-        let (audit, looks) = (json!(evaluated.audit), evaluated.test_openings);
-        let shown = Shown { model: model.clone(), labelled, judged, audit, looks };
-        Ok((shown, Evaluated { localisation, ..evaluated }, notes))
+        Ok((labelled, judged, localisation, notes))
     };
-    let (shown, evaluated, notes) =
-        watched(py, |stop| core.predictor().install(|| find(stop)))?.map_err(raise)?;
+    // On the threads of the model, which is nobody else's meanwhile.
+    let judged = watched(py, |stop| core.predictor().install(|| judge(stop)))?;
+    let (labelled, judged, localisation, mut notes) = judged.map_err(raise)?;
+    // A signal that came too late for the work comes before the look is counted.
+    py.check_signals()?;
+    let say = &mut |text: &str| notes.push(text.to_owned());
+    let mut conclude = |stop: &AtomicBool| {
+        let asked = Asked { stop, ..asked };
+        asked.conclude(&labelled, &judged, "vertebra.Model.evaluate (Python)", say)
+    };
+    let evaluated = watched(py, |stop| core.predictor().install(|| conclude(stop)))?.map_err(raise)?;
+    if let Some(looks) = evaluated.looks {
+        notes.push(looks.sentence("this run"));
+    }
+    let (audit, looks) = (json!(evaluated.audit), evaluated.test_openings);
+    let evaluated = Evaluated { localisation, ..evaluated };
+    let shown = Shown { model: model.clone(), labelled, judged, audit, looks };
     let Judged { metadata, predictions, .. } = &shown.judged;
     let dataset = &shown.labelled.dataset;
     let class = |&i: &usize| match metadata.has_findings() {

@@ -10,10 +10,11 @@ use model::{Metadata, Model, StoredThreshold, ThresholdEvidence};
 use predict::Classifier;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use train::{LabelledPredictions, Looks, MAX_DRAWS, Predictions, Question};
 
 /// What is asked of models that answer together; mostly it is one.
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// The models.
     pub models: &'a [Model],
@@ -187,15 +188,26 @@ impl Asked<'_> {
         Ok(Judged { metadata, predictions, spread, summary, subgroups, views, members, positive })
     }
 
-    /// What else there is to say of what was `judged`: the look of `command` at these images is counted in every run
-    /// folder, and the data are glanced at.
+    /// What else there is to say of what was `judged`: the data are glanced at, and the look of `command` at these images
+    /// is counted in every run folder. It is counted last: who stops before has seen nothing.
+    ///
+    /// # Errors
+    /// [`data::Error::Stopped`], and no look is counted.
     pub fn conclude(
         &self,
         labelled: &Labelled,
         judged: &Judged,
         command: &str,
         say: &mut dyn FnMut(&str),
-    ) -> Evaluated {
+    ) -> Result<Evaluated, Error> {
+        let audit = glance_beside(labelled, self.paths, say);
+        if self.stop.load(Ordering::Relaxed) {
+            let done = format!(
+                "all of {} images were predicted; the look at them is not counted",
+                labelled.part.len()
+            );
+            return Err(data::Error::Stopped(done).into());
+        }
         let mut first = None;
         for (run, model) in self.paths.iter().zip(self.models) {
             let trained_on = &model.metadata.provenance.data_fingerprint;
@@ -208,12 +220,11 @@ impl Asked<'_> {
             first.get_or_insert(looks.and_then(Result::ok));
         }
         let looks = first.flatten();
-        let audit = glance_beside(labelled, self.paths, say);
         let spread = &judged.spread;
         let stored: Option<&StoredThreshold> =
             judged.metadata.threshold.as_ref().filter(|_| self.threshold.is_none());
         let member = |of: &Member| Member { model: of.model.clone(), ..*of };
-        Evaluated {
+        Ok(Evaluated {
             threshold_evidence: stored.and_then(|threshold| threshold.evidence.clone()),
             promise: stored.and_then(train::promise),
             summary: judged.summary.clone(),
@@ -227,7 +238,7 @@ impl Asked<'_> {
             unreadable: unreadable(&labelled.dataset),
             test_openings: looks.map(|looks| looks.times),
             looks,
-        }
+        })
     }
 }
 

@@ -124,8 +124,7 @@ impl Findings<'_> {
         let mut found = vec![];
         for (at, name) in self.names.iter().enumerate() {
             let problem = self.problem(at);
-            let images = problem.known.images.iter();
-            let values: Vec<String> = images.map(|&image| values[image].clone()).collect();
+            let values = problem.known.pick(values);
             found.extend(subgroups(&self.scored(at, &problem), &format!("{name}, {column}"), &values)?);
         }
         Ok(found)

@@ -23,8 +23,8 @@ impl Known {
     }
 
     /// What these images have of `all`, which has one value an image.
-    pub fn pick<T: Copy>(&self, all: &[T]) -> Vec<T> {
-        self.images.iter().map(|&image| all[image]).collect()
+    pub fn pick<T: Clone>(&self, all: &[T]) -> Vec<T> {
+        self.images.iter().map(|&image| all[image].clone()).collect()
     }
 
     /// What these images have of the finding `at` in `probabilities: [n, count]`.

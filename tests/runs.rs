@@ -665,6 +665,13 @@ fn a_run_begins_with_the_weights_of_the_program() {
     assert!(origin("run").starts_with("\"builtin.safetensors (SHA-256 "), "{}", origin("run"));
     assert!(text(folder.join("run/config.toml")).contains("weights/builtin.safetensors"));
 
+    // A file of settings means the same, from wherever it lies.
+    fs::create_dir(folder.join("sub")).unwrap();
+    let some = "data = \"../data\"\ninit = \"builtin\"\nwidth = 0.5\nimage_size = 32\nmax_steps = 0\n";
+    fs::write(folder.join("sub/some.toml"), some).unwrap();
+    vertebra(folder, &["train", "--config", "sub/some.toml", "--out", "said"]).ok();
+    assert_eq!(origin("said"), origin("run"));
+
     // What a user has under that name is meant by it.
     fs::copy(folder.join("run/last.safetensors"), folder.join("builtin")).unwrap();
     vertebra(folder, &begin("own")).ok();

@@ -28,4 +28,7 @@ if [ "$size" -gt 8000000 ]; then
 fi
 runner=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")_RUNNER
 ${!runner:-} "$binary" selftest
+# `train --init builtin` looks for them beside the program.
+mkdir -p "$(dirname "$binary")/weights"
+cp weights/builtin.safetensors "$(dirname "$binary")/weights/"
 echo "$binary: static, $size bytes"

@@ -13,7 +13,6 @@ mod failure;
 
 mod audit;
 mod bench;
-mod builtin;
 mod calibrate;
 mod compare;
 mod counter;

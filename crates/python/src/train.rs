@@ -262,7 +262,8 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<Config
             "expected none beside resume, which goes on with the settings of the run",
         ));
     }
-    let typed = Config::default().with(settings.clone()).map_err(raise)?;
+    let mut typed = Config::default().with(settings.clone()).map_err(raise)?;
+    typed.init = typed.init.map(first_weights).transpose()?;
     let mut config = match file {
         // A run that is resumed without a limit goes on to its last epoch.
         _ if resume => Config { max_steps: None, ..::train::settings(&typed.out).map_err(raise)? },
@@ -278,6 +279,7 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<Config
     }
     config = recipe.map_or(config.clone(), |recipe| recipe.over(config)).with(settings).map_err(raise)?;
     recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(raise)?;
+    config.init = config.init.map(first_weights).transpose()?;
     config.check().map_err(raise)?;
     if config.data.as_os_str().is_empty() {
         return Err(argument("data", "expected a folder or CSV manifest, found none"));
@@ -292,6 +294,12 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<Config
 fn taken<T: DeserializeOwned>(settings: &mut Map<String, Value>, name: &str) -> PyResult<Option<T>> {
     let value = settings.remove(name).unwrap_or_default();
     serde_json::from_value(value).map_err(|error| argument(name, error))
+}
+
+/// The file that `init` means; the weights that come with the program may lie beside the package.
+fn first_weights(init: PathBuf) -> PyResult<PathBuf> {
+    let package = Python::attach(|py| py.import("vertebra")?.getattr("__file__")?.extract::<PathBuf>())?;
+    ::train::first_weights(init, &package).map_err(raise)
 }
 
 /// Works for the run of rank 0.

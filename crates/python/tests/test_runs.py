@@ -132,6 +132,18 @@ def test_a_training_is_that_of_the_command_line(run, data, tmp_path):
     assert done.model(threads=1).classes == ["fracture", "normal"]
 
 
+def test_a_run_begins_with_the_weights_beside_the_package(data, tmp_path, monkeypatch):
+    begin = lambda: vertebra.train(data / "manifest.csv", out=tmp_path / "run", init="builtin", image_size=32, max_steps=1)  # noqa: E731
+    monkeypatch.setattr(vertebra, "__file__", str(tmp_path / "vertebra" / "__init__.py"))
+    with pytest.raises(ValueError, match="init builtin: expected weights/builtin.safetensors in .*vertebra, or in one of"):
+        begin()
+    weights = tmp_path / "vertebra" / "weights" / "builtin.safetensors"
+    weights.parent.mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[3] / "weights" / "builtin.safetensors", weights)
+    assert begin()["init"]["fresh"] == ["fracture", "normal"]
+    assert str(weights) in (tmp_path / "run" / "config.toml").read_text()
+
+
 def test_folds_are_those_of_the_command_line(data, program, tmp_path):
     settings = {**SETTINGS, "epochs": 1}
     words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]

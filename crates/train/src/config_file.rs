@@ -43,7 +43,10 @@ impl Config {
         if !config.data.as_os_str().is_empty() {
             config.data = find(config.data, from_folder.data);
         }
-        config.init = config.init.map(|init| find(init, from_folder.init));
+        config.init = config.init.map(|init| match crate::builtin::is_builtin(&init) {
+            true => init,
+            false => find(init, from_folder.init),
+        });
         Ok(config)
     }
 

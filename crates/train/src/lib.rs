@@ -4,6 +4,7 @@
 //! event files if asked for. With the feature `cli`, settings are options of a command line too.
 #![forbid(unsafe_code)]
 
+mod builtin;
 mod checkpoint;
 mod closing;
 mod config;
@@ -44,6 +45,7 @@ mod trainer;
 mod trouble;
 mod unreadable;
 
+pub use builtin::first_weights;
 pub use closing::Report;
 pub use config::{BestBy, ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind};
 pub use date::utc_now;

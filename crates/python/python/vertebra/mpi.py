@@ -25,7 +25,7 @@ USAGE = """usage: mpirun -n RANKS python -m vertebra.mpi train DATA [--out DIR] 
        mpirun -n RANKS python -m vertebra.mpi train --resume --out DIR [NEW-PLACE]
 
 Trains one model by several processes, each a shard of every batch. Options are those of `vertebra train`, which
-explains them, but for --folds and --init builtin; --batch-size counts the images of all ranks, --threads those of each.
+explains them, but for --folds; --batch-size counts the images of all ranks, --threads those of each.
 DATA is the same for every rank, and --config and --recipe are read by rank 0, which has the run folder.
 
 Examples:

@@ -55,7 +55,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let labelled = args.labelled.open(&models[0].metadata)?;
     let mut notes = vec![];
     let busy = Counter::busy("comparing");
-    let compared = pair.compare(&labelled, &shell::typed(), &mut |text| notes.push(text.to_owned()));
+    let say = &mut |text: &str| notes.push(text.to_owned());
+    let mut compared = pair.compare(&labelled, say);
+    if let Ok(compared) = &mut compared {
+        pair.count(&labelled, &shell::typed(), compared, say);
+    }
     drop(busy);
     notes.iter().for_each(note);
     let comparison = compared?;

@@ -29,28 +29,34 @@ pub fn compare(
     let max_unreadable = max_unreadable.unwrap_or(::train::MAX_UNREADABLE);
     let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
     let positive = positive.or_else(|| first.positive.clone());
-    let find = |stop: &AtomicBool| -> Result<(String, Vec<String>), Error> {
+    let both = [first, second];
+    let pair = Pair {
+        models: both.map(|core| &*core.model),
+        names: both.map(|core| {
+            core.path.as_ref().map_or_else(|| "memory".into(), |path| path.display().to_string())
+        }),
+        paths: both.map(|core| core.path.as_deref()),
+        positive: positive.as_deref(),
+        stop: &AtomicBool::new(false),
+    };
+    let find = |stop: &AtomicBool| -> Result<_, Error> {
         let mut notes = vec![];
-        let say = &mut |text: &str| notes.push(text.to_owned());
-        let both = [first, second];
-        let pair = Pair {
-            models: both.map(|core| &*core.model),
-            names: both.map(|core| {
-                core.path.as_ref().map_or_else(|| "memory".into(), |path| path.display().to_string())
-            }),
-            paths: both.map(|core| core.path.as_deref()),
-            positive: positive.as_deref(),
-            stop,
-        };
+        let (say, pair) = (&mut |text: &str| notes.push(text.to_owned()), Pair { stop, ..pair.clone() });
         pair.check()?;
         let labelled = selection.open(&first.model.metadata, say, &mut |_, _| {})?;
         workflow::notes(&labelled.dataset).iter().for_each(|line| say(line));
         workflow::alone(&labelled.dataset).iter().for_each(|line| say(line));
-        let compared = pair.compare(&labelled, "vertebra.compare (Python)", say)?;
-        for (name, looks) in ["the first model", "the second model"].iter().zip(compared.looks) {
-            looks.into_iter().for_each(|looks| say(&looks.sentence(name)));
-        }
-        Ok((json!(compared).to_string(), notes))
+        let compared = pair.compare(&labelled, say)?;
+        Ok((labelled, compared, notes))
     };
-    watched(py, |stop| first.predictor().install(|| find(stop)))?.map_err(raise)
+    let found = watched(py, |stop| first.predictor().install(|| find(stop)))?;
+    let (labelled, mut compared, mut notes) = found.map_err(raise)?;
+    // A signal that came too late for the work comes before the look is counted.
+    py.check_signals()?;
+    let say = &mut |text: &str| notes.push(text.to_owned());
+    py.detach(|| pair.count(&labelled, "vertebra.compare (Python)", &mut compared, say));
+    for (name, looks) in ["the first model", "the second model"].iter().zip(compared.looks) {
+        looks.into_iter().for_each(|looks| notes.push(looks.sentence(name)));
+    }
+    Ok((json!(compared).to_string(), notes))
 }

@@ -18,6 +18,7 @@ use std::sync::atomic::AtomicBool;
 use train::{LabelledPredictions, Looks, Predictions};
 
 /// Two models that are to be compared.
+#[derive(Clone)]
 pub struct Pair<'a> {
     /// The models.
     pub models: [&'a Model; 2],
@@ -114,22 +115,14 @@ impl Pair<'_> {
         Ok(predict::positive_of(&self.models[0].metadata, self.positive)?)
     }
 
-    /// Compares them. The look of `command` at these images is counted in every run folder; what is to be known is
-    /// told to `say`.
+    /// Compares them. What is to be known is told to `say`; that these images were looked at is not counted yet.
     ///
     /// # Errors
     /// Among others: an image that cannot be read.
-    pub fn compare(
-        &self,
-        labelled: &Labelled,
-        command: &str,
-        say: &mut dyn FnMut(&str),
-    ) -> Result<Comparison, Error> {
+    pub fn compare(&self, labelled: &Labelled, say: &mut dyn FnMut(&str)) -> Result<Comparison, Error> {
         self.check()?;
         let ([a, b], positive) = (self.models, self.positive()?);
-        let trained_b = &b.metadata.provenance.data_fingerprint;
-        let is_own_of_b = labelled.dataset.compare_fingerprint(trained_b).is_same();
-        if labelled.is_training_data && !is_own_of_b {
+        if labelled.is_training_data && !self.is_own_of_second(labelled) {
             say(&format!(
                 "warning: {} was not trained on this data set with these splits; if it has seen some of these \
                  images, it looks better than it is",
@@ -177,13 +170,6 @@ impl Pair<'_> {
         let binary = classes.len() == 2 && !of_findings;
         let right = if of_findings { [vec![], vec![]] } else { [first.right(), second.right()] };
         let images = labelled.part.len();
-        let own = [labelled.is_training_data, is_own_of_b];
-        let looks = [0, 1].map(|i| {
-            let looks = count_look(self.paths[i]?, labelled, own[i], command)?;
-            let warn =
-                |error: &_| say(&format!("warning: this look at the test split is not counted: {error}"));
-            looks.inspect_err(warn).ok()
-        });
         Ok(Comparison {
             split: labelled.name.clone(),
             images,
@@ -202,12 +188,37 @@ impl Pair<'_> {
             mcnemar: (!of_findings).then(|| mcnemar(&right[0], &right[1], groups)),
             findings: compared,
             mean_auroc,
-            test_openings: looks.map(|looks| looks.map(|looks| looks.times)),
-            looks,
+            test_openings: [None; 2],
+            looks: [None; 2],
             passed_over: labelled.dataset.passed_over.clone(),
             unreadable: unreadable(&labelled.dataset),
             models: self.names.clone(),
         })
+    }
+
+    /// Counts the look of `command` at these images, which is what it has told in `compared`, in every run folder. It comes
+    /// last: who stops before has seen nothing.
+    pub fn count(
+        &self,
+        labelled: &Labelled,
+        command: &str,
+        compared: &mut Comparison,
+        say: &mut dyn FnMut(&str),
+    ) {
+        let own = [labelled.is_training_data, self.is_own_of_second(labelled)];
+        compared.looks = [0, 1].map(|i| {
+            let looks = count_look(self.paths[i]?, labelled, own[i], command)?;
+            let warn =
+                |error: &_| say(&format!("warning: this look at the test split is not counted: {error}"));
+            looks.inspect_err(warn).ok()
+        });
+        compared.test_openings = compared.looks.map(|looks| looks.map(|looks| looks.times));
+    }
+
+    /// Whether the second model was trained on this data set with these splits.
+    fn is_own_of_second(&self, labelled: &Labelled) -> bool {
+        let trained = &self.models[1].metadata.provenance.data_fingerprint;
+        labelled.dataset.compare_fingerprint(trained).is_same()
     }
 
     /// What a model says, and what the reader of files said.

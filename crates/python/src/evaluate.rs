@@ -1,7 +1,7 @@
 //! A model on labelled images, as `vertebra evaluate` does it.
 
 use crate::data::parsed;
-use crate::error::raise;
+use crate::error::{detached, raise};
 use crate::model::{Core, method_of};
 use crate::train::watched;
 use ::model::Model;
@@ -40,13 +40,13 @@ pub struct Shown {
 impl Shown {
     /// The report as one HTML page.
     fn html(&self, py: Python) -> PyResult<String> {
-        py.detach(|| {
+        detached(py, || {
             let Self { model, labelled, judged, audit, looks } = self;
             let page = Page {
                 model,
                 dataset: &labelled.dataset,
                 predictions: &judged.predictions,
-                evaluation: &judged.evaluation(&labelled.dataset)?,
+                evaluation: &judged.evaluation(&labelled.dataset).map_err(raise)?,
                 summary: &judged.summary,
                 subgroups: &judged.subgroups,
                 run: None,
@@ -54,9 +54,8 @@ impl Shown {
                 openings: *looks,
                 worst: 0,
             };
-            page.html()
+            page.html().map_err(raise)
         })
-        .map_err(raise)
     }
 }
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Copies of pictures as albumentations makes them: sets on which no setting of `vertebra audit` was chosen.
+"""Copies of pictures as albumentations makes them: one setting of `vertebra audit` was chosen on such.
 
     pip install albumentations opencv-python-headless
     python3 tools/augmented_copies.py PICTURES OUT [--tiles N] [--copies 8] [--most 32] [--seed 0] [--recipe NAME ...]
     cargo run --release -p duplicates --example families -- manifest OUT/NAME/manifest.csv source
 
-PICTURES is a folder of images, each of another patient or thing, of which --most are drawn; --tiles cuts each into N x N
-first. OUT/NAME gets each picture at 224x224 and its copies, as JPEG files of quality 92, and a manifest whose column
-`source` is the picture. Labels alternate from picture to picture and mean nothing.
+PICTURES is a folder of images, each of another patient or thing, of which --most are drawn; --tiles cuts each into
+N x N first. OUT/NAME gets each picture at 224x224 and its copies, as JPEG files of quality 92, and a manifest whose
+column `source` is the picture. Labels alternate from picture to picture and mean nothing.
 """
 
 import argparse

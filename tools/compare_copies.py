@@ -4,10 +4,11 @@
     python3 tools/compare_copies.py /tmp/planted [--program target/release/vertebra] [--only NAME...]
     python3 tools/compare_copies.py MANIFEST.csv
 
-The first form scores each kind of planted copy: found if the tool relates it, across the split, to what it is a copy of.
-False is a copy or test picture that it relates to a training picture of another patient, by the names in chest-xray; two
-pictures of one patient count neither way. The second needs a column `source` (what is a copy of what) and gives the
-precision and recall of pairs. A cluster counts as all its pairs. Families of copies: compare_families.py.
+The first form scores each kind of planted copy: found if the tool relates it, across the split, to what it is a copy
+of. False is a copy or test picture that it relates to a training picture of another patient, by the names in
+chest-xray; two pictures of one patient count neither way. The second needs a column `source` (what is a copy of what)
+and gives the precision and recall of pairs. A cluster counts as all its pairs. Families of copies:
+compare_families.py.
 """
 
 import argparse
@@ -33,7 +34,8 @@ def run(tool, paths, arguments):
 
 def planted(data, arguments):
     rows = list(csv.DictReader(open(data / "truth.csv", newline="")))
-    truth = {os.path.realpath(data / row["path"]): (row["kind"], os.path.realpath(data / row["source"])) for row in rows}
+    real = lambda path: os.path.realpath(data / path)
+    truth = {real(row["path"]): (row["kind"], real(row["source"])) for row in rows}
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     paths = sorted(os.path.realpath(path) for path in data.glob("*/*/*.png"))
     train = {path for path in paths if os.path.relpath(path, os.path.realpath(data)).startswith("train")}
@@ -70,7 +72,8 @@ def sources(data, arguments):
         report = run(tool, list(source), arguments)
         if report is None:
             continue
-        linked = {tuple(sorted((a, b))) for members in report["sets"] for i, a in enumerate(members) for b in members[:i]}
+        pairs_of = lambda members: (tuple(sorted((a, b))) for i, a in enumerate(members) for b in members[:i])
+        linked = {pair for members in report["sets"] for pair in pairs_of(members)}
         right = sum(source[a] == source[b] for a, b in linked)
         scores = f"{right / max(len(linked), 1):10.4f}{right / pairs:8.4f}"
         print(f"{tool:28}{scores}{report['seconds']:8.1f}{report['mib']:7.0f}", flush=True)

@@ -3,12 +3,12 @@
     cargo run --release -p duplicates --example families -- write /tmp/families reporting '*/*/10'
     python3 tools/compare_families.py /tmp/families [--program target/release/vertebra] [--only NAME...] [--minutes 20]
 
-Every tool runs with its own defaults, one after the other, each family by itself. What a tool relates is taken to be one
-picture, and so is what that is related to in turn: the transitive closure, which one row of the table leaves out. A cell
-is the recall of the pairs of copies, the median over the subjects, and, where it is below 0.99, the median precision (P)
-of those in which any pair is related. A tool that is not installed, fails or runs out of time is named below the table
-with the reason. Packages: copy_finders.py. Vertebra counts by `found_source` of `audit --write-groups`, and is not told
-what is a copy of what.
+Every tool runs with its own defaults, one after the other, each family by itself. What a tool relates is taken to be
+one picture, and so is what that is related to in turn: the transitive closure, which one row of the table leaves out.
+A cell is the recall of the pairs of copies, the median over the subjects, and, where it is below 0.99, the median
+precision (P) of those in which any pair is related. A tool that is not installed, fails or runs out of time is named
+below the table with the reason. Packages: copy_finders.py. Vertebra counts by `found_source` of
+`audit --write-groups`, and is not told what is a copy of what.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def read(manifest):
 
 
 def blind(paths, file):
-    """A manifest that says nothing of copies. An audit wants two classes: a path's place has no more to do with its picture."""
+    """A manifest that says nothing of copies. An audit wants two classes: a path's place in it, not its picture."""
     with open(file, "w", newline="") as out:
         rows = [[path, "ab"[2 * i // len(paths)]] for i, path in enumerate(paths)]
         csv.writer(out).writerows([["path", "label"], *rows])
@@ -91,7 +91,8 @@ def main():
     arguments = parser.parse_args()
     families = [read(manifest) for manifest in sorted(arguments.families.glob("*/manifest.csv"))]
     if not families:
-        raise SystemExit(f"{arguments.families}: expected folders SUBJECT-CHANGE-COPIES with a manifest.csv, found none")
+        expected = "expected folders SUBJECT-CHANGE-COPIES with a manifest.csv, found none"
+        raise SystemExit(f"{arguments.families}: {expected}")
     # By subject: a tool that runs out of time has done every change of the first.
     order = SUBJECTS.split("|")
     families.sort(key=lambda family: order.index(family[0][0]))
@@ -113,7 +114,8 @@ def main():
                 results[tool] = names, [closure(*one) for one in done], [reported(*one) for one in done], seconds
             print(f"{tool}: {len(reports)} of {len(families)} families", flush=True)
 
-    print("\n| change | " + " | ".join(f"{tool} {copy_finders.version(tool, arguments.program)}" for tool in results) + " |")
+    versions = [f"{tool} {copy_finders.version(tool, arguments.program)}" for tool in results]
+    print("\n| change | " + " | ".join(versions) + " |")
     print("|---" * (len(results) + 1) + "|")
     for change in changes:
         row = [
@@ -125,7 +127,8 @@ def main():
     print(f"| mean of all families | {mean(1)} |\n| the same, pairs as reported | {mean(2)} |")
     false = [sum(p is not None and p < 0.99 for _, p in scores) for _, scores, _, _ in results.values()]
     print("| families with P below 0.99 | " + " | ".join(map(str, false)) + " |")
-    print("| processor seconds, all families | " + " | ".join(f"{result[3]:.0f}" for result in results.values()) + " |\n")
+    seconds = [f"{result[3]:.0f}" for result in results.values()]
+    print("| processor seconds, all families | " + " | ".join(seconds) + " |\n")
     print("\n".join(notes))
 
 

@@ -1,12 +1,14 @@
 //! Families of copies, and how many of their pairs the search finds:
 //! `cargo run --release -p duplicates --example families -- [choosing|reporting] [SUBJECT/CHANGE/COPIES ...]`.
 //!
-//! `*` stands for any. Settings may be chosen on the half `choosing` alone; `reporting` has other pictures and other draws.
+//! `*` stands for any. Settings may be chosen on the half `choosing` alone; `reporting` has other pictures and other
+//! draws.
 //! `-- manifest FILE COLUMN` does the same for a set on disk, of which a column of the manifest names the picture.
 //! For each family one line: recall and precision of the pairs that are called copies, and of those called one series.
 //!
-//! `-- write DIR [choosing|reporting] [SUBJECT/CHANGE/COPIES ...]` scores nothing. It writes the families for other tools,
-//! as DIR/SUBJECT-CHANGE-COPIES/0000.png and on, with a manifest.csv whose `source` is the number of the picture.
+//! `-- write DIR [choosing|reporting] [SUBJECT/CHANGE/COPIES ...]` scores nothing. It writes the families for other
+//! tools, as DIR/SUBJECT-CHANGE-COPIES/0000.png and on, with a manifest.csv whose `source` is the number of the
+//! picture.
 
 #[path = "../tests/it/families.rs"]
 mod families;

@@ -1,8 +1,8 @@
 //! Plants copies of training pictures in the test split of a data set, for comparing tools that look for copies:
 //! `cargo run --release -p duplicates --example plant -- DATA OUT [COPIES-OF-EACH-KIND]`.
 //!
-//! OUT gets the pictures of DATA as gray PNG files, `{train,test}/CLASS/...`, the copies in `test`, and `truth.csv`, whose
-//! rows are the copy, its kind and what it is a copy of. DATA must have splits, and no picture in both.
+//! OUT gets the pictures of DATA as gray PNG files, `{train,test}/CLASS/...`, the copies in `test`, and `truth.csv`,
+//! whose rows are the copy, its kind and what it is a copy of. DATA must have splits, and no picture in both.
 
 #[path = "../tests/it/plant.rs"]
 mod plant;

@@ -9,8 +9,8 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Alignment {
     /// An affine map `[a, b, x, c, d, y]` from places of the first picture to places of the second, `(a u + b v + x,
-    /// c u + d v + y)`, in fractions of the side from the centre. Here always a similarity, perhaps with a mirror.
-    pub affine: [f32; 6],
+    /// c u + d v + y)`, in fractions of the side from the centre.
+    affine: [f32; 6],
     /// Whether one is the negative of the other, black for white.
     pub negative: bool,
 }
@@ -22,6 +22,11 @@ impl Alignment {
     /// From its map, of pictures of which neither is the negative of the other.
     pub fn new(affine: [f32; 6]) -> Self {
         Self { affine, negative: false }
+    }
+
+    /// The same map, of pictures of which one is the negative of the other or is not.
+    pub fn with_sign(self, negative: bool) -> Self {
+        Self { negative, ..self }
     }
 
     /// Where a place of the first picture lies in the second.
@@ -91,7 +96,8 @@ impl Alignment {
         Self { affine: [1.0 + p, q, x, r, 1.0 + s, y], negative: false }.then(self)
     }
 
-    /// How much longer it shows one direction of the subject than another, beside the first picture: 1 for a similarity.
+    /// How much longer it shows one direction of the subject than another, beside the first picture: 1 for a
+    /// similarity.
     pub fn stretch(&self) -> f32 {
         let [a, b, _, c, d, _] = self.affine;
         let (sum, area) = (a * a + b * b + c * c + d * d, 2.0 * (a * d - b * c).abs());
@@ -100,8 +106,9 @@ impl Alignment {
         (plus + minus) / (plus - minus).max(1e-6)
     }
 
-    /// For every row of the first picture the pixels that lie on the second, at least `margin` pixels from its edge: their
-    /// columns, where the first of them lies in the second picture, and how far the next is, in units of 1 / [`PIXEL`].
+    /// For every row of the first picture the pixels that lie on the second, at least `margin` pixels from its edge:
+    /// their columns, where the first of them lies in the second picture, and how far the next is, in units of 1 /
+    /// [`PIXEL`].
     pub fn rows(
         &self,
         side: usize,

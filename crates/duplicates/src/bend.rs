@@ -1,18 +1,19 @@
 //! Two pictures of one thing seen at another angle: a photograph of a film, or a random change of perspective.
 //!
-//! No affine map lays one on the other, but a projective one does (Hartley and Zisserman 2004, section 2.4). Its two more
-//! unknowns are found after the others and as they are ([`crate::refine`]), and the second picture is drawn anew as it lies
-//! on the first, so that all that judges an alignment need not know. Two numbers for a whole picture turn no slice into
-//! the next.
+//! No affine map lays one on the other, but a projective one does (Hartley and Zisserman 2004, section 2.4). Its two
+//! more unknowns are found after the others and as they are ([`crate::refine`]), and the second picture is drawn anew
+//! as it lies on the first, so that all that judges an alignment need not know. Two numbers for a whole picture turn no
+//! slice into the next.
 
 use std::borrow::Cow;
 
 use crate::alignment::Alignment;
-use crate::detail::{Map, UNIT, every};
+use crate::detail::{Map, byte};
 use crate::maps::Maps;
-use crate::refine::solve;
+use crate::refine::{AFFINE, Term, normal_equations, solve};
 
-/// Perspectives beyond this are an alignment that went astray: an edge would be seen from half as far again as the middle.
+/// Perspectives beyond this are an alignment that went astray: an edge would be seen from half as far again as the
+/// middle.
 const FAR: f32 = 0.6;
 
 /// So much more of the coarse detail must agree before the finer is looked at.
@@ -42,12 +43,21 @@ impl Bent {
         bent.refine(half, 3)
     }
 
-    /// Improves it on one level.
+    /// Improves it on one level, as long as the maps tell where to; `None` if it went astray.
     fn refine(mut self, (a, b): (Map, Map), steps: usize) -> Option<Self> {
         for _ in 0..steps {
-            self = self.step(a, b)?;
+            let Some(next) = self.step(a, b) else { break };
+            if next.bend.iter().any(|bend| bend.abs() > FAR) {
+                return None;
+            }
+            self = next;
         }
         Some(self)
+    }
+
+    /// The part of the first picture that the second, whose map this is, reaches.
+    pub fn overlap(&self, map: Map) -> f32 {
+        self.values(map).iter().filter(|value| !value.is_nan()).count() as f32 / (map.side * map.side) as f32
     }
 
     /// The maps of the second picture as they lie on the first; 0 where they do not reach, and of its sign.
@@ -58,62 +68,45 @@ impl Bent {
 
     /// One of these maps.
     pub fn drawn(&self, map: Map) -> Vec<u8> {
-        self.values(map).map(|value| value.map_or(0, |value| value.round() as i8 as u8)).collect()
+        self.values(map).into_iter().map(|value| if value.is_nan() { 0 } else { byte(value) }).collect()
     }
 
-    /// What the second picture's map has at each pixel of the first; `None` outside.
-    fn values(&self, map: Map) -> impl Iterator<Item = Option<f32>> {
+    /// What the second picture's map has at each pixel of the first; NaN outside.
+    fn values(&self, map: Map) -> Vec<f32> {
         let side = map.side;
         let (size, middle, sign) = (side as f32, 0.5 * (side as f32 - 1.0), self.alignment.sign());
-        (0..side * side).map(move |at| {
-            let [u, v] = [at % side, at / side].map(|place| (place as f32 - middle) / size);
-            let nearer = 1.0 / (1.0 + self.bend[0] * u + self.bend[1] * v);
-            let [x, y] = self.alignment.place([u * nearer, v * nearer]);
-            map.at(x * size + middle, y * size + middle).map(|value| sign * value)
-        })
+        let mut values = Vec::with_capacity(side * side);
+        let mut places = vec![[0.0_f32; 2]; side];
+        for y in 0..side {
+            let v = (y as f32 - middle) / size;
+            // Places first: a division is fast where several are done at once.
+            for (x, place) in places.iter_mut().enumerate() {
+                let u = (x as f32 - middle) / size;
+                let nearer = 1.0 / (1.0 + self.bend[0] * u + self.bend[1] * v);
+                *place = self.alignment.place([u * nearer, v * nearer]).map(|at| at * size + middle);
+            }
+            values.extend(places.iter().map(|&[x, y]| map.at(x, y).map_or(f32::NAN, |value| sign * value)));
+        }
+        values
     }
 
-    /// A Gauss-Newton step on one level.
+    /// A Gauss-Newton step on one level; `None` where the maps do not tell one. It is approximate: the changes of the
+    /// perspective are added, though they would have to be chained as the affine ones are. What that leaves is of
+    /// second order, and the next step takes it away.
     fn step(mut self, a: Map, b: Map) -> Option<Self> {
-        let warped: Vec<f32> = self.values(b).map(|value| value.unwrap_or(f32::NAN)).collect();
-        let [p, q, x, r, s, y, g, h] = solve(equations(a, &warped))?;
+        /// Those of an affine change, then of the perspective, for which what lies at `u` moves by `-u u` and `-u v`.
+        const TERMS: [&[Term]; 8] = {
+            let [p, q, x, r, s, y] = AFFINE;
+            [p, q, x, r, s, y, &[(0, 2, 0), (1, 1, 1)], &[(0, 1, 1), (1, 0, 2)]]
+        };
+        let equations = normal_equations::<8, 9, 5>(a, &self.values(b), TERMS);
+        let [p, q, x, r, s, y, g, h] = solve(equations)?;
         let size = a.side as f32;
         self.alignment = self.alignment.after([p, q, x / size, r, s, y / size]);
-        self.bend = [self.bend[0] + g, self.bend[1] + h];
-        self.bend.iter().all(|bend| bend.abs() <= FAR).then_some(self)
+        // Places were in pixels.
+        self.bend = [self.bend[0] - g * size, self.bend[1] - h * size];
+        Some(self)
     }
-}
-
-/// The normal equations `[matrix | right]` of a step that moves `warped`, which is NaN outside, towards `a`: of the unknowns
-/// of `Alignment::after`, then of the perspective.
-fn equations(a: Map, warped: &[f32]) -> [[f32; 9]; 8] {
-    let side = a.side;
-    let (size, middle) = (side as f32, 0.5 * (side as f32 - 1.0));
-    let mut sums = [[0.0_f32; 9]; 8];
-    for y in (1..side - 1).step_by(every(side)) {
-        let v = y as f32 - middle;
-        for (x, value) in a.row(y).enumerate().skip(1).take(side - 2) {
-            let at = y * side + x;
-            let here = warped[at];
-            let gx = 0.5 * (warped[at + 1] - warped[at - 1]);
-            let gy = 0.5 * (warped[at + side] - warped[at - side]);
-            // NaN anywhere around: the place lies outside. 0 is where nothing is shown, or nothing to see.
-            if (gx + gy + here).is_nan() || value == 0.0 || here == 0.0 {
-                continue;
-            }
-            let u = x as f32 - middle;
-            let nearer = -(gx * u + gy * v) / size;
-            // What lies on one picture only must not pull.
-            let error = (value - here).clamp(-UNIT, UNIT);
-            let terms = [gx * u, gx * v, gx, gy * u, gy * v, gy, nearer * u, nearer * v, error];
-            for (i, row) in sums.iter_mut().enumerate() {
-                for j in i..9 {
-                    row[j] += terms[i] * terms[j];
-                }
-            }
-        }
-    }
-    std::array::from_fn(|i| std::array::from_fn(|j| sums[i.min(j)][i.max(j)]))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Clusters of pictures by average linkage over the pairs that were compared.
 //!
-//! Two clusters are as alike as their compared pairs are on average, so one false link does not chain two sources: it is
-//! outvoted as soon as both have other members.
+//! Two clusters are as alike as their compared pairs are on average, so one false link does not chain two sources: it
+//! is outvoted as soon as both have other members.
 //!
 //! Invariant: the order of merging, and so the result, depends on the comparisons only; ties go to the lower number.
 
@@ -109,8 +109,8 @@ impl Clusters {
         (0..self.root.len()).for_each(|i| self.join(other.root(i), i));
     }
 
-    /// Joins the pairs of clusters that `accept` agrees to, most alike first, until it agrees to none; it is asked about
-    /// pairs of which at least one is the other's best partner.
+    /// Joins the pairs of clusters that `accept` agrees to, most alike first, until it agrees to none; it is asked
+    /// about pairs of which at least one is the other's best partner.
     pub fn merge_where(
         &mut self,
         of_kind: impl Fn(&Self, usize, usize) -> bool,

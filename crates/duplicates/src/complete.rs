@@ -1,8 +1,8 @@
 //! Comparisons that the known ones make possible.
 //!
 //! Sets of copies are not all compared with each other, and some comparisons went astray: the alignment ended beside
-//! the right one. What is known helps with both. Alignments chain: from a picture to another of its set, across one good
-//! link to the next set, on to any picture there. And two sets that are like the same third are worth comparing.
+//! the right one. What is known helps with both. Alignments chain: from a picture to another of its set, across one
+//! good link to the next set, on to any picture there. And two sets that are like the same third are worth comparing.
 //!
 //! Invariant: a pair is compared once; a comparison is only ever replaced by one that fits better.
 
@@ -116,8 +116,8 @@ impl Sets {
         if self.copies.root(link.a) < self.copies.root(link.b) { across } else { across.inverse() }
     }
 
-    /// Pairs of pictures to compare, each with a start: those that went astray between two sets, and the medoids of sets
-    /// that are near each other or near the same third (likeness multiplies along the way).
+    /// Pairs of pictures to compare, each with a start: those that went astray between two sets, and the medoids of
+    /// sets that are near each other or near the same third (likeness multiplies along the way).
     fn wanted(
         &self,
         verified: &[Verified],

@@ -116,8 +116,8 @@ fn fit<'a>(matches: impl Iterator<Item = &'a Match>) -> Option<Alignment> {
     Some(Alignment::new([a, b, x / UNIT, c, d, y / UNIT]))
 }
 
-/// How the second picture lies on the first as most of their blobs have it, if enough have.
-pub(crate) fn consensus(one: &Descriptors, two: &Descriptors) -> Option<Alignment> {
+/// How the second picture lies on the first as most of their blobs have it, if enough have; and how many have.
+pub(crate) fn consensus(one: &Descriptors, two: &Descriptors) -> Option<(usize, Alignment)> {
     /// Similarities that are looked at more closely.
     const CLOSER: usize = 4;
     let matches = matches(one, two);
@@ -145,11 +145,10 @@ pub(crate) fn consensus(one: &Descriptors, two: &Descriptors) -> Option<Alignmen
         }
         Some((agree, alignment))
     });
-    let best = fitted.fold(None, |best: Option<(usize, Alignment)>, next| match best {
+    fitted.fold(None, |best: Option<(usize, Alignment)>, next| match best {
         Some(best) if best.0 >= next.0 => Some(best),
         _ => Some(next),
-    });
-    best.map(|(_, alignment)| alignment)
+    })
 }
 
 #[cfg(test)]
@@ -194,7 +193,7 @@ mod tests {
         for map in maps {
             let one = picture((0..40).map(|_| blob(&mut rng)).collect());
             let two = shown(&one, map, 12, &mut rng);
-            let found = consensus(&one, &two).expect("an alignment");
+            let (_, found) = consensus(&one, &two).expect("an alignment");
             for place in [[-0.4, -0.4], [0.4, -0.3], [0.1, 0.4]] {
                 let ([x, y], [u, v]) = (found.place(place), Alignment::new(map).place(place));
                 // Three pixels of the map on which it is improved then.

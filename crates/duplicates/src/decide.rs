@@ -79,8 +79,8 @@ impl Traits<'_> {
     }
 }
 
-/// Sources as the tree found them, each of pictures that were processed alike. A picture and its sharpened copies are two;
-/// what is joined from them must not have two that were processed alike, which would be neighbouring slices.
+/// Sources as the tree found them, each of pictures that were processed alike. A picture and its sharpened copies are
+/// two; what is joined from them must not have two that were processed alike, which would be neighbouring slices.
 struct SourceLayers {
     /// For each picture the layer it is in.
     of: Vec<usize>,

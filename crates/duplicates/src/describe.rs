@@ -1,4 +1,5 @@
-//! How pictures are described, so that others like them are found: descriptors of their discs, as a sample of the set suggests.
+//! How pictures are described, so that others like them are found: descriptors of their discs, as a sample of the set
+//! suggests.
 
 use std::borrow::Cow;
 
@@ -19,6 +20,8 @@ const FINE: Band = Band { inner: 0.3, outer: 0.8, floor: 1.0 };
 
 /// The blobs on which two pictures may agree, of a picture at half the size: many, so that enough are in both.
 const POINTS: Blobs = Blobs { scales: 7, sigma: 1.2, reach: 4.0, inside: 0.5, most: 64 };
+// Sets of them are the bits of one number (`consensus`).
+const _: () = assert!(POINTS.most <= u64::BITS as usize);
 
 /// How the pictures of a set are described.
 pub(crate) struct Describer {

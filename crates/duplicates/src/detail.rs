@@ -20,8 +20,8 @@ pub(crate) struct Map<'a> {
     values: &'a [u8],
 }
 
-/// The band of a map: standard deviations, in pixels, of the two Gaussians; and the contrast, in gray levels, below which
-/// detail counts as flat (it is noise of the encoding).
+/// The band of a map: standard deviations, in pixels, of the two Gaussians; and the contrast, in gray levels, below
+/// which detail counts as flat (it is noise of the encoding).
 pub(crate) struct Band {
     pub inner: f32,
     pub outer: f32,
@@ -52,9 +52,13 @@ pub(crate) fn detail<'a>(
     let floor = band.floor * band.floor;
     detail.into_iter().zip(power).zip(shown).map(move |((d, p), &shown)| {
         let value = (UNIT * d / (p + floor).sqrt()).clamp(-MOST, MOST);
-        // Rounded by hand: without SSE4.1, `round` is a call.
-        if shown { ((value + 128.5) as u8).wrapping_sub(128) } else { 0 }
+        if shown { byte(value) } else { 0 }
     })
+}
+
+/// A value in `-128.5..127.5` as a map has it. Rounded by hand: without SSE4.1, `round` is a call.
+pub(crate) fn byte(value: f32) -> u8 {
+    ((value + 128.5) as u8).wrapping_sub(128)
 }
 
 /// One pixel in the coordinates of [`Map::smooth`] and [`Map::sharp`].
@@ -98,8 +102,8 @@ impl<'a> Map<'a> {
         upper + fy * (lower - upper)
     }
 
-    /// As [`Map::smooth`], in `1..side - 2`, by cubic convolution (Keys 1981) over the sixteen around it: it keeps more of
-    /// the finest detail.
+    /// As [`Map::smooth`], in `1..side - 2`, by cubic convolution (Keys 1981) over the sixteen around it: it keeps more
+    /// of the finest detail.
     #[inline]
     pub fn sharp(&self, x: i64, y: i64) -> f32 {
         let weights = |v: i64| &CUBIC[(v & (PIXEL - 1)) as usize / (PIXEL as usize / CUBIC.len())];

@@ -1,10 +1,10 @@
 //! Discs of a picture, whose description does not change when the picture is turned or mirrored.
 //!
-//! The first disc is the whole picture; some are parts that a crop may have left; the others lie around blobs, extrema of
-//! the difference of Gaussians over place and scale (Lowe 2004), which stay on the same spot of the subject under a crop, a
-//! shift or a change of scale. A disc is read along rings around its centre. Turning the picture shifts every ring,
-//! mirroring reverses it; neither changes the magnitude of a ring's Fourier coefficients, and their phases tell the turn
-//! afterwards.
+//! The first disc is the whole picture; some are parts that a crop may have left; the others lie around blobs, extrema
+//! of the difference of Gaussians over place and scale (Lowe 2004), which stay on the same spot of the subject under a
+//! crop, a shift or a change of scale. A disc is read along rings around its centre. Turning the picture shifts every
+//! ring, mirroring reverses it; neither changes the magnitude of a ring's Fourier coefficients, and their phases tell
+//! the turn afterwards.
 
 use crate::detail::{Map, blur};
 use crate::flip::Flip;
@@ -115,8 +115,8 @@ impl Sampling {
         rings.flat_map(|(re, im)| re.iter().zip(im).map(|(re, im)| re.hypot(*im).sqrt())).collect()
     }
 
-    /// The turn, in radians, for which `a(angle) = b(angle - turn)` fits best, or if mirrored `a(angle) = b(turn - angle)`,
-    /// or if negative with `-b`; and how well, in `-1..=1`.
+    /// The turn, in radians, for which `a(angle) = b(angle - turn)` fits best, or if mirrored
+    /// `a(angle) = b(turn - angle)`, or if negative with `-b`; and how well, in `-1..=1`.
     pub fn turn(&self, a: &Spectrum, b: &Spectrum, flip: Flip) -> (f32, f32) {
         let sign = if flip.mirrored { -1.0 } else { 1.0 };
         let mut product = vec![[0.0; 2]; self.waves];
@@ -156,8 +156,8 @@ pub(crate) struct Blobs {
     /// How many scales are tried, a third of an octave apart, from this standard deviation on, in pixels.
     pub scales: usize,
     pub sigma: f32,
-    /// The radius of a disc in standard deviations of its scale, and which part of it must lie in the picture, or its edge
-    /// decides what the disc looks like.
+    /// The radius of a disc in standard deviations of its scale, and which part of it must lie in the picture, or its
+    /// edge decides what the disc looks like.
     pub reach: f32,
     pub inside: f32,
     /// So many, the strongest.
@@ -165,8 +165,8 @@ pub(crate) struct Blobs {
 }
 
 impl Blobs {
-    /// Those by which pictures are looked for: large, because few large discs tell pictures apart where many small ones find
-    /// the same rib in every chest.
+    /// Those by which pictures are looked for: large, because few large discs tell pictures apart where many small ones
+    /// find the same rib in every chest.
     const DISCS: Self = Self { scales: 8, sigma: 1.4, reach: 4.0, inside: 0.8, most: 24 };
 
     /// The blobs of `gray: [side, side]` where it is `shown`, strongest first.

@@ -1,8 +1,9 @@
 //! How alike two pictures are once one is filtered to fit the other.
 //!
 //! What blur, sharpening or another size did to a copy is much like one filter, the same everywhere and in every
-//! direction. So the rougher of two pictures is filtered before they are compared, as fits the other best: by least squares
-//! over all blocks. Next slices and strangers stay about as unlike as they are: no filter turns one anatomy into another.
+//! direction. So the rougher of two pictures is filtered before they are compared, as fits the other best: by least
+//! squares over all blocks. Next slices and strangers stay about as unlike as they are: no filter turns one anatomy
+//! into another.
 
 use crate::SIDE;
 use crate::agreement::{BLOCKS, is_telling};
@@ -26,8 +27,8 @@ const LANES: usize = 8;
 struct Sums([f32; PIXELS + 1]);
 
 impl Sums {
-    /// Adds a part of a row, a multiple of [`LANES`]: of the first picture under the taps, and of the second. 0 is where
-    /// nothing is shown, or nothing to see.
+    /// Adds a part of a row, a multiple of [`LANES`]: of the first picture under the taps, and of the second. 0 is
+    /// where nothing is shown, or nothing to see.
     fn add(&mut self, taps: [&[f32]; TAPS], other: &[f32]) {
         let mut sums = [[0.0_f32; LANES]; PIXELS + 1];
         for at in (0..other.len()).step_by(LANES) {
@@ -66,9 +67,9 @@ impl Sums {
 }
 
 impl Alignment {
-    /// The mean correlation of `a`, filtered to fit `b` best, with `b`, over the blocks with detail but the worst quarter,
-    /// weighted by their detail: where there is hardly any, what compression left is no evidence. And how many blocks
-    /// have detail.
+    /// The mean correlation of `a`, filtered to fit `b` best, with `b`, over the blocks with detail but the worst
+    /// quarter, weighted by their detail: where there is hardly any, what compression left is no evidence. And how many
+    /// blocks have detail.
     pub fn filtered(&self, a: Map, b: Map) -> (f32, usize) {
         let (side, block, every) = (a.side, a.side / BLOCKS, every(a.side));
         let mut blocks = [Sums::default(); BLOCKS * BLOCKS];

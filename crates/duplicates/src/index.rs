@@ -1,8 +1,8 @@
 //! BestFew neighbours among many descriptors without comparing all pairs: an inverted file.
 //!
-//! Vectors are grouped around about sqrt(n) centres (spherical k-means); a query scans the groups of its nearest centres.
-//! The cost of n queries is of the order n sqrt(n) with a small factor; a neighbour in a group that is not scanned is
-//! missed.
+//! Vectors are grouped around about sqrt(n) centres (spherical k-means); a query scans the groups of its nearest
+//! centres. The cost of n queries is of the order n sqrt(n) with a small factor; a neighbour in a group that is not
+//! scanned is missed.
 
 use crate::whiten::{DIMS, Vector, cosine, vector};
 use engine::par;

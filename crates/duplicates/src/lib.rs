@@ -1,6 +1,7 @@
 //! Copies and look-alikes, found from the pixels alone.
 //!
-//! Invariant: the answer depends on the thumbnails and their order only, never on file names, labels or the number of threads.
+//! Invariant: the answer depends on the thumbnails and their order only, never on file names, labels or the number of
+//! threads.
 
 #![forbid(unsafe_code)]
 
@@ -102,12 +103,13 @@ impl Link {
     }
 }
 
-/// Finds which of `images` pictures show the same. `look(i)`, which is called once for each from any thread, gives image
-/// `i`, or `None` if it cannot be read (then it is alone), and whatever else the caller wants to know of it, which is
-/// handed back in order. `progress` hears, after all of these calls, for how many images the search is over, and says
-/// whether it is to go on; if not, the answer is made of what was compared.
+/// Finds which of `images` pictures show the same. `look(i)`, which is called once for each from any thread, gives
+/// image `i`, or `None` if it cannot be read (then it is alone), and whatever else the caller wants to know of it,
+/// which is handed back in order. `progress` hears, after all of these calls, for how many images the search is over,
+/// and says whether it is to go on; if not, the answer is made of what was compared.
 ///
-/// Some 20 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary file.
+/// Some 20 kB are kept of each picture in memory, and 117 kB of the first two thousand; of the others in a temporary
+/// file.
 ///
 /// # Errors
 /// If that file cannot be written or read.

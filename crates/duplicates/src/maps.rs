@@ -6,8 +6,8 @@ use crate::SIDE;
 use crate::detail::Map;
 use crate::disc::{Disc, Sampling, Spectrum};
 
-/// The maps of a picture, by which it is compared: the finest detail at [`SIDE`], then coarser detail at a half, a quarter
-/// and an eighth of it, then detail between the first two at full size.
+/// The maps of a picture, by which it is compared: the finest detail at [`SIDE`], then coarser detail at a half, a
+/// quarter and an eighth of it, then detail between the first two at full size.
 pub(crate) struct Maps<'a>(pub Cow<'a, [u8]>);
 
 impl<'a> Maps<'a> {
@@ -41,8 +41,8 @@ impl<'a> Maps<'a> {
         sum
     }
 
-    /// The rings of a disc. Large discs are read in the coarsest map, which forgives that the place of a crop is known only
-    /// roughly; blobs where they still have some pixels from one ring to the next.
+    /// The rings of a disc. Large discs are read in the coarsest map, which forgives that the place of a crop is known
+    /// only roughly; blobs where they still have some pixels from one ring to the next.
     pub fn spectrum(&self, sampling: &Sampling, disc: &Disc) -> Spectrum {
         let level = if disc.radius >= 0.3 { 3 } else { 1 };
         sampling.spectrum(disc, self.level(level))

@@ -27,7 +27,7 @@ impl Alignment {
         let side = a.side;
         for _ in 0..steps {
             self.warp(b, scratch);
-            let equations = normal_equations(a, scratch);
+            let equations = normal_equations::<6, 7, 3>(a, scratch, AFFINE);
             let step = if rigid {
                 solve(similarity(&equations)).map(|[s, t, x, y]| [s, -t, x, t, s, y])
             } else {
@@ -49,58 +49,78 @@ impl Alignment {
     }
 }
 
-/// The normal equations `[matrix | right]` of a step that moves `warped`, which is NaN outside, towards `a`. The unknowns
-/// are those of `Alignment::after`.
+/// A slope of the second picture, across (0) or down (1), times powers of `u` and `v`: derivatives are sums of these.
+pub(crate) type Term = (usize, usize, usize);
+
+/// The derivatives of the unknowns of `Alignment::after`.
+pub(crate) const AFFINE: [&[Term]; 6] =
+    [&[(0, 1, 0)], &[(0, 0, 1)], &[(0, 0, 0)], &[(1, 1, 0)], &[(1, 0, 1)], &[(1, 0, 0)]];
+
+/// The normal equations `[matrix | right]` of a step that moves `warped`, which is NaN outside, towards `a`. Each
+/// unknown has the sum of its `terms` as derivative, of which products have powers of `u` and `v` below `POWERS`.
 ///
-/// The derivative of an unknown is a slope, across or down, times `u`, `v` or 1. `v` is the same along a row, so a row
-/// gives the sums of the products of slopes and error times powers of `u`, and what they are for each `v` is added once.
-fn normal_equations(a: Map, warped: &[f32]) -> [[f32; 7]; 6] {
+/// `v` is the same along a row, so a row gives the sums of the products of slopes and error times powers of `u`, and
+/// what they are for each `v` is added once.
+pub(crate) fn normal_equations<const N: usize, const M: usize, const POWERS: usize>(
+    a: Map,
+    warped: &[f32],
+    terms: [&[Term]; N],
+) -> [[f32; M]; N] {
     const LANES: usize = 4;
     let side = a.side;
     let middle = 0.5 * (side as f32 - 1.0);
-    let width = (side - 2).next_multiple_of(LANES);
+    let inner = side - 2;
+    let width = inner.next_multiple_of(LANES);
     // Slopes and error along a row; 0 outside, also beyond its end.
     let [mut gx, mut gy, mut error] = [0; 3].map(|_| vec![0.0_f32; width]);
     let column: Vec<f32> = (0..width).map(|x| (x + 1) as f32 - middle).collect();
-    let mut all = [[0.0_f32; 7]; 6];
+    let mut values = vec![0.0; side];
+    let mut all = [[0.0_f32; M]; N];
     for y in (1..side - 1).step_by(every(side)) {
-        let row = |y: usize| &warped[y * side..(y + 1) * side];
-        let (above, here, below) = (row(y - 1), row(y), row(y + 1));
-        for (x, value) in a.row(y).enumerate().skip(1).take(side - 2) {
-            let slopes = [0.5 * (here[x + 1] - here[x - 1]), 0.5 * (below[x] - above[x]), value - here[x]];
-            // NaN anywhere around: the place lies outside.
-            let inside = !slopes.iter().sum::<f32>().is_nan() && value != 0.0 && here[x] != 0.0;
-            [gx[x - 1], gy[x - 1], error[x - 1]] = slopes.map(|slope| if inside { slope } else { 0.0 });
+        values.iter_mut().zip(a.row(y)).for_each(|(out, value)| *out = value);
+        // Slices of one length, so that the loop over them is one over vectors.
+        let row = |y: usize, from: usize| &warped[y * side + from..][..inner];
+        let [above, below, left, here, right] =
+            [row(y - 1, 1), row(y + 1, 1), row(y, 0), row(y, 1), row(y, 2)];
+        let values = &values[1..=inner];
+        let (across, down, apart) = (&mut gx[..inner], &mut gy[..inner], &mut error[..inner]);
+        for x in 0..inner {
+            let slopes = [0.5 * (right[x] - left[x]), 0.5 * (below[x] - above[x]), values[x] - here[x]];
+            // NaN anywhere around: the place lies outside. 0 is where nothing is shown, or nothing to see.
+            let inside = !slopes.iter().sum::<f32>().is_nan() & (values[x] != 0.0) & (here[x] != 0.0);
+            [across[x], down[x], apart[x]] = slopes.map(|slope| if inside { slope } else { 0.0 });
             // What lies on one picture only, such as a black corner's edge, must not pull.
-            error[x - 1] = error[x - 1].clamp(-UNIT, UNIT);
+            apart[x] = apart[x].clamp(-UNIT, UNIT);
         }
-        // Of gx gx, gx gy and gy gy, then of gx error and gy error: times 1, u and u squared.
-        let mut sums = [[[0.0_f32; LANES]; 3]; 5];
-        for at in (0..width).step_by(LANES) {
-            let four = |values: &[f32]| -> [f32; LANES] { std::array::from_fn(|i| values[at + i]) };
-            let times =
-                |a: &[f32; LANES], b: &[f32; LANES]| -> [f32; LANES] { std::array::from_fn(|i| a[i] * b[i]) };
-            let (gx, gy, error, u) = (four(&gx), four(&gy), four(&error), four(&column));
-            let products =
-                [times(&gx, &gx), times(&gx, &gy), times(&gy, &gy), times(&gx, &error), times(&gy, &error)];
-            for (sums, product) in sums.iter_mut().zip(products) {
-                let with_u = times(&product, &u);
-                for (sum, term) in sums.iter_mut().zip([product, with_u, times(&with_u, &u)]) {
+        // Of gx gx, gx gy and gy gy, then of gx error and gy error: times 1, u, u squared and on.
+        let mut sums = [[[0.0_f32; LANES]; POWERS]; 5];
+        let slopes = gx.chunks_exact(LANES).zip(gy.chunks_exact(LANES));
+        let others = error.chunks_exact(LANES).zip(column.chunks_exact(LANES));
+        for ((gx, gy), (error, u)) in slopes.zip(others) {
+            let times = |a: &[f32], b: &[f32]| -> [f32; LANES] { std::array::from_fn(|i| a[i] * b[i]) };
+            let products = [times(gx, gx), times(gx, gy), times(gy, gy), times(gx, error), times(gy, error)];
+            for (sums, mut term) in sums.iter_mut().zip(products) {
+                for sum in sums {
                     sum.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
+                    term = times(&term, u);
                 }
             }
         }
-        let v = y as f32 - middle;
         let sums = sums.map(|powers| powers.map(|lanes| lanes.iter().sum::<f32>()));
-        // The powers of u and v in the derivatives of each unknown, the first three of the slope across.
-        const POWERS: [(usize, i32); 3] = [(1, 0), (0, 1), (0, 0)];
+        let v = y as f32 - middle;
+        let mut v_to = [1.0; POWERS];
+        for power in 1..POWERS {
+            v_to[power] = v_to[power - 1] * v;
+        }
         for (i, row) in all.iter_mut().enumerate() {
-            let (down_i, (u_i, v_i)) = (i / 3, POWERS[i % 3]);
-            for j in i..6 {
-                let (down_j, (u_j, v_j)) = (j / 3, POWERS[j % 3]);
-                row[j] += sums[down_i + down_j][u_i + u_j] * v.powi(v_i + v_j);
+            for &(down, in_u, in_v) in terms[i] {
+                for (out, others) in row[i..N].iter_mut().zip(&terms[i..]) {
+                    for &(other, u, v) in *others {
+                        *out += sums[down + other][in_u + u] * v_to[in_v + v];
+                    }
+                }
+                row[N] += sums[3 + down][in_u] * v_to[in_v];
             }
-            row[6] += sums[3 + down_i][u_i] * v.powi(v_i);
         }
     }
     std::array::from_fn(|i| std::array::from_fn(|j| all[i.min(j)][i.max(j)]))
@@ -173,7 +193,7 @@ mod tests {
                 row.iter_mut().zip(terms).for_each(|(sum, term)| *sum += terms[i] * term);
             }
         }
-        let found = normal_equations(Map::new(SIDE, &bytes), &warped);
+        let found = normal_equations::<6, 7, 3>(Map::new(SIDE, &bytes), &warped, AFFINE);
         for (i, row) in expected.iter().enumerate() {
             for (j, &expected) in row.iter().enumerate() {
                 let size = (expected.abs()).max(1.0);

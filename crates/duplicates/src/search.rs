@@ -4,6 +4,7 @@
 //! the way, and a pair within one set is never compared: a source with twenty copies costs little more than twenty
 //! comparisons. Sets of copies keep a budget of comparisons with others, so the cost grows with the number of pictures.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
@@ -107,8 +108,8 @@ pub(crate) fn candidates(pictures: &[Descriptors]) -> Vec<Vec<Candidate>> {
 }
 
 /// Compares pictures with their candidates in rounds, best first, and joins those that are surely copies. `maps`
-/// belong to `pictures`. Returns every comparison that found something in common. `progress` hears for how many pictures
-/// the search is over, and may stop it.
+/// belong to `pictures`. Returns every comparison that found something in common. `progress` hears for how many
+/// pictures the search is over, and may stop it.
 pub(crate) fn compare(
     maps: &Records,
     pictures: &[Descriptors],
@@ -207,42 +208,60 @@ pub(crate) fn compare(
             verified.push(found);
         }
         if progress(pictures.len() - proposals.len().min(pictures.len())).is_break() {
-            break;
+            return Ok(verified);
         }
     }
-    verified.extend(compare_lone(maps, pictures, candidates, &mut tried, &verified)?);
+    compare_lone(maps, pictures, candidates, tried, &mut verified, progress)?;
     Ok(verified)
 }
 
-/// Looks at all other candidates of the pictures without a copy, and compares those with which their blobs agree. A cut-out
-/// looks as a whole like much else.
+/// Looks at all other candidates of the pictures without a copy, and adds to `verified` the comparisons with those on
+/// which most of their blobs agree. A cut-out looks as a whole like much else. `progress` hears after some pictures
+/// that this goes on, and may stop it.
 fn compare_lone(
     maps: &Records,
     pictures: &[Descriptors],
     candidates: &[Vec<Candidate>],
-    tried: &mut HashSet<(usize, usize)>,
-    verified: &[Verified],
-) -> Result<Vec<Verified>, Error> {
-    /// So alike in either band is hardly any picture but a copy.
+    mut tried: HashSet<(usize, usize)>,
+    verified: &mut Vec<Verified>,
+    progress: &dyn Fn(usize) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    /// So alike in both bands is hardly any picture but a copy.
     const COPY: f32 = 0.05;
+    /// Pictures between two words of progress.
+    const BLOCK: usize = 64;
+    /// Candidates of each that are compared: in pictures of one anatomy some blobs of all agree.
+    const BEST: usize = 8;
     let mut alone = vec![true; pictures.len()];
     for v in verified.iter().filter(|v| v.unlike.iter().all(|&unlike| unlike <= COPY)) {
         (alone[v.a], alone[v.b]) = (false, false);
     }
-    let mut pairs = Vec::new();
-    for a in (0..pictures.len()).filter(|&a| alone[a]) {
-        pairs.extend(
-            candidates[a].iter().map(|candidate| pair_of(a, candidate)).filter(|&pair| tried.insert(pair)),
-        );
+    let lone: Vec<usize> = (0..pictures.len()).filter(|&a| alone[a]).collect();
+    for lone in lone.chunks(BLOCK) {
+        let agreeing = par::map(lone.len(), |i| {
+            let pairs = candidates[lone[i]].iter().map(|candidate| pair_of(lone[i], candidate));
+            let new = pairs.filter(|pair| !tried.contains(pair));
+            let agree = |(a, b)| Some(((a, b), consensus(&pictures[a], &pictures[b])?));
+            let mut agreeing: Vec<_> = new.filter_map(agree).collect();
+            agreeing.sort_by_key(|&(_, (count, _))| Reverse(count));
+            agreeing.truncate(BEST);
+            agreeing
+        });
+        let mut wanted: Vec<_> = agreeing.into_iter().flatten().collect();
+        wanted.retain(|&(pair, _)| tried.insert(pair));
+        let found = par::map(wanted.len(), |i| {
+            let ((a, b), (_, start)) = wanted[i];
+            let [one, two] = [a, b].map(|i| maps.get(i).map(Maps::new));
+            Ok(verify_agreed(start, (a, b), [one?, two?], [a, b].map(|i| pictures[i].roughness)))
+        });
+        for found in found {
+            verified.extend(found?);
+        }
+        if progress(pictures.len()).is_break() {
+            break;
+        }
     }
-    let found = par::map(pairs.len(), |i| {
-        let (a, b) = pairs[i];
-        let both = [&pictures[a], &pictures[b]];
-        let Some(start) = consensus(both[0], both[1]) else { return Ok(None) };
-        let [one, two] = [a, b].map(|i| maps.get(i).map(Maps::new));
-        Ok(verify_agreed(start, (a, b), [one?, two?], both.map(|picture| picture.roughness)))
-    });
-    found.into_iter().filter_map(Result::transpose).collect()
+    Ok(())
 }
 
 /// The two pictures, the lower number first.

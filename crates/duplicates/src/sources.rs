@@ -7,8 +7,8 @@
 //! - is no row: in a volume the third neighbour of a slice is several times as far as the first, while the copies of
 //!   one picture are all about as far from each other.
 //!
-//! The largest sets that are so are the sources. With more copies there are more chances of a good pair, and more to tell a
-//! source from a row by, so the answer gets better.
+//! The largest sets that are so are the sources. With more copies there are more chances of a good pair, and more to
+//! tell a source from a row by, so the answer gets better.
 
 use crate::cluster::Clusters;
 use crate::tree::{Apart, Heights, LinkageTree, PictureSet};
@@ -24,11 +24,13 @@ const UNLIKE_ISOLATED: f32 = 2.0;
 /// A step of heights by which a set falls apart; into a few, of which some are pairs or from which the rest is far off.
 const STEP: f32 = 1.8;
 const STEP_OF_FEW: f32 = 2.5;
-/// Pictures of different parts are farther from each other than those of one by this factor, if there is a step; if not.
+/// Pictures of different parts are farther from each other than those of one by this factor, if there is a step; if
+/// not.
 const CONTRAST: f32 = 2.6;
 const CONTRAST_ALONE: f32 = 4.0;
-/// Up to this height, and this distance of nine pairs in ten, copies are only resampled; a set of such, from which the rest is
-/// so many times as far off, is one source whatever its shape: how much the nearest of its pictures differ is chance.
+/// Up to this height, and this distance of nine pairs in ten, copies are only resampled; a set of such, from which the
+/// rest is so many times as far off, is one source whatever its shape: how much the nearest of its pictures differ is
+/// chance.
 const SLIGHT: f32 = 0.025;
 const NO_WIDER: f32 = 0.05;
 const FAR_OFF: f32 = 4.0;
@@ -41,8 +43,8 @@ const COVERED: f32 = 0.8;
 const LARGEST: f32 = 0.7;
 /// Heights below this are one: what is left of rounding.
 pub(crate) const FLOOR: f32 = 0.006;
-/// Pictures from which on a row can be seen; how many times as far as the first the third and the middle neighbour are in
-/// one; and in its triangles the longest side as the next, at the upper quartile of at least so many.
+/// Pictures from which on a row can be seen; how many times as far as the first the third and the middle neighbour are
+/// in one; and in its triangles the longest side as the next, at the upper quartile of at least so many.
 pub(crate) const ROW: usize = 6;
 const THIRD: f32 = 2.1;
 const MIDDLE: f32 = 3.3;
@@ -50,8 +52,8 @@ const TRIANGLES: usize = 6;
 const LONGEST: f32 = 1.3;
 /// Two pictures alone are a source that much nearer to each other than to a third.
 const PAIR_ISOLATED: f32 = 1.8;
-/// How unlike the coarser detail of the nearest parts of a source may be; and the detail of two pictures without any third,
-/// in one of the bands.
+/// How unlike the coarser detail of the nearest parts of a source may be; and the detail of two pictures without any
+/// third, in one of the bands.
 const MOST: f32 = 0.1;
 const ALONE: [f32; 2] = [0.063, 0.02];
 
@@ -69,8 +71,8 @@ pub(crate) fn differ_as_processed(v: &Verified) -> bool {
     coarser <= COARSER || coarser <= COARSER_SHARE * fine
 }
 
-/// Joins in `clusters` what `pairs`, of which `is_sure` may prove some, show to be one source; a set must be isolated in
-/// `all`. To be called again with more pairs: what is joined stays so.
+/// Joins in `clusters` what `pairs`, of which `is_sure` may prove some, show to be one source; a set must be isolated
+/// in `all`. To be called again with more pairs: what is joined stays so.
 pub(crate) fn join_sources(
     clusters: &mut Clusters,
     heights: &mut Heights,
@@ -89,8 +91,8 @@ pub(crate) fn join_sources(
 }
 
 impl LinkageTree {
-    /// The largest sets that are sources, as `is_source` says of a set, its nearest pair and its parts, and how far off the
-    /// rest is at most.
+    /// The largest sets that are sources, as `is_source` says of a set, its nearest pair and its parts, and how far off
+    /// the rest is at most.
     pub(crate) fn largest(&self, is_source: impl Fn(usize, (usize, [usize; 2]), f32) -> bool) -> Vec<usize> {
         let mut found = Vec::new();
         let mut stack: Vec<(usize, f32)> = self.roots.iter().rev().map(|&root| (root, 1.0)).collect();
@@ -182,8 +184,9 @@ impl LinkageTree {
         is_far && self.triangles(node).is_none_or(|longest| longest > LONGEST)
     }
 
-    /// How many times as long as the next the longest side of the triangles in a set is, at the upper quartile; `None` of
-    /// too few. What processing did to three copies adds up side by side; along a row two steps are more than twice one.
+    /// How many times as long as the next the longest side of the triangles in a set is, at the upper quartile; `None`
+    /// of too few. What processing did to three copies adds up side by side; along a row two steps are more than twice
+    /// one.
     fn triangles(&self, node: usize) -> Option<f32> {
         let mut ratios = Vec::new();
         let mut far: HashMap<usize, f32> = HashMap::new();

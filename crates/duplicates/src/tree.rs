@@ -2,8 +2,8 @@
 //! joined.
 //!
 //! Single linkage (Sneath 1957) joins the sets whose nearest pictures are nearest to each other, average linkage (Sokal
-//! and Michener 1958) those that are nearest on the mean of their compared pairs. The former needs few comparisons; of the
-//! latter no single pair decides, so more comparisons make it surer.
+//! and Michener 1958) those that are nearest on the mean of their compared pairs. The former needs few comparisons; of
+//! the latter no single pair decides, so more comparisons make it surer.
 
 use crate::Forest;
 use crate::cluster::Clusters;
@@ -243,7 +243,8 @@ fn join(
 mod tests {
     use super::*;
 
-    /// Three near pictures and one that is near to one of them alone: single linkage takes it first, average linkage last.
+    /// Three near pictures and one that is near to one of them alone: single linkage takes it first, average linkage
+    /// last.
     #[test]
     fn average_linkage_asks_all_pairs() {
         let pair = |(a, b, far)| Apart { a, b, far };

@@ -42,6 +42,9 @@ const UNBENT: f32 = 0.03;
 /// Below this correlation of the coarse maps pictures have nothing in common.
 const LEAST: f32 = 0.25;
 
+/// Of less of the first picture nothing is said.
+const OVERLAP: f32 = 0.2;
+
 /// Two pictures, compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Verified {
@@ -51,9 +54,9 @@ pub(crate) struct Verified {
     pub middle: f32,
     /// Correlation of the finest detail; 0 where the middle is already unlike.
     pub fine: f32,
-    /// How unlike (`1 - correlation`) the detail of one to three pixels is, and of two to five, once the rougher picture
-    /// is filtered to fit ([`Alignment::filtered`]): the mean over the blocks that have detail without the worst quarter
-    /// of them, where a corner, a frame or text may lie; 1 where the middle is already unlike.
+    /// How unlike (`1 - correlation`) the detail of one to three pixels is, and of two to five, once the rougher
+    /// picture is filtered to fit ([`Alignment::filtered`]): the mean over the blocks that have detail without the
+    /// worst quarter of them, where a corner, a frame or text may lie; 1 where the middle is already unlike.
     pub unlike: [f32; 2],
     pub alignment: Alignment,
 }
@@ -65,22 +68,44 @@ impl Verified {
     }
 }
 
+/// The second of two pictures laid on the first, and how well their middle detail agrees then.
+#[derive(Clone, Copy)]
+struct Laid {
+    alignment: Alignment,
+    middle: f32,
+}
+
 /// Compares pictures `a` and `b`, starting from the pairs of discs `starts`.
 pub(crate) fn verify(
-    (a, b): (usize, usize),
+    pair: (usize, usize),
     [one, two]: [&Descriptors; 2],
     maps: [Maps; 2],
     starts: impl Iterator<Item = (usize, usize)>,
     describer: &Describer,
 ) -> Option<Verified> {
     let mut scratch = Vec::new();
-    let mut settle = |start: Alignment| settle(start, &maps, &mut scratch);
-    let better = |best: Option<(f32, Alignment)>, found: Option<(f32, Alignment)>| match (best, found) {
-        (Some(best), Some(found)) if found.0 <= best.0 => Some(best),
-        (best, found) => found.or(best),
-    };
+    let best = from_discs([one, two], &maps, starts, describer, &mut scratch);
+    let found = best.and_then(|start| closer(start, &maps));
+    let middle = found.map_or(0.0, |found| found.middle);
+    // A smooth outline may agree as it should not, so what is finer has the last word.
+    let start = if middle < ALIKE { consensus(one, two) } else { None };
+    let again = start.and_then(|(_, start)| settle(either_sign(start, &maps), &maps, &mut scratch));
+    let promises = |again: &(f32, Alignment)| middle < WORTHWHILE || best.is_none_or(|best| again.0 > best.0);
+    let again = again.filter(promises).and_then(|again| closer(again, &maps));
+    let laid = again.filter(|again| again.middle > middle).or(found)?;
+    Some(judge(pair, &maps, laid, [one, two].map(|picture| picture.roughness)))
+}
+
+/// How well the coarse maps agree at best from pairs of discs on, and where it leads; `None` if nowhere.
+fn from_discs(
+    [one, two]: [&Descriptors; 2],
+    maps: &[Maps; 2],
+    starts: impl Iterator<Item = (usize, usize)>,
+    describer: &Describer,
+    scratch: &mut Vec<f32>,
+) -> Option<(f32, Alignment)> {
     let is_found = |best: Option<(f32, Alignment)>| best.is_some_and(|(correlation, _)| correlation >= FOUND);
-    let mut best = None;
+    let mut best: Option<(f32, Alignment)> = None;
     for (disc_a, disc_b) in starts {
         if is_found(best) {
             break;
@@ -95,23 +120,14 @@ pub(crate) fn verify(
             if fit < 0.7 * top || is_found(best) {
                 break;
             }
-            best = better(best, settle(Alignment::from_discs(disc_a, disc_b, turn, flip)));
+            let found = settle(Alignment::from_discs(disc_a, disc_b, turn, flip), maps, scratch);
+            best = match (best, found) {
+                (Some(best), Some(found)) if found.0 <= best.0 => Some(best),
+                (best, found) => found.or(best),
+            };
         }
     }
-    let roughness = [one, two].map(|picture| picture.roughness);
-    let closer = |(coarse, alignment): (f32, Alignment)| {
-        if coarse < LEAST { None } else { finish((a, b), &maps, alignment, roughness) }
-    };
-    let found = best.and_then(closer);
-    let middle = found.map_or(0.0, |found| found.middle);
-    if middle >= ALIKE {
-        return found;
-    }
-    // A smooth outline may agree as it should not, so what is finer has the last word.
-    let again = consensus(one, two).and_then(|start| settle(either_sign(start, &maps)));
-    let promises = |again: &(f32, Alignment)| middle < WORTHWHILE || best.is_none_or(|best| again.0 > best.0);
-    let again = again.filter(promises).and_then(closer);
-    again.filter(|again| again.middle > middle).or(found)
+    best
 }
 
 /// How well the coarse maps agree from a start on, and where it leads; `None` if nowhere.
@@ -123,13 +139,13 @@ fn settle(start: Alignment, maps: &[Maps; 2], scratch: &mut Vec<f32>) -> Option<
     }
     let alignment = alignment.refine(quarter[0], quarter[1], STEPS[1], false, scratch);
     let Agreement { correlation, overlap, .. } = alignment.agreement(quarter[0], quarter[1], false);
-    (overlap >= 0.2).then_some((correlation, alignment))
+    (overlap >= OVERLAP).then_some((correlation, alignment))
 }
 
 /// An alignment of which it is not known whether one picture is the negative of the other.
 fn either_sign(start: Alignment, maps: &[Maps; 2]) -> Alignment {
     let coarse = start.agreement(maps[0].level(3), maps[1].level(3), false);
-    Alignment { negative: coarse.correlation < 0.0, ..start }
+    start.with_sign(coarse.correlation < 0.0)
 }
 
 /// Compares pictures `a` and `b` of these roughnesses, starting from an alignment on which their blobs agree.
@@ -139,8 +155,8 @@ pub(crate) fn verify_agreed(
     maps: [Maps; 2],
     roughness: [f32; 2],
 ) -> Option<Verified> {
-    let (coarse, alignment) = settle(either_sign(start, &maps), &maps, &mut Vec::new())?;
-    if coarse < LEAST { None } else { finish(pair, &maps, alignment, roughness) }
+    let settled = settle(either_sign(start, &maps), &maps, &mut Vec::new())?;
+    Some(judge(pair, &maps, closer(settled, &maps)?, roughness))
 }
 
 /// Compares pictures `a` and `b` of these roughnesses, starting from an alignment that other pictures suggest.
@@ -151,64 +167,82 @@ pub(crate) fn verify_from(
     roughness: [f32; 2],
 ) -> Option<Verified> {
     let alignment = start.refine(maps[0].level(2), maps[1].level(2), 3, false, &mut Vec::new());
-    finish(pair, &maps, alignment, roughness)
+    Some(judge(pair, &maps, finish(alignment, &maps)?, roughness))
 }
 
-/// The last steps of an alignment, and how alike the pictures are then; `None` if they hardly overlap.
-fn finish(
-    pair: (usize, usize),
-    [one, two]: &[Maps; 2],
-    alignment: Alignment,
-    roughness: [f32; 2],
-) -> Option<Verified> {
+/// The last steps of an alignment under which the coarse maps correlate so well, if that is enough.
+fn closer((coarse, alignment): (f32, Alignment), maps: &[Maps; 2]) -> Option<Laid> {
+    if coarse < LEAST { None } else { finish(alignment, maps) }
+}
+
+/// The last steps of an alignment; `None` if it went astray or the pictures hardly overlap.
+fn finish(alignment: Alignment, [one, two]: &[Maps; 2]) -> Option<Laid> {
     let alignment = alignment.refine(one.level(1), two.level(1), STEPS[2], false, &mut Vec::new());
-    let astray = alignment.stretch() > FAR || !(1.0 / FAR..FAR).contains(&alignment.scale());
-    let middle = middle(alignment, one.level(1), two.level(1)).filter(|_| !astray)?;
-    if BENT.contains(&middle)
-        && let Some(bent) = Bent::fit(alignment, [one, two])
-    {
-        let (half, drawn) = (one.level(1), bent.drawn(two.level(1)));
-        let better = self::middle(Alignment::IDENTITY, half, Map::new(half.side, &drawn)).unwrap_or(0.0);
-        if better > middle + UNBENT {
-            let (drawn, scale) = (bent.draw(two), bent.alignment.scale());
-            let found = judge(pair, [one, &drawn], Alignment::IDENTITY, better, roughness, scale);
-            return Some(Verified { alignment: bent.alignment, ..found });
-        }
-    }
-    Some(judge(pair, [one, two], alignment, middle, roughness, alignment.scale()))
+    let middle = middle(alignment, one.level(1), two.level(1)).filter(|_| !is_astray(&alignment))?;
+    Some(Laid { alignment, middle })
+}
+
+/// Whether no copy is made so.
+fn is_astray(alignment: &Alignment) -> bool {
+    alignment.stretch() > FAR || !(1.0 / FAR..FAR).contains(&alignment.scale())
 }
 
 /// How well the middle detail agrees; `None` if the pictures hardly overlap.
 fn middle(alignment: Alignment, one: Map, two: Map) -> Option<f32> {
     let Agreement { correlation, median, overlap, blocks, .. } = alignment.agreement(one, two, true);
     let most = if blocks < BLOCKS { UNCERTAIN } else { 1.0 };
-    (overlap >= 0.2).then(|| correlation.min(median).min(most))
+    (overlap >= OVERLAP).then(|| correlation.min(median).min(most))
 }
 
-/// How alike pictures are of which the second shows the subject larger by `scale`.
-fn judge(
+/// How alike two pictures are that were laid on each other, perhaps once one is seen at another angle.
+fn judge(pair: (usize, usize), [one, two]: &[Maps; 2], laid: Laid, roughness: [f32; 2]) -> Verified {
+    if BENT.contains(&laid.middle)
+        && let Some(bent) = Bent::fit(laid.alignment, [one, two])
+        && !is_astray(&bent.alignment)
+    {
+        let (half, drawn) = (one.level(1), bent.drawn(two.level(1)));
+        let middle = middle(Alignment::IDENTITY, half, Map::new(half.side, &drawn)).unwrap_or(0.0);
+        if middle > laid.middle + UNBENT && bent.overlap(two.level(1)) >= OVERLAP {
+            let alignment = bent.alignment;
+            if middle < WORTHWHILE {
+                return unlike(pair, Laid { alignment, middle });
+            }
+            let laid = Laid { alignment: Alignment::IDENTITY, middle };
+            let found = closely(pair, [one, &bent.draw(two)], laid, roughness, alignment.scale());
+            return Verified { alignment, ..found };
+        }
+    }
+    if laid.middle < WORTHWHILE {
+        return unlike(pair, laid);
+    }
+    closely(pair, [one, two], laid, roughness, laid.alignment.scale())
+}
+
+/// Of pictures whose middle detail is already unlike.
+fn unlike((a, b): (usize, usize), Laid { alignment, middle }: Laid) -> Verified {
+    Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], alignment }
+}
+
+/// How alike pictures are in the finest detail, of which the second shows the subject larger by `scale`.
+fn closely(
     (a, b): (usize, usize),
     [one, two]: [&Maps; 2],
-    alignment: Alignment,
-    middle: f32,
+    Laid { alignment, middle }: Laid,
     roughness: [f32; 2],
     scale: f32,
 ) -> Verified {
-    let mut verified = Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], alignment };
-    if middle >= WORTHWHILE {
-        let full = (one.level(0), two.level(0));
-        verified.alignment = alignment.refine(full.0, full.1, 1, false, &mut Vec::new());
-        verified.fine = verified.alignment.agreement(full.0, full.1, true).correlation;
-        let (there, back) = (verified.alignment, verified.alignment.inverse());
-        // A filter brings nothing back, so it is the rougher one's: as rough as it would be at the size of the other.
-        let rougher = roughness[0] > roughness[1] + scale.ln();
-        let [full, half] = [Maps::DETAIL, 1].map(|level| {
-            let [one, two] = [one, two].map(|maps| maps.level(level));
-            if rougher { there.filtered(one, two) } else { back.filtered(two, one) }
-        });
-        // A few blocks may agree by chance.
-        let enough = full.1 >= BLOCKS;
-        verified.unlike = [full, half].map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
-    }
-    verified
+    let full = (one.level(0), two.level(0));
+    let there = alignment.refine(full.0, full.1, 1, false, &mut Vec::new());
+    let back = there.inverse();
+    let fine = there.agreement(full.0, full.1, true).correlation;
+    // A filter brings nothing back, so it is the rougher one's: as rough as it would be at the size of the other.
+    let rougher = roughness[0] > roughness[1] + scale.ln();
+    let [full, half] = [Maps::DETAIL, 1].map(|level| {
+        let [one, two] = [one, two].map(|maps| maps.level(level));
+        if rougher { there.filtered(one, two) } else { back.filtered(two, one) }
+    });
+    // A few blocks may agree by chance.
+    let enough = full.1 >= BLOCKS;
+    let unlike = [full, half].map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
+    Verified { a, b, middle, fine, unlike, alignment: there }
 }

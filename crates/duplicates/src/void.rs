@@ -1,7 +1,7 @@
 //! What of a picture is no picture: black or white bars, frames, and the corners that a turn leaves.
 //!
-//! Their edges are strong and lie elsewhere in every copy, so bars and frames are cut off before anything is measured, and
-//! what remains at the border is filled in smoothly and marked, so that nothing is compared there.
+//! Their edges are strong and lie elsewhere in every copy, so bars and frames are cut off before anything is measured,
+//! and what remains at the border is filled in smoothly and marked, so that nothing is compared there.
 
 use crate::SIDE;
 
@@ -13,8 +13,9 @@ const EMPTY: f32 = 9.0;
 const LEAST_SIDE: f64 = 0.3;
 const LEAST_AREA: f64 = 0.12;
 
-/// The part of `gray: [height, width]` inside of those rows and columns at its edges of which `is_even` accepts the least and
-/// the largest value: first column and row, then columns and rows. `None` if all rows, or all columns, are so.
+/// The part of `gray: [height, width]` inside of those rows and columns at its edges of which `is_even` accepts the
+/// least and the largest value: first column and row, then columns and rows. `None` if all rows, or all columns, are
+/// so.
 pub fn inside_even_edges(
     gray: &[f32],
     (height, width): (usize, usize),

@@ -28,7 +28,8 @@ const MOST: f32 = 0.15;
 const CLEARLY: f32 = 1.2;
 /// Pairs that must have been compared between the parts of a source, if there are so many.
 const COMPARED: usize = 3;
-/// Sets of one source that were found before are at most so many times as far from each other as their own pictures are.
+/// Sets of one source that were found before are at most so many times as far from each other as their own pictures
+/// are.
 const CONTRAST: f32 = 3.5;
 
 /// Joins in `clusters` what `pairs` show to be copies that lost much.
@@ -89,8 +90,8 @@ fn without_branches(v: &Verified, branches: &[f32]) -> Apart {
 }
 
 impl LinkageTree {
-    /// Whether a set is one source: compared often enough, isolated, of one piece and no row. Of fewer pictures than show
-    /// a row this cannot be said.
+    /// Whether a set is one source: compared often enough, isolated, of one piece and no row. Of fewer pictures than
+    /// show a row this cannot be said.
     fn is_weak_source(&self, node: usize, parts: [usize; 2], rest: f32) -> bool {
         let sizes = parts.map(|part| self.nodes[part].size);
         let set = &self.nodes[node];

@@ -1,7 +1,7 @@
 //! Whitening: descriptors reduced to the directions in which the set varies most, each with variance 1.
 //!
-//! What all pictures of a set share (the outline of a chest, the rim of a scan) is the mean and falls away, and what tells
-//! look-alikes apart, small in the raw descriptor, counts as much as the rest (Jegou and Chum 2012).
+//! What all pictures of a set share (the outline of a chest, the rim of a scan) is the mean and falls away, and what
+//! tells look-alikes apart, small in the raw descriptor, counts as much as the rest (Jegou and Chum 2012).
 
 use engine::{Rng, par};
 

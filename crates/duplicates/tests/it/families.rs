@@ -1,7 +1,7 @@
 //! Families of copies: some pictures of one kind, each with so many copies that were changed in one way.
 //!
-//! A family follows from its four numbers alone. The pictures are of kinds that tempt a search in different ways: views of
-//! one patient and neighbouring slices of one volume are pictures of their own, however alike they look.
+//! A family follows from its four numbers alone. The pictures are of kinds that tempt a search in different ways: views
+//! of one patient and neighbouring slices of one volume are pictures of their own, however alike they look.
 
 #[path = "scenery.rs"]
 mod scenery;
@@ -92,7 +92,7 @@ const SLICES: usize = 6;
 /// A change that makes a copy.
 pub type Change = fn(&Gray, &mut Rng) -> Gray;
 
-/// The kinds of copies by name, and the least share of their pairs that must be found.
+/// The kinds of copies by name, and the share of their pairs that is aimed at: of some kinds less is found.
 pub const CHANGES: [(&str, Change, f64); 25] = [
     ("turn", any_turn, 0.97),
     ("chained-turns", chained_turns, 0.97),

@@ -37,11 +37,7 @@ fn plant(train: &[Shown], test: &[Shown], each: usize) -> Score {
         kinds[i / each].1(&train[i % train.len()].gray, &mut rng)
     });
     let pictures: Vec<&Gray> = train.iter().chain(test).map(|shown| &shown.gray).chain(&planted).collect();
-    let thumbnail = |i: usize| {
-        let Gray { width, height, values } = pictures[i];
-        ((), Some(Thumbnail::new(values, (*height, *width))))
-    };
-    let source = find(pictures.len(), &thumbnail, &|_| ControlFlow::Continue(())).unwrap().1.source;
+    let source = source(&pictures);
     let originals = train.len() + test.len();
     let share = |kind: usize| {
         let found =
@@ -58,6 +54,15 @@ fn plant(train: &[Shown], test: &[Shown], each: usize) -> Score {
     Score { found: (0..kinds.len()).map(share).collect(), false_links }
 }
 
+/// The number of each picture's source.
+fn source(pictures: &[&Gray]) -> Vec<usize> {
+    let thumbnail = |i: usize| {
+        let Gray { width, height, values } = pictures[i];
+        ((), Some(Thumbnail::new(values, (*height, *width))))
+    };
+    find(pictures.len(), &thumbnail, &|_| ControlFlow::Continue(())).unwrap().1.source
+}
+
 impl Score {
     /// Prints the table, and fails below 95 % of [`KINDS`] or 90 % of one of them.
     fn check(&self) {
@@ -71,18 +76,30 @@ impl Score {
     }
 }
 
+fn phantom_radiograph(config: &phantom::PhantomConfig, patient: usize) -> Shown {
+    let radiograph = phantom::render(config, patient, 0);
+    let values = radiograph.pixels.iter().map(|&v| f32::from(v)).collect();
+    let gray = Gray { width: config.image_size, height: config.image_size, values };
+    Shown { patient: radiograph.patient.to_string(), gray }
+}
+
+/// As wholes, two thirds of a side look like much else: most of them are found by their blobs alone.
+#[test]
+fn cut_outs_of_phantom_radiographs() {
+    let config = phantom::PhantomConfig { patients: 24, views: 1, image_size: 224, seed: 5 };
+    let whole = par::map(config.patients, |patient| phantom_radiograph(&config, patient).gray);
+    let parts = par::map(whole.len(), |i| plant::crop(&whole[i], 0.66, &mut Rng::derive(&[5, i as u64])));
+    let pictures: Vec<&Gray> = whole.iter().chain(&parts).collect();
+    let source = source(&pictures);
+    assert_eq!(source[..whole.len()], (0..whole.len()).collect::<Vec<_>>(), "strangers stay apart");
+    let found = (0..parts.len()).filter(|&i| source[whole.len() + i] == source[i]).count();
+    assert!(10 * found >= 8 * parts.len(), "{found} of {}", parts.len());
+}
+
 #[test]
 fn copies_of_phantom_radiographs() {
     let config = phantom::PhantomConfig { patients: 260, views: 1, image_size: 224, seed: 3 };
-    let shown = |radiograph: phantom::Radiograph| Shown {
-        patient: radiograph.patient.to_string(),
-        gray: Gray {
-            width: config.image_size,
-            height: config.image_size,
-            values: radiograph.pixels.iter().map(|&v| f32::from(v)).collect(),
-        },
-    };
-    let mut all = par::map(config.patients, |patient| shown(phantom::render(&config, patient, 0)));
+    let mut all = par::map(config.patients, |patient| phantom_radiograph(&config, patient));
     let test = all.split_off(200);
     let score = plant(&all, &test, 10);
     score.check();

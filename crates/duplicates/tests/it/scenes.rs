@@ -5,6 +5,7 @@ use duplicates::{SIDE, Similar, Thumbnail};
 use engine::{Rng, par};
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A picture of its own: blobs, edges and grain at random places, in the plane.
 struct Scene(Vec<[f32; 5]>);
@@ -21,8 +22,8 @@ impl Scene {
         Self(coarse.into_iter().chain((0..1500).map(|_| blob(0.012))).collect())
     }
 
-    /// `[SIDE, SIDE]` gray, where the pixel at place `p` shows the scene at `from(p)`, in fractions of the side from the
-    /// centre.
+    /// `[SIDE, SIDE]` gray, where the pixel at place `p` shows the scene at `from(p)`, in fractions of the side from
+    /// the centre.
     fn draw(&self, from: impl Fn([f32; 2]) -> [f32; 2]) -> Vec<f32> {
         let mut gray = vec![120.0; SIDE * SIDE];
         let place = |i: usize| (i as f32 + 0.5) / SIDE as f32 - 0.5;
@@ -95,8 +96,8 @@ fn no_pictures_and_flat_pictures_are_no_trouble() {
     assert_eq!(find(&flat).source, [0, 1, 2, 3]);
 }
 
-/// Copies under every kind of transform among strangers: each joins its original and no one else, and the transform that
-/// the link names is the planted one.
+/// Copies under every kind of transform among strangers: each joins its original and no one else, and the transform
+/// that the link names is the planted one.
 #[test]
 fn copies_are_found_among_strangers() {
     let scenes: Vec<Scene> = (0..24).map(Scene::new).collect();
@@ -138,15 +139,51 @@ fn copies_are_found_among_strangers() {
     }
 }
 
+/// Pictures seen at another angle, which no affine map lays on each other, and parts of pictures.
+#[test]
+fn other_angles_and_parts_are_found_among_strangers() {
+    let scenes: Vec<Scene> = (0..24).map(|i| Scene::new(400 + i)).collect();
+    let mut pictures: Vec<_> = scenes.iter().map(|scene| bytes(scene.plain())).collect();
+    let angles = [[0.1, 0.05], [-0.1, 0.08], [0.05, -0.12], [-0.08, -0.1]];
+    for (scene, [g, h]) in scenes.iter().zip(angles) {
+        let far = |[u, v]: [f32; 2]| 1.0 + g * u + h * v;
+        pictures.push(bytes(scene.draw(|place| place.map(|at| at / far(place)))));
+    }
+    for (scene, (x, y)) in scenes[angles.len()..].iter().zip([(0.1, -0.1), (-0.1, 0.05), (0.0, 0.12)]) {
+        pictures.push(bytes(scene.draw(placed(0.0, false, 1.4, [x, y]))));
+    }
+    let found = find(&pictures);
+    assert_eq!(found.source[..scenes.len()], (0..scenes.len()).collect::<Vec<_>>(), "strangers stay apart");
+    let copies = &found.source[scenes.len()..];
+    assert_eq!(copies, &found.source[..copies.len()], "copies join their originals");
+}
+
+/// A slice of a volume, in which what lies deeper comes gradually.
+fn slice(volume: u64, depth: f32) -> Option<Thumbnail> {
+    let (a, b) = (Scene::new(100 + volume), Scene::new(200 + volume));
+    let (s, c) = depth.sin_cos();
+    let mix = |(a, b): (f32, f32)| 120.0 + c * (a - 120.0) + s * (b - 120.0);
+    bytes(a.plain().into_iter().zip(b.plain()).map(mix).collect())
+}
+
+/// Whatever is still to be done, each part of the search asks once at most after it was told to stop.
+#[test]
+fn a_stopped_search_ends() {
+    let pictures = par::map(72, |i| slice(i as u64 / 6, 0.3 * (i % 6) as f32));
+    let words = AtomicUsize::new(0);
+    let stop = |_| {
+        words.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Break(())
+    };
+    let (_, found) = duplicates::find(pictures.len(), &|i| ((), pictures[i].clone()), &stop).unwrap();
+    assert!(found.stopped);
+    let after = words.into_inner() - 1;
+    assert!(after <= 2, "heard {after} times after the stop");
+}
+
 /// Slices of one volume: what lies in them changes little from one to the next. They are a series, not copies.
 #[test]
 fn neighbouring_slices_are_a_series_not_copies() {
-    let slice = |volume: u64, depth: f32| {
-        let (a, b) = (Scene::new(100 + volume), Scene::new(200 + volume));
-        let (s, c) = depth.sin_cos();
-        let mix = |(a, b): (f32, f32)| 120.0 + c * (a - 120.0) + s * (b - 120.0);
-        bytes(a.plain().into_iter().zip(b.plain()).map(mix).collect())
-    };
     let pictures: Vec<_> = (0..3).flat_map(|v| (0..4).map(move |i| slice(v, 0.65 * i as f32))).collect();
     let found = find(&pictures);
     assert_eq!(found.source, (0..12).collect::<Vec<_>>());

@@ -72,8 +72,8 @@ pub fn keras(gray: &Gray, rng: &mut Rng) -> Gray {
     jpeg(&brighter(&copy, rng, 0.2), 90)
 }
 
-/// As Roboflow: a zoom, a turn within fifteen degrees, a shear, then brighter, blurred, speckled with single black and white
-/// pixels, or with boxes cut out, in some copies each.
+/// As Roboflow: a zoom, a turn within fifteen degrees, a shear, then brighter, blurred, speckled with single black and
+/// white pixels, or with boxes cut out, in some copies each.
 pub fn roboflow(gray: &Gray, rng: &mut Rng) -> Gray {
     let zoom = [rng.range(1.0, 1.2) as f32; 2];
     let shapes = [either(rng, 15.0), either(rng, 10.0)];
@@ -153,8 +153,8 @@ pub fn equalized(gray: &Gray, rng: &mut Rng) -> Gray {
     }
 }
 
-/// Each value as the share of what is darker in its tile, between the four nearest tiles; no value of a tile counts more
-/// than `limit` times the mean.
+/// Each value as the share of what is darker in its tile, between the four nearest tiles; no value of a tile counts
+/// more than `limit` times the mean.
 fn tiled(gray: &Gray, tiles: usize, limit: f32) -> Gray {
     let ranks: Vec<Vec<f32>> = (0..tiles * tiles)
         .map(|tile| {
@@ -213,8 +213,8 @@ pub fn bent(gray: &Gray, rng: &mut Rng) -> Gray {
     moved(gray, Outside::Nearest, |x, y| [x + at(&fields[0], x, y), y + at(&fields[1], x, y)])
 }
 
-/// As sets made by hand: a square of which several of turn, shear, crop, gamma, contrast, blur and a strong sharpening were
-/// asked in some order.
+/// As sets made by hand: a square of which several of turn, shear, crop, gamma, contrast, blur and a strong sharpening
+/// were asked in some order.
 pub fn several(gray: &Gray, rng: &mut Rng) -> Gray {
     let mut copy = gray.resized(224, 224);
     let mut order: Vec<u64> = (0..7).collect();

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures whole training steps, or inference, in turn with the programs of ../shared/peers (VERTEBRA_SHARED is where
-# `shared` lies, PEERS where peers/setup.sh installed them), and prints medians and ratios. Runs during which anything
-# else took more of the machine than --limit percent do not count.
+# `shared` lies, PEERS where peers/setup.sh installed them), and prints medians, their spread, and ratios. Runs during
+# which anything else took more of the machine than --limit percent do not count.
 #
 #   tools/compare_peers.sh train [--arch v1] [--rounds 5] [--threads 2] [--size 224] [--batch 32] [--limit 3] [PEER...]
 #   tools/compare_peers.sh infer [--arch v1] [--rounds 5] [--threads 2] [--batch 1] [--limit 3] [PEER...]
@@ -144,7 +144,7 @@ for number in range(args.rounds):
             kept[name].append(found)
 
 print(f"{args.task}, MobileNetV{args.arch[1]} 1.0, {size}x{size}x3, batch {n}, {threads} threads: medians of undisturbed runs")
-print(f"{'program':<28} {'runs':>4} {'ms':>9} {'images/s':>9} {'MiB':>6}  vertebra is")
+print(f"{'program':<28} {'runs':>4} {'ms':>9} {'from - to':>19} {'images/s':>9} {'MiB':>6}  vertebra is")
 medians = {name: [statistics.median(column) for column in zip(*runs)] for name, runs in kept.items() if runs}
 for name, runs in kept.items():
     if not runs:
@@ -152,6 +152,7 @@ for name, runs in kept.items():
         continue
     ms, speed, mib = medians[name]
     ratio = f"{medians[OURS][1] / speed:.2f}x as fast" if name != OURS and OURS in medians else ""
-    print(f"{name:<28} {len(runs):>4} {ms:>9.2f} {speed:>9.1f} {mib:>6.0f}  {ratio}")
+    spread = f"{min(run[0] for run in runs):.2f} - {max(run[0] for run in runs):.2f}"
+    print(f"{name:<28} {len(runs):>4} {ms:>9.2f} {spread:>19} {speed:>9.1f} {mib:>6.0f}  {ratio}")
 sys.exit(0 if OURS in medians else "no run of vertebra was undisturbed; try again, or raise --limit")
 PYTHON

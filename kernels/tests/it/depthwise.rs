@@ -9,9 +9,16 @@ use kernels::pointwise::spacing;
 use kernels::{Buffer, ConvShape, Epilogue, Grad, Level, Read, Rectifier, Write, scalar};
 use model::ConvKind;
 
+/// The table's cases, and images so wide that their channels are taken in several blocks, the last one no whole vector.
 fn for_each_case(mut f: impl FnMut(Level, ConvShape, View, &str)) {
-    for (level, Case { conv, reads }) in of_kind(ConvKind::Depthwise) {
-        let shape = conv.shape;
+    let cases = of_kind(ConvKind::Depthwise).map(|(level, Case { conv, reads })| (level, conv.shape, reads));
+    let blocks = levels().flat_map(|level| {
+        [1, 2].map(|stride| {
+            let shape = ConvShape { h: 4, out_h: 4 / stride, inputs: 70, outputs: 70, ..square(112, stride) };
+            (level, shape, Some(Rectifier::RELU6))
+        })
+    });
+    for (level, shape, reads) in cases.chain(blocks) {
         let what = format!("{} {shape:?} {reads:?}", level.name());
         f(level, shape, View::new(shape.h * shape.w, shape.inputs, reads), &what);
     }

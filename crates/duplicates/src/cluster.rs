@@ -14,7 +14,8 @@ struct Likenesses(Vec<f32>);
 impl Likenesses {
     fn add(&mut self, likenesses: &[f32]) {
         self.0.extend(likenesses);
-        self.0.sort_by(|x, y| y.total_cmp(x));
+        self.0.sort_by(f32::total_cmp);
+        self.0.reverse();
     }
 
     /// The mean of the upper two thirds: an alignment that went astray only ever lowers a likeness.

@@ -15,6 +15,7 @@ use crate::cluster::Clusters;
 use crate::decide::{Traits, copies, sure_copies};
 use crate::maps::Maps;
 use crate::records::Records;
+use crate::sorted::descending;
 use crate::verify::{Verified, WORTHWHILE, verify_from};
 use engine::par;
 
@@ -81,8 +82,7 @@ struct Sets {
 impl Sets {
     fn new(copies: Clusters, verified: &[Verified]) -> Self {
         let n = copies.pictures();
-        let mut order: Vec<usize> = (0..verified.len()).collect();
-        order.sort_by(|&i, &j| verified[j].fine.total_cmp(&verified[i].fine).then(i.cmp(&j)));
+        let order = descending(verified.iter().map(|v| v.fine));
         let mut best = BTreeMap::new();
         let mut links: Vec<Vec<usize>> = vec![Vec::new(); n];
         for &i in &order {

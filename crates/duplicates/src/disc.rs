@@ -8,6 +8,7 @@
 
 use crate::detail::{Map, blur};
 use crate::flip::Flip;
+use crate::sorted::descending;
 use std::f32::consts::TAU;
 
 /// The whole, and discs that are the whole of another picture, if that is a crop of this one or has a margin around it:
@@ -202,8 +203,8 @@ impl Blobs {
                 }
             }
         }
-        blobs.sort_by(|a, b| b.0.total_cmp(&a.0));
-        blobs.into_iter().map(|(_, disc)| disc).take(self.most).collect()
+        let order = descending(blobs.iter().map(|&(strength, _)| strength));
+        order.into_iter().map(|i| blobs[i].1).take(self.most).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::agreement::{BLOCKS, is_telling};
 use crate::alignment::Alignment;
 use crate::detail::{Map, every};
 use crate::refine::solve;
+use crate::sorted::ascending;
 
 /// A filter weighs a value, the mean of its four neighbours, and that of the four at two pixels.
 const TAPS: usize = 3;
@@ -106,10 +107,10 @@ impl Alignment {
         }
         let filter = all.filter();
         let of = |sums: &&Sums| (sums.correlation(filter), (sums.0[0] * sums.0[OTHER]).sqrt());
-        let mut each: Vec<(f32, f32)> = telling.iter().map(of).collect();
-        each.sort_by(|x, y| x.0.total_cmp(&y.0));
-        let best = &each[each.len() / 4..];
-        let (sum, power) = best.iter().fold((0.0, 0.0), |(sum, power), e| (sum + e.0 * e.1, power + e.1));
+        let each: Vec<(f32, f32)> = telling.iter().map(of).collect();
+        let order = ascending(each.iter().map(|&(correlation, _)| correlation));
+        let best = order[each.len() / 4..].iter().map(|&i| each[i]);
+        let (sum, power) = best.fold((0.0, 0.0), |(sum, power), e| (sum + e.0 * e.1, power + e.1));
         (sum / power.max(f32::MIN_POSITIVE), each.len())
     }
 }

@@ -23,6 +23,7 @@ mod maps;
 mod records;
 mod refine;
 mod search;
+mod sorted;
 mod sources;
 mod thumbnail;
 mod tree;

@@ -4,7 +4,6 @@
 //! the way, and a pair within one set is never compared: a source with twenty copies costs little more than twenty
 //! comparisons. Sets of copies keep a budget of comparisons with others, so the cost grows with the number of pictures.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
@@ -16,6 +15,7 @@ use crate::disc::{FIRST_BLOB, SQUEEZED};
 use crate::index::{Index, Neighbour};
 use crate::maps::Maps;
 use crate::records::Records;
+use crate::sorted::descending;
 use crate::verify::{Verified, WORTHWHILE, verify, verify_agreed};
 use engine::par;
 
@@ -23,6 +23,7 @@ use engine::par;
 const STARTS: usize = 4;
 
 /// Another picture worth comparing with, and the pairs of discs to start from. Every picture has many: it is small.
+#[derive(Clone, Copy)]
 pub(crate) struct Candidate {
     score: f32,
     other: u32,
@@ -30,6 +31,7 @@ pub(crate) struct Candidate {
 }
 
 /// A disc of one picture near a disc of another.
+#[derive(Clone, Copy)]
 struct NearDisc {
     cosine: f32,
     discs: (u8, u8),
@@ -91,19 +93,21 @@ pub(crate) fn candidates(pictures: &[Descriptors]) -> Vec<Vec<Candidate>> {
         let blobs = (FIRST_BLOB..pictures[a].discs.len())
             .flat_map(|disc| blobs.nearest(&pictures[a], disc, a, BLOB_NEIGHBOURS));
         whole.chain(blobs).for_each(|(owner, near)| alike.entry(owner).or_default().push(near));
-        let candidate = |(other, mut pairs): (u32, Vec<NearDisc>)| {
-            pairs.sort_by(|x, y| y.cosine.total_cmp(&x.cosine));
+        let candidate = |(other, pairs): (u32, Vec<NearDisc>)| {
+            let order = descending(pairs.iter().map(|pair| pair.cosine));
+            let pairs: Vec<NearDisc> = order.into_iter().map(|i| pairs[i]).collect();
             let score = pairs.iter().map(|p| (p.cosine - CHANCE).max(0.0)).sum();
             // The whole is tried whatever its cosine: most copies have kept their middle.
             let blobs = pairs.iter().map(|p| p.discs).filter(|&discs| discs != (0, 0));
             let mut starts = std::iter::once((0, 0)).chain(blobs);
             Candidate { score, other, starts: std::array::from_fn(|_| starts.next()) }
         };
-        let mut found: Vec<Candidate> = alike.into_iter().map(candidate).collect();
-        found.sort_by(|x, y| y.score.total_cmp(&x.score));
-        found.truncate(MOST);
-        found.shrink_to_fit();
-        found
+        let found: Vec<Candidate> = alike.into_iter().map(candidate).collect();
+        let order = descending(found.iter().map(|candidate| candidate.score));
+        // Kept for as long as the search lasts, so no larger than it must be.
+        let mut best = Vec::with_capacity(order.len().min(MOST));
+        best.extend(order.into_iter().take(MOST).map(|i| found[i]));
+        best
     })
 }
 
@@ -242,10 +246,9 @@ fn compare_lone(
             let pairs = candidates[lone[i]].iter().map(|candidate| pair_of(lone[i], candidate));
             let new = pairs.filter(|pair| !tried.contains(pair));
             let agree = |(a, b)| Some(((a, b), consensus(&pictures[a], &pictures[b])?));
-            let mut agreeing: Vec<_> = new.filter_map(agree).collect();
-            agreeing.sort_by_key(|&(_, (count, _))| Reverse(count));
-            agreeing.truncate(BEST);
-            agreeing
+            let agreeing: Vec<_> = new.filter_map(agree).collect();
+            let order = descending(agreeing.iter().map(|&(_, (count, _))| count as f32));
+            order.into_iter().take(BEST).map(|i| agreeing[i]).collect::<Vec<_>>()
         });
         let mut wanted: Vec<_> = agreeing.into_iter().flatten().collect();
         wanted.retain(|&(pair, _)| tried.insert(pair));

@@ -8,6 +8,7 @@ use crate::describe::{Describer, Descriptors};
 use crate::detail::Map;
 use crate::flip::Flip;
 use crate::maps::Maps;
+use crate::sorted::descending;
 use std::ops::Range;
 
 /// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
@@ -113,10 +114,10 @@ fn from_discs(
         let (disc_a, disc_b) = (&one.discs[disc_a], &two.discs[disc_b]);
         let [spectrum_a, spectrum_b] = [(&maps[0], disc_a), (&maps[1], disc_b)]
             .map(|(maps, disc)| maps.spectrum(&describer.coarse, disc));
-        let mut turns = Flip::ALL.map(|flip| (describer.coarse.turn(&spectrum_a, &spectrum_b, flip), flip));
-        turns.sort_by(|x, y| y.0.1.total_cmp(&x.0.1));
-        let top = turns[0].0.1;
-        for ((turn, fit), flip) in turns {
+        let turns = Flip::ALL.map(|flip| (describer.coarse.turn(&spectrum_a, &spectrum_b, flip), flip));
+        let order = descending(turns.iter().map(|&((_, fit), _)| fit));
+        let top = turns[order[0]].0.1;
+        for ((turn, fit), flip) in order.into_iter().map(|i| turns[i]) {
             if fit < 0.7 * top || is_found(best) {
                 break;
             }

@@ -110,9 +110,13 @@ fn few_images_and_unreachable_rules_are_told() {
     let bad = |data: &str, rule: &str| {
         calibrate(folder.path(), &[data, "--rule", rule, "--out", "bad.safetensors"])
     };
+    let looks = || fs::read_to_string(folder.path().join("run/test-openings.json")).unwrap();
+    let before = looks();
     bad("twice.csv", "ppv:0.9")
         .fails(1, &["twice.csv: --rule ppv:0.9: expected", "at least 0.9", "found at most 0.5000"]);
+    assert_eq!(looks(), before, "nothing was chosen on these images");
     bad("twice.csv", "ppv:0.5").ok();
+    assert!(looks().len() > before.len());
     fs::remove_file(folder.path().join("bad.safetensors")).unwrap();
     copy(&folder.path().join("data/train/disc"), &folder.path().join("only/disc"));
     bad("only", "youden")

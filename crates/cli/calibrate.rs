@@ -6,9 +6,8 @@ use crate::counter::Counter;
 use crate::evaluate::in_words;
 use crate::failure::Failure;
 use crate::labelled::DataArgs;
-use crate::openings;
 use crate::outputs::{FileKind, Force, OutputFile};
-use crate::shell::{program, quote};
+use crate::shell::{self, program, quote};
 use crate::terminal::{self, note};
 use data::Split;
 use eval::ThresholdRule;
@@ -16,7 +15,7 @@ use model::{Metadata, Model};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use train::RunLock;
-use workflow::{Calibration, Labelled, is_of, is_same};
+use workflow::{Calibration, Labelled, count_look, is_of, is_same};
 
 /// Fix the threshold of a model (and its temperature) on a site's own labelled images
 #[derive(clap::Args)]
@@ -84,10 +83,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
         true => None,
         false => Some(OutputFile::check("--out", &args.out, &FileKind::Weights, is_read, args.force.force)?),
     };
-    openings::count(&args.model, &labelled, labelled.is_training_data);
     let mut notes = vec![];
     let busy = Counter::busy("calibrating");
-    let calibrated = asked.calibrate(&mut model, &labelled, &mut |text| notes.push(text.to_owned()));
+    let say = &mut |text: &str| notes.push(text.to_owned());
+    let calibrated = asked.calibrate(&mut model, &labelled, say);
+    if calibrated.is_ok() {
+        count_look(&args.model, &labelled, labelled.is_training_data, &shell::typed(), say);
+    }
     drop(busy);
     notes.iter().for_each(note);
     let calibrated = calibrated?;

@@ -1,7 +1,6 @@
 //! Labelled images for a model that exists: which data set, and which part of it.
 
 use crate::counter::Counter;
-use crate::dataset::{announce, say_alone};
 use crate::failure::Failure;
 use crate::options::probability;
 use crate::terminal::note;
@@ -49,8 +48,6 @@ impl DataArgs {
         };
         let labelled = selection.open(metadata, &mut |text| note(text), &mut progress)?;
         drop(counter);
-        announce(&labelled.dataset);
-        say_alone(&labelled.dataset);
         Ok(labelled)
     }
 }

@@ -32,7 +32,6 @@ mod localise;
 mod lost;
 mod machine;
 mod members;
-mod openings;
 mod options;
 mod outputs;
 mod phantom;

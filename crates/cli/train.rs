@@ -7,14 +7,13 @@ use crate::failure::Failure;
 use crate::figures::percent;
 use crate::interrupt;
 use crate::lost;
-use crate::openings;
 use crate::progress::Progress;
 use crate::shell::{self, program, quote};
-use crate::terminal::{json, say_lines};
-use model::{Metadata, Model};
+use crate::terminal::{json, note, say_lines};
+use model::Model;
 use std::path::{Path, PathBuf};
-use train::{Config, Decay, LearningRate, Looks, Opening, Outcome, Report, RunFolder};
-use workflow::unreadable;
+use train::{Basis, Config, Decay, LearningRate, Looks, Outcome, Report, RunFolder};
+use workflow::{count_closing, unreadable};
 
 /// Train a classifier, and evaluate it on the test split
 #[derive(clap::Args)]
@@ -107,7 +106,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
             return Err(Failure::Stopped);
         }
     };
-    let looks = count_opening(&config, &report);
+    let looks = count_closing(&config.out, &report, &shell::typed(), &mut |text| note(text));
     let busy = Counter::busy("writing the report");
     let written = workflow::report_of_run(&config.out, None).map_err(Failure::from);
     drop(busy);
@@ -177,8 +176,11 @@ impl Args {
     /// divide a single run into folds.
     fn check_place(&self, config: &Config, is_cross_validation: bool) -> Result<(), Failure> {
         let (out, is_told) = (quote(&config.out), self.settings.has("data"));
-        if let Some(file) =
-            self.file().filter(|_| !is_told && !is_none(&config.data) && !config.data.exists())
+        if let Some(file) = self
+            .config
+            .as_deref()
+            .map(train::settings_file)
+            .filter(|_| !is_told && !is_none(&config.data) && !config.data.exists())
         {
             let command = format!("train NEW-PLACE --config {} --out {out}", quote(&file));
             return Err(lost::lost(&file, &config.data, &command));
@@ -199,12 +201,6 @@ impl Args {
         }
     }
 
-    /// The file of `--config`; of a run folder, its own.
-    fn file(&self) -> Option<PathBuf> {
-        let file = self.config.as_deref()?;
-        Some(if file.is_dir() { RunFolder(file).config() } else { file.to_path_buf() })
-    }
-
     /// The settings: those of the run to resume, of a file, or the defaults, and the options laid over them.
     fn config(&self, threads: Option<usize>) -> Result<Config, Failure> {
         let mut typed = Config::default();
@@ -213,30 +209,20 @@ impl Args {
         let program = std::env::current_exe().unwrap_or_default();
         let found = |init: Option<PathBuf>| init.map(|init| train::first_weights(init, &program)).transpose();
         typed.init = found(typed.init)?;
-        let defaults = |data: &Path| if is_none(data) { for_phantom() } else { Config::default() };
-        let mut file = self.file();
-        let mut config = match &file {
-            _ if self.resume => {
-                file = Some(RunFolder(&typed.out).config());
-                // A run that is resumed without a limit goes on to its last epoch.
-                Config { max_steps: None, ..train::settings(&typed.out)? }
-            }
-            Some(file) => {
-                let said = Config::read(file, Some(&Config::default()))?;
-                let data = if is_none(&typed.data) { &said.data } else { &typed.data };
-                Config::read(file, Some(&defaults(data)))?
-            }
-            None => defaults(&typed.data),
+        let mut file = self.config.as_deref().map(train::settings_file);
+        let data = match &file {
+            Some(file) if is_none(&typed.data) => Config::read(file, Some(&Config::default()))?.data,
+            _ => typed.data.clone(),
         };
         let init = typed.init.as_ref().filter(|_| !self.resume).map(Model::read).transpose()?;
-        let init = init.map(|init| init.metadata);
-        let init_window = init.as_ref().and_then(|init| init.preprocessing.window);
-        if let Some(Metadata { architecture: found, .. }) = &init {
-            (config.arch, config.width) = (found.name.clone(), found.width);
-        }
-        if let Some(recipe) = self.recipe {
-            config = recipe.over(config);
-        }
+        let basis = Basis {
+            resumed: self.resume.then_some(typed.out.as_path()),
+            file: file.as_deref(),
+            init: init.as_ref().map(|init| &init.metadata),
+            recipe: self.recipe,
+        };
+        let defaults = if is_none(&data) { for_phantom() } else { Config::default() };
+        let mut config = basis.config(&defaults)?;
         self.settings.lay_over(&mut config);
         config.init = found(typed.init.or(config.init))?;
         if config.schedule == Decay::OneCycle && is_none(&config.data) && !self.settings.has("warmup") {
@@ -244,18 +230,9 @@ impl Args {
             config.warmup = 0.0;
         }
         self.recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(Failure::usage)?;
-        if init.is_some_and(|init| {
-            init.architecture.channels > config.channels && !init.preprocessing.is_uniform()
-        }) {
-            note!(
-                "--init: its colours are scaled differently, so for gray images its first convolution is exact but \
-                 for the outermost pixels; --channels 3 keeps it as it is",
-            );
-        }
-        if let Some(window) = init_window.filter(|window| config.window != Some(*window)) {
-            note!(
-                "--init: its images were seen through a window; --window {window} sees these through it too"
-            );
+        basis.notes(&config).iter().for_each(note);
+        if self.resume {
+            file = Some(RunFolder(&typed.out).config());
         }
         config.threads = threads.unwrap_or(config.threads);
         config.check().map_err(|error| match file {
@@ -306,15 +283,6 @@ fn phantom_data(config: &mut Config) -> Result<(), Failure> {
     config.data.push("manifest.csv");
     note!("settings: {}", config.options().join(" "));
     Ok(())
-}
-
-/// Counts the closing table as a look at the test split, if it is one.
-fn count_opening(config: &Config, report: &Report) -> Option<Looks> {
-    if report.split != data::Split::Test {
-        return None;
-    }
-    let opening = Opening { command: shell::typed(), ..report.opening.clone() };
-    openings::counted("split", train::record_opening(&config.out, opening))
 }
 
 /// The closing table, where everything is, and the line to type next.

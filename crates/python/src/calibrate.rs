@@ -1,20 +1,18 @@
 //! The operating point of a model, fixed on labelled images as `vertebra calibrate` does it.
 
-use crate::data::parsed;
-use crate::error::raise;
+use crate::data::{parsed, selection};
+use crate::error::{detached, raise};
 use crate::export::not_over;
 use crate::model::Core;
 use crate::train::watched;
-use data::GroupBy;
 use eval::ThresholdRule;
 use model::Model;
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use workflow::{Calibration, Selection, count_look, is_of, is_same};
+use workflow::{Calibration, count_look, is_of, is_same};
 
-/// Writes the model with another operating point as `out`: the document of `calibrate --json`, and the notes. Without
-/// `max_unreadable` it is that of the command line.
+/// Writes the model with another operating point as `out`: the document of `calibrate --json`, and the notes.
 #[pyfunction]
 pub fn calibrate(
     py: Python,
@@ -30,12 +28,10 @@ pub fn calibrate(
     skip_unreadable: bool,
     max_unreadable: Option<f64>,
 ) -> PyResult<(String, Vec<String>)> {
-    let group_by = group_by.map(|text| parsed::<GroupBy>("group_by", text)).transpose()?;
     let rule = rule.map(|text| parsed::<ThresholdRule>("rule", text)).transpose()?;
-    let max_unreadable = max_unreadable.unwrap_or(::train::MAX_UNREADABLE);
-    let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
+    let selection = selection(data, split, group_by, skip_unreadable, max_unreadable)?;
     let positive = positive.or_else(|| core.positive.clone());
-    let fix = |stop: &AtomicBool| -> PyResult<(String, Vec<String>)> {
+    let fix = |stop: &AtomicBool| -> PyResult<_> {
         let mut notes = vec![];
         let say = &mut |text: &str| notes.push(text.to_owned());
         let asked =
@@ -45,19 +41,22 @@ pub fn calibrate(
         let labelled = selection.open(&model.metadata, say, &mut |_, _| {}).map_err(raise)?;
         let read = core.path.as_ref().and_then(|path| model::resolve(path).ok());
         not_over(&out, |out| read.is_some_and(|read| is_same(out, &read)) || is_of(&labelled.dataset, out))?;
-        workflow::notes(&labelled.dataset).iter().for_each(|line| say(line));
-        workflow::alone(&labelled.dataset).iter().for_each(|line| say(line));
-        let (is_own, command) = (labelled.is_training_data, "vertebra.Model.calibrate (Python)");
-        let looks = core.path.as_ref().and_then(|run| count_look(run, &labelled, is_own, command));
-        if let Some(Err(error)) = looks {
-            say(&format!("warning: this look at the test split is not counted: {error}"));
-        }
         let calibrated = asked.calibrate(&mut model, &labelled, say).map_err(raise)?;
         calibrated.warnings.iter().for_each(|text| say(&format!("warning: {text}")));
-        model.write(&out).map_err(raise)?;
-        let document = calibrated.document(&model.metadata, &out.display().to_string());
-        Ok((document.to_string(), notes))
+        Ok((model, labelled, calibrated, notes))
     };
     // On the threads of the model, which is nobody else's meanwhile.
-    watched(py, |stop| core.predictor().install(|| fix(stop)))?
+    let fixed = watched(py, |stop| core.predictor().install(|| fix(stop)))?;
+    let (model, labelled, calibrated, mut notes) = fixed?;
+    // A signal that came too late for the work comes before the look is counted.
+    py.check_signals()?;
+    detached(py, || {
+        if let Some(run) = &core.path {
+            let (is_own, command) = (labelled.is_training_data, "vertebra.Model.calibrate (Python)");
+            count_look(run, &labelled, is_own, command, &mut |text| notes.push(text.to_owned()));
+        }
+        model.write(&out).map_err(raise)
+    })?;
+    let document = calibrated.document(&model.metadata, &out.display().to_string());
+    Ok((document.to_string(), notes))
 }

@@ -1,18 +1,16 @@
 //! Two models on the same labelled images, as `vertebra compare` does it.
 
-use crate::data::parsed;
+use crate::data::selection;
 use crate::error::raise;
 use crate::model::Core;
 use crate::train::watched;
-use data::GroupBy;
 use pyo3::prelude::*;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use workflow::{Error, Pair, Selection};
+use workflow::{Error, Pair};
 
-/// Compares two models: the document of `compare --json`, and the notes. It works on the threads of the first. Without
-/// `max_unreadable` it is that of the command line.
+/// Compares two models: the document of `compare --json`, and the notes. It works on the threads of the first.
 #[pyfunction]
 pub fn compare(
     py: Python,
@@ -25,9 +23,7 @@ pub fn compare(
     skip_unreadable: bool,
     max_unreadable: Option<f64>,
 ) -> PyResult<(String, Vec<String>)> {
-    let group_by = group_by.map(|text| parsed::<GroupBy>("group_by", text)).transpose()?;
-    let max_unreadable = max_unreadable.unwrap_or(::train::MAX_UNREADABLE);
-    let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
+    let selection = selection(data, split, group_by, skip_unreadable, max_unreadable)?;
     let positive = positive.or_else(|| first.positive.clone());
     let both = [first, second];
     let pair = Pair {
@@ -44,8 +40,6 @@ pub fn compare(
         let (say, pair) = (&mut |text: &str| notes.push(text.to_owned()), Pair { stop, ..pair.clone() });
         pair.check()?;
         let labelled = selection.open(&first.model.metadata, say, &mut |_, _| {})?;
-        workflow::notes(&labelled.dataset).iter().for_each(|line| say(line));
-        workflow::alone(&labelled.dataset).iter().for_each(|line| say(line));
         let compared = pair.compare(&labelled, say)?;
         Ok((labelled, compared, notes))
     };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use workflow::{Error, check_no_input, is_of};
+use workflow::{Error, Selection, check_no_input, is_of};
 
 /// Audits a data set: the document of `audit --json`, and what was assumed.
 #[pyfunction]
@@ -37,6 +37,19 @@ pub fn audit(
         });
         Ok((json!(found.map_err(raise)?).to_string(), dataset.notes))
     })?
+}
+
+/// Which labelled images are meant. Without `max_unreadable` it is that of the command line.
+pub(crate) fn selection(
+    data: PathBuf,
+    split: String,
+    group_by: Option<&str>,
+    skip_unreadable: bool,
+    max_unreadable: Option<f64>,
+) -> PyResult<Selection> {
+    let group_by = group_by.map(|text| parsed::<GroupBy>("group_by", text)).transpose()?;
+    let max_unreadable = max_unreadable.unwrap_or(::train::MAX_UNREADABLE);
+    Ok(Selection { data, split, group_by, skip_unreadable, max_unreadable })
 }
 
 /// Divides a data set by group: its manifest as a JSON list of rows, and what was assumed.

@@ -1,18 +1,17 @@
 //! A model on labelled images, as `vertebra evaluate` does it.
 
-use crate::data::parsed;
+use crate::data::selection;
 use crate::error::{detached, raise};
 use crate::model::{Core, method_of};
 use crate::train::watched;
 use ::model::Model;
-use data::GroupBy;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use workflow::{Asked, Error, Evaluated, Judged, Labelled, Page, Selection};
+use workflow::{Asked, Error, Evaluated, Judged, Labelled, Page};
 
 /// An evaluation: the document of `evaluate --json`, what shows its report, the notes, and of each image its name,
 /// class (with findings: `[n, findings]` of 1, 0 and NaN instead) and probabilities.
@@ -76,10 +75,8 @@ pub fn evaluate<'py>(
     truth: Option<PathBuf>,
     heatmap_method: &str,
 ) -> PyResult<Answer<'py>> {
-    let group_by = group_by.map(|text| parsed::<GroupBy>("group_by", text)).transpose()?;
     let method = method_of("heatmap_method", heatmap_method)?;
-    let max_unreadable = max_unreadable.unwrap_or(::train::MAX_UNREADABLE);
-    let selection = Selection { data, split, group_by, skip_unreadable, max_unreadable };
+    let selection = selection(data, split, group_by, skip_unreadable, max_unreadable)?;
     let model = core.model.clone();
     let names = [core.path.as_ref().map_or("memory".to_owned(), |path| path.display().to_string())];
     let asked = Asked {
@@ -99,8 +96,6 @@ pub fn evaluate<'py>(
         let say = &mut |text: &str| notes.push(text.to_owned());
         let (metadata, _) = asked.agree()?;
         let labelled = selection.open(&metadata, say, &mut |_, _| {})?;
-        workflow::notes(&labelled.dataset).iter().for_each(|line| say(line));
-        workflow::alone(&labelled.dataset).iter().for_each(|line| say(line));
         let judged = asked.judge(&labelled, say)?;
         let localise =
             |truth: &PathBuf| judged.localise(&model, &labelled, truth, method, &mut |text| say(text));

@@ -5,9 +5,7 @@
 
 use crate::error::{argument, detached, fault, raise};
 use crate::ranks::PythonRanks;
-use ::train::{
-    Config, Epoch, Event, Opening, Outcome, Ranks, Recipe, Report, RunFolder, RunLock, on_threads,
-};
+use ::train::{Basis, Config, Epoch, Event, Outcome, Ranks, Recipe, RunLock, on_threads, settings_file};
 use model::Model;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -82,15 +80,17 @@ pub fn train(
         error
     };
     let beginning = settings.map_err(|error| give_up(ranks.as_mut(), error))?;
-    let (config, ranks) = match (beginning, ranks.as_mut()) {
-        (Beginning::Leads(config), ranks) => (config, ranks),
+    let (config, notes, ranks) = match (beginning, ranks.as_mut()) {
+        (Beginning::Leads(config, notes), ranks) => (config, notes, ranks),
         (Beginning::Follows(_), None) => unreachable!("nobody follows alone"),
         (Beginning::Follows(threads), Some(ranks)) => {
             return watched(py, |stop| follow(stop, threads, ranks))?.map_err(raise);
         }
     };
-    let work =
-        |stop: &AtomicBool, sender| on_threads(config.threads, || run(&config, resume, stop, &sender, ranks));
+    let work = |stop: &AtomicBool, sender: Sender<String>| {
+        notes.into_iter().for_each(|note| drop(sender.send(json!({ "warning": note }).to_string())));
+        on_threads(config.threads, || run(&config, resume, stop, &sender, ranks))
+    };
     let done = observed(py, work, hearing(observer));
     // Who stopped it hears that nothing is lost.
     match done {
@@ -107,8 +107,8 @@ pub fn train(
 
 /// What a process begins with.
 enum Beginning {
-    /// The first of all ranks: the settings of the run.
-    Leads(Box<Config>),
+    /// The first of all ranks: the settings of the run, and what is to be known of them.
+    Leads(Box<Config>, Vec<String>),
     /// Another, to which the first says what the settings are: how many threads were asked for here.
     Follows(Option<usize>),
 }
@@ -124,7 +124,8 @@ fn beginning(py: Python, settings: &str, resume: bool, ranks: Option<&PythonRank
     if let Some(ranks) = ranks.filter(|_| !resume) {
         settings.insert("ranks".into(), ranks.count().into());
     }
-    detached(py, || configured(settings, resume)).map(|config| Beginning::Leads(config.into()))
+    detached(py, || configured(settings, resume))
+        .map(|(config, notes)| Beginning::Leads(config.into(), notes))
 }
 
 /// What gives messages to an `observer` in Python.
@@ -140,6 +141,8 @@ fn hearing(observer: Option<Py<PyAny>>) -> impl Fn(String) -> PyResult<()> {
 #[pyclass(frozen, module = "vertebra._vertebra")]
 pub struct Folds {
     config: Config,
+    /// What is to be known of the settings.
+    notes: Vec<String>,
     /// How many they are, numbered from 1.
     #[pyo3(get)]
     count: usize,
@@ -153,14 +156,14 @@ impl Folds {
     fn new(py: Python, settings: &str, folds: Option<&str>, resume: bool) -> PyResult<Self> {
         let settings = serde_json::from_str(settings).map_err(|error| argument("settings", error))?;
         let folds = folds.map(str::parse).transpose().map_err(|reason: String| argument("folds", reason))?;
-        let mut config = detached(py, || configured(settings, resume))?;
+        let (mut config, notes) = detached(py, || configured(settings, resume))?;
         // Other processes may work elsewhere.
         for path in [&mut config.data, &mut config.out] {
             *path = std::path::absolute(&*path).map_err(|error| argument("out", error))?;
         }
         let (count, lock) =
             watched(py, |_| ::train::begin_folds(&config, folds, resume, &mut |_| {}))?.map_err(raise)?;
-        Ok(Self { config, count, _lock: lock })
+        Ok(Self { config, notes, count, _lock: lock })
     }
 
     /// The settings, for [`train_fold`].
@@ -173,7 +176,7 @@ impl Folds {
     fn finish(&self, py: Python) -> PyResult<(String, Vec<String>)> {
         let out = &self.config.out;
         watched(py, |_| {
-            let mut said = vec![];
+            let mut said = self.notes.clone();
             let result = ::train::pool_folds(&self.config)?;
             workflow::count_looks_at_folds(out, &result, "vertebra.train (Python)", &mut |text| {
                 said.push(text.to_owned());
@@ -251,9 +254,9 @@ pub fn defaults() -> String {
 }
 
 /// The settings of the run: those of the one to resume, of the file or run folder under `config`, or the defaults; the
-/// recipe under `recipe` over them, and over that the others of `settings`.
-fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<Config> {
-    let file = taken::<PathBuf>(&mut settings, "config")?;
+/// recipe under `recipe` over them, and over that the others of `settings`. And what is to be known of them.
+fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<(Config, Vec<String>)> {
+    let file = taken::<PathBuf>(&mut settings, "config")?.map(|path| settings_file(&path));
     let recipe = taken::<Recipe>(&mut settings, "recipe")?;
     let beside = [("config", file.is_some()), ("recipe", recipe.is_some())];
     if let Some((name, _)) = beside.into_iter().find(|(_, is_said)| resume && *is_said) {
@@ -264,20 +267,15 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<Config
     }
     let mut typed = Config::default().with(settings.clone()).map_err(raise)?;
     typed.init = typed.init.map(first_weights).transpose()?;
-    let mut config = match file {
-        // A run that is resumed without a limit goes on to its last epoch.
-        _ if resume => Config { max_steps: None, ..::train::settings(&typed.out).map_err(raise)? },
-        Some(file) => {
-            let file = if file.is_dir() { RunFolder(&file).config() } else { file };
-            Config::read(&file, Some(&Config::default())).map_err(raise)?
-        }
-        None => Config::default(),
+    let init = typed.init.filter(|_| !resume).map(Model::read).transpose().map_err(raise)?;
+    let basis = Basis {
+        resumed: resume.then_some(typed.out.as_path()),
+        file: file.as_deref(),
+        init: init.as_ref().map(|init| &init.metadata),
+        recipe,
     };
-    if let Some(init) = typed.init.filter(|_| !resume) {
-        let found = Model::read(&init).map_err(raise)?.metadata.architecture;
-        (config.arch, config.width) = (found.name, found.width);
-    }
-    config = recipe.map_or(config.clone(), |recipe| recipe.over(config)).with(settings).map_err(raise)?;
+    let mut config =
+        basis.config(&Config::default()).and_then(|config| config.with(settings)).map_err(raise)?;
     recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(raise)?;
     config.init = config.init.map(first_weights).transpose()?;
     config.check().map_err(raise)?;
@@ -287,7 +285,8 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<Config
     if config.out.as_os_str().is_empty() {
         config.out = ::train::new_run(&config.data);
     }
-    Ok(config)
+    let notes = basis.notes(&config);
+    Ok((config, notes))
 }
 
 /// The value of `name`, which is then no setting; none if it is null.
@@ -349,7 +348,8 @@ fn run(
         Outcome::Finished(report, lock) => (report, lock),
         Outcome::Interrupted { .. } => return Ok(json!({ "interrupted": true }).to_string()),
     };
-    let looks = count_look(config, &report, &warn);
+    let said = &mut |text: &str| warn(text.strip_prefix("warning: ").unwrap_or(text));
+    let looks = workflow::count_closing(&config.out, &report, "vertebra.train (Python)", said);
     if let Err(error) = workflow::report_of_run(&config.out, None) {
         warn(&format!("the run is finished, but its report could not be written: {error}"));
     }
@@ -359,21 +359,8 @@ fn run(
     // What a range test found, if there was one.
     known["lr"] = json!(Config::of_run(&config.out)?.lr);
     known["result"] = json!(report.summary);
-    known["test_openings"] = json!(looks);
+    known["test_openings"] = json!(looks.map(|looks| looks.times));
     known["threshold_evidence"] = json!(threshold.and_then(|threshold| threshold.evidence.as_ref()));
     known["warnings"] = json!(report.warnings);
     Ok(known.to_string())
-}
-
-/// Counts the closing table as a look at the test split, if it is one.
-fn count_look(config: &Config, report: &Report, warn: &impl Fn(&str)) -> Option<usize> {
-    if report.split != data::Split::Test {
-        return None;
-    }
-    let opening = Opening { command: "vertebra.train (Python)".into(), ..report.opening.clone() };
-    let looks = ::train::record_opening(&config.out, opening);
-    looks
-        .inspect_err(|error| warn(&format!("this look is not counted: {error}")))
-        .ok()
-        .map(|looks| looks.times)
 }

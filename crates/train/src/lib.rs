@@ -4,6 +4,7 @@
 //! event files if asked for. With the feature `cli`, settings are options of a command line too.
 #![forbid(unsafe_code)]
 
+mod basis;
 mod builtin;
 mod checkpoint;
 mod closing;
@@ -45,6 +46,7 @@ mod trainer;
 mod trouble;
 mod unreadable;
 
+pub use basis::{Basis, settings_file};
 pub use builtin::first_weights;
 pub use closing::Report;
 pub use config::{BestBy, ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind};

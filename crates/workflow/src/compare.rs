@@ -206,12 +206,7 @@ impl Pair<'_> {
         say: &mut dyn FnMut(&str),
     ) {
         let own = [labelled.is_training_data, self.is_own_of_second(labelled)];
-        compared.looks = [0, 1].map(|i| {
-            let looks = count_look(self.paths[i]?, labelled, own[i], command)?;
-            let warn =
-                |error: &_| say(&format!("warning: this look at the test split is not counted: {error}"));
-            looks.inspect_err(warn).ok()
-        });
+        compared.looks = [0, 1].map(|i| count_look(self.paths[i]?, labelled, own[i], command, say));
         compared.test_openings = compared.looks.map(|looks| looks.map(|looks| looks.times));
     }
 

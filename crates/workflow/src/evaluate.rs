@@ -212,12 +212,9 @@ impl Asked<'_> {
         for (run, model) in self.paths.iter().zip(self.models) {
             let trained_on = &model.metadata.provenance.data_fingerprint;
             let is_own = labelled.dataset.compare_fingerprint(trained_on).is_same();
-            let looks = count_look(run, labelled, is_own, command);
-            if let Some(Err(error)) = &looks {
-                say(&format!("warning: this look at the test split is not counted: {error}"));
-            }
+            let looks = count_look(run, labelled, is_own, command, say);
             // The first of several says it; all count it.
-            first.get_or_insert(looks.and_then(Result::ok));
+            first.get_or_insert(looks);
         }
         let looks = first.flatten();
         let spread = &judged.spread;

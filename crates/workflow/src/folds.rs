@@ -1,6 +1,7 @@
 //! What follows a cross-validation: looks that are counted, one page for what the folds say together, and the report
 //! of each fold.
 
+use crate::looks::counted;
 use crate::{Error, findings, name_of, report_of_run};
 use data::Split;
 use model::{Model, write_atomic};
@@ -23,9 +24,7 @@ pub fn count_looks_at_folds(
             let opening = Opening::now(command.to_owned(), &dataset, &dataset.part(Split::Test));
             train::record_opening(&fold.run, opening)
         });
-        if let Err(error) = looks {
-            say(&format!("warning: this look at the test images is not counted: {error}"));
-        }
+        counted("images", looks, say);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Labelled images for a model that exists: which data set, and which part of it.
 
-use crate::Error;
+use crate::{Error, alone, notes};
 use data::{Dataset, GroupBy, Labelling, Labels, Likeness, Split};
 use model::Metadata;
 use std::path::PathBuf;
@@ -34,8 +34,8 @@ pub struct Selection {
 
 impl Selection {
     /// Opens the data set, with the splits that it gives or that the model's training drew from it. Its classes are
-    /// the model's, or some of them. What is assumed is told to `say`; `progress` hears how many of how many images
-    /// were looked through for those that cannot be read.
+    /// the model's, or some of them. What is assumed and passed over is told to `say`; `progress` hears how many of how
+    /// many images were looked through for those that cannot be read.
     ///
     /// # Errors
     /// Among others: a class that the model does not know, or a split without images.
@@ -80,6 +80,7 @@ impl Selection {
             Some(split) if !whole => split.to_string(),
             _ => "all".to_owned(),
         };
+        notes(&dataset).iter().chain(&alone(&dataset)).for_each(|line| say(line));
         Ok(Labelled { dataset, part, name, is_training_data })
     }
 

@@ -28,6 +28,6 @@ pub use glance::{glance, glance_beside};
 pub use images::{Images, Preprocessed, images_at_once, picture};
 pub use labelled::{Labelled, Selection, labelling};
 pub use localise::Localised;
-pub use looks::count_look;
+pub use looks::{count_closing, count_look};
 pub use outputs::{check_no_input, is_of, is_same};
 pub use page::{ERRORS, Page, findings, name_of, report_of_run};

@@ -8,9 +8,10 @@ from typing import Any, Dict, List, Optional, Union
 
 from . import _tables, _vertebra
 from ._model import Model, Path
+from ._results import Document
 
 
-class Comparison:
+class Comparison(Document):
     """Two models on the same images, by paired tests. Research use only, not a medical device.
 
     Attributes:
@@ -19,14 +20,11 @@ class Comparison:
         notes: what was assumed, and what is to be known.
     """
 
-    document: Dict[str, Any]
     notes: List[str]
 
     def __init__(self, document: Dict[str, Any], notes: List[str]) -> None:
-        self.document, self.notes = document, notes
-
-    def __getitem__(self, name: str) -> Any:
-        return self.document[name]
+        super().__init__(document)
+        self.notes = notes
 
     @property
     def auroc(self) -> Any:

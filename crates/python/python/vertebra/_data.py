@@ -9,9 +9,10 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 
 from . import _tables, _vertebra
 from ._model import Path, _free
+from ._results import Document
 
 
-class Audit:
+class Audit(Document):
     """What is wrong with a data set.
 
     Tables are pandas data frames where pandas is installed, else lists of dicts.
@@ -21,14 +22,11 @@ class Audit:
         notes: what was assumed when the data were read.
     """
 
-    document: Dict[str, Any]
     notes: List[str]
 
     def __init__(self, document: Dict[str, Any], notes: List[str]) -> None:
-        self.document, self.notes = document, notes
-
-    def __getitem__(self, name: str) -> Any:
-        return self.document[name]
+        super().__init__(document)
+        self.notes = notes
 
     @property
     def leaks(self) -> bool:

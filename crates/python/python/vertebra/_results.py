@@ -96,7 +96,23 @@ class Predictions:
         return _tables.table(self.rows()) + f"<p>{_tables.NOTICE}</p>"
 
 
-class Evaluation:
+class Document:
+    """What was found, by name: ``document["auroc"]``. Research use only, not a medical device.
+
+    Attributes:
+        document: everything, under the names that the command line has it with ``--json``.
+    """
+
+    document: Dict[str, Any]
+
+    def __init__(self, document: Dict[str, Any]) -> None:
+        self.document = document
+
+    def __getitem__(self, name: str) -> Any:
+        return self.document[name]
+
+
+class Evaluation(Document):
     """A model on labelled images, with an interval for every figure. Research use only, not a medical device.
 
     Attributes:
@@ -108,7 +124,6 @@ class Evaluation:
         notes: what was assumed, and what is to be known.
     """
 
-    document: Dict[str, Any]
     paths: List[str]
     truth: Any
     probabilities: "numpy.ndarray"
@@ -117,17 +132,14 @@ class Evaluation:
     def __init__(
         self, classes: List[str], document: Dict[str, Any], shown: "Shown", notes: List[str], images: Tuple[Any, ...]
     ):
+        super().__init__(document)
         self.classes = classes
-        self.document = document
         self.notes = notes
         paths, labels, truth, probabilities = images
         self.paths = paths
         self.truth = truth if truth.shape[1] else labels
         self.probabilities = probabilities
         self._shown, self._html = shown, ""
-
-    def __getitem__(self, name: str) -> Any:
-        return self.document[name]
 
     def to_html(self) -> str:
         """The report as one HTML page, without the pictures of the worst errors."""

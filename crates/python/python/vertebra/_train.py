@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Literal, Optional, Protoc
 
 from . import _tables, _vertebra
 from ._model import Model, Path
+from ._results import Document
 
 if TYPE_CHECKING:
     import numpy
@@ -38,7 +39,7 @@ class Ranks(Protocol):
         """What rank 0 gives; the others give nothing."""
 
 
-class Run:
+class Run(Document):
     """A training run that is finished. Research use only, not a medical device.
 
     Attributes:
@@ -47,13 +48,10 @@ class Run:
     """
 
     path: str
-    document: Dict[str, Any]
 
     def __init__(self, document: Dict[str, Any]) -> None:
-        self.path, self.document = document["run"], document
-
-    def __getitem__(self, name: str) -> Any:
-        return self.document[name]
+        super().__init__(document)
+        self.path = document["run"]
 
     def model(self, **options: Any) -> Model:
         """The best model; options as for :meth:`Model.load`."""
@@ -69,7 +67,7 @@ class Run:
             return _tables.page(file.read())
 
 
-class CrossValidation:
+class CrossValidation(Document):
     """A run for every fold, and one result over all images, each predicted by a model that saw nothing of its group.
     Research use only, not a medical device.
 
@@ -79,13 +77,10 @@ class CrossValidation:
     """
 
     path: str
-    document: Dict[str, Any]
 
     def __init__(self, path: str, document: Dict[str, Any]) -> None:
-        self.path, self.document = path, document
-
-    def __getitem__(self, name: str) -> Any:
-        return self.document[name]
+        super().__init__(document)
+        self.path = path
 
     @property
     def folds(self) -> Any:

@@ -213,6 +213,8 @@ def test_a_comparison_is_that_of_the_command_line(run, findings_run, data, findi
     wanted = json.loads(program("compare", *files, data / "manifest.csv", "--group-by", "group", "--json"))
     assert found.document == wanted and len(found.auroc) == 1 and found["mcnemar"]["p_value"] <= 1
     assert "Research use only" in repr(found) and "<table>" in found._repr_html_()
+    low, high = found["auroc"][0]["interval"]
+    assert f"[{low:+.3f}, {high:+.3f}]" in found._repr_html_() and "McNemar" in found._repr_html_()
     looked = vertebra.compare(vertebra.Model.load(run, threads=1), files[1], data / "manifest.csv")
     assert any("by the first model" in note for note in looked.notes), looked.notes
     both = [findings_run / "best.safetensors"] * 2

@@ -43,13 +43,22 @@ class Comparison(Document):
                 "AUROC of": of["class"],
                 "A": of["auroc"][0],
                 "B": of["auroc"][1],
-                "A - B": of["difference"],
+                "A - B": _tables.figure(of["difference"], of["interval"], "+.3f"),
                 "p (DeLong, paired)": of["p_value"],
             }
             for of in self.document["auroc"]
         ]
         first, second = (_tables.html.escape(name) for name in self.document["models"])
-        return f"<p>A: {first}<br>B: {second}</p>{_tables.table(rows)}<p>{_tables.NOTICE}</p>"
+        table = _tables.table(rows) + self._accuracy()
+        return f"<p>A: {first}<br>B: {second}</p>{table}<p>{_tables.NOTICE}</p>"
+
+    def _accuracy(self) -> str:
+        test = self.document["mcnemar"]
+        if test is None:
+            return ""
+        both = zip(self.document["accuracy"], self.document["accuracy_ci"])
+        first, second = (_tables.figure(value, interval) for value, interval in both)
+        return f"<p>Accuracy: A {first}, B {second}; p = {test['p_value']:.3f} (McNemar, exact)</p>"
 
 
 def compare(

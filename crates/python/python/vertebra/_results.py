@@ -170,10 +170,9 @@ class Evaluation(Document):
     def __repr__(self) -> str:
         figures = []
         for name in ("auroc", "sensitivity", "specificity", "accuracy"):
-            value, interval = self.document.get(name), self.document.get(f"{name}_ci")
+            value = self.document.get(name)
             if value is not None:
-                bounds = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-                figures.append(f"{name} {value:.3f}{bounds}")
+                figures.append(f"{name} {_tables.figure(value, self.document.get(f'{name}_ci'))}")
         split, images = self.document.get("split"), self.document.get("images")
         return f"<Evaluation of {images} images ({split}): {', '.join(figures)}. {_tables.NOTICE}>"
 

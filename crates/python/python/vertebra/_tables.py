@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import warnings
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 NOTICE = "Research use only, not a medical device."
 
@@ -52,6 +52,12 @@ def _cell(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def figure(value: float, interval: Optional[Sequence[float]], form: str = ".3f") -> str:
+    """`0.961 [0.912, 0.987]`, the interval where there is one."""
+    bounds = f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else ""
+    return f"{value:{form}}{bounds}"
 
 
 def page(document: str, height: int = 600) -> str:

@@ -45,6 +45,7 @@ def test_every_kind_of_image_has_the_same_answer(model, images):
         deep,
         deep.astype(">u2"),
         gray[None, :, :, None],
+        gray[None],
         [gray],
         (image for image in [gray]),
     ]
@@ -65,6 +66,9 @@ def test_every_kind_of_image_has_the_same_answer(model, images):
     mixed = model.predict([gray, path, path.read_bytes(), deep, Image.open(path)])
     assert mixed.probabilities.tolist() == answer * 5
     assert mixed.paths == ["image 0", str(path), "image 2", "image 3", str(path)]
+    assert model.predict(numpy.stack([gray] * 5)).probabilities.tolist() == answer * 5
+    with pytest.raises(vertebra.Unreadable, match=r"found \[3, .*\[n, height, width, 1\]"):
+        model.predict(numpy.stack([gray] * 3))  # Three images, or channels first?
 
 
 def test_a_folder_and_a_pattern_are_searched(model, data, run, said):

@@ -16,7 +16,7 @@ def given(images: Any, white: Optional[float] = None) -> List[Given]:
     """A list of what was given, each with its kind and its name."""
     if isinstance(images, (list, tuple)) or _is_iterator(images):
         return [_one(image, f"image {at}", white) for at, image in enumerate(images)]
-    if getattr(images, "ndim", None) == 4:
+    if _is_stack(images):
         return [_one(image, f"image {at}", white) for at, image in enumerate(images)]
     return [_one(images, "image 0", white)]
 
@@ -27,6 +27,15 @@ def one(image: Any, white: Optional[float] = None) -> Given:
     if len(found) != 1:
         raise ValueError(f"image: expected one image, found {len(found)}")
     return found[0]
+
+
+def _is_stack(images: Any) -> bool:
+    """Whether an array is `[n, height, width]` or `[n, height, width, channels]`.
+
+    No image has more than 4 channels. Of 2 to 4 planes nobody can say whether they are images or channels: no stack.
+    """
+    shape = tuple(getattr(images, "shape", ()))
+    return len(shape) == 4 or (len(shape) == 3 and shape[2] > 4 and shape[0] not in (2, 3, 4))
 
 
 def _is_iterator(images: Any) -> bool:
@@ -77,7 +86,10 @@ def _samples(image: Any, white: Optional[float]) -> Tuple[Any, float]:
         array = array[:, :, : array.shape[2] - 1]  # Without the transparency, as files are read.
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (1, 3)):
         shape = list(array.shape)
-        raise ValueError(f"expected an array [height, width] or [height, width, 1 or 3], found {shape}")
+        raise ValueError(
+            f"expected an array [height, width] or [height, width, 1 or 3], found {shape}"
+            + ("; gray images are [n, height, width, 1], channels the last axis" if array.ndim == 3 else "")
+        )
     natural = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}.get(array.dtype.name, 1.0 if kind == "f" else None)
     white = natural if white is None else float(white)
     if white is None:

@@ -133,8 +133,8 @@ class Model:
                 - ``bytes``: the content of such a file;
                 - an image of Pillow;
                 - a numpy array ``[height, width]`` or ``[height, width, channels]``, of 1 (gray), 3 (red, green, blue),
-                  or 2 or 4 channels, the last of which (transparency) is dropped; an array of four axes is a list of
-                  images.
+                  or 2 or 4 channels, the last of which (transparency) is dropped; ``[n, height, width, channels]`` is a
+                  list of images, and so is ``[n, height, width]`` but for 2 to 4 planes, which may be channels.
 
                 0 is black. White is 255 for ``uint8``, 65535 for ``uint16``, 1.0 for floats and True for ``bool``;
                 other integers need ``white``, but for gray images and a model with a window: there they are in their

@@ -39,6 +39,7 @@ mod ranks;
 mod rate;
 mod recipe;
 mod resume;
+mod run;
 mod start;
 mod stopper;
 mod tensorboard;

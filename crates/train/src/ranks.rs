@@ -12,8 +12,8 @@
 //! Invariant: before anything is exchanged, all ranks say whether they can go on. So a rank that fails, wherever it is,
 //! takes part once more and says why, and nobody waits for it.
 
-use crate::fit::{Run, new_trainer};
-use crate::start::open_to_train;
+use crate::run::Run;
+use crate::start::{new_trainer, open_to_train};
 use crate::{Config, Error, LearningRate, checkpoint};
 use data::{Likeness, Shard};
 use model::{Metadata, Model, TensorFile};

@@ -1,9 +1,10 @@
 //! What a run starts from: its data set, its first weights, and what its model files say about themselves.
 
 use crate::head::{self, Head};
-use crate::{ClassWeights, Config, Error};
+use crate::{ClassWeights, Config, Error, Trainer};
 use data::{Dataset, GroupBy, Labelling, Split, SplitOrigin};
 use eval::Positive;
+use kernels::Level;
 use model::{Architecture, Metadata, Model, Preprocessing, Provenance};
 use nn::{Learner, Loss};
 use std::path::Path;
@@ -188,4 +189,10 @@ pub(crate) fn loss(config: &Config, dataset: &Dataset) -> Loss {
         false => weights(&dataset.class_counts(Split::Train)),
     };
     Loss { smoothing: config.label_smoothing, class_weights }
+}
+
+/// What trains `network`, before its first step.
+pub(crate) fn new_trainer(config: &Config, dataset: &Dataset, network: Learner) -> Trainer {
+    Trainer::new(network, config.algorithm(), loss(config, dataset), Level::current(), config.seed)
+        .with_average(config.average)
 }

@@ -1,0 +1,461 @@
+//! The loop of a training: epochs of steps, validations, checkpoints and the end, of one process or, of several ranks,
+//! of one of them. Where it begins is [`fit()`](crate::fit)'s to say.
+
+use crate::checkpoint::{self, Position};
+use crate::evaluate::{truth, write_predictions};
+use crate::features::Features;
+use crate::figures::EpochFigures;
+use crate::log::{Log, nine_digits};
+use crate::predictions::predict_loader;
+use crate::range_test::{self, RangeTest};
+use crate::ranks::Group;
+use crate::start::new_trainer;
+use crate::tensorboard::EventFile;
+use crate::{
+    BestBy, Config, Epoch, Error, Event, Input, LearningRate, Report, RunFolder, Trainer, Truth, trouble,
+};
+use data::{Augment, Batch, Dataset, Loader, LoaderOptions, Remarks, Split};
+use engine::{Rng, Tensor};
+use model::{Metadata, Model, Weights};
+use predict::Classifier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A checkpoint is written when training has gone on for this long without one, so that a killed run loses little.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Batches over which the running statistics are measured before a validation.
+const STATISTICS_BATCHES: usize = 16;
+
+/// Names the random stream that chooses their images.
+const STATISTICS_STREAM: u64 = u64::from_be_bytes(*b"statistc");
+
+const STEPS: &str = "step,epoch,loss,lr,images_per_second,data_wait_ms";
+const EPOCHS: &str = "epoch,train_loss,val_loss,val_accuracy,val_auroc,lr,seconds,best";
+
+/// A run; of several ranks, as one of them sees it.
+pub(crate) struct Run<'a, 'r> {
+    pub config: &'a Config,
+    folder: RunFolder<'a>,
+    pub dataset: &'a Dataset,
+    pub metadata: Metadata,
+    pub trainer: Trainer,
+    rates: nn::Schedule,
+    pub training: Loader,
+    /// Training images as they are, for the running statistics.
+    unvaried: Loader,
+    validation: Loader,
+    /// While the body is frozen and its features are computed once.
+    pub features: Option<Features>,
+    /// Of the images for training and validation.
+    pub remarks: Remarks,
+    pub position: Position,
+    /// The tables and the file of curves, which rank 0 writes.
+    steps: Option<Log>,
+    epochs: Option<Log>,
+    tensorboard: Option<EventFile>,
+    saved: Instant,
+    /// The gradient of a step, as ranks exchange it.
+    flat: Vec<f32>,
+    /// Whether it was said that the loss has exploded.
+    has_exploded: bool,
+    pub stop: &'a AtomicBool,
+    /// Whether all ranks have agreed to stop.
+    stops: bool,
+    pub observe: &'a mut dyn FnMut(&Event),
+    pub ranks: &'a mut Group<'r>,
+}
+
+impl<'a, 'r> Run<'a, 'r> {
+    pub fn new(
+        config: &'a Config,
+        dataset: &'a Dataset,
+        metadata: Metadata,
+        trainer: Trainer,
+        position: Position,
+        stop: &'a AtomicBool,
+        observe: &'a mut dyn FnMut(&Event),
+        ranks: &'a mut Group<'r>,
+    ) -> Result<Self, Error> {
+        let (folder, leads) = (RunFolder(&config.out), ranks.leads());
+        let loader = |part: &[usize], options: LoaderOptions| {
+            let cache_bytes = config.cache_mib.saturating_mul(1 << 20);
+            let options = LoaderOptions { cache_bytes, ..options };
+            Loader::new(dataset, part, &metadata.preprocessing, options)
+        };
+        let options = LoaderOptions {
+            shard: ranks.shard(config.least_shard()),
+            shuffle: config.shuffle,
+            augment: config.augment.then(|| Augment { flip: config.flip, ..Augment::default() }),
+            ..LoaderOptions::training(config.batch_size, config.seed)
+        };
+        let in_order = || LoaderOptions::in_order(config.batch_size);
+        let mut part = dataset.part(Split::Train);
+        let remarks = Remarks::default();
+        let training = loader(&part, options).with_remarks(&remarks);
+        let validation = loader(&dataset.part(Split::Val), in_order()).with_remarks(&remarks);
+        // Whole batches: the rest may be a single image, whose last feature maps have no variance.
+        let whole = (part.len() / config.batch_size).clamp(1, STATISTICS_BATCHES);
+        Rng::derive(&[config.seed, STATISTICS_STREAM]).shuffle(&mut part);
+        part.truncate(whole * config.batch_size);
+        let unvaried = loader(&part, in_order());
+        let rates = config.rates(training.batches_per_epoch() as u64);
+        let log = |path, header, keep| leads.then(|| Log::open(path, header, keep)).transpose();
+        let steps = log(folder.steps(), STEPS, position.step)?;
+        let epochs = log(folder.epochs(), EPOCHS, position.epoch)?;
+        let has_curves = config.tensorboard && leads;
+        let tensorboard = has_curves.then(|| EventFile::create(folder.0, position.step)).transpose()?;
+        let saved = Instant::now();
+        Ok(Self {
+            config,
+            folder,
+            dataset,
+            metadata,
+            trainer,
+            rates,
+            training,
+            unvaried,
+            validation,
+            features: None,
+            remarks,
+            position,
+            steps,
+            epochs,
+            tensorboard,
+            saved,
+            flat: vec![],
+            has_exploded: false,
+            stop,
+            stops: false,
+            observe,
+            ranks,
+        })
+    }
+
+    /// Writes an event into TensorBoard's file, if there is one, and shows it to the observer.
+    pub fn tell(&mut self, event: &Event) -> Result<(), Error> {
+        if let Some(file) = &mut self.tensorboard {
+            file.add(event)?;
+        }
+        (self.observe)(event);
+        Ok(())
+    }
+
+    /// The number of the last step, if training does not stop early.
+    pub fn last_step(&self) -> u64 {
+        let all = self.config.epochs * self.training.batches_per_epoch() as u64;
+        self.config.max_steps.map_or(all, |most| most.min(all))
+    }
+
+    /// Finds the learning rate by a range test, and puts all back to the first weights; false if it was interrupted.
+    pub fn find_rate(&mut self) -> Result<bool, Error> {
+        let first = self.trainer.network.clone();
+        let mut test = RangeTest::default();
+        for epoch in 0.. {
+            if !self.prepare_features(epoch)? {
+                return Ok(false);
+            }
+            for batch in self.batches(epoch, 0) {
+                let Some(rate) = test.next_rate() else { break };
+                let batch = batch.map_err(Error::batch)?;
+                test.add(rate, self.learn(&batch, rate)?);
+                self.training.recycle(batch);
+                self.tell(&Event::RangeTest { step: test.steps.len(), steps: range_test::STEPS })?;
+                if self.stops {
+                    return Ok(false);
+                }
+            }
+            if test.next_rate().is_none() {
+                break;
+            }
+        }
+        let (found, default) = (test.rate(), Config::default().lr.fixed());
+        let lr = found.or(default).unwrap_or_default();
+        let config = Config { lr: LearningRate::Fixed(lr), ..self.config.clone() };
+        if self.ranks.leads() {
+            test.write(&self.folder.lr_range())?;
+            config.save()?;
+        }
+        self.metadata.provenance.config["lr"] = lr.into();
+        self.rates = config.rates(self.training.batches_per_epoch() as u64);
+        self.trainer = new_trainer(&config, self.dataset, first);
+        self.tell(&Event::RateFound { lr, steps: test.steps.len(), is_default: found.is_none() })?;
+        Ok(true)
+    }
+
+    /// Trains to the end; false if it was interrupted.
+    pub fn train(&mut self) -> Result<bool, Error> {
+        self.save()?;
+        let (last_step, first_epoch) = (self.last_step(), self.position.epoch);
+        while self.position.step < last_step {
+            if self.position.stopper.exhausted(self.config.patience) {
+                break;
+            }
+            if !self.epoch(last_step)? {
+                return Ok(false);
+            }
+            if self.position.epoch == first_epoch + 1 {
+                if self.features.is_none() {
+                    self.tell(&Event::Cached(self.training.cache_usage()))?;
+                }
+                self.tell(&Event::Remarked(&self.remarks.clone()))?;
+            }
+        }
+        if self.position.epoch == first_epoch {
+            // Shorter than an epoch.
+            self.tell(&Event::Remarked(&self.remarks.clone()))?;
+        }
+        if self.position.stopper.exhausted(self.config.patience) {
+            self.tell(&Event::StoppedEarly { best_epoch: self.position.stopper.best_epoch })?;
+        }
+        Ok(true)
+    }
+
+    /// Trains what is left of an epoch and validates; false if it was interrupted. Steps end at `last_step`, and an
+    /// epoch that this cuts short is not validated, so that the run can be prolonged.
+    fn epoch(&mut self, last_step: u64) -> Result<bool, Error> {
+        let begun = Instant::now();
+        let batches = self.training.batches_per_epoch();
+        // By the position alone, so that a resumed run does the same.
+        if let Some(after) = self.config.unfreeze_after.filter(|after| self.position.epoch >= *after) {
+            self.trainer.network.thaw_body(after * batches as u64);
+        }
+        if !self.prepare_features(self.position.epoch)? {
+            self.save()?;
+            return Ok(false);
+        }
+        let mut clock = Instant::now();
+        let mut images = 0;
+        for batch in self.batches(self.position.epoch, self.position.batch) {
+            match batch {
+                Ok(batch) => {
+                    images += batch.whole;
+                    self.step(batch, &mut clock)?;
+                }
+                Err(error) => {
+                    self.save()?;
+                    return Err(Error::batch(error));
+                }
+            }
+            let stopped = self.stops;
+            let cut = self.position.step == last_step && self.position.batch < batches;
+            if stopped || cut || self.saved.elapsed() >= SAVE_EVERY {
+                self.save()?;
+            }
+            if stopped || cut {
+                return Ok(cut && !stopped);
+            }
+        }
+        self.end_epoch(begun, images)?;
+        Ok(true)
+    }
+
+    fn step(&mut self, batch: Batch, clock: &mut Instant) -> Result<(), Error> {
+        let rate = self.rates.rate(self.position.step);
+        let loss = self.learn(&batch, rate)?;
+        let (step, epoch) = (self.position.step + 1, self.position.epoch + 1);
+        if !loss.is_finite() {
+            return Err(self.diverged(format!("the loss is {loss}"), step));
+        }
+        let speed = batch.whole as f64 / clock.elapsed().as_secs_f64().max(1e-9);
+        *clock = Instant::now();
+        let waited = batch.waited;
+        let wait = waited.as_secs_f64() * 1e3;
+        if let Some(steps) = &mut self.steps {
+            steps.add(&format!("{step},{epoch},{},{rate},{speed:.2},{wait:.2}", nine_digits(loss)))?;
+        }
+        self.position.step = step;
+        self.position.batch += 1;
+        self.position.loss_sum += loss * batch.whole as f64;
+        self.position.images += batch.whole;
+        self.position.batches_seen = self.trainer.network.batches_seen;
+        self.training.recycle(batch);
+        self.tell(&Event::Step { step, epoch, loss, lr: rate, images_per_second: speed, waited })
+    }
+
+    /// Learns from a batch, of several ranks together; its loss.
+    fn learn(&mut self, batch: &Batch, rate: f64) -> Result<f64, Error> {
+        let findings = truth(self.dataset, &batch.indices);
+        let truth = match self.metadata.has_findings() {
+            true => Truth::Findings(&findings),
+            false => Truth::Classes(&batch.labels),
+        };
+        let input = match &self.features {
+            None => Input::Images(self.images(batch)),
+            Some(_) => {
+                let length = self.trainer.network.spec().features;
+                Input::Features(Tensor::from_slice([batch.labels.len(), length], &batch.images))
+            }
+        };
+        if self.ranks.count() == 1 {
+            let loss = self.trainer.step_by(input, truth, rate);
+            self.stops = self.stop.load(Ordering::Relaxed);
+            return Ok(loss.into());
+        }
+        // The last batch of an epoch may have no image for this rank.
+        let has_any = !batch.labels.is_empty();
+        let backward = has_any.then(|| self.trainer.backward(input, truth, batch.before));
+        self.trainer.flat(backward.as_ref(), self.trainer.weight(truth), &mut self.flat);
+        self.stops = self.ranks.sum(&mut self.flat, self.stop.load(Ordering::Relaxed))?;
+        let mean = self.trainer.mean(&self.flat, backward);
+        self.trainer.update(&mean, rate);
+        Ok(mean.loss.into())
+    }
+
+    fn images(&self, batch: &Batch) -> Tensor {
+        let prep = &self.metadata.preprocessing;
+        Tensor::from_slice([batch.labels.len(), prep.height, prep.width, prep.channels], &batch.images)
+    }
+
+    /// Measures the running statistics of the present weights over a few batches of training images ("precise batch
+    /// norm", Wu and Johnson 2021, section 3). The average that training keeps lags behind the weights by some hundred
+    /// steps; on a small set that is an epoch, so validation, and with it early stopping, would judge a network that
+    /// no longer exists. The images are not varied: an image that is to be classified is not varied either, and noise
+    /// that is there in training only would be counted into the variance of every early channel.
+    fn measure_statistics(&mut self) -> Result<(), Error> {
+        if self.trainer.network.is_body_frozen() {
+            return Ok(());
+        }
+        self.trainer.network.batches_seen = 0;
+        for batch in self.unvaried.batches(0, 0) {
+            let batch = batch.map_err(Error::batch)?;
+            let images = self.images(&batch);
+            self.trainer.measure(images);
+            self.unvaried.recycle(batch);
+        }
+        Ok(())
+    }
+
+    /// What an epoch is validated by and what is kept of it: the average of the weights, with statistics of its own.
+    /// Training goes on with the weights and statistics that it had.
+    fn kept_weights(&mut self) -> Result<Weights, Error> {
+        let training = self.trainer.statistics();
+        self.trainer.swap_average();
+        self.measure_statistics()?;
+        if let Some(name) = self.trainer.broken_tensor() {
+            return Err(self.diverged(format!("{name} is not finite"), self.position.step));
+        }
+        let weights = self.trainer.network.weights();
+        self.trainer.swap_average();
+        self.trainer.restore_statistics(training);
+        Ok(weights)
+    }
+
+    /// Ends an epoch, of which `images` were trained since `begun`: rank 0 validates, and all hear where the run is.
+    fn end_epoch(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
+        if self.ranks.leads() {
+            self.validate(begun, images)?;
+        }
+        if self.ranks.count() > 1 {
+            let position = self.ranks.leads().then_some(&self.position);
+            self.position = self.ranks.share(position)?;
+        }
+        Ok(())
+    }
+
+    /// Validates, keeps the weights if they are the best so far, and saves.
+    fn validate(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
+        let images_per_second = images as f64 / begun.elapsed().as_secs_f64().max(1e-9);
+        let step = self.position.step;
+        let weights = self.kept_weights()?;
+        let network = self.trainer.network.spec();
+        let predictions = match self.features.as_ref().and_then(|features| features.validation.as_ref()) {
+            Some(rows) => rows.predict(&mut Classifier::of_features(network, &weights, &self.metadata)?),
+            None => {
+                predict_loader(&mut Classifier::of(network, &weights, &self.metadata)?, &self.validation)?
+            }
+        };
+        let figures = EpochFigures::of(&predictions, self.dataset, &self.metadata);
+        let val_loss = figures.loss;
+        if !val_loss.is_finite() {
+            return Err(self.diverged(format!("the validation loss is {val_loss}"), step));
+        }
+        self.position.epoch += 1;
+        let epoch = self.position.epoch;
+        // Whether there is an AUROC depends on the labels only, so it is the same of every epoch.
+        let judged = match (self.config.best_by, figures.auroc) {
+            (BestBy::Auroc, Some(auroc)) => 1.0 - auroc,
+            _ => val_loss,
+        };
+        let best = self.position.stopper.observe(epoch, judged);
+        if best {
+            Model::new(self.metadata.clone(), weights)?.write(self.folder.best())?;
+        }
+        let row = Epoch {
+            epoch,
+            train_loss: self.position.loss_sum / self.position.images as f64,
+            val_loss,
+            val_accuracy: figures.accuracy,
+            val_auroc: figures.auroc,
+            lr: self.rates.rate(step - 1),
+            seconds: begun.elapsed().as_secs_f64(),
+            images_per_second,
+            best,
+        };
+        if let Some(epochs) = &mut self.epochs {
+            epochs.add(&row.to_csv())?;
+        }
+        let (classes, loss) = (self.answers(), row.train_loss.max(val_loss));
+        let warns = !self.has_exploded && trouble::has_exploded(row.train_loss, val_loss, classes);
+        self.has_exploded |= warns;
+        (self.position.batch, self.position.loss_sum, self.position.images) = (0, 0.0, 0);
+        self.save()?;
+        self.tell(&Event::Epoch(&row))?;
+        match warns {
+            true => self.tell(&Event::Warned(&trouble::words(epoch, loss, classes, row.lr))),
+            false => Ok(()),
+        }
+    }
+
+    /// What an image is guessed among: the classes, or whether a finding is there.
+    fn answers(&self) -> usize {
+        if self.dataset.has_findings() { 2 } else { self.dataset.classes.len() }
+    }
+
+    /// Writes the checkpoint, after the tables that belong to it; rank 0 does.
+    fn save(&mut self) -> Result<(), Error> {
+        let (Some(steps), Some(epochs)) = (&self.steps, &self.epochs) else { return Ok(()) };
+        if let Some(name) = self.trainer.broken_tensor() {
+            return Err(self.diverged(format!("{name} is not finite"), self.position.step));
+        }
+        steps.sync()?;
+        epochs.sync()?;
+        checkpoint::to_file(&self.metadata, &self.trainer, &self.position)?.write(self.folder.last())?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn diverged(&self, what: String, step: u64) -> Error {
+        let best = self.position.stopper.best_epoch;
+        let kept = match best {
+            0 => "no epoch was finished".to_owned(),
+            _ => format!("the best weights, of epoch {best}, are in {}", self.folder.best().display()),
+        };
+        let checkpoint = format!("{kept}; the last checkpoint is {}", self.folder.last().display());
+        Error::Diverged { what, step, rate: self.rates.rate(step.saturating_sub(1)), checkpoint }
+    }
+
+    /// Restores the best weights (the last ones, if no epoch was validated), fixes temperature and threshold,
+    /// evaluates, and writes the finished model.
+    pub fn finish(&mut self) -> Result<Report, Error> {
+        self.tell(&Event::Evaluating)?;
+        let best_epoch = self.position.stopper.best_epoch;
+        let model = match best_epoch {
+            0 => Model::new(self.metadata.clone(), self.trainer.network.weights())?,
+            _ => {
+                let weights = Model::read(self.folder.best())?.weights;
+                Model::new(self.metadata.clone(), weights)?
+            }
+        };
+        let table = std::fs::read_to_string(self.folder.epochs()).unwrap_or_default();
+        let exploded = trouble::exploded(&table, self.answers(), best_epoch);
+        let rule = self.config.threshold_rule;
+        let warnings = exploded.into_iter().collect();
+        let (report, model) = Report::new(model, self.dataset, &self.validation, rule, best_epoch, warnings)?;
+        model.write(self.folder.best())?;
+        let path = self.folder.predictions();
+        write_predictions(&path, &report.classes, &report.summary, &report.predictions, self.dataset)?;
+        self.tell(&Event::Remarked(&report.remarks))?;
+        Ok(report)
+    }
+}

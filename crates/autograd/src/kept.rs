@@ -1,26 +1,11 @@
-//! What ops keep of a convolution's output until backward: the output, or how to make it once more.
-//!
-//! A convolution of a value without a gradient, that is, of the images, is computed again instead of stored
-//! (rematerialisation; Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", section 3). Its input is kept for
-//! the gradient of its weights anyway, and few layers are as large for as little arithmetic: the first of MobileNetV1 has
-//! 1.9 % of the multiply-adds and 8 % of the activations.
+//! What ops keep of a convolution's output until backward: the output, or how to make it once more ([`Again`]).
 
+use crate::again::Again;
 use crate::value::DeferredNorm;
 use crate::{DeferredTensor, Value};
-use engine::{Conv, Tensor};
-use kernels::{Level, Read};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// A convolution whose output is not kept.
-#[derive(Debug)]
-pub(crate) struct Again {
-    pub x: Tensor,
-    pub weights: Tensor,
-    pub conv: Conv,
-    pub level: Level,
-    /// The output, from the first that asks for it until the last.
-    pub made: Mutex<Option<Tensor>>,
-}
+use engine::Tensor;
+use kernels::Read;
+use std::sync::{Arc, PoisonError};
 
 /// The output of a convolution, until backward.
 #[derive(Clone, Debug)]

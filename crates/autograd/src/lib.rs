@@ -5,6 +5,7 @@
 //! loading and storing, so neither pass has a loop over activations of its own.
 #![forbid(unsafe_code)]
 
+mod again;
 mod gradient;
 mod kept;
 pub mod ops;

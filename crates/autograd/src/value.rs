@@ -1,6 +1,6 @@
 //! What flows along the tape: values that may be deferred, and the variables that name them.
 
-use crate::kept::Again;
+use crate::again::Again;
 use engine::{Shape, Tensor};
 use kernels::norm::Moments;
 use kernels::{Deferred, Read, Rectifier};

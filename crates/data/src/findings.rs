@@ -12,10 +12,9 @@ use crate::Error;
 use crate::group::group_from_name;
 use crate::labels::{Labelling, Labels, Readers, Uncertain};
 use crate::locate::{ByName, shortened};
-use crate::manifest::every_column_once;
 use crate::sample::{Listing, Sample};
 use crate::split_names::{one_name_each, quoted, taken_as};
-use crate::table::{Record, Table, at_line};
+use crate::table::{Record, Table, at_line, every_column_once};
 
 /// Columns that name the image: ours, NIH's, PadChest's and VinDr's.
 const PATHS: [&str; 4] = ["path", "image index", "imageid", "image_id"];

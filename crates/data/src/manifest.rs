@@ -16,7 +16,7 @@ use crate::labels::Labelling;
 use crate::locate::{locate, shortened};
 use crate::sample::{Listing, Sample};
 use crate::split_names::{one_name_each, taken_as};
-use crate::table::{Record, Table, at_line};
+use crate::table::{Record, Table, at_line, every_column_once};
 
 /// Where the columns with a meaning are.
 struct Columns {
@@ -40,16 +40,6 @@ impl Columns {
         let known = [Some(path), Some(label), split, group];
         let extra = (0..header.len()).filter(|&i| !known.contains(&Some(i))).collect();
         Ok(Self { path, label, split, group, extra })
-    }
-}
-
-/// That no two columns have one name.
-pub(crate) fn every_column_once(header: &[String]) -> Result<(), String> {
-    let before =
-        |(i, name): &(usize, &String)| header[..*i].iter().any(|known| known.eq_ignore_ascii_case(name));
-    match header.iter().enumerate().find(before) {
-        Some((_, twice)) => Err(format!("expected every column once, found \"{twice}\" twice")),
-        None => Ok(()),
     }
 }
 

@@ -236,3 +236,13 @@ fn line_breaks(content: &[u8], range: Range<usize>) -> usize {
         })
         .count()
 }
+
+/// That no two columns have one name.
+pub(crate) fn every_column_once(header: &[String]) -> Result<(), String> {
+    let before =
+        |(i, name): &(usize, &String)| header[..*i].iter().any(|known| known.eq_ignore_ascii_case(name));
+    match header.iter().enumerate().find(before) {
+        Some((_, twice)) => Err(format!("expected every column once, found \"{twice}\" twice")),
+        None => Ok(()),
+    }
+}

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::{read_json, write_text};
 use crate::fit::check_likeness;
-use crate::pooled::manifests;
 use crate::start::grouped;
 use crate::{Config, Error, RunFolder, is_cross_validation, unreadable};
 
@@ -157,7 +156,7 @@ pub fn find_images(out: &Path, data: Option<&Path>) -> Result<(), Error> {
     if data.is_some() || missing.is_some() {
         let at: HashMap<&str, usize> =
             rows.samples.iter().zip(&place).map(|(sample, &at)| (sample.name.as_str(), at)).collect();
-        for fold in (1..=manifests(out)).rev() {
+        for fold in (1..=RunFolder(out).folds()).rev() {
             let path = RunFolder(out).manifest(fold);
             let mut dataset = open_fold(out, fold)?;
             for sample in &mut dataset.samples {

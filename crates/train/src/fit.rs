@@ -6,7 +6,8 @@
 //! [`crate::Trainer`]), batches on their number only (see [`data::Loader`]), and tables are cut back to the checkpoint.
 
 use crate::checkpoint::{self, Position};
-use crate::ranks::{Alone, Group, Welcome};
+use crate::follow::Welcome;
+use crate::ranks::{Alone, Group};
 use crate::run::Run;
 use crate::start::{First, first_model, new_trainer, open_to_train};
 use crate::stopper::Stopper;

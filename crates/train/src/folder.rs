@@ -12,6 +12,11 @@ pub struct RunFolder<'a>(
 macro_rules! files {
     ($($(#[doc = $doc:literal])* $name:ident: $file:expr;)*) => {
         impl RunFolder<'_> {
+    /// How many folds it has the manifests of.
+    pub fn folds(&self) -> usize {
+        (1..).take_while(|&fold| self.manifest(fold).exists()).count()
+    }
+
             $($(#[doc = $doc])* pub fn $name(&self) -> PathBuf { self.0.join($file) })*
         }
     };

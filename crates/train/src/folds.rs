@@ -14,7 +14,7 @@ use data::{Folds, write_manifest};
 use crate::documents::write_text;
 use crate::drawn::{Drawn, find_images, is_drawn_here, labels_of_folds, settings};
 use crate::fit::TAKEN;
-use crate::pooled::{CrossValidation, manifests, pooled};
+use crate::pooled::{CrossValidation, pooled};
 use crate::start::{grouped, positive_of_data};
 use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, is_cross_validation, unreadable};
 
@@ -54,7 +54,7 @@ pub fn begin_folds(
         Some(folds) => draw(config, folds, observe)?,
         None => go_on(config, folds)?,
     };
-    Ok((manifests(&config.out), lock))
+    Ok((RunFolder(&config.out).folds(), lock))
 }
 
 /// Trains and tests a fold, counted from 1, or goes on with it; nothing is done where it is finished. False if `stop`
@@ -148,7 +148,7 @@ fn go_on(config: &Config, folds: Option<Folds>) -> Result<RunLock, Error> {
         return Err(Error::config("max-steps", expected, most));
     }
     if let Some(wanted) = folds {
-        let have = Drawn::read(out)?.map_or_else(|| manifests(out).to_string(), |drawn| drawn.folds);
+        let have = Drawn::read(out)?.map_or_else(|| RunFolder(out).folds().to_string(), |drawn| drawn.folds);
         let same = have == wanted.to_string();
         if !same {
             return Err(before.other_setting("folds", have, wanted));

@@ -92,11 +92,6 @@ impl FoldSpread {
     }
 }
 
-/// How many folds the folder has.
-pub(crate) fn manifests(out: &Path) -> usize {
-    (1..).take_while(|&fold| RunFolder(out).manifest(fold).exists()).count()
-}
-
 /// The result of a cross-validation with the predictions that it is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pooled {
@@ -125,7 +120,7 @@ pub fn pooled(out: &Path) -> Result<Pooled, Error> {
 /// # Errors
 /// A fold that is not finished.
 pub fn finished_folds(out: &Path) -> Result<Vec<PathBuf>, Error> {
-    let folds = 1..=manifests(out);
+    let folds = 1..=RunFolder(out).folds();
     let is_finished = |fold: &usize| RunFolder(&RunFolder(out).fold(*fold)).predictions().exists();
     let (finished, unfinished): (Vec<usize>, Vec<usize>) = folds.partition(is_finished);
     match unfinished.first() {

@@ -1,6 +1,7 @@
 //! Convolution: full, depthwise or pointwise, as the engine computes it over a batch.
 
-use crate::kept::{Again, KeptValue};
+use crate::again::Again;
+use crate::kept::KeptValue;
 use crate::{Gradient, Op, Tape, Value, Var};
 use engine::{Backward, Conv};
 use kernels::Level;

@@ -2,8 +2,10 @@
 //! 1506.01186), section 3.3.
 //!
 //! From the first weights of the run, a few steps are trained while the rate rises by the same factor at each. The loss
-//! falls, then rises as the weights run away. The rate that is taken is a tenth of that at which the smoothed loss is
+//! falls, then rises as the weights run away. The rate that is taken is half of that at which the smoothed loss is
 //! lowest. Then the run begins, from its first weights again. All of it follows from the settings and the data.
+//!
+//! A tenth, as is usual before a one-cycle schedule, was too little for a constant rate and few images: docs/pretrained.md.
 
 use crate::Error;
 use crate::documents::write_text;
@@ -22,7 +24,7 @@ const RUN_AWAY: f64 = 4.0;
 /// Steps whose rates are too small to change anything: their smoothed loss is what others are compared with.
 const BEGINNING: usize = 10;
 /// How far below the lowest loss the rate is taken.
-const SAFETY: f64 = 10.0;
+const SAFETY: f64 = 2.0;
 
 const HEADER: &str = "step,lr,loss,smoothed";
 
@@ -118,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_lies_a_decade_below_the_lowest_loss() {
+    fn the_rate_lies_below_the_lowest_loss() {
         // A valley at 0.01 that is left steeply.
         let found = test(|rate| 0.2 + 0.1 * (rate.log10() + 2.0).abs() + rate.powi(2));
         assert!(found.steps.len() < STEPS, "it ends where the loss has run away");
         let rate = found.rate().unwrap();
         // Smoothing lags by some steps, each of which is 18 % more.
-        assert!((1e-3..4e-3).contains(&rate), "{rate}");
+        assert!((5e-3..2e-2).contains(&rate), "{rate}");
         assert_eq!(format!("{rate:.1e}").parse(), Ok(rate));
         assert_eq!(found.steps[0].lr, LOWEST);
         assert_eq!(found.steps[0].smoothed, found.steps[0].loss, "no bias at the beginning");
@@ -141,7 +143,7 @@ mod tests {
         let whole = test(|rate| 1.0 / (2.0 + rate));
         assert_eq!(whole.steps.len(), STEPS);
         assert!((whole.steps[STEPS - 1].lr - HIGHEST).abs() < 1e-9);
-        assert_eq!(whole.rate(), Some(1.0));
+        assert_eq!(whole.rate(), Some(5.0));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 # `shared` lies, PEERS where peers/setup.sh installed them), and prints medians, their spread, and ratios. Runs during
 # which anything else took more of the machine than --limit percent do not count.
 #
-#   tools/compare_peers.sh train [--arch v1] [--rounds 5] [--threads 2] [--size 224] [--batch 32] [--limit 3] [PEER...]
-#   tools/compare_peers.sh infer [--arch v1] [--rounds 5] [--threads 2] [--batch 1] [--limit 3] [PEER...]
+#   tools/compare_peers.sh train [--arch v1] [--rounds 5] [--threads 2] [--size 224] [--batch 32] [--limit 3] [--level avx2] [PEER...]
+#   tools/compare_peers.sh infer [--arch v1] [--rounds 5] [--threads 2] [--batch 1] [--limit 3] [--level avx2] [PEER...]
+#   --level avx2 has all programs compute with AVX2, and leaves out those that cannot be told to.
 #   (ncnn and MNN: venv/bin/pip install ncnn pnnx MNN)
 #   VERTEBRA=path/of/vertebra measures a program that is built already.
 set -eu
@@ -24,7 +25,9 @@ parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--size", type=int, default=224)
 parser.add_argument("--batch", type=int)
-parser.add_argument("--limit", type=float, default=3, help="percent of the machine that others may take in a run")
+parser.add_argument("--limit", type=float, default=3,
+                    help="percent of the machine that others may take in a run; at 100 nothing is waited for")
+parser.add_argument("--level", choices=["avx2"], help="the instruction set of all programs, for a CPU that has more")
 parser.add_argument("--timeout", type=float, default=300, help="seconds of a run")
 args = parser.parse_intermixed_args()
 if args.task == "infer" and args.size != 224:
@@ -79,6 +82,21 @@ else:
     }
 if args.arch == "v1":
     peers |= v1_only
+
+# What holds a program to AVX2. Of PyTorch its own kernels, oneDNN's, MKL's, and what inductor has the compiler make;
+# of TensorFlow oneDNN's, for its own are built for no more; of OpenVINO oneDNN's and its own. ONNX Runtime (MLAS), LiteRT
+# (XNNPACK), MNN, ncnn and those in Rust take the widest instructions that they find, and have no such setting.
+onednn = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+torch = onednn | {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "TORCHINDUCTOR_CPP_MARCH": "x86-64-v3"}
+held_to_avx2 = {name: torch for name in peers if name.startswith("torch")}
+held_to_avx2 |= {OURS: {"VERTEBRA_LEVEL": "avx2"}, "tensorflow": onednn, "openvino": onednn | {"OV_CPU_MAX_ISA": "AVX2"}}
+if args.level:
+    if free := [peer for peer in args.peers if peer in peers and peer not in held_to_avx2]:
+        parser.error(f"--level: cannot be told which instructions to use: {', '.join(free)}")
+    free = [peer for peer in peers if peer not in held_to_avx2]
+    if free and not args.peers:
+        print(f"left out, for they cannot be told which instructions to use: {', '.join(free)}", file=sys.stderr)
+    peers = {name: command for name, command in peers.items() if name in held_to_avx2}
 if unknown := [peer for peer in args.peers if peer not in peers]:
     parser.error(f"PEER: expected any of {', '.join(peers)}, found {', '.join(unknown)}")
 programs = {OURS: ours} | {name: peers[name] for name in args.peers or peers}
@@ -116,8 +134,11 @@ def result(text):
 
 def run(name, command):
     """The result, or nothing where it failed or the machine was disturbed."""
-    wait_until_idle()
+    if args.limit < 100:
+        wait_until_idle()
     environment = os.environ | {"TUNED": "1" if name.endswith("-tuned") else "0"}
+    if args.level:
+        environment |= held_to_avx2[name]
     before, own_before = cpu(), own()
     try:
         done = subprocess.run([f"{scripts}/one.sh", threads, *command], capture_output=True, text=True, cwd=scripts,
@@ -143,7 +164,8 @@ for number in range(args.rounds):
         if found := run(name, command):
             kept[name].append(found)
 
-print(f"{args.task}, MobileNetV{args.arch[1]} 1.0, {size}x{size}x3, batch {n}, {threads} threads: medians of undisturbed runs")
+level = f", all at {args.level}" if args.level else ""
+print(f"{args.task}, MobileNetV{args.arch[1]} 1.0, {size}x{size}x3, batch {n}, {threads} threads{level}: medians of undisturbed runs")
 print(f"{'program':<28} {'runs':>4} {'ms':>9} {'from - to':>19} {'images/s':>9} {'MiB':>6}  vertebra is")
 medians = {name: [statistics.median(column) for column in zip(*runs)] for name, runs in kept.items() if runs}
 for name, runs in kept.items():

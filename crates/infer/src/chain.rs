@@ -32,7 +32,7 @@ pub(crate) const MAX_LAYERS: usize = 16;
 /// Layers, each reading what the one before puts out.
 pub(crate) struct Chain {
     pub layers: Vec<PackedLayer>,
-    /// Whether the input is added to the output.
+    /// Whether the block's input is added to the output.
     residual: bool,
     /// Rows of the output that are worked out at a time.
     strip: usize,
@@ -56,11 +56,13 @@ impl Chain {
     }
 
     /// Whether `next` is better run in this chain than after it: what lies between them is larger than the cache, all
-    /// weights stay in it, and where `tiles` of the output meet, little is computed twice.
+    /// weights stay in it, and where `tiles` of the output meet, little is computed twice. Not where one of them has its
+    /// pixels in one column.
     pub fn takes(&self, next: &Chain, tiles: usize) -> bool {
         let layers = || self.layers.iter().chain(&next.layers);
         let (rows, row) = self.rows();
         rows * row > l2()
+            && rows == next.layers[0].conv.shape.h
             && !self.residual
             && !next.residual
             && layers().count() <= MAX_LAYERS
@@ -89,14 +91,15 @@ impl Chain {
         &self.layers[self.layers.len() - 1]
     }
 
-    /// Computes output rows `rows` of the image `x: [h, w, c]` into `y`.
-    pub fn run(&self, x: &[f32], rows: Range<usize>, y: &mut [f32]) {
+    /// Computes output rows `rows` of the image `x: [h, w, c]` into `y`. What a residual chain adds is `added`, of the
+    /// output's size: the chain's input, or where the block it ends has steps before it, theirs.
+    pub fn run(&self, x: &[f32], added: &[f32], rows: Range<usize>, y: &mut [f32]) {
         let (_, row) = self.rows();
         scratch::with([self.held.iter().sum()], |[memory]| {
             let mut values = array::from_fn(|_| 0..0);
             for (i, y) in y.chunks_mut(self.strip * row).enumerate() {
                 let start = rows.start + i * self.strip;
-                self.strip(x, start..start + y.len() / row, memory, &mut values, y);
+                self.strip([x, added], start..start + y.len() / row, memory, &mut values, y);
             }
         });
     }
@@ -104,7 +107,7 @@ impl Chain {
     /// One strip. `values` are the rows that `memory` holds of each value between two layers.
     fn strip(
         &self,
-        x: &[f32],
+        [x, added]: [&[f32]; 2],
         rows: Range<usize>,
         mut memory: &mut [f32],
         values: &mut [Range<usize>; MAX_LAYERS],
@@ -138,7 +141,7 @@ impl Chain {
             values[i] = needed[i].clone();
             (input, first, memory) = (value, needed[i].start, rest);
         }
-        let residual = self.residual.then(|| &x[rows.start * self.rows().1..][..y.len()]);
+        let residual = self.residual.then(|| &added[rows.start * self.rows().1..][..y.len()]);
         self.last().rows(input, first, rows, y, residual);
     }
 

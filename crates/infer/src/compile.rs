@@ -65,6 +65,8 @@ fn is_pointwise(conv: &ConvLayer) -> bool {
 struct Draft {
     kind: StepKind,
     info: StepInfo,
+    /// The step whose output it adds, where that is not its input.
+    added: Option<usize>,
 }
 
 struct Builder<'a> {
@@ -76,16 +78,17 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// The convolutions of a block, and the addition of its input: one step (seldom two), as the tensors between them are
-    /// larger than those between blocks.
+    /// The convolutions of a block, and the addition of its input: one step (seldom a few), as the tensors between them
+    /// are larger than those between blocks.
     fn block(&mut self, block: &Block) -> Result<(), Error> {
-        let (Some(first), Some(last)) = (block.convs.first(), block.convs.last()) else { return Ok(()) };
+        let Some(last) = block.convs.last() else { return Ok(()) };
         let name = name(&block.convs);
-        let (input, mut before, mut output) = (self.shape, self.shape, self.shape);
-        let mut layers = Vec::with_capacity(block.convs.len());
+        let (input, mut output) = (self.shape, self.shape);
+        let (mut layers, mut outputs) = (Vec::new(), Vec::new());
         for conv in &block.convs {
             let [h, w, _] = output;
-            (before, output) = (output, output_shape(conv, output)?);
+            output = output_shape(conv, output)?;
+            outputs.push(output);
             layers.push(PackedLayer::new(self.level, conv, [h, w], &self.fold(conv)));
         }
         let error = |problem| Err(Error::Layer { layer: name.clone(), problem });
@@ -95,16 +98,36 @@ impl Builder<'_> {
         if layers.len() > MAX_LAYERS {
             return error(format!("expected at most {MAX_LAYERS} convolutions, found {}", layers.len()));
         }
-        // Where rows do not go round evenly, threads that are done wait for the others: worst in small images, whose
-        // pointwise convolutions are the heaviest. Such a one is a step of its own, which is divided by pixels.
+        // Where rows do not go round evenly, threads that are done wait for the others, and rows beside those of another
+        // thread are expanded twice: worst in small images, whose pointwise convolutions are the heaviest. Each of
+        // those is a step of its own, which is divided by pixels.
         let uneven = is_heavy(&layers) && is_pointwise(last) && !output[0].is_multiple_of(par::threads());
-        if let Some(pointwise) = layers.pop_if(|_| uneven && !block.residual && first != last) {
-            let others = &block.convs[..layers.len()];
-            self.chain(self::name(others), Chain::new(layers, false), before);
-            let by_pixels = Chain::new(vec![pointwise.in_one_column()], false);
-            self.chain(last.name.clone(), by_pixels, output);
-        } else {
+        let from = self.drafts.len().checked_sub(1);
+        if !uneven || layers.len() == 1 || (block.residual && from.is_none()) {
             self.chain(name, Chain::new(layers, block.residual), output);
+            return Ok(());
+        }
+        let mut first = 0;
+        while let Some(conv) = block.convs.get(first) {
+            let by_pixels = is_pointwise(conv);
+            let others = block.convs[first..].iter().take_while(|conv| !is_pointwise(conv)).count();
+            let (start, end) = (first, first + others.max(1));
+            let next = layers
+                .drain(..end - start)
+                .map(|layer| if by_pixels { layer.in_one_column() } else { layer })
+                .collect();
+            let adds = block.residual && layers.is_empty();
+            let (name, chain) = (self::name(&block.convs[start..end]), Chain::new(next, adds));
+            if block.residual {
+                // What comes before is kept as it is, because it is added.
+                self.push(name, "block", StepKind::Chain(chain), outputs[end - 1]);
+            } else {
+                self.chain(name, chain, outputs[end - 1]);
+            }
+            if adds && let Some(last) = self.drafts.last_mut() {
+                last.added = from;
+            }
+            first = end;
         }
         Ok(())
     }
@@ -155,7 +178,7 @@ impl Builder<'_> {
     /// A step of its own, or the last one goes on with it: see [`Chain::takes`].
     fn chain(&mut self, name: String, chain: Chain, output: [usize; 3]) {
         match self.drafts.pop() {
-            Some(Draft { kind: StepKind::Chain(mut before), info })
+            Some(Draft { kind: StepKind::Chain(mut before), info, .. })
                 if before.takes(&chain, 2 * par::threads()) =>
             {
                 before.append(chain);
@@ -186,7 +209,7 @@ impl Builder<'_> {
             weight_bytes: kind.layers().map(PackedLayer::bytes).sum(),
         };
         self.shape = output;
-        self.drafts.push(Draft { kind, info });
+        self.drafts.push(Draft { kind, info, added: None });
     }
 
     /// Gives every value its place; value `i` is what step `i` puts out.
@@ -195,13 +218,14 @@ impl Builder<'_> {
         // The last value is the logits, which the caller holds; the others are read by the next step.
         let lifetime = |i: usize| {
             let len = self.drafts[i].info.output.iter().product();
-            Lifetime { len, first: i, last: if features == Some(i) { last } else { i + 1 } }
+            let added = self.drafts.iter().rposition(|draft| draft.added == Some(i)).unwrap_or(0);
+            Lifetime { len, first: i, last: if features == Some(i) { last } else { added.max(i + 1) } }
         };
         let (places, arena) = place(&(0..last).map(lifetime).collect::<Vec<_>>());
         let at = |value: usize| places.get(value).cloned();
-        let steps = self.drafts.into_iter().enumerate().map(|(i, Draft { kind, info })| {
+        let steps = self.drafts.into_iter().enumerate().map(|(i, Draft { kind, info, added })| {
             let input = i.checked_sub(1).and_then(at);
-            (Step { kind, input, output: at(i) }, info)
+            (Step { kind, input, added: added.and_then(at), output: at(i) }, info)
         });
         Compiled { steps: steps.collect(), arena, features: features.and_then(at) }
     }

@@ -70,9 +70,9 @@ impl StepKind {
     }
 
     /// Computes the units from `first` on that fill `y`.
-    fn tile(&self, x: &[f32], first: usize, y: &mut [f32]) {
+    fn tile(&self, [x, added]: [&[f32]; 2], first: usize, y: &mut [f32]) {
         match self {
-            StepKind::Chain(chain) => chain.run(x, first..first + y.len() / chain.rows().1, y),
+            StepKind::Chain(chain) => chain.run(x, added, first..first + y.len() / chain.rows().1, y),
             &StepKind::Pool { level, .. } => pooling::global_average_pool(level, Read::Plain(x), y),
             StepKind::Pooled { level, width, parts } => {
                 for (part, y) in parts[first..].iter().zip(y.chunks_mut(*width)) {
@@ -107,6 +107,8 @@ pub(crate) struct Step {
     pub kind: StepKind,
     /// `None`: the image.
     pub input: Option<Range<usize>>,
+    /// What a residual step adds, where that is not its input.
+    pub added: Option<Range<usize>>,
     /// `None`: the logits.
     pub output: Option<Range<usize>>,
 }
@@ -114,12 +116,12 @@ pub(crate) struct Step {
 impl Step {
     /// Computes one image, over all threads or on this one.
     pub fn run(&self, image: &[f32], arena: &mut [f32], logits: &mut [f32], parallel: bool) {
-        let (x, y) = self.views(image, arena, logits);
+        let (from, y) = self.views(image, arena, logits);
         if !parallel {
-            return self.kind.tile(x, 0, y);
+            return self.kind.tile(from, 0, y);
         }
         let (tile, (_, unit)) = (self.tile(), self.kind.units());
-        par::chunks_mut(y, tile * unit, |i, y| self.kind.tile(x, i * tile, y));
+        par::chunks_mut(y, tile * unit, |i, y| self.kind.tile(from, i * tile, y));
     }
 
     /// Units of a tile: one tile a thread where each reads its weights anew, else a few, so that a thread that was held
@@ -134,21 +136,25 @@ impl Step {
         units.div_ceil(threads * even.unwrap_or(most))
     }
 
-    /// Input and output.
+    /// The input and what a residual step adds, and the output.
     fn views<'a>(
         &self,
         image: &'a [f32],
         arena: &'a mut [f32],
         logits: &'a mut [f32],
-    ) -> (&'a [f32], &'a mut [f32]) {
-        match (self.input.clone(), self.output.clone()) {
-            (None, None) => (image, logits),
-            (None, Some(output)) => (image, &mut arena[output]),
-            (Some(input), None) => (&arena[input], logits),
-            (Some(input), Some(output)) => {
-                let apart = arena.get_disjoint_mut([input, output]);
-                let [x, y] = apart.expect("values that are alive together lie apart");
-                (x, y)
+    ) -> ([&'a [f32]; 2], &'a mut [f32]) {
+        const APART: &str = "values that are alive together lie apart";
+        match (self.input.clone(), self.added.clone(), self.output.clone()) {
+            (None, _, None) => ([image; 2], logits),
+            (None, _, Some(output)) => ([image; 2], &mut arena[output]),
+            (Some(input), _, None) => ([&arena[input]; 2], logits),
+            (Some(input), None, Some(output)) => {
+                let [x, y] = arena.get_disjoint_mut([input, output]).expect(APART);
+                ([x; 2], y)
+            }
+            (Some(input), Some(added), Some(output)) => {
+                let [x, added, y] = arena.get_disjoint_mut([input, added, output]).expect(APART);
+                ([x, added], y)
             }
         }
     }

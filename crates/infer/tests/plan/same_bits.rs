@@ -74,6 +74,41 @@ fn blocks_that_run_together_give_the_same_bits() {
     }
 }
 
+/// Blocks with many weights, whose rows do not go round evenly among the threads, are run convolution by convolution: what
+/// such a block adds then comes from some steps before its last one.
+#[test]
+fn blocks_in_parts_give_the_same_bits() {
+    // Wide enough for any L2: the blocks at the end must not stay in it.
+    let l2 = Caches::current().l2 as f32 / (1 << 20) as f32;
+    let architecture = Architecture {
+        width: l2.max(1.0),
+        image_size: [96, 64],
+        channels: 3,
+        ..Architecture::named("mobilenet-v2").unwrap()
+    };
+    let network = architecture.network().unwrap();
+    let weights = random_weights(&network, 5);
+    let image = random_images(&network, 1, 6);
+    for level in Level::available() {
+        let run = |threads: usize| {
+            par::with_threads(threads, || {
+                let mut plan = Plan::of(&network, &weights, level, 1).unwrap();
+                let mut logits = vec![f32::NAN; network.classes];
+                plan.run(&image, &mut logits);
+                let steps = plan.layers().len();
+                (steps, logits.into_iter().map(f32::to_bits).collect::<Vec<u32>>())
+            })
+        };
+        let (whole, want) = run(1);
+        // The last blocks have three rows.
+        for threads in [2, 4, 7] {
+            let (steps, found) = run(threads);
+            assert!(steps >= whole + 6, "{threads} threads: {steps} steps, one thread: {whole}");
+            assert_eq!(found, want, "{} {threads}", level.name());
+        }
+    }
+}
+
 #[test]
 fn a_profiled_run_gives_the_same_bits_and_a_time_for_each_step() {
     let network = Architecture::named("mobilenet-v2").unwrap().network().unwrap();

@@ -1,10 +1,11 @@
 //! The same bits: for any number of threads, and however often a run is stopped.
 
+use crate::runs::{ENDLESS, endless_training};
 use crate::support::{Ended, command, train, train_arguments, vertebra, workspace};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Three epochs of four batches, with everything that is random.
 const RUN: [&str; 6] = ["--epochs", "3", "--dropout", "0.2", "--flip", "--patience=0"];
@@ -149,26 +150,21 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
 #[test]
 fn an_interrupt_saves_and_says_how_to_go_on() {
     let folder = workspace();
-    train(folder.path(), "data", "whole", &[&RUN[2..], &["--epochs", "40"]].concat()).ok();
-    let more = [&RUN[2..], &["--epochs", "40"]].concat();
-    let child = command(folder.path(), &train_arguments("data", "stopped", &more))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let steps = folder.path().join("stopped/steps.csv");
-    let trained = || fs::read_to_string(&steps).is_ok_and(|text| text.lines().count() > 3);
-    while !trained() {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let child = endless_training(folder.path(), "stopped", &RUN[2..]);
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let ended = Ended::of(child.wait_with_output().unwrap());
     let ended = ended.fails(1, &["stopping after this step", "everything is saved"]);
     let line = ended.stderr.lines().find(|line| line.contains("--resume")).expect("a line to go on with");
+    // Into the epoch after the one in which it was stopped.
+    let done = fs::read_to_string(folder.path().join("stopped/steps.csv")).unwrap().lines().count() - 1;
+    let steps = (done + 6).to_string();
+    let line = format!("{line} --max-steps {steps}");
     let resumed =
-        std::process::Command::new("sh").args(["-c", line]).current_dir(folder.path()).output().unwrap();
+        std::process::Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
     Ended::of(resumed).ok();
+    let whole = [&RUN[2..], &["--epochs", ENDLESS, "--max-steps", &steps]].concat();
+    train(folder.path(), "data", "whole", &whole).ok();
     assert_same(&folder.path().join("whole"), &folder.path().join("stopped"));
 }
 

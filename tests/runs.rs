@@ -362,11 +362,16 @@ fn looks_at_once_are_all_counted() {
 }
 
 /// More epochs than any machine finishes before a signal reaches the run.
-const ENDLESS: &str = "1000000";
+pub const ENDLESS: &str = "1000000";
 
 /// Starts a training of many epochs, and waits until it has done a few steps.
 fn long_training(folder: &Path, out: &str) -> Child {
-    let arguments = train_arguments("data", out, &["--epochs", ENDLESS, "--patience", "0"]);
+    endless_training(folder, out, &["--patience", "0"])
+}
+
+/// The same with settings of its own.
+pub fn endless_training(folder: &Path, out: &str, more: &[&str]) -> Child {
+    let arguments = train_arguments("data", out, &[&["--epochs", ENDLESS], more].concat());
     let child = command(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let steps = folder.join(out).join("steps.csv");
     while !fs::read_to_string(&steps).is_ok_and(|text| text.lines().count() > 3) {

@@ -14,10 +14,15 @@ use std::ops::Range;
 /// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
 pub(crate) const WORTHWHILE: f32 = 0.5;
 
-/// Blocks with detail that a judgement needs.
+/// Blocks with detail that a judgement needs; and where one direction is shown more than so many times as long as another:
+/// under such a map some lines of strangers, a vessel or an edge, can be laid on each other in any smooth picture.
 const BLOCKS: usize = 8;
-/// What pictures with fewer such blocks agree at most: less than makes a series.
+const STRETCHED: f32 = 1.5;
+const BLOCKS_STRETCHED: usize = 20;
+/// What pictures with fewer such blocks agree at most in the middle detail: less than makes a series. In the finest:
+/// less than makes copies, and enough to be another's rival.
 const UNCERTAIN: f32 = 0.65;
+const UNCERTAIN_FINE: f32 = 0.45;
 
 /// The coarsest maps of copies agree at least so well after their first alignment.
 const PROMISING: f32 = 0.3;
@@ -179,7 +184,8 @@ fn closer((coarse, alignment): (f32, Alignment), maps: &[Maps; 2]) -> Option<Lai
 /// The last steps of an alignment; `None` if it went astray or the pictures hardly overlap.
 fn finish(alignment: Alignment, [one, two]: &[Maps; 2]) -> Option<Laid> {
     let alignment = alignment.refine(one.level(1), two.level(1), STEPS[2], false, &mut Vec::new());
-    let middle = middle(alignment, one.level(1), two.level(1)).filter(|_| !is_astray(&alignment))?;
+    let middle = middle(alignment, one.level(1), two.level(1), blocks(&alignment));
+    let middle = middle.filter(|_| !is_astray(&alignment))?;
     Some(Laid { alignment, middle })
 }
 
@@ -188,10 +194,15 @@ fn is_astray(alignment: &Alignment) -> bool {
     alignment.stretch() > FAR || !(1.0 / FAR..FAR).contains(&alignment.scale())
 }
 
-/// How well the middle detail agrees; `None` if the pictures hardly overlap.
-fn middle(alignment: Alignment, one: Map, two: Map) -> Option<f32> {
+/// How many blocks must have detail.
+fn blocks(alignment: &Alignment) -> usize {
+    if alignment.stretch() > STRETCHED { BLOCKS_STRETCHED } else { BLOCKS }
+}
+
+/// How well the middle detail agrees, of which so many blocks must have some; `None` if the pictures hardly overlap.
+fn middle(alignment: Alignment, one: Map, two: Map, least: usize) -> Option<f32> {
     let Agreement { correlation, median, overlap, blocks, .. } = alignment.agreement(one, two, true);
-    let most = if blocks < BLOCKS { UNCERTAIN } else { 1.0 };
+    let most = if blocks < least { UNCERTAIN } else { 1.0 };
     (overlap >= OVERLAP).then(|| correlation.min(median).min(most))
 }
 
@@ -202,21 +213,22 @@ fn judge(pair: (usize, usize), [one, two]: &[Maps; 2], laid: Laid, roughness: [f
         && !is_astray(&bent.alignment)
     {
         let (half, drawn) = (one.level(1), bent.drawn(two.level(1)));
-        let middle = middle(Alignment::IDENTITY, half, Map::new(half.side, &drawn)).unwrap_or(0.0);
+        let least = blocks(&bent.alignment);
+        let middle = middle(Alignment::IDENTITY, half, Map::new(half.side, &drawn), least).unwrap_or(0.0);
         if middle > laid.middle + UNBENT && bent.overlap(two.level(1)) >= OVERLAP {
             let alignment = bent.alignment;
             if middle < WORTHWHILE {
                 return unlike(pair, Laid { alignment, middle });
             }
             let laid = Laid { alignment: Alignment::IDENTITY, middle };
-            let found = closely(pair, [one, &bent.draw(two)], laid, roughness, alignment.scale());
+            let found = closely(pair, [one, &bent.draw(two)], laid, roughness, &alignment);
             return Verified { alignment, ..found };
         }
     }
     if laid.middle < WORTHWHILE {
         return unlike(pair, laid);
     }
-    closely(pair, [one, two], laid, roughness, laid.alignment.scale())
+    closely(pair, [one, two], laid, roughness, &laid.alignment)
 }
 
 /// Of pictures whose middle detail is already unlike.
@@ -224,26 +236,27 @@ fn unlike((a, b): (usize, usize), Laid { alignment, middle }: Laid) -> Verified 
     Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], alignment }
 }
 
-/// How alike pictures are in the finest detail, of which the second shows the subject larger by `scale`.
+/// How alike pictures are in the finest detail, of which the second shows the subject as `shown` has it.
 fn closely(
     (a, b): (usize, usize),
     [one, two]: [&Maps; 2],
     Laid { alignment, middle }: Laid,
     roughness: [f32; 2],
-    scale: f32,
+    shown: &Alignment,
 ) -> Verified {
     let full = (one.level(0), two.level(0));
     let there = alignment.refine(full.0, full.1, 1, false, &mut Vec::new());
     let back = there.inverse();
     let fine = there.agreement(full.0, full.1, true).correlation;
     // A filter brings nothing back, so it is the rougher one's: as rough as it would be at the size of the other.
-    let rougher = roughness[0] > roughness[1] + scale.ln();
+    let rougher = roughness[0] > roughness[1] + shown.scale().ln();
     let [full, half] = [Maps::DETAIL, 1].map(|level| {
         let [one, two] = [one, two].map(|maps| maps.level(level));
         if rougher { there.filtered(one, two) } else { back.filtered(two, one) }
     });
-    // A few blocks may agree by chance.
-    let enough = full.1 >= BLOCKS;
+    // A few blocks may agree by chance, and say nothing.
+    let enough = full.1 >= blocks(shown);
     let unlike = [full, half].map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
+    let fine = if enough { fine } else { fine.min(UNCERTAIN_FINE) };
     Verified { a, b, middle, fine, unlike, alignment: there }
 }

@@ -1,4 +1,4 @@
-//! What of a picture is no picture: black or white bars, frames, and the corners that a turn leaves.
+//! What of a picture is no picture: black or white bars, frames, the corners that a turn leaves, and boxes.
 //!
 //! Their edges are strong and lie elsewhere in every copy, so bars and frames are cut off before anything is measured,
 //! and what remains at the border is filled in smoothly and marked, so that nothing is compared there.
@@ -46,36 +46,130 @@ pub(crate) fn inside(gray: &[f32], (height, width): (usize, usize)) -> [usize; 4
         .unwrap_or([0, 0, width, height])
 }
 
-/// Marks in `shown: [SIDE, SIDE]`, true where the image lies, what is black or white and reaches its border.
+/// Marks in `shown: [SIDE, SIDE]`, true where the image lies, what is black or white and reaches its border; and what
+/// is of one even gray there, as black is once a copy was made brighter.
 pub(crate) fn hide_corners(pixels: &[u8], shown: &mut [bool]) {
     let mean = means(pixels);
+    let mut empty = vec![false; SIDE * SIDE];
+    for black in [true, false] {
+        let is_empty = |i: usize| if black { mean[i] <= EMPTY } else { mean[i] >= 255.0 - EMPTY };
+        spread(shown, &mut empty, &is_empty);
+    }
+    // What is gray beside black is no black that became gray.
+    if empty.contains(&true) {
+        hide(&empty, shown);
+    } else if let Some(even) = even(pixels, &mean, shown) {
+        hide(&even, shown);
+    }
+    hide(&boxes(pixels, shown), shown);
+}
+
+/// Where `shown` pixels lie beside what is not.
+fn border(shown: &[bool]) -> impl Iterator<Item = usize> {
     let at_border = |i: usize| {
         let (x, y) = (i % SIDE, i / SIDE);
         let beside = [i.wrapping_sub(1), i + 1, i.wrapping_sub(SIDE), i + SIDE];
         x == 0 || y == 0 || x == SIDE - 1 || y == SIDE - 1 || beside.iter().any(|&j| !shown[j])
     };
-    let border: Vec<usize> = (0..SIDE * SIDE).filter(|&i| shown[i] && at_border(i)).collect();
-    let mut empty = vec![false; SIDE * SIDE];
-    for black in [true, false] {
-        let is_empty = |i: usize| if black { mean[i] <= EMPTY } else { mean[i] >= 255.0 - EMPTY };
-        let mut stack: Vec<usize> = border.iter().copied().filter(|&i| is_empty(i) && !empty[i]).collect();
-        stack.iter().for_each(|&i| empty[i] = true);
-        while let Some(i) = stack.pop() {
-            let (x, y) = (i % SIDE, i / SIDE);
-            let beside = [(x > 0, i.wrapping_sub(1)), (x + 1 < SIDE, i + 1)];
-            let above = [(y > 0, i.wrapping_sub(SIDE)), (y + 1 < SIDE, i + SIDE)];
-            for (_, j) in beside.into_iter().chain(above).filter(|&(is, _)| is) {
-                if shown[j] && !empty[j] && is_empty(j) {
-                    empty[j] = true;
-                    stack.push(j);
-                }
+    (0..SIDE * SIDE).filter(move |&i| shown[i] && at_border(i))
+}
+
+/// The pixels left and right of one, above and below.
+fn beside(i: usize) -> impl Iterator<Item = usize> {
+    let (x, y) = (i % SIDE, i / SIDE);
+    let all = [
+        (x > 0, i.wrapping_sub(1)),
+        (x + 1 < SIDE, i + 1),
+        (y > 0, i.wrapping_sub(SIDE)),
+        (y + 1 < SIDE, i + SIDE),
+    ];
+    all.into_iter().filter(|&(is, _)| is).map(|(_, j)| j)
+}
+
+/// Marks in `empty` what of the `shown` `is_empty`, from their border on.
+fn spread(shown: &[bool], empty: &mut [bool], is_empty: &dyn Fn(usize) -> bool) {
+    let mut stack: Vec<usize> = border(shown).filter(|&i| is_empty(i) && !empty[i]).collect();
+    stack.iter().for_each(|&i| empty[i] = true);
+    while let Some(i) = stack.pop() {
+        for j in beside(i) {
+            if shown[j] && !empty[j] && is_empty(j) {
+                empty[j] = true;
+                stack.push(j);
             }
         }
     }
+}
+
+/// What is of the gray that is most common at the border of the `shown`, if it is as even as only a program fills.
+fn even(pixels: &[u8], mean: &[f32], shown: &[bool]) -> Option<Vec<bool>> {
+    /// How far from it the mean may lie, and most pixels themselves; and how many are most.
+    const NEAR: f32 = 3.0;
+    const NEARER: u8 = 1;
+    const MOST: usize = 8;
+    /// Less of the picture than this is no matter.
+    const LEAST: usize = SIDE * SIDE / 50;
+    let mut common = [0; 256];
+    border(shown).for_each(|i| common[usize::from(pixels[i])] += 1);
+    let gray = (0..=u8::MAX).max_by_key(|&gray| common[usize::from(gray)])?;
+    let mut even = vec![false; SIDE * SIDE];
+    spread(shown, &mut even, &|i| (mean[i] - f32::from(gray)).abs() <= NEAR);
+    let of_it = || even.iter().zip(pixels).filter(|&(&even, _)| even);
+    let near = of_it().filter(|(_, pixel)| pixel.abs_diff(gray) <= NEARER).count();
+    (of_it().count() >= LEAST && 10 * near >= MOST * of_it().count()).then_some(even)
+}
+
+/// Boxes of one gray, as augmentation and redaction put over a picture: what is beneath is not shown.
+fn boxes(pixels: &[u8], shown: &[bool]) -> Vec<bool> {
+    /// How far from a pixel the others of its box lie, whose edges JPEG blurs, and most of them.
+    const NEAR: u8 = 4;
+    const NEARER: u8 = 1;
+    /// The least side, and the share of the rectangle around it that is of one gray.
+    const LEAST: usize = 12;
+    const SHARE: f32 = 0.85;
+    let mut boxes = vec![false; SIDE * SIDE];
+    let mut seen = vec![false; SIDE * SIDE];
+    let mut part = Vec::new();
+    for first in (0..SIDE * (SIDE - LEAST)).filter(|i| i % SIDE + LEAST < SIDE) {
+        let apart = |i: usize| pixels[i].abs_diff(pixels[first]);
+        // A box is at least so wide and high, so its corner is known at once.
+        let corner = [LEAST / 2, LEAST / 2 * SIDE, LEAST / 2 * (SIDE + 1)];
+        if seen[first] || !shown[first] || corner.iter().any(|step| apart(first + step) > NEARER) {
+            continue;
+        }
+        seen[first] = true;
+        part.clear();
+        part.push(first);
+        let (mut next, mut near) = (0, 0);
+        let ([mut left, mut right], [mut top, mut bottom]) = ([first % SIDE; 2], [first / SIDE; 2]);
+        while next < part.len() {
+            let i = part[next];
+            next += 1;
+            if apart(i) <= NEARER {
+                near += 1;
+                let (x, y) = (i % SIDE, i / SIDE);
+                (left, right, top, bottom) = (left.min(x), right.max(x), top.min(y), bottom.max(y));
+            }
+            for j in beside(i) {
+                if shown[j] && !seen[j] && apart(j) <= NEAR {
+                    seen[j] = true;
+                    part.push(j);
+                }
+            }
+        }
+        let (width, height) = (right + 1 - left, bottom + 1 - top);
+        if width.min(height) >= LEAST && near as f32 >= SHARE * (width * height) as f32 {
+            part.iter().for_each(|&i| boxes[i] = true);
+        }
+    }
+    boxes
+}
+
+/// Takes what is `empty` from the `shown`, if enough is left.
+fn hide(empty: &[bool], shown: &mut [bool]) {
     let before = shown.iter().filter(|&&shown| shown).count();
     // The edge itself, which the mean and an interpolation have widened, goes too.
     const WIDER: usize = 2;
-    let wide = widen(&empty, WIDER);
+    let wide = widen(empty, WIDER);
     let left = shown.iter().zip(&wide).filter(|&(&shown, &wide)| shown && !wide).count();
     if left as f64 >= LEAST_AREA * before as f64 {
         shown.iter_mut().zip(wide).for_each(|(shown, wide)| *shown &= !wide);
@@ -179,7 +273,8 @@ mod tests {
     #[test]
     fn black_corners_are_hidden_and_black_within_is_not() {
         let is_corner = |i: usize| i % SIDE + i / SIDE < 60;
-        let is_within = |i: usize| (100..120).contains(&(i % SIDE)) && (100..120).contains(&(i / SIDE));
+        // Round, for a box is hidden wherever it lies.
+        let is_within = |i: usize| (i % SIDE).abs_diff(110).pow(2) + (i / SIDE).abs_diff(110).pow(2) < 144;
         let pixels: Vec<u8> = (0..SIDE * SIDE)
             .map(|i| if is_corner(i) || is_within(i) { 0 } else { 90 + (i % 50) as u8 })
             .collect();
@@ -190,5 +285,43 @@ mod tests {
         let mut gray: Vec<f32> = pixels.iter().map(|&v| f32::from(v)).collect();
         fill(&mut gray, &shown, SIDE);
         assert!((0..SIDE * SIDE).filter(|&i| is_corner(i)).all(|i| gray[i] >= 90.0));
+    }
+
+    /// What is shown of a picture.
+    fn shown(pixel: impl Fn(usize, usize) -> u8) -> Vec<bool> {
+        let pixels: Vec<u8> = (0..SIDE * SIDE).map(|i| pixel(i % SIDE, i / SIDE)).collect();
+        let mut shown = vec![true; SIDE * SIDE];
+        hide_corners(&pixels, &mut shown);
+        shown
+    }
+
+    fn ground(x: usize, y: usize) -> u8 {
+        90 + ((x + y * SIDE) % 50) as u8
+    }
+
+    #[test]
+    fn black_that_became_gray_is_hidden_and_shades_are_not() {
+        let corner = |x: usize, y: usize| x + y < 60;
+        let found = shown(|x, y| if corner(x, y) { 45 } else { ground(x, y) });
+        let at = |i: usize| (i % SIDE, i / SIDE);
+        assert!((0..SIDE * SIDE).all(|i| !(corner(at(i).0, at(i).1) && found[i])));
+        assert!((0..SIDE * SIDE).all(|i| at(i).0 + at(i).1 < 68 || found[i]));
+        // Where there is black, gray is a part of the picture.
+        let found = shown(|x, y| match x + y {
+            ..60 => 45,
+            400.. => 0,
+            _ => ground(x, y),
+        });
+        assert!(found[0] && !found[SIDE * SIDE - 1]);
+        assert!(shown(|_, y| 60 + (y / 3) as u8).iter().all(|&shown| shown));
+    }
+
+    #[test]
+    fn a_box_is_hidden_and_a_round_spot_is_not() {
+        let in_box = |x: usize, y: usize| (60..100).contains(&x) && (80..110).contains(&y);
+        let in_spot = |x: usize, y: usize| x.abs_diff(160).pow(2) + y.abs_diff(160).pow(2) < 400;
+        let found = shown(|x, y| if in_box(x, y) || in_spot(x, y) { 180 } else { ground(x, y) });
+        assert!((0..SIDE * SIDE).all(|i| !(in_box(i % SIDE, i / SIDE) && found[i])));
+        assert!((0..SIDE * SIDE).all(|i| !in_spot(i % SIDE, i / SIDE) || found[i]));
     }
 }

@@ -32,10 +32,14 @@ pub enum Subject {
     Ultrasound,
     /// Photographs of skin: hardly any detail but a spot's edge, lines of the skin and some hairs.
     Skin,
+    /// Round fields before black, of many eyes by one camera: smooth, with vessels.
+    Eye,
+    /// Tiles of one such picture, of which the outer ones have black corners.
+    EyeTiles,
 }
 
 impl Subject {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Phantom,
         Self::Views,
         Self::Volume,
@@ -45,6 +49,8 @@ impl Subject {
         Self::Tissue,
         Self::Ultrasound,
         Self::Skin,
+        Self::Eye,
+        Self::EyeTiles,
     ];
 
     pub fn name(self) -> &'static str {
@@ -58,6 +64,8 @@ impl Subject {
             Self::Tissue => "tissue",
             Self::Ultrasound => "ultrasound",
             Self::Skin => "skin",
+            Self::Eye => "eye",
+            Self::EyeTiles => "eye-tiles",
         }
     }
 
@@ -82,6 +90,8 @@ impl Subject {
             Self::Tissue => par::map(count, |i| scenery::tissue(&mut Rng::derive(&[seed, i as u64]))),
             Self::Ultrasound => par::map(count, |i| scenery::ultrasound(&mut Rng::derive(&[seed, i as u64]))),
             Self::Skin => par::map(count, |i| scenery::skin(&mut Rng::derive(&[seed, i as u64]))),
+            Self::Eye => par::map(count, |i| scenery::eye(300, &mut Rng::derive(&[seed, i as u64]))),
+            Self::EyeTiles => scenery::eye_tiles(count, &mut Rng::derive(&[seed])),
         }
     }
 }
@@ -93,7 +103,7 @@ const SLICES: usize = 6;
 pub type Change = fn(&Gray, &mut Rng) -> Gray;
 
 /// The kinds of copies by name, and the share of their pairs that is aimed at: of some kinds less is found.
-pub const CHANGES: [(&str, Change, f64); 25] = [
+pub const CHANGES: [(&str, Change, f64); 26] = [
     ("turn", any_turn, 0.97),
     ("chained-turns", chained_turns, 0.97),
     ("mirror", |gray, rng| jpeg(&mirror(gray), rng.range(60.0, 95.0) as u8), 0.97),
@@ -119,6 +129,7 @@ pub const CHANGES: [(&str, Change, f64); 25] = [
     ("equalized", tools::equalized, 0.97),
     ("bent", tools::bent, 0.8),
     ("several", tools::several, 0.9),
+    ("tones", tools::tones, 0.97),
 ];
 
 /// What [`CHANGES`] chains.

@@ -1,6 +1,8 @@
 //! Copies planted across a clean split: how many the search finds, kind by kind, and what it links that is no copy.
 
 #[allow(dead_code, reason = "the examples use the rest")]
+mod families;
+#[allow(dead_code, reason = "the examples use the rest")]
 #[path = "plant.rs"]
 mod plant;
 mod scenes;
@@ -9,6 +11,7 @@ mod shared;
 
 use duplicates::{Thumbnail, find};
 use engine::{Rng, par};
+use families::{CHANGES, Family, Subject};
 use plant::{Gray, KINDS, MORE};
 use shared::shared;
 use std::collections::{HashMap, HashSet};
@@ -94,6 +97,23 @@ fn cut_outs_of_phantom_radiographs() {
     assert_eq!(source[..whole.len()], (0..whole.len()).collect::<Vec<_>>(), "strangers stay apart");
     let found = (0..parts.len()).filter(|&i| source[whole.len() + i] == source[i]).count();
     assert!(10 * found >= 8 * parts.len(), "{found} of {}", parts.len());
+}
+
+/// Tiles of one eye: some with hardly anything but a vessel or two, some with the same black corner.
+#[test]
+fn smooth_strangers_stay_apart() {
+    for change in ["chained-turns", "resized-crop", "bent", "tones"] {
+        let change = CHANGES.iter().position(|known| known.0 == change).unwrap();
+        let family = Family { subject: Subject::EyeTiles, change, copies: 2, seed: 1 };
+        let images = family.images();
+        let source = source(&images.iter().map(|image| &image.1).collect::<Vec<_>>());
+        let mut tile_of = HashMap::new();
+        for ((tile, _), set) in images.iter().zip(&source) {
+            assert_eq!(tile_of.entry(set).or_insert(tile), &tile, "{}", family.name());
+        }
+        let found = (0..24).filter(|&tile| source[tile] == source[tile + 24]).count();
+        assert!(found >= 16, "{found} of 24: {}", family.name());
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! More kinds of pictures for families of copies: tissue, ultrasound, skin.
+//! More kinds of pictures for families of copies: tissue, ultrasound, skin, eyes.
 
 use super::{plain, smooth, splat};
 use crate::plant::Gray;
@@ -121,4 +121,71 @@ pub fn skin(rng: &mut Rng) -> Gray {
     }
     let mut noise = grain(&gray, rng, 6.0).into_iter();
     gray.each(|v| v + noise.next().unwrap_or(0.0))
+}
+
+/// The back of an eye in a round field before black: smooth shades, a bright spot, and vessels that branch from there.
+pub fn eye(side: usize, rng: &mut Rng) -> Gray {
+    let pixel = 1.0 / side as f32;
+    let mut gray = plain(side, side, rng.range(110.0, 150.0) as f32);
+    for _ in 0..8 {
+        let place = [0; 2].map(|_| rng.range(0.1, 0.9) as f32);
+        splat(&mut gray, place, [0.25; 2], rng.range(-20.0, 20.0) as f32);
+    }
+    let spot = [[0.3, 0.7][rng.below(2) as usize], rng.range(0.4, 0.6)];
+    splat(&mut gray, spot.map(|v| v as f32), [0.05, 0.055], 90.0);
+    for _ in 0..250 {
+        let place = [0; 2].map(|_| rng.uniform() as f32);
+        let size = rng.range(0.01, 0.04) as f32;
+        splat(&mut gray, place, [size; 2], rng.range(-4.0, 4.0) as f32);
+    }
+    // Where a vessel starts, its direction, its width, and how long it is.
+    let mut vessels: Vec<([f64; 2], f64, f64, f64)> = (0..9)
+        .map(|i| (spot, 0.7 * f64::from(i) + rng.range(-0.3, 0.3), rng.range(0.003, 0.007), 0.7))
+        .collect();
+    while let Some((mut at, mut angle, mut width, length)) = vessels.pop() {
+        let (mut bend, dark) = (rng.range(-3.0, 3.0), rng.range(25.0, 50.0));
+        let step = width.min(0.004);
+        for _ in 0..(length / step) as usize {
+            at = [at[0] + step * angle.cos(), at[1] + step * angle.sin()];
+            angle += bend * step;
+            if rng.uniform() < 12.0 * step {
+                bend = rng.range(-4.0, 4.0);
+            }
+            width *= 1.0 - 0.8 * step;
+            let size = width.max(0.0012).max(0.4 * f64::from(pixel));
+            // Steps overlap, and their sum is as dark whatever the width.
+            let height = -dark * step / (2.5 * size) * (width / 0.004).min(1.0);
+            splat(&mut gray, at.map(|v| v as f32), [size as f32; 2], height as f32);
+            if width > 0.0015 && rng.uniform() < 7.0 * step {
+                let aside = angle + [-0.7, 0.7][rng.below(2) as usize];
+                vessels.push((at, aside, 0.6 * width, 0.5 * length));
+            }
+        }
+    }
+    let mut noise = grain(&gray, rng, 4.0).into_iter();
+    let mut i = 0;
+    gray.each(|v| {
+        let place = [i % side, i / side].map(|at| (at as f32 + 0.5) * pixel - 0.5);
+        i += 1;
+        let far = place[0].hypot(place[1]);
+        let inside = ((0.48 - far) * side as f32 + 0.5).clamp(0.0, 1.0);
+        // Darker towards the edge.
+        inside * (v * (1.0 - 1.2 * far * far) + noise.next().unwrap_or(0.0))
+    })
+}
+
+/// Tiles of one eye, each of which shows some of it.
+pub fn eye_tiles(count: usize, rng: &mut Rng) -> Vec<Gray> {
+    const TILES: usize = 6;
+    const SIDE: usize = 224;
+    let whole = eye(TILES * SIDE, rng);
+    let tile = |i: usize| {
+        let (left, top) = ((i % TILES * SIDE) as f32, (i / TILES * SIDE) as f32);
+        whole.read(SIDE, SIDE, |x, y| [x + left, y + top])
+    };
+    let shows = |tile: &Gray| 6 * tile.values.iter().filter(|&&v| v > 0.0).count() > tile.values.len();
+    let mut tiles: Vec<Gray> = (0..TILES * TILES).map(tile).filter(shows).collect();
+    rng.shuffle(&mut tiles);
+    tiles.truncate(count);
+    tiles
 }

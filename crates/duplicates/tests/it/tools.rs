@@ -242,3 +242,22 @@ pub fn several(gray: &Gray, rng: &mut Rng) -> Gray {
     }
     copy
 }
+
+/// As flips, quarter turns, brightness and contrast of albumentations: brightness is added, so that black is black no
+/// more; half of them sharpened.
+pub fn tones(gray: &Gray, rng: &mut Rng) -> Gray {
+    let mut copy = gray.clone();
+    for _ in 0..rng.below(4) {
+        copy = copy.read(copy.height, copy.width, |x, y| [y, copy.height as f32 - 1.0 - x]);
+    }
+    if rng.below(2) == 0 {
+        copy = mirror(&copy);
+    }
+    let (contrast, lighter) = (1.0 + either(rng, 0.25), 255.0 * either(rng, 0.25));
+    copy = copy.each(|v| contrast * v + lighter);
+    if rng.below(2) == 0 {
+        let sharp = sharpen(&copy, rng);
+        copy = mix(&copy, &sharp, rng.range(0.2, 0.5) as f32);
+    }
+    jpeg(&copy, 92)
+}

@@ -50,7 +50,7 @@ pub(crate) struct Descriptors {
 }
 
 /// A picture before its description.
-struct Raw {
+pub(crate) struct Raw {
     maps: Maps<'static>,
     discs: Vec<Disc>,
     disc_spectra: Vec<Vec<f32>>,
@@ -60,28 +60,28 @@ struct Raw {
 }
 
 impl Describer {
-    /// Learned from a sample of the set's thumbnails.
-    pub fn learn(sample: &[&Thumbnail]) -> Self {
+    /// Learned from a sample of the set's thumbnails; and these before their description.
+    pub fn learn(sample: &[&Thumbnail]) -> (Self, Vec<Raw>) {
         let (coarse, fine, small) = (Sampling::coarse(), Sampling::fine(), Sampling::small());
-        let raw = engine::par::map(sample.len(), |i| {
-            let Raw { disc_spectra, points, whole, .. } = Raw::new(sample[i], [&coarse, &fine, &small]);
-            (disc_spectra, points, whole)
-        });
+        let raw = engine::par::map(sample.len(), |i| Raw::new(sample[i], [&coarse, &fine, &small]));
         let parts = |of: fn(&[Vec<f32>]) -> &[Vec<f32>]| {
-            Whitening::fit(&raw.iter().flat_map(|r| of(&r.0).iter().map(Vec::as_slice)).collect::<Vec<_>>())
+            let of_all = raw.iter().flat_map(|r| of(&r.disc_spectra).iter().map(Vec::as_slice));
+            Whitening::fit(&of_all.collect::<Vec<_>>())
         };
         let discs = [parts(|discs| &discs[..FIRST_BLOB]), parts(|discs| &discs[FIRST_BLOB..])];
-        let points: Vec<&[f32]> = raw.iter().flat_map(|r| r.1.iter().map(|point| &point.1[..])).collect();
+        let points: Vec<&[f32]> =
+            raw.iter().flat_map(|r| r.points.iter().map(|point| &point.1[..])).collect();
         let points = Whitening::fit(&points);
-        let whole: Vec<&[f32]> = raw.iter().map(|r| r.2.as_slice()).collect();
+        let whole: Vec<&[f32]> = raw.iter().map(|r| r.whole.as_slice()).collect();
         let whole = Whitening::fit(&whole);
-        Self { coarse, fine, small, points, discs, whole }
+        (Self { coarse, fine, small, points, discs, whole }, raw)
     }
 
-    /// Describes a thumbnail; and its maps, [`Maps::BYTES`].
-    pub fn describe(&self, thumbnail: &Thumbnail) -> (Descriptors, Vec<u8>) {
-        let Raw { maps, discs, disc_spectra, points, whole, roughness } =
-            Raw::new(thumbnail, [&self.coarse, &self.fine, &self.small]);
+    /// Describes a thumbnail, of which [`Describer::learn`] may have given what comes before; and its maps,
+    /// [`Maps::BYTES`].
+    pub fn describe(&self, thumbnail: &Thumbnail, known: Option<Raw>) -> (Descriptors, Vec<u8>) {
+        let raw = known.unwrap_or_else(|| Raw::new(thumbnail, [&self.coarse, &self.fine, &self.small]));
+        let Raw { maps, discs, disc_spectra, points, whole, roughness } = raw;
         let vector = |(i, raw): (usize, &Vec<f32>)| self.discs[usize::from(i >= FIRST_BLOB)].apply(raw);
         let vectors = disc_spectra.iter().enumerate().map(vector).collect();
         let points = points.into_iter().map(|(disc, raw)| (disc, self.points.apply(&raw))).collect();

@@ -212,16 +212,19 @@ impl Described {
         let step = images.div_ceil(SAMPLE).max(1);
         let (sampled, sample): (Vec<T>, Vec<_>) =
             par::map(images.div_ceil(step), |i| look(i * step)).into_iter().unzip();
-        let describer = Describer::learn(&sample.iter().flatten().collect::<Vec<_>>());
+        let (describer, raw) = Describer::learn(&sample.iter().flatten().collect::<Vec<_>>());
+        let mut raw = raw.into_iter();
         let (maps, distinct) = (Records::new(Maps::BYTES), Distinct::default());
         let mut all = Self { describer, pictures: vec![], maps, distinct };
         let (mut seen, mut sampled) = (Vec::with_capacity(images), sampled.into_iter());
         for from in (0..images).step_by(BLOCK) {
-            let described = par::map(BLOCK.min(images - from), |i| {
-                let i = from + i;
+            let is_known = |&i: &usize| i % step == 0 && sample[i / step].is_some();
+            let block = from..images.min(from + BLOCK);
+            let block = block.map(|i| (i, Some(i).filter(is_known).and_then(|_| raw.next()))).collect();
+            let described = par::run(block, |(i, raw)| {
                 let (other, read) = if i % step == 0 { (None, None) } else { Some(look(i)).unzip() };
                 let thumbnail = if i % step == 0 { &sample[i / step] } else { &read.flatten() };
-                (other, thumbnail.as_ref().map(|t| (t.hash(), all.describer.describe(t))))
+                (other, thumbnail.as_ref().map(|t| (t.hash(), all.describer.describe(t, raw))))
             });
             for (other, described) in described {
                 seen.extend(other.or_else(|| sampled.next()));

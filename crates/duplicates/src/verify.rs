@@ -27,6 +27,9 @@ const UNCERTAIN_FINE: f32 = 0.45;
 /// The coarsest maps of copies agree at least so well after their first alignment.
 const PROMISING: f32 = 0.3;
 
+/// A start on which they agree by so much less than on another leads nowhere.
+const BEHIND: f32 = 0.15;
+
 /// Scales and stretches beyond this are an alignment that went astray.
 const FAR: f32 = 2.5;
 
@@ -95,7 +98,7 @@ pub(crate) fn verify(
     let middle = found.map_or(0.0, |found| found.middle);
     // A smooth outline may agree as it should not, so what is finer has the last word.
     let start = if middle < ALIKE { consensus(one, two) } else { None };
-    let again = start.and_then(|(_, start)| settle(either_sign(start, &maps), &maps, &mut scratch));
+    let again = start.and_then(|(_, start)| settle(either_sign(start, &maps), &mut 0.0, &maps, &mut scratch));
     let promises = |again: &(f32, Alignment)| middle < WORTHWHILE || best.is_none_or(|best| again.0 > best.0);
     let again = again.filter(promises).and_then(|again| closer(again, &maps));
     let laid = again.filter(|again| again.middle > middle).or(found)?;
@@ -112,6 +115,7 @@ fn from_discs(
 ) -> Option<(f32, Alignment)> {
     let is_found = |best: Option<(f32, Alignment)>| best.is_some_and(|(correlation, _)| correlation >= FOUND);
     let mut best: Option<(f32, Alignment)> = None;
+    let mut coarsest = 0.0;
     for (disc_a, disc_b) in starts {
         if is_found(best) {
             break;
@@ -126,7 +130,8 @@ fn from_discs(
             if fit < 0.7 * top || is_found(best) {
                 break;
             }
-            let found = settle(Alignment::from_discs(disc_a, disc_b, turn, flip), maps, scratch);
+            let found =
+                settle(Alignment::from_discs(disc_a, disc_b, turn, flip), &mut coarsest, maps, scratch);
             best = match (best, found) {
                 (Some(best), Some(found)) if found.0 <= best.0 => Some(best),
                 (best, found) => found.or(best),
@@ -136,11 +141,19 @@ fn from_discs(
     best
 }
 
-/// How well the coarse maps agree from a start on, and where it leads; `None` if nowhere.
-fn settle(start: Alignment, maps: &[Maps; 2], scratch: &mut Vec<f32>) -> Option<(f32, Alignment)> {
+/// How well the coarse maps agree from a start on, and where it leads; `None` if nowhere. `top` is how well the coarsest
+/// maps agreed from other starts at best, and then with this one.
+fn settle(
+    start: Alignment,
+    top: &mut f32,
+    maps: &[Maps; 2],
+    scratch: &mut Vec<f32>,
+) -> Option<(f32, Alignment)> {
     let [eighth, quarter] = [3, 2].map(|level| [0, 1].map(|i| maps[i].level(level)));
     let alignment = start.refine(eighth[0], eighth[1], STEPS[0], true, scratch);
-    if alignment.agreement(eighth[0], eighth[1], false).correlation < PROMISING {
+    let coarsest = alignment.agreement(eighth[0], eighth[1], false).correlation;
+    *top = top.max(coarsest);
+    if coarsest < PROMISING.max(*top - BEHIND) {
         return None;
     }
     let alignment = alignment.refine(quarter[0], quarter[1], STEPS[1], false, scratch);
@@ -161,7 +174,7 @@ pub(crate) fn verify_agreed(
     maps: [Maps; 2],
     roughness: [f32; 2],
 ) -> Option<Verified> {
-    let settled = settle(either_sign(start, &maps), &maps, &mut Vec::new())?;
+    let settled = settle(either_sign(start, &maps), &mut 0.0, &maps, &mut Vec::new())?;
     Some(judge(pair, &maps, closer(settled, &maps)?, roughness))
 }
 

@@ -1,12 +1,12 @@
 //! Families of copies, and how many of their pairs the search finds:
-//! `cargo run --release -p duplicates --example families -- [choosing|reporting] [SUBJECT/CHANGE/COPIES ...]`.
+//! `cargo run --release -p duplicates --example families -- [choosing|reporting|SEED] [SUBJECT/CHANGE/COPIES ...]`.
 //!
-//! `*` stands for any. Settings may be chosen on the half `choosing` alone; `reporting` has other pictures and other
-//! draws.
+//! `*` stands for any. Settings may be chosen on the half `choosing` (seed 1, without a word) alone; `reporting` (seed 2) has other
+//! pictures and other draws, and so has any other seed.
 //! `-- manifest FILE COLUMN` does the same for a set on disk, of which a column of the manifest names the picture.
 //! For each family one line: recall and precision of the pairs that are called copies, and of those called one series.
 //!
-//! `-- write DIR [choosing|reporting] [SUBJECT/CHANGE/COPIES ...]` scores nothing. It writes the families for other
+//! `-- write DIR [choosing|reporting|SEED] [SUBJECT/CHANGE/COPIES ...]` scores nothing. It writes the families for other
 //! tools, as DIR/SUBJECT-CHANGE-COPIES/0000.png and on, with a manifest.csv whose `source` is the number of the
 //! picture.
 
@@ -40,8 +40,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         [mode, ..] if mode == "write" => wanted.drain(..2).nth(1),
         _ => None,
     };
-    let reporting = wanted.first().is_some_and(|half| half == "reporting");
-    wanted.retain(|word| word != "reporting" && word != "choosing");
+    let seed = match wanted.first().map(String::as_str) {
+        Some("reporting") => Some(2),
+        Some("choosing") => Some(1),
+        other => other.and_then(|word| word.parse().ok()),
+    };
+    if seed.is_some() {
+        wanted.remove(0);
+    }
     let is_wanted = |name: &str| {
         let fits = |word: &String| word.split('/').zip(name.split('/')).all(|(w, n)| w == "*" || w == n);
         wanted.is_empty() || wanted.iter().any(fits)
@@ -49,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for subject in Subject::ALL {
         for change in 0..CHANGES.len() {
             for copies in [2, 5, 10, 20, 40, 80] {
-                let family = Family { subject, change, copies, seed: if reporting { 2 } else { 1 } };
+                let family = Family { subject, change, copies, seed: seed.unwrap_or(1) };
                 if !is_wanted(&family.name()) {
                     continue;
                 }

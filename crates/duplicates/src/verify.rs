@@ -24,6 +24,11 @@ const BLOCKS_STRETCHED: usize = 20;
 const UNCERTAIN: f32 = 0.65;
 const UNCERTAIN_FINE: f32 = 0.45;
 
+/// Of pictures with fewer blocks than so many the finest detail must agree at least so much as it is: a vessel that lies on
+/// another vessel agrees once it is filtered.
+const MANY: usize = 24;
+const LITTLE: f32 = 0.1;
+
 /// The coarsest maps of copies agree at least so well after their first alignment.
 const PROMISING: f32 = 0.3;
 
@@ -269,6 +274,7 @@ fn closely(
     });
     // A few blocks may agree by chance, and say nothing.
     let enough = full.1 >= blocks(shown);
+    let enough = enough && (full.1 >= MANY || fine >= LITTLE);
     let unlike = [full, half].map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
     let fine = if enough { fine } else { fine.min(UNCERTAIN_FINE) };
     Verified { a, b, middle, fine, unlike, alignment: there }

@@ -18,7 +18,7 @@ pub(crate) const WORTHWHILE: f32 = 0.5;
 /// under such a map some lines of strangers, a vessel or an edge, can be laid on each other in any smooth picture.
 const BLOCKS: usize = 8;
 const STRETCHED: f32 = 1.5;
-const BLOCKS_STRETCHED: usize = 20;
+const BLOCKS_STRETCHED: usize = 16;
 /// What pictures with fewer such blocks agree at most in the middle detail: less than makes a series. In the finest:
 /// less than makes copies, and enough to be another's rival.
 const UNCERTAIN: f32 = 0.65;

@@ -273,8 +273,7 @@ fn closely(
         if rougher { there.filtered(one, two) } else { back.filtered(two, one) }
     });
     // A few blocks may agree by chance, and say nothing.
-    let enough = full.1 >= blocks(shown);
-    let enough = enough && (full.1 >= MANY || fine >= LITTLE);
+    let enough = full.1 >= blocks(shown) && (full.1 >= MANY || fine >= LITTLE);
     let unlike = [full, half].map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
     let fine = if enough { fine } else { fine.min(UNCERTAIN_FINE) };
     Verified { a, b, middle, fine, unlike, alignment: there }

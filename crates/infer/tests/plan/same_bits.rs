@@ -40,6 +40,23 @@ fn any_batch_and_any_number_of_threads_give_the_same_bits() {
     }
 }
 
+/// The names of the steps of a plan on so many threads, and the bits of the logits of an image.
+fn steps_and_bits(
+    network: &Network,
+    weights: &Weights,
+    image: &[f32],
+    level: Level,
+    threads: usize,
+) -> (Vec<String>, Vec<u32>) {
+    par::with_threads(threads, || {
+        let mut plan = Plan::of(network, weights, level, 1).unwrap();
+        let mut logits = vec![f32::NAN; network.classes];
+        plan.run(image, &mut logits);
+        let steps = plan.layers().iter().map(|step| step.name.clone()).collect();
+        (steps, logits.into_iter().map(f32::to_bits).collect())
+    })
+}
+
 /// Few threads run the first blocks as one chain, many would compute too much of it twice and run them one by one.
 #[test]
 fn blocks_that_run_together_give_the_same_bits() {
@@ -55,20 +72,12 @@ fn blocks_that_run_together_give_the_same_bits() {
     let weights = random_weights(&network, 5);
     let image = random_images(&network, 1, 6);
     for level in Level::available() {
-        let run = |threads: usize| {
-            par::with_threads(threads, || {
-                let mut plan = Plan::of(&network, &weights, level, 1).unwrap();
-                let mut logits = vec![f32::NAN; network.classes];
-                plan.run(&image, &mut logits);
-                let first = plan.layers()[0].name.clone();
-                (first, logits.into_iter().map(f32::to_bits).collect::<Vec<u32>>())
-            })
-        };
-        let (name, want) = run(32);
-        assert_eq!(name, "conv1");
+        let run = |threads: usize| steps_and_bits(&network, &weights, &image, level, threads);
+        let (steps, want) = run(32);
+        assert_eq!(steps[0], "conv1");
         for threads in [1, 2, 3] {
-            let (name, found) = run(threads);
-            assert!(name.starts_with("conv1.."), "{threads} threads begin with {name}");
+            let (steps, found) = run(threads);
+            assert!(steps[0].starts_with("conv1.."), "{threads} threads begin with {}", steps[0]);
             assert_eq!(found, want, "{} {threads}", level.name());
         }
     }
@@ -90,19 +99,12 @@ fn blocks_in_parts_give_the_same_bits() {
     let weights = random_weights(&network, 5);
     let image = random_images(&network, 1, 6);
     for level in Level::available() {
-        let run = |threads: usize| {
-            par::with_threads(threads, || {
-                let mut plan = Plan::of(&network, &weights, level, 1).unwrap();
-                let mut logits = vec![f32::NAN; network.classes];
-                plan.run(&image, &mut logits);
-                let steps = plan.layers().len();
-                (steps, logits.into_iter().map(f32::to_bits).collect::<Vec<u32>>())
-            })
-        };
+        let run = |threads: usize| steps_and_bits(&network, &weights, &image, level, threads);
         let (whole, want) = run(1);
         // The last blocks have three rows.
         for threads in [2, 4, 7] {
             let (steps, found) = run(threads);
+            let (steps, whole) = (steps.len(), whole.len());
             assert!(steps >= whole + 6, "{threads} threads: {steps} steps, one thread: {whole}");
             assert_eq!(found, want, "{} {threads}", level.name());
         }

@@ -13,10 +13,11 @@ use crate::Error;
 use crate::alignment::Alignment;
 use crate::cluster::Clusters;
 use crate::decide::{Traits, copies, sure_copies};
+use crate::judge::Verified;
 use crate::maps::Maps;
 use crate::records::Records;
 use crate::sorted::descending;
-use crate::verify::{Verified, WORTHWHILE, verify_from};
+use crate::verify::verify_from;
 use engine::par;
 
 /// Rounds: the first with the sets that are sure, then with those that the round before made.
@@ -91,7 +92,7 @@ impl Sets {
             if a == b {
                 links[v.a].push(i);
                 links[v.b].push(i);
-            } else if v.middle >= WORTHWHILE {
+            } else if v.is_worthwhile() {
                 best.entry((a, b)).or_insert(i);
             }
         }
@@ -260,6 +261,7 @@ mod tests {
             middle: fine,
             fine,
             unlike: [1.0 - fine; 2],
+            clipped: false,
             alignment,
         };
         // The link between 1 and 2 is known from the other side.

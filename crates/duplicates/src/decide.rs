@@ -1,14 +1,15 @@
 //! From comparisons of pairs to sources and series.
 //!
-//! A pair that no two pictures of any series reach is of copies. All else depends on the data: copies saved as bad JPEG
-//! differ more than neighbouring slices of a smooth volume. So sources are read off the tree of nearest pictures
-//! ([`crate::sources`]), first among pictures that were processed alike. A copy that was processed otherwise, sharpened
-//! say, may be farther from its original than the next slice is; it joins where it stands out from its rivals.
+//! A pair that no two pictures of any series reach is of copies, and one that only clipping explains. All else depends on
+//! the data: copies saved as bad JPEG differ more than neighbouring slices of a smooth volume. So sources are read off
+//! the tree of nearest pictures ([`crate::sources`]), first among pictures that were processed alike. A copy that was
+//! processed otherwise, sharpened say, may be farther from its original than the next slice is; it joins where it stands
+//! out from its rivals.
 
 use crate::cluster::{Clusters, Partnership};
+use crate::judge::Verified;
 use crate::sources::{join_sources, median};
 use crate::tree::Heights;
-use crate::verify::Verified;
 use crate::weak::join_weak;
 use std::collections::BTreeMap;
 
@@ -57,7 +58,7 @@ pub(crate) fn is_sure(v: &Verified) -> bool {
 /// The copies that are beyond doubt.
 pub(crate) fn sure_copies(n: usize, verified: &[Verified]) -> Clusters {
     let mut clusters = Clusters::new(n, verified.iter().map(|v| (v.a, v.b, v.fine)));
-    for v in verified.iter().filter(|v| is_sure(v)) {
+    for v in verified.iter().filter(|v| is_sure(v) || v.clipped) {
         clusters.join(v.a, v.b);
     }
     clusters
@@ -123,6 +124,8 @@ pub(crate) fn copies(verified: &[Verified], known: Traits) -> Clusters {
     for pairs in [&of_one_kind, &finer] {
         join_sources(&mut fine, &mut heights, [pairs, &finer], is_sure);
     }
+    // Their distance says nothing, so the tree may have put something else between them.
+    verified.iter().filter(|v| v.clipped).for_each(|v| fine.join(v.a, v.b));
     join_weak(&mut fine, &finer);
     let layers = SourceLayers::new(&fine, known.roughness);
     let of_kind = |clusters: &Clusters, a: usize, b: usize| layers.are_alike(clusters, a, b);

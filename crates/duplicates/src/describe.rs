@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use crate::SIDE;
 use crate::detail::{Band, blur, detail, halve};
 use crate::disc::{Blobs, Disc, FIRST_BLOB, Sampling, discs};
+use crate::lines::remove_lines;
 use crate::maps::Maps;
 use crate::thumbnail::Thumbnail;
 use crate::void::{fill, halve_shown};
@@ -101,6 +102,7 @@ impl Raw {
         };
         let mut full: Vec<f32> = thumbnail.pixels.iter().map(|&v| f32::from(v)).collect();
         fill(&mut full, &shown[0], SIDE);
+        remove_lines(&mut full, &shown[0]);
         let half = halve(&full, SIDE);
         let quarter = halve(&half, SIDE / 2);
         let eighth = halve(&quarter, SIDE / 4);

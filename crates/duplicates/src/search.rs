@@ -13,10 +13,11 @@ use crate::decide::sure_copies;
 use crate::describe::{Describer, Descriptors};
 use crate::disc::{FIRST_BLOB, SQUEEZED};
 use crate::index::{Index, Neighbour};
+use crate::judge::Verified;
 use crate::maps::Maps;
 use crate::records::Records;
 use crate::sorted::descending;
-use crate::verify::{Verified, WORTHWHILE, verify, verify_agreed};
+use crate::verify::{verify, verify_agreed};
 use engine::par;
 
 /// Pairs of discs to start from, at most.
@@ -206,7 +207,7 @@ pub(crate) fn compare(
         });
         for result in results {
             let Some(found) = result? else { continue };
-            if found.middle >= WORTHWHILE {
+            if found.is_worthwhile() {
                 alike.insert((found.a, found.b));
             }
             verified.push(found);

@@ -11,8 +11,8 @@
 //! tell a source from a row by, so the answer gets better.
 
 use crate::cluster::Clusters;
+use crate::judge::Verified;
 use crate::tree::{Apart, Heights, LinkageTree, PictureSet};
-use crate::verify::Verified;
 use std::collections::HashMap;
 
 /// The rest is farther off than the parts of a source by this factor, and by this one if a part is a picture alone, of
@@ -39,7 +39,7 @@ const SOME: usize = 4;
 /// A set from which the rest is so many times as far off as its parts falls into a few only at the larger step.
 const APART: f32 = 3.0;
 /// The share of the pictures that are in sets below the step, and in the largest of these.
-const COVERED: f32 = 0.8;
+pub(crate) const COVERED: f32 = 0.8;
 const LARGEST: f32 = 0.7;
 /// Heights below this are one: what is left of rounding.
 pub(crate) const FLOOR: f32 = 0.006;
@@ -271,7 +271,15 @@ mod tests {
 
     /// A pair at a distance.
     fn pair(a: usize, b: usize, far: f32) -> Verified {
-        Verified { a, b, middle: 0.9, fine: 0.0, unlike: [far; 2], alignment: Alignment::IDENTITY }
+        Verified {
+            a,
+            b,
+            middle: 0.9,
+            fine: 0.0,
+            unlike: [far; 2],
+            clipped: false,
+            alignment: Alignment::IDENTITY,
+        }
     }
 
     /// Every pair of pictures of which `far` gives a distance.

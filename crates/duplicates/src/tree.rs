@@ -7,7 +7,7 @@
 
 use crate::Forest;
 use crate::cluster::Clusters;
-use crate::verify::Verified;
+use crate::judge::Verified;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 

@@ -2,41 +2,19 @@
 
 use crate::agreement::Agreement;
 use crate::alignment::Alignment;
-use crate::bend::Bent;
 use crate::consensus::consensus;
 use crate::describe::{Describer, Descriptors};
-use crate::detail::Map;
 use crate::flip::Flip;
+use crate::judge::{Verified, WORTHWHILE, judge};
+use crate::laid::{Laid, OVERLAP, blocks, is_astray, middle};
 use crate::maps::Maps;
 use crate::sorted::descending;
-use std::ops::Range;
-
-/// Below this correlation of the middle detail the finest is not looked at: pictures of different subjects reach it.
-pub(crate) const WORTHWHILE: f32 = 0.5;
-
-/// Blocks with detail that a judgement needs; and where one direction is shown more than so many times as long as another:
-/// under such a map some lines of strangers, a vessel or an edge, can be laid on each other in any smooth picture.
-const BLOCKS: usize = 8;
-const STRETCHED: f32 = 1.5;
-const BLOCKS_STRETCHED: usize = 16;
-/// What pictures with fewer such blocks agree at most in the middle detail: less than makes a series. In the finest:
-/// less than makes copies, and enough to be another's rival.
-const UNCERTAIN: f32 = 0.65;
-const UNCERTAIN_FINE: f32 = 0.45;
-
-/// Of pictures with fewer blocks than so many the finest detail must agree at least so much as it is: a vessel that lies on
-/// another vessel agrees once it is filtered.
-const MANY: usize = 24;
-const LITTLE: f32 = 0.1;
 
 /// The coarsest maps of copies agree at least so well after their first alignment.
 const PROMISING: f32 = 0.3;
 
 /// A start on which they agree by so much less than on another leads nowhere.
 const BEHIND: f32 = 0.15;
-
-/// Scales and stretches beyond this are an alignment that went astray.
-const FAR: f32 = 2.5;
 
 /// Steps of an alignment at most at an eighth, a quarter and a half of the size: it ends by itself where it fits, and a
 /// cut-out's start may be far off.
@@ -48,46 +26,8 @@ const FOUND: f32 = 0.8;
 /// From this correlation of the middle detail on, an alignment is right.
 const ALIKE: f32 = 0.8;
 
-/// Pictures whose middle detail correlates so may be one thing seen at two angles; they are, if it then correlates by
-/// [`UNBENT`] more.
-const BENT: Range<f32> = 0.3..0.95;
-const UNBENT: f32 = 0.03;
-
 /// Below this correlation of the coarse maps pictures have nothing in common.
 const LEAST: f32 = 0.25;
-
-/// Of less of the first picture nothing is said.
-const OVERLAP: f32 = 0.2;
-
-/// Two pictures, compared.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Verified {
-    pub a: usize,
-    pub b: usize,
-    /// Correlation of the middle detail, overall or over the middling block, whichever is less.
-    pub middle: f32,
-    /// Correlation of the finest detail; 0 where the middle is already unlike.
-    pub fine: f32,
-    /// How unlike (`1 - correlation`) the detail of one to three pixels is, and of two to five, once the rougher
-    /// picture is filtered to fit ([`Alignment::filtered`]): the mean over the blocks that have detail without the
-    /// worst quarter of them, where a corner, a frame or text may lie; 1 where the middle is already unlike.
-    pub unlike: [f32; 2],
-    pub alignment: Alignment,
-}
-
-impl Verified {
-    /// How far two pictures lie apart: mostly how unlike their coarser detail is, which processing changes least.
-    pub fn distance(&self) -> f32 {
-        self.unlike[0].max(1e-4).powf(0.4) * self.unlike[1].max(1e-4).powf(0.6)
-    }
-}
-
-/// The second of two pictures laid on the first, and how well their middle detail agrees then.
-#[derive(Clone, Copy)]
-struct Laid {
-    alignment: Alignment,
-    middle: f32,
-}
 
 /// Compares pictures `a` and `b`, starting from the pairs of discs `starts`.
 pub(crate) fn verify(
@@ -205,76 +145,4 @@ fn finish(alignment: Alignment, [one, two]: &[Maps; 2]) -> Option<Laid> {
     let middle = middle(alignment, one.level(1), two.level(1), blocks(&alignment));
     let middle = middle.filter(|_| !is_astray(&alignment))?;
     Some(Laid { alignment, middle })
-}
-
-/// Whether no copy is made so.
-fn is_astray(alignment: &Alignment) -> bool {
-    alignment.stretch() > FAR || !(1.0 / FAR..FAR).contains(&alignment.scale())
-}
-
-/// How many blocks must have detail.
-fn blocks(alignment: &Alignment) -> usize {
-    if alignment.stretch() > STRETCHED { BLOCKS_STRETCHED } else { BLOCKS }
-}
-
-/// How well the middle detail agrees, of which so many blocks must have some; `None` if the pictures hardly overlap.
-fn middle(alignment: Alignment, one: Map, two: Map, least: usize) -> Option<f32> {
-    let Agreement { correlation, median, overlap, blocks, .. } = alignment.agreement(one, two, true);
-    let most = if blocks < least { UNCERTAIN } else { 1.0 };
-    (overlap >= OVERLAP).then(|| correlation.min(median).min(most))
-}
-
-/// How alike two pictures are that were laid on each other, perhaps once one is seen at another angle.
-fn judge(pair: (usize, usize), [one, two]: &[Maps; 2], laid: Laid, roughness: [f32; 2]) -> Verified {
-    if BENT.contains(&laid.middle)
-        && let Some(bent) = Bent::fit(laid.alignment, [one, two])
-        && !is_astray(&bent.alignment)
-    {
-        let (half, drawn) = (one.level(1), bent.drawn(two.level(1)));
-        let least = blocks(&bent.alignment);
-        let middle = middle(Alignment::IDENTITY, half, Map::new(half.side, &drawn), least).unwrap_or(0.0);
-        if middle > laid.middle + UNBENT && bent.overlap(two.level(1)) >= OVERLAP {
-            let alignment = bent.alignment;
-            if middle < WORTHWHILE {
-                return unlike(pair, Laid { alignment, middle });
-            }
-            let laid = Laid { alignment: Alignment::IDENTITY, middle };
-            let found = closely(pair, [one, &bent.draw(two)], laid, roughness, &alignment);
-            return Verified { alignment, ..found };
-        }
-    }
-    if laid.middle < WORTHWHILE {
-        return unlike(pair, laid);
-    }
-    closely(pair, [one, two], laid, roughness, &laid.alignment)
-}
-
-/// Of pictures whose middle detail is already unlike.
-fn unlike((a, b): (usize, usize), Laid { alignment, middle }: Laid) -> Verified {
-    Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], alignment }
-}
-
-/// How alike pictures are in the finest detail, of which the second shows the subject as `shown` has it.
-fn closely(
-    (a, b): (usize, usize),
-    [one, two]: [&Maps; 2],
-    Laid { alignment, middle }: Laid,
-    roughness: [f32; 2],
-    shown: &Alignment,
-) -> Verified {
-    let full = (one.level(0), two.level(0));
-    let there = alignment.refine(full.0, full.1, 1, false, &mut Vec::new());
-    let back = there.inverse();
-    let fine = there.agreement(full.0, full.1, true).correlation;
-    // A filter brings nothing back, so it is the rougher one's: as rough as it would be at the size of the other.
-    let rougher = roughness[0] > roughness[1] + shown.scale().ln();
-    let [full, half] = [Maps::DETAIL, 1].map(|level| {
-        let [one, two] = [one, two].map(|maps| maps.level(level));
-        if rougher { there.filtered(one, two) } else { back.filtered(two, one) }
-    });
-    // A few blocks may agree by chance, and say nothing.
-    let enough = full.1 >= blocks(shown) && (full.1 >= MANY || fine >= LITTLE);
-    let unlike = [full, half].map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
-    let fine = if enough { fine } else { fine.min(UNCERTAIN_FINE) };
-    Verified { a, b, middle, fine, unlike, alignment: there }
 }

@@ -10,9 +10,9 @@
 //! the answer gets better.
 
 use crate::cluster::Clusters;
-use crate::sources::{ALONE_ISOLATED, FLOOR, ISOLATED, ROW, differ_as_processed, median};
+use crate::judge::Verified;
+use crate::sources::{ALONE_ISOLATED, COVERED, FLOOR, ISOLATED, ROW, differ_as_processed, median};
 use crate::tree::{Apart, LinkageTree};
-use crate::verify::Verified;
 use std::collections::BTreeMap;
 
 /// Which of a picture's threes gives its branch: one in ten may be of pictures that share what they lost.
@@ -39,7 +39,9 @@ pub(crate) fn join_weak(clusters: &mut Clusters, pairs: &[&Verified]) {
     let without: Vec<Apart> = pairs.iter().map(|v| without_branches(v, &branches)).collect();
     let tree = LinkageTree::average(clusters.pictures(), [&without, &raw]);
     let found = tree.largest(|node, (_, parts), rest| {
-        tree.is_weak_source(node, parts, rest) && !tree.is_divided(node, clusters)
+        tree.is_weak_source(node, parts, rest)
+            && !tree.is_divided(node, clusters)
+            && !tree.is_torn(node, clusters)
     });
     for members in found.into_iter().map(|node| tree.members(node)) {
         members.iter().for_each(|&other| clusters.join(members[0], other));
@@ -118,8 +120,17 @@ impl LinkageTree {
         rest >= CLEARLY * median(&mut within)
     }
 
+    /// Whether a set takes less than half of one that was found before, and something else: then what it takes is nearer
+    /// to its own.
+    fn is_torn(&self, node: usize, before: &Clusters) -> bool {
+        let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
+        self.members(node).iter().for_each(|&i| *inside.entry(before.root(i)).or_default() += 1);
+        inside.len() > 1 && inside.iter().any(|(&root, &count)| 2 * count < before.members(root).len())
+    }
+
     /// Whether two of the sets that were found before, as far as they are in this one, are much farther from each
-    /// other than their own pictures are.
+    /// other than their own pictures are, and such sets have most of its pictures: several copies of a picture that lost
+    /// the same lie near each other, but then others lost something else.
     fn is_divided(&self, node: usize, before: &Clusters) -> bool {
         let mut far: BTreeMap<(usize, usize), Vec<f32>> = BTreeMap::new();
         for &a in self.members(node) {
@@ -127,6 +138,11 @@ impl LinkageTree {
             for &(distance, b) in others.filter(|near| near.1 > a && self.contains(node, near.1)) {
                 far.entry(before.pair(a, b)).or_default().push(distance);
             }
+        }
+        let is_in_one = |picture: &&usize| far.contains_key(&before.pair(**picture, **picture));
+        let in_sets = self.members(node).iter().filter(is_in_one).count();
+        if (in_sets as f32) < COVERED * self.members(node).len() as f32 {
+            return false;
         }
         far.iter().filter(|((a, b), _)| a != b).any(|(&(a, b), between)| {
             let [Some(in_a), Some(in_b)] = [a, b].map(|set| far.get(&(set, set))) else { return false };
@@ -145,7 +161,7 @@ mod tests {
     fn pair(a: usize, b: usize, way: f32, share: f32) -> Verified {
         let fine = (1.0 - (-way).exp()) / share.powf(0.6);
         let unlike = [fine, share * fine];
-        Verified { a, b, middle: 0.9, fine: 0.0, unlike, alignment: Alignment::IDENTITY }
+        Verified { a, b, middle: 0.9, fine: 0.0, unlike, clipped: false, alignment: Alignment::IDENTITY }
     }
 
     /// All pairs of `n` pictures that are as far apart as `way` says.
@@ -208,19 +224,39 @@ mod tests {
         assert_eq!(sizes(24, &pairs(24, 0.2, way), |i| i), [1; 24]);
     }
 
-    #[test]
-    fn sets_that_stand_apart_stay_so() {
+    /// The tree of pictures near those of their set, and the sets.
+    fn tree_of(n: usize, set: fn(usize) -> usize) -> (LinkageTree, Clusters) {
         let way =
-            |a: usize, b: usize| if a / 4 == b / 4 { 0.012 } else { 0.06 + 0.01 * ((a + b) % 3) as f32 };
-        let verified = pairs(8, 0.2, way);
-        let mut clusters = Clusters::new(8, std::iter::empty());
-        for i in 0..8 {
-            clusters.join(i, i / 4 * 4);
-        }
+            |a: usize, b: usize| if set(a) == set(b) { 0.012 } else { 0.06 + 0.01 * ((a + b) % 3) as f32 };
+        let verified = pairs(n, 0.2, way);
+        let mut clusters = Clusters::new(n, std::iter::empty());
+        (0..n).for_each(|i| clusters.join(i, set(i)));
         let [pairs, raw]: [Vec<Apart>; 2] =
             std::array::from_fn(|_| verified.iter().map(|v| v.into()).collect());
-        let tree = LinkageTree::average(8, [&pairs, &raw]);
+        (LinkageTree::average(n, [&pairs, &raw]), clusters)
+    }
+
+    #[test]
+    fn sets_that_stand_apart_stay_so() {
+        let (tree, clusters) = tree_of(8, |i| i / 4 * 4);
         assert!(tree.is_divided(tree.roots[0], &clusters));
         assert!(!tree.is_divided(tree.roots[0], &Clusters::new(8, std::iter::empty())));
+    }
+
+    #[test]
+    fn sets_among_copies_that_lost_something_else_are_no_division() {
+        // Two sets of three, and four pictures alone.
+        let (tree, clusters) = tree_of(10, |i| if i < 6 { i / 3 * 3 } else { i });
+        assert!(!tree.is_divided(tree.roots[0], &clusters));
+    }
+
+    #[test]
+    fn a_part_of_a_source_is_not_torn_from_it() {
+        let (tree, clusters) = tree_of(8, |i| i / 4 * 4);
+        assert!(!tree.is_torn(tree.roots[0], &clusters));
+        // The first four are of a source with six others.
+        let mut source = Clusters::new(14, std::iter::empty());
+        (0..14).filter(|i| !(4..8).contains(i)).for_each(|i| source.join(i, 0));
+        assert!(tree.is_torn(tree.roots[0], &source));
     }
 }

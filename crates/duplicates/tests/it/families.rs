@@ -103,7 +103,7 @@ const SLICES: usize = 6;
 pub type Change = fn(&Gray, &mut Rng) -> Gray;
 
 /// The kinds of copies by name, and the share of their pairs that is aimed at: of some kinds less is found.
-pub const CHANGES: [(&str, Change, f64); 26] = [
+pub const CHANGES: [(&str, Change, f64); 27] = [
     ("turn", any_turn, 0.97),
     ("chained-turns", chained_turns, 0.97),
     ("mirror", |gray, rng| jpeg(&mirror(gray), rng.range(60.0, 95.0) as u8), 0.97),
@@ -130,6 +130,7 @@ pub const CHANGES: [(&str, Change, f64); 26] = [
     ("bent", tools::bent, 0.8),
     ("several", tools::several, 0.9),
     ("tones", tools::tones, 0.97),
+    ("layers", tools::layers, 0.9),
 ];
 
 /// What [`CHANGES`] chains.

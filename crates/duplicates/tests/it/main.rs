@@ -127,6 +127,40 @@ fn sources_of_tiles(change: &str, copies: usize, seed: u64) -> Vec<usize> {
     source
 }
 
+/// Some copies were sharpened until they were clipped, some twice, before they were turned.
+#[test]
+fn copies_are_found_across_hard_processing() {
+    let change = CHANGES.iter().position(|known| known.0 == "layers").unwrap();
+    for subject in [Subject::Phantom, Subject::Volume, Subject::Tissue] {
+        let family = Family { subject, change, copies: 10, seed: 1 };
+        let images = family.images();
+        let source = source(&images.iter().map(|image| &image.1).collect::<Vec<_>>());
+        let mut picture_of = HashMap::new();
+        let mut sets = vec![HashMap::new(); family.pictures()];
+        for ((picture, _), set) in images.iter().zip(&source) {
+            assert_eq!(picture_of.entry(set).or_insert(picture), &picture, "{}", family.name());
+            *sets[*picture].entry(set).or_insert(0) += 1;
+        }
+        let largest: usize = sets.iter().flat_map(|sets| sets.values().max()).sum();
+        assert!(largest >= images.len() * 9 / 10, "{largest} of {}: {}", images.len(), family.name());
+    }
+}
+
+/// The grid before the detector, or what is left of it in a smaller picture, is the same in all.
+#[test]
+fn lines_of_a_grid_join_no_strangers() {
+    for period in [2.3_f32, 3.0, 4.1] {
+        let line = |i: usize| 10.0 * (std::f32::consts::TAU * (i % 224) as f32 / period).sin();
+        let with_lines = |gray: &Gray| {
+            let mut i = 0..;
+            gray.each(|v| v + line(i.next().unwrap_or(0)))
+        };
+        let pictures: Vec<Gray> = Subject::Phantom.pictures(40, 5).iter().map(with_lines).collect();
+        let found = source(&pictures.iter().collect::<Vec<_>>()).into_iter().collect::<HashSet<_>>().len();
+        assert_eq!(found, pictures.len(), "{period}");
+    }
+}
+
 #[test]
 fn copies_of_phantom_radiographs() {
     let config = phantom::PhantomConfig { patients: 260, views: 1, image_size: 224, seed: 3 };

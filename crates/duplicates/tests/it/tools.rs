@@ -3,7 +3,7 @@
 //! Not every one is an affine change: a perspective, a bend and a box put over the picture are none.
 
 use super::{gamma, mirror, mix, smooth};
-use crate::plant::{Gray, blur, jpeg, sharpen};
+use crate::plant::{Gray, blur, jpeg, sharpen, turn};
 use engine::Rng;
 
 /// What is shown where a copy reaches beyond its picture.
@@ -260,4 +260,19 @@ pub fn tones(gray: &Gray, rng: &mut Rng) -> Gray {
         copy = mix(&copy, &sharp, rng.range(0.2, 0.5) as f32);
     }
     jpeg(&copy, 92)
+}
+
+/// As sets that were enlarged twice, the result of the first time being changed again: sharpened by a kernel of three by
+/// three, once or twice or not, and then turned by one of three angles, once or twice or not.
+pub fn layers(gray: &Gray, rng: &mut Rng) -> Gray {
+    let mut copy = gray.resized(224, 224);
+    for _ in 0..[0, 0, 1, 2][rng.below(4) as usize] {
+        let mean = smooth(&copy);
+        let mut mean = mean.values.iter();
+        copy = copy.each(|v| v + 9.0 * (v - mean.next().copied().unwrap_or(v)));
+    }
+    for _ in 0..rng.below(3) {
+        copy = turn(&copy, [-11.0, 7.0, 16.0][rng.below(3) as usize]);
+    }
+    copy
 }

@@ -23,7 +23,7 @@ import tempfile
 
 import copy_finders
 
-SUBJECTS = "phantom|views|volume|texture|bone-squared|bone|tissue|ultrasound|skin"
+SUBJECTS = "phantom|views|volume|texture|bone-squared|bone|tissue|ultrasound|skin|eye-tiles|eye"
 FAMILY = re.compile(rf"({SUBJECTS})-(.+)-(\d+)")
 
 

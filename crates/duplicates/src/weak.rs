@@ -123,9 +123,10 @@ impl LinkageTree {
     /// Whether a set takes less than half of one that was found before, and something else: then what it takes is nearer
     /// to its own.
     fn is_torn(&self, node: usize, before: &Clusters) -> bool {
-        let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
-        self.members(node).iter().for_each(|&i| *inside.entry(before.root(i)).or_default() += 1);
-        inside.len() > 1 && inside.iter().any(|(&root, &count)| 2 * count < before.members(root).len())
+        let mut of: Vec<usize> = self.members(node).iter().map(|&i| before.root(i)).collect();
+        of.sort_unstable();
+        let mut sets = of.chunk_by(|a, b| a == b);
+        of[0] != of[of.len() - 1] && sets.any(|set| 2 * set.len() < before.members(set[0]).len())
     }
 
     /// Whether two of the sets that were found before, as far as they are in this one, are much farther from each

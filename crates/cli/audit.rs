@@ -105,7 +105,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
             Unit::Series => "look-alikes; --by source makes smaller ones, of copies alone",
             Unit::Source => "copies; --by series keeps look-alikes together too",
         };
-        note!("{groups} groups of {of}");
+        let joined = if dataset.samples.iter().any(|sample| sample.group.is_some()) {
+            "the set, joined by "
+        } else {
+            ""
+        };
+        note!("{groups} groups of {joined}{of}");
     }
     match args.json {
         true => json(&found)?,

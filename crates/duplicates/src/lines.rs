@@ -15,22 +15,21 @@ const PLAIN: f32 = 0.45;
 /// Takes lines along either side from a picture, `[SIDE, SIDE]`, as far as it is `shown`.
 pub(crate) fn remove_lines(gray: &mut [f32], shown: &[bool]) {
     for steps in [(SIDE, 1), (1, SIDE)] {
-        let mut all = Vec::with_capacity(SIDE * SIDE);
-        let mut height = |line: usize| {
-            let mut differences: Vec<f32> = differences(gray, shown, line, steps).collect();
-            all.extend(differences.iter().map(|difference| difference.abs()));
-            median(&mut differences)
-        };
-        let beside: Vec<f32> = (0..SIDE).map(&mut height).collect();
+        let of_line = |line: usize| differences(gray, shown, line, steps);
+        let beside: Vec<f32> = (0..SIDE).map(|line| median(&mut of_line(line).collect::<Vec<_>>())).collect();
         // Shading differs from what is near it too, but alike in all lines that are near.
         let heights: Vec<f32> = (0..SIDE).map(|line| beside[line] - mean(&beside[near(line)])).collect();
-        let usual = median(&mut heights.iter().map(|height| height.abs()).collect::<Vec<_>>());
-        if usual >= FAINT && usual >= PLAIN * median(&mut all) {
+        let usual = median_size(heights.iter().copied());
+        if usual >= FAINT && usual >= PLAIN * median_size((0..SIDE).flat_map(of_line)) {
             for (line, height) in heights.into_iter().enumerate() {
                 pixels(line, steps).for_each(|pixel| gray[pixel] -= height);
             }
         }
     }
+}
+
+fn median_size(values: impl Iterator<Item = f32>) -> f32 {
+    median(&mut values.map(f32::abs).collect::<Vec<_>>())
 }
 
 /// The pixels of a line: so many from one to the next, and from one line to the next.

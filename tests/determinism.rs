@@ -1,6 +1,8 @@
 //! The same bits: for any number of threads, and however often a run is stopped.
 
 use crate::runs::{ENDLESS, endless_training};
+#[cfg(unix)]
+use crate::support::signalled;
 use crate::support::{Ended, command, train, train_arguments, vertebra, workspace};
 use std::fs;
 use std::path::Path;
@@ -150,10 +152,8 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
 #[test]
 fn an_interrupt_saves_and_says_how_to_go_on() {
     let folder = workspace();
-    let child = endless_training(folder.path(), "stopped", &RUN[2..]);
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let ended = Ended::of(child.wait_with_output().unwrap());
+    let training = || endless_training(folder.path(), "stopped", &RUN[2..]);
+    let Some(ended) = signalled("-INT", training) else { return };
     let ended = ended.fails(1, &["stopping after this step", "everything is saved"]);
     let line = ended.stderr.lines().find(|line| line.contains("--resume")).expect("a line to go on with");
     // Into the epoch after the one in which it was stopped.

@@ -1,5 +1,7 @@
 //! What happens to a run after it was made: it is resumed, moved, looked at, reported, and worked on by two at once.
 
+#[cfg(unix)]
+use crate::support::signalled;
 use crate::support::{Ended, TINY, command, copy, train, train_arguments, vertebra, workspace};
 use model::{Model, TensorFile};
 use std::fs;
@@ -428,28 +430,13 @@ fn of_runs_that_begin_at_once_one_is_made() {
     }
 }
 
-/// Whether these tests were started by `nohup`, which the program heeds: no hangup reaches it then.
-#[cfg(unix)]
-fn ignores_hangups() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
-}
-
 #[cfg(unix)]
 #[test]
 fn a_run_that_is_terminated_saves_and_says_so_to_the_system() {
     let folder = workspace();
     for (signal, status) in [("-TERM", 143), ("-HUP", 129)] {
-        if signal == "-HUP" && ignores_hangups() {
-            eprintln!("skipped: a hangup, which `nohup` has these tests ignore");
-            continue;
-        }
         let out = &signal[1..];
-        let child = long_training(folder.path(), out);
-        let id = child.id().to_string();
-        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
-        let ended = Ended::of(child.wait_with_output().unwrap());
+        let Some(ended) = signalled(signal, || long_training(folder.path(), out)) else { continue };
         ended.fails(status, &["stopping after this step", "everything is saved", "--resume --out"]);
         let steps = text(folder.path().join(out).join("steps.csv")).lines().count().to_string();
         vertebra(folder.path(), &["train", "--resume", "--out", out, "--max-steps", &steps]).ok();

@@ -3,7 +3,7 @@
 use engine::Rng;
 use image::GrayImage;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
@@ -123,4 +123,27 @@ pub fn copy(from: &Path, to: &Path) {
             drop(std::fs::copy(entry.path(), target))
         }
     }
+}
+
+/// How a process ends that is sent a signal; `None`, said, if these tests were started so that it is ignored (`nohup`, or a
+/// shell's `&` in a script), for the program heeds that and would go on.
+#[cfg(unix)]
+pub fn signalled(signal: &str, start: impl FnOnce() -> Child) -> Option<Ended> {
+    let bit = match signal {
+        "-HUP" => 0,
+        "-INT" => 1,
+        "-TERM" => 14,
+        _ => panic!("{signal}: no number is known"),
+    };
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    if ignored >> bit & 1 == 1 {
+        eprintln!("skipped: {signal}, which whoever started these tests has them ignore");
+        return None;
+    }
+    let child = start();
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    Some(Ended::of(child.wait_with_output().unwrap()))
 }

@@ -94,6 +94,10 @@ fn planted_copies_fail_a_strict_audit() {
 
     let ended = audit(folder.path(), &["--write-groups", "grouped.csv"]).ok();
     assert!(ended.stderr.contains("wrote grouped.csv"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(" groups of look-alikes"), "{}", ended.stderr);
+    // The groups that a set has are among what is joined.
+    let again = vertebra(folder.path(), &["audit", "grouped.csv", "--write-groups", "again.csv"]).ok();
+    assert!(again.stderr.contains(" groups of the set, joined by look-alikes"), "{}", again.stderr);
     let grouped = data::Dataset::open(&folder.path().join("grouped.csv")).unwrap();
     let group = |name: &str| grouped.samples.iter().find(|s| s.name.ends_with(name)).unwrap().group.clone();
     assert_eq!(group("set/train/sick/train0.png"), group("set/test/sick/again.png"));

@@ -77,6 +77,12 @@ fn slices_of_one_volume_in_two_splits_fail_a_strict_audit() {
         save(&folder.path().join("set").join(part).join(class), i, &gray);
     }
     vertebra(folder.path(), &["audit", "set"]).ok();
+    // A file that cannot be read is no series.
+    std::fs::write(folder.path().join("set/train/sick/broken.png"), "text").unwrap();
+    let found = vertebra(folder.path(), &["audit", "set", "--json"]).json();
+    let words = format!(" from some {} series,", found["series"]);
+    let verdict = found["verdict"][0].as_str().unwrap();
+    assert!(verdict.starts_with("24 files ") && verdict.contains(&words), "{verdict}, not {words}");
     let ended = vertebra(folder.path(), &["audit", "set", "--strict"]);
     ended.fails(1, &["look-alikes", "lie in more than one split", "--write-groups"]);
 }

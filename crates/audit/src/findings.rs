@@ -109,7 +109,8 @@ impl List {
             }
             // What of them crosses the split was said above.
             GroupOrigin::Pictures => {
-                let message = format!("no groups are given, but the pictures look like {all} series");
+                let message =
+                    format!("no groups are given, but the pictures look like {} series", audit.series);
                 self.add(Severity::Warning, "groups-suggested", message);
             }
             GroupOrigin::Given => {}

@@ -48,7 +48,7 @@ fn size(audit: &Audit) -> String {
         GroupOrigin::Given => format!(" from {} groups", thousands(groups.count)),
         GroupOrigin::Names => format!(" from {} groups, as file names suggest", thousands(groups.count)),
         GroupOrigin::Pictures => {
-            format!(" from some {} series, as the pictures suggest", thousands(groups.count))
+            format!(" from some {} series, as the pictures suggest", thousands(audit.series))
         }
     });
     format!("{sources}{}.", groups.unwrap_or_default())

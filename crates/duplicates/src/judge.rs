@@ -73,6 +73,7 @@ pub(crate) fn judge(
     laid: Laid,
     roughness: [f32; 2],
 ) -> Verified {
+    let worthwhile = if is_rough(roughness) { HARDLY } else { WORTHWHILE };
     if BENT.contains(&laid.middle)
         && let Some(bent) = Bent::fit(laid.alignment, [one, two])
         && !is_astray(&bent.alignment)
@@ -82,13 +83,16 @@ pub(crate) fn judge(
         let middle = middle(Alignment::IDENTITY, half, Map::new(half.side, &drawn), least).unwrap_or(0.0);
         if middle > laid.middle + UNBENT && bent.overlap(two.level(1)) >= OVERLAP {
             let alignment = bent.alignment;
-            let laid = Laid { alignment: Alignment::IDENTITY, middle };
-            if middle < worthwhile(roughness) {
+            if middle < worthwhile {
                 return unlike(pair, Laid { alignment, middle });
             }
+            let laid = Laid { alignment: Alignment::IDENTITY, middle };
             let found = closely(pair, [one, &bent.draw(two)], laid, roughness, &alignment);
             return Verified { alignment, ..found };
         }
+    }
+    if laid.middle < worthwhile {
+        return unlike(pair, laid);
     }
     closely(pair, [one, two], laid, roughness, &laid.alignment)
 }
@@ -96,11 +100,6 @@ pub(crate) fn judge(
 /// Whether one of two pictures of these roughnesses has much of the finest detail.
 fn is_rough(roughness: [f32; 2]) -> bool {
     roughness.iter().any(|&roughness| roughness >= ROUGH)
-}
-
-/// From which correlation of the middle detail on the finest of two pictures is looked at.
-fn worthwhile(roughness: [f32; 2]) -> f32 {
-    if is_rough(roughness) { HARDLY } else { WORTHWHILE }
 }
 
 /// Of pictures whose middle detail is already unlike.
@@ -117,9 +116,6 @@ fn closely(
     shown: &Alignment,
 ) -> Verified {
     let middle = laid.middle;
-    if middle < worthwhile(roughness) {
-        return unlike(pair, laid);
-    }
     let full = (one.level(0), two.level(0));
     let there = laid.alignment.refine(full.0, full.1, 1, false, &mut Vec::new());
     let back = there.inverse();

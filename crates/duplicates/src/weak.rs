@@ -140,9 +140,10 @@ impl LinkageTree {
                 far.entry(before.pair(a, b)).or_default().push(distance);
             }
         }
-        let is_in_one = |picture: &&usize| far.contains_key(&before.pair(**picture, **picture));
-        let in_sets = self.members(node).iter().filter(is_in_one).count();
-        if (in_sets as f32) < COVERED * self.members(node).len() as f32 {
+        let is_beside_its_own = |picture: usize| far.contains_key(&before.pair(picture, picture));
+        let members = self.members(node);
+        let in_sets = members.iter().filter(|&&picture| is_beside_its_own(picture)).count();
+        if (in_sets as f32) < COVERED * members.len() as f32 {
             return false;
         }
         far.iter().filter(|((a, b), _)| a != b).any(|(&(a, b), between)| {

@@ -261,6 +261,7 @@ mod tests {
             middle: fine,
             fine,
             unlike: [1.0 - fine; 2],
+            told: true,
             clipped: false,
             alignment,
         };

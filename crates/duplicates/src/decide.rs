@@ -52,7 +52,7 @@ fn loss(v: &Verified) -> f32 {
 pub(crate) fn is_sure(v: &Verified) -> bool {
     let within = |most: [f32; 2]| v.unlike[0] <= most[0] && v.unlike[1] <= most[1];
     let grain = v.fine >= SURE_FINE && (within(SURE_WITH_GRAIN) || loss(v) <= KEPT);
-    within(SURE) || grain
+    v.told && (within(SURE) || grain)
 }
 
 /// The copies that are beyond doubt.
@@ -119,14 +119,15 @@ pub(crate) fn copies(verified: &[Verified], known: Traits) -> Clusters {
     // First what was processed alike, so that a copy that was not stands for itself.
     let alike = |v: &&Verified| (known.roughness[v.a] - known.roughness[v.b]).abs() < PROCESSED;
     let finer: Vec<&Verified> = verified.iter().filter(|v| v.unlike[0] < 1.0).collect();
+    let told: Vec<&Verified> = finer.iter().copied().filter(|v| v.told).collect();
     let mut heights = Heights::default();
-    let of_one_kind: Vec<&Verified> = finer.iter().copied().filter(alike).collect();
-    for pairs in [&of_one_kind, &finer] {
+    let of_one_kind: Vec<&Verified> = told.iter().copied().filter(alike).collect();
+    for pairs in [&of_one_kind, &told] {
         join_sources(&mut fine, &mut heights, [pairs, &finer], is_sure);
     }
     // Their distance says nothing, so the tree may have put something else between them.
     verified.iter().filter(|v| v.clipped).for_each(|v| fine.join(v.a, v.b));
-    join_weak(&mut fine, &finer);
+    join_weak(&mut fine, [&told, &finer]);
     let layers = SourceLayers::new(&fine, known.roughness);
     let of_kind = |clusters: &Clusters, a: usize, b: usize| layers.are_alike(clusters, a, b);
     let alone = |clusters: &Clusters, root: usize| known.alone(clusters, root);

@@ -31,6 +31,11 @@ const UNCERTAIN_FINE: f32 = 0.45;
 const MANY: usize = 24;
 const LITTLE: f32 = 0.1;
 
+/// And of the blocks in which one has detail so many must have some in both, or the finest detail agree so well: a bone can be
+/// laid on another's, but what lies beside it is not there then.
+const SHARED: f32 = 0.75;
+const AGREES: f32 = 0.65;
+
 /// Pictures whose middle detail correlates so may be one thing seen at two angles; they are, if it then correlates by
 /// [`UNBENT`] more.
 const BENT: Range<f32> = 0.3..0.95;
@@ -49,6 +54,8 @@ pub(crate) struct Verified {
     /// picture is filtered to fit ([`Alignment::filtered`]): the mean over the blocks that have detail without the
     /// worst quarter of them, where a corner, a frame or text may lie; 1 where the middle is already unlike.
     pub unlike: [f32; 2],
+    /// Whether enough agrees to join the two. If not, one may still be the rival of the other's copies.
+    pub told: bool,
     /// Whether this proves that one is a copy of the other although hard processing clipped one of them.
     pub clipped: bool,
     pub alignment: Alignment,
@@ -60,8 +67,13 @@ impl Verified {
         self.middle >= WORTHWHILE || self.clipped
     }
 
-    /// How far two pictures lie apart: mostly how unlike their coarser detail is, which processing changes least.
+    /// How far two pictures lie apart; 1 if too little agrees.
     pub fn distance(&self) -> f32 {
+        if self.told { self.rival_distance() } else { 1.0 }
+    }
+
+    /// The same of what agrees, however little: mostly how unlike the coarser detail is, which processing changes least.
+    pub fn rival_distance(&self) -> f32 {
         self.unlike[0].max(1e-4).powf(0.4) * self.unlike[1].max(1e-4).powf(0.6)
     }
 }
@@ -104,7 +116,7 @@ fn is_rough(roughness: [f32; 2]) -> bool {
 
 /// Of pictures whose middle detail is already unlike.
 fn unlike((a, b): (usize, usize), Laid { alignment, middle }: Laid) -> Verified {
-    Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], clipped: false, alignment }
+    Verified { a, b, middle, fine: 0.0, unlike: [1.0; 2], told: false, clipped: false, alignment }
 }
 
 /// How alike pictures are in the finest detail, of which the second shows the subject as `shown` has it.
@@ -135,10 +147,12 @@ fn closely(
     let telling = filtered[0].1;
     let enough = telling >= blocks(shown) && (telling >= MANY || fine >= LITTLE);
     let unlike = filtered.map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
-    let clipped = agrees_in_grain && unlike.iter().all(|&unlike| unlike <= CLIPPED);
+    let is_shared = || fine >= AGREES || there.shared_detail(full.0, full.1) >= SHARED;
+    let told = enough && (telling >= MANY || is_shared());
+    let clipped = told && agrees_in_grain && unlike.iter().all(|&unlike| unlike <= CLIPPED);
     if middle < WORTHWHILE && !clipped {
         return self::unlike(pair, laid);
     }
-    let fine = if enough { fine } else { fine.min(UNCERTAIN_FINE) };
-    Verified { a: pair.0, b: pair.1, middle, fine, unlike, clipped, alignment: there }
+    let fine = if told { fine } else { fine.min(UNCERTAIN_FINE) };
+    Verified { a: pair.0, b: pair.1, middle, fine, unlike, told, clipped, alignment: there }
 }

@@ -238,7 +238,7 @@ fn compare_lone(
     /// Candidates of each that are compared: in pictures of one anatomy some blobs of all agree.
     const BEST: usize = 8;
     let mut alone = vec![true; pictures.len()];
-    for v in verified.iter().filter(|v| v.unlike.iter().all(|&unlike| unlike <= COPY)) {
+    for v in verified.iter().filter(|v| v.told && v.unlike.iter().all(|&unlike| unlike <= COPY)) {
         (alone[v.a], alone[v.b]) = (false, false);
     }
     let lone: Vec<usize> = (0..pictures.len()).filter(|&a| alone[a]).collect();

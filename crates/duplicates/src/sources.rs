@@ -277,6 +277,7 @@ mod tests {
             middle: 0.9,
             fine: 0.0,
             unlike: [far; 2],
+            told: true,
             clipped: false,
             alignment: Alignment::IDENTITY,
         }
@@ -353,6 +354,19 @@ mod tests {
         assert_eq!(sizes(3, &[pair(0, 1, 0.1), pair(1, 2, 0.3)]), [2, 1]);
         let all_near = [pair(0, 1, 0.1), pair(1, 2, 0.13), pair(2, 3, 0.18), pair(3, 4, 0.25)];
         assert_eq!(sizes(5, &all_near), [1; 5]);
+    }
+
+    #[test]
+    fn a_pair_that_joins_nothing_may_be_a_rival() {
+        let pairs = [pair(0, 1, 0.1)];
+        for (rival, found) in [(0.15, 1), (0.3, 0)] {
+            let rival = Verified { told: false, ..pair(1, 2, rival) };
+            assert_eq!(rival.distance(), 1.0);
+            let mut clusters = Clusters::new(3, std::iter::empty());
+            let lists = [&[&pairs[0]][..], &[&pairs[0], &rival]];
+            join_sources(&mut clusters, &mut Heights::default(), lists, |_| false);
+            assert_eq!([1, 2].map(|i| clusters.root(i)), [found, 2]);
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) struct Apart {
 
 impl From<&Verified> for Apart {
     fn from(v: &Verified) -> Self {
-        Self { a: v.a, b: v.b, far: v.distance() }
+        Self { a: v.a, b: v.b, far: v.rival_distance() }
     }
 }
 

@@ -32,10 +32,10 @@ const COMPARED: usize = 3;
 /// are.
 const CONTRAST: f32 = 3.5;
 
-/// Joins in `clusters` what `pairs` show to be copies that lost much.
-pub(crate) fn join_weak(clusters: &mut Clusters, pairs: &[&Verified]) {
+/// Joins in `clusters` what `pairs` show to be copies that lost much; a set must be isolated in `all`.
+pub(crate) fn join_weak(clusters: &mut Clusters, [pairs, all]: [&[&Verified]; 2]) {
     let branches = branches(clusters.pictures(), pairs);
-    let raw: Vec<Apart> = pairs.iter().map(|&v| v.into()).collect();
+    let raw: Vec<Apart> = all.iter().map(|&v| v.into()).collect();
     let without: Vec<Apart> = pairs.iter().map(|v| without_branches(v, &branches)).collect();
     let tree = LinkageTree::average(clusters.pictures(), [&without, &raw]);
     let found = tree.largest(|node, (_, parts), rest| {
@@ -163,7 +163,16 @@ mod tests {
     fn pair(a: usize, b: usize, way: f32, share: f32) -> Verified {
         let fine = (1.0 - (-way).exp()) / share.powf(0.6);
         let unlike = [fine, share * fine];
-        Verified { a, b, middle: 0.9, fine: 0.0, unlike, clipped: false, alignment: Alignment::IDENTITY }
+        Verified {
+            a,
+            b,
+            middle: 0.9,
+            fine: 0.0,
+            unlike,
+            told: true,
+            clipped: false,
+            alignment: Alignment::IDENTITY,
+        }
     }
 
     /// All pairs of `n` pictures that are as far apart as `way` says.
@@ -177,7 +186,8 @@ mod tests {
     /// The sizes of the sets found, largest first, none of which may have pictures of two of `of`.
     fn sizes(n: usize, pairs: &[Verified], of: impl Fn(usize) -> usize) -> Vec<usize> {
         let mut clusters = Clusters::new(n, std::iter::empty());
-        join_weak(&mut clusters, &pairs.iter().collect::<Vec<_>>());
+        let pairs: Vec<&Verified> = pairs.iter().collect();
+        join_weak(&mut clusters, [&pairs, &pairs]);
         let mut sizes = Vec::new();
         for root in (0..n).filter(|&i| clusters.root(i) == i) {
             let members = clusters.members(root);

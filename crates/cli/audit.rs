@@ -63,7 +63,8 @@ pub struct Args {
     by: Unit,
     #[command(flatten)]
     force: Force,
-    /// End with status 1 if the given split leaks, or if series of look-alikes cross it
+    /// End with status 1 if the given split leaks, or if series of look-alikes cross it, or what a name such as
+    /// "patient" holds together where no groups are given
     #[arg(long)]
     strict: bool,
     /// Print the result as one JSON document
@@ -116,9 +117,15 @@ pub fn run(args: Args) -> Result<(), Failure> {
         true => json(&found)?,
         false => table::print(&found)?,
     }
-    let fails = args.strict && found.findings.iter().any(audit::Finding::fails_strict);
+    let named = found.named_across();
+    let fails = args.strict && (named.is_some() || found.findings.iter().any(audit::Finding::fails_strict));
     if args.strict && found.leaks {
         note!("the split leaks (--strict)");
+    } else if let Some(hint) = named.filter(|_| args.strict) {
+        let (words, across, groups) = (hint.words(), hint.across_splits, hint.groups);
+        note!(
+            "{words}: {across} of {groups} lie in more than one split (--strict; --group-by says what belongs together, '*' nothing)"
+        );
     } else if fails {
         note!("series of look-alikes lie in more than one split (--strict)");
     }

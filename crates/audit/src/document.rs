@@ -8,11 +8,12 @@ use model::Window;
 use serde::Serialize;
 
 use crate::baselines::Baseline;
-use crate::groups::{Groups, NamePattern};
+use crate::groups::{GroupOrigin, Groups, NamePattern};
 use crate::hints::Hint;
 use crate::pairs::Pair;
 use crate::repeats::Repeats;
 use crate::shortcuts::Shortcut;
+use crate::words::is_telling;
 
 /// What is wrong with a data set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -118,6 +119,13 @@ pub struct KnownFinding {
 }
 
 impl Audit {
+    /// What a name such as "patient" calls one, in more than one split, where nobody said what belongs together: a strict
+    /// audit fails on it.
+    pub fn named_across(&self) -> Option<&Hint> {
+        let is_given = self.groups.as_ref().is_some_and(|groups| groups.origin == GroupOrigin::Given);
+        self.hints.iter().find(|hint| !is_given && hint.across_splits > 0 && is_telling(&hint.by))
+    }
+
     /// Whether images have several findings instead of one class.
     pub fn has_findings(&self) -> bool {
         self.parts.iter().any(|part| !part.findings.is_empty())

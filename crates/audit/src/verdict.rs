@@ -66,12 +66,13 @@ fn remembering(
         (Separation::GroupsHeldOut, _) => "with those groups held out",
         _ => "with sources held out",
     };
-    let guess =
-        |baseline: &Baseline| format!("(guessing the larger class: {})", percent(Some(guessing(baseline))));
+    let guess = |baseline: &Baseline| {
+        format!("(guessing the larger class: {})", percent(Some(baseline.majority_accuracy)))
+    };
     let nearest = "The nearest neighbour on 32x32 pixels scores";
     match (given, apart) {
         (Some(given), Some(apart)) => {
-            let less = if worthless(apart) { ", no better than guessing," } else { "" };
+            let less = if is_doubtful(apart) { ", not surely better than guessing," } else { "" };
             Some(format!(
                 "{nearest} {} on this split and {}{less} {} {}.",
                 score(given),
@@ -86,18 +87,17 @@ fn remembering(
     }
 }
 
-/// What always naming the larger class scores: of each held-out group where groups are few, else of all.
-fn guessing(baseline: &Baseline) -> f64 {
-    if baseline.by_group.is_empty() {
-        return baseline.majority_accuracy;
-    }
-    let images: usize = baseline.by_group.iter().map(|group| group.images).sum();
-    baseline.by_group.iter().map(|group| group.images as f64 * group.majority_accuracy).sum::<f64>()
-        / images as f64
+/// Whether guessing may be as good: always naming one class, the larger of all, for nobody knows beforehand which is the
+/// larger one of a group that is held out.
+fn is_doubtful(baseline: &Baseline) -> bool {
+    let least = baseline.accuracy_ci.map(|interval| interval.low).or(baseline.accuracy);
+    least.is_some_and(|least| least <= baseline.majority_accuracy)
 }
 
-fn worthless(baseline: &Baseline) -> bool {
-    baseline.accuracy.is_some_and(|accuracy| accuracy <= guessing(baseline))
+/// Whether most of the lead over guessing is lost, and the rest of it may be chance.
+fn is_lost(given: f64, apart: &Baseline) -> bool {
+    let lead = |accuracy| accuracy - apart.majority_accuracy;
+    is_doubtful(apart) && apart.accuracy.is_some_and(|accuracy| 2.0 * lead(accuracy) <= lead(given))
 }
 
 /// What lies on both sides of the split, known or suggested.
@@ -184,7 +184,9 @@ fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> S
         .groups
         .as_ref()
         .is_some_and(|groups| groups.origin != GroupOrigin::Given && groups.across_splits > 0);
-    if given.is_some() && fell && (audit.leaks || names_leak) && apart.is_some_and(worthless) {
+    let lost =
+        given.and_then(|given| given.accuracy).zip(apart).is_some_and(|(given, apart)| is_lost(given, apart));
+    if fell && lost && (audit.leaks || names_leak) {
         return format!("A score on this split says nothing about {task}.");
     }
     if audit.leaks {

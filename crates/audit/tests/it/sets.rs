@@ -78,12 +78,42 @@ fn slices_of_one_volume_on_both_sides_are_seen_through() {
         found.verdict[0],
         "120 files are as many different pictures from 6 groups, as file names suggest."
     );
+    assert!(
+        found.verdict[1].contains(", not surely better than guessing, with those groups"),
+        "{:?}",
+        found.verdict
+    );
     assert_eq!(
         found.verdict.last().unwrap(),
         "A score on this split says nothing about \"fracture\".",
         "{:?}",
         found.verdict
     );
+}
+
+/// Nobody knows the class of a group that is held out, so guessing is to name one class for all groups, each of which
+/// has one class here.
+#[test]
+fn guessing_is_what_one_could_do_beforehand() {
+    let folder = tempfile::tempdir().unwrap();
+    for volume in 0..6 {
+        for z in 0..20 {
+            let class = if volume % 2 == 0 { "fracture" } else { "normal" };
+            let place = folder.path().join(if z % 5 == 2 { "test" } else { "train" }).join(class);
+            fs::create_dir_all(&place).unwrap();
+            let mut image = slice(volume, z);
+            let side = if class == "normal" { 0..30 } else { 66..96 };
+            side.for_each(|x| (0..96).for_each(|y| image.put_pixel(x, y, Luma([255]))));
+            image.save(place.join(format!("CT1V{volume} ({z}).png"))).unwrap();
+        }
+    }
+    let mut dataset = Dataset::open(folder.path()).unwrap();
+    let by = "CT1V* (".parse().unwrap();
+    dataset.group_by(&by).unwrap();
+    let found = audit_of(&dataset, Some(&by), &|_, _| ControlFlow::Continue(())).unwrap();
+    let (remembering, worth) = (&found.verdict[1], found.verdict.last().unwrap());
+    assert!(remembering.contains("(guessing the larger class: 50.0 %)"), "{remembering}");
+    assert!(!remembering.contains("better than guessing") && worth.contains("leaks"), "{:?}", found.verdict);
 }
 
 /// What is stopped tells what was found until then, and that there may be more.

@@ -517,6 +517,28 @@ fn an_evaluation_remembers_the_groups_of_the_run() {
     );
 }
 
+/// The manifest of a fold has its groups in a column of its own; the model tells what they were made by. Folds of an
+/// earlier version, which did not, are read too.
+#[test]
+fn folds_remember_what_they_were_grouped_by() {
+    let folder = workspace();
+    let folder = folder.path();
+    patients(folder);
+    train(folder, "table.csv", "cv", &[&FOLDS[..], &["--epochs", "1"]].concat()).ok();
+    let evaluate = |model: &str| vertebra(folder, &["evaluate", model, "table.csv", "--json"]).ok();
+    for model in ["cv", "cv/fold-1"] {
+        let ended = evaluate(model);
+        assert!(ended.stderr.contains("groups: by patient, as the model was trained"), "{}", ended.stderr);
+        assert_eq!(ended.json()["groups"], 11, "{model}");
+    }
+    let path = folder.join("cv/fold-1/best.safetensors");
+    let mut tensors = TensorFile::read(&path).unwrap();
+    let document = tensors.metadata["vertebra"].replace("\"group_by\":\"patient\"", "\"group_by\":null");
+    tensors.metadata.insert("vertebra".into(), document);
+    tensors.write(&path).unwrap();
+    assert!(evaluate("cv/fold-1").json()["groups"].is_null());
+}
+
 /// Without groups, without a test split, with one image of a class: no sentence says what is not so.
 #[test]
 fn sentences_are_true_at_the_edges() {

@@ -187,7 +187,7 @@ pub(crate) fn read(
         };
         sample.findings = votes.iter().map(decided).collect();
     }
-    let from = match &from {
+    let form = match &from {
         Source::Columns(_) => "a column each".to_owned(),
         Source::Lists(column, between) => {
             format!("lists in the column \"{}\", divided by {between}", header[*column])
@@ -198,7 +198,23 @@ pub(crate) fn read(
         }
     };
     let mut notes =
-        vec![format!("findings ({from}; --labels NAME,NAME takes others): {}", model::list_names(&names))];
+        vec![format!("findings ({form}; --labels NAME,NAME takes others): {}", model::list_names(&names))];
+    let left_out = |&at: &usize| {
+        let is_known = |cell: &str| code(cell).is_some_and(|votes| votes != [0; 3]);
+        let text = |row: &Record| String::from_utf8_lossy(&row.cells[at]).trim().to_owned();
+        let known = table.rows.iter().filter(|row| is_known(&text(row))).count();
+        let odd: Vec<&Record> = table.rows.iter().filter(|row| code(&text(row)).is_none()).collect();
+        let first = odd.first().filter(|_| Some(at) != group && known > odd.len())?;
+        let (name, line, found) = (&header[at], first.line, text(first));
+        Some(format!(
+            "warning: the column \"{name}\" is left out: expected 1, 0, -1 or nothing, found \"{}\" in line {line} \
+             (--labels NAME,NAME names those that must be read)",
+            shortened(&found)
+        ))
+    };
+    if *wanted == Labels::All && matches!(from, Source::Columns(_)) {
+        notes.extend(extra.iter().filter_map(left_out));
+    }
     if unsure > 0 {
         let how = match uncertain {
             Uncertain::Ignore => "are left out".to_owned(),
@@ -277,7 +293,7 @@ fn findings(
             let cells = || table.rows.iter().map(|row| text(row, *at));
             Some(*at) != group
                 && cells().all(|cell| code(&cell).is_some())
-                && cells().any(|cell| !cell.is_empty())
+                && cells().any(|cell| cell.parse::<f64>().is_ok())
         };
         if !list.is_some_and(is_list) {
             let columns: Vec<usize> = others.iter().copied().filter(coded).collect();
@@ -349,9 +365,14 @@ fn votes_of(
     }
 }
 
-/// What a number in a column of a finding means; `1` and `1.0` are the same, `nan` is nothing.
+/// How programs write what is not there.
+pub(crate) fn is_missing(cell: &str) -> bool {
+    ["nan", "na", "n/a", "<na>", "#n/a", "null", "none"].iter().any(|word| cell.eq_ignore_ascii_case(word))
+}
+
+/// What a number in a column of a finding means; `1` and `1.0` are the same, `nan` and its like are nothing.
 fn code(cell: &str) -> Option<Votes> {
-    if cell.is_empty() {
+    if cell.is_empty() || is_missing(cell) {
         return Some([0; 3]);
     }
     let number: f64 = cell.parse().ok()?;
@@ -378,8 +399,8 @@ fn listed(cell: &str, between: char) -> Vec<String> {
     let inner = cell.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let mut names: Vec<String> = vec![];
     match inner {
-        // How pandas writes what is not there.
-        None if cell.eq_ignore_ascii_case("nan") => {}
+        // Of people, "None" means that nothing was found.
+        None if is_missing(cell) && !cell.eq_ignore_ascii_case("none") => {}
         None => names.extend(cell.split(between).map(str::to_owned)),
         Some(inner) => {
             let mut rest = inner;
@@ -413,16 +434,18 @@ mod tests {
         assert_eq!(listed("Effusion|No Finding ", '|'), ["Effusion", "No Finding"]);
         assert_eq!(listed("['a', \"b's\", ' c d']", '|'), ["a", "b's", "c d"]);
         assert_eq!(listed("['']", '|'), [""; 0]);
-        assert_eq!((listed("", '|'), listed("nan", '|')), (vec![], vec![]));
+        assert_eq!((listed("", '|'), listed("nan", '|'), listed("N/A", '|')), (vec![], vec![], vec![]));
+        assert_eq!(listed("None", '|'), ["None"]);
         assert!(is_nothing("No Finding") && is_nothing("No_findings") && !is_nothing("Finding"));
     }
 
     #[test]
     fn cells_are_read_as_numbers_and_words() {
-        for (cell, want) in
-            [("1", [1, 0, 0]), ("0.0", [0, 1, 0]), ("-1.0", [0, 0, 1]), ("", [0; 3]), ("nan", [0; 3])]
-        {
+        for (cell, want) in [("1", [1, 0, 0]), ("0.0", [0, 1, 0]), ("-1.0", [0, 0, 1])] {
             assert_eq!(code(cell), Some(want), "{cell}");
+        }
+        for cell in ["", "nan", "NaN", "NA", "N/A", "null", "None"] {
+            assert_eq!(code(cell), Some([0; 3]), "{cell}");
         }
         assert!(
             code("2").is_none()

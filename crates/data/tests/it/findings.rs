@@ -248,3 +248,22 @@ fn what_is_written_is_read_again_and_divided_by_the_rarest_finding() {
     let other = write(&root, "other.csv", &text.replacen("000.png,0,,", "000.png,0,0,", 1));
     assert_ne!(open(&other, "all").fingerprint(), print);
 }
+
+/// One cell that is no code takes no finding away unseen; a spelling of "missing" takes none at all.
+#[test]
+fn a_column_that_is_left_out_is_named() {
+    let root = folder(&["1.png", "2.png", "3.png", "4.png"]);
+    let text = "path,age,Edema,Mass\n1.png,61,1,1\n2.png,1,NA,0\n3.png,70,0,perhaps\n4.png,55,n/a,1\n";
+    let table = write(&root, "table.csv", text);
+    let data = open(&table, "all");
+    assert_eq!(data.classes, ["Edema"]);
+    assert_eq!(signs(&data), ["1", "?", "0", "?"]);
+    let said: Vec<&String> = data.notes.iter().filter(|note| note.contains("left out")).collect();
+    let words = ["\"Mass\" is left out", "\"perhaps\" in line 4", "--labels NAME,NAME"];
+    assert!(said.len() == 1 && words.iter().all(|word| said[0].contains(word)), "{said:?}");
+    assert_eq!(signs(&open(&table, "Edema")), ["1", "?", "0", "?"]);
+    assert!(read(&table, "Edema,Mass", Uncertain::Ignore).unwrap_err().contains("line 4: Mass: expected 1"));
+    // A column of such spellings alone is no finding.
+    let table = write(&root, "other.csv", "path,note,Edema\n1.png,N/A,1\n2.png,N/A,0\n");
+    assert_eq!(open(&table, "all").classes, ["Edema"]);
+}

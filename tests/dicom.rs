@@ -112,6 +112,27 @@ fn an_audit_sees_patients_on_both_sides_and_scanners_unasked() {
     }
 }
 
+/// A file that does not tell its patient stands alone, whichever command groups.
+#[test]
+fn patients_that_some_files_do_not_tell_are_groups_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..24 {
+        let (split, disc) = (["train", "train", "val", "test"][i % 4], i / 4 % 2 == 0);
+        let class = if disc { "disc" } else { "empty" };
+        image(&folder.path().join(format!("data/{split}/{class}/I{i:04}.dcm")), disc, i, "Alpha");
+    }
+    image::GrayImage::new(32, 32).save(folder.path().join("data/train/disc/none.png")).unwrap();
+    let by = ["audit", "data", "--group-by", "PatientID"];
+    for ended in [
+        vertebra(folder.path(), &by),
+        vertebra(folder.path(), &["split", "data", "--by", "PatientID", "--out", "split.csv"]),
+        train(folder.path(), "data", "run", &["--group-by", "PatientID", "--epochs", "1"]),
+    ] {
+        let said = ended.ok().stderr;
+        assert!(said.contains("1 of 25 images have no group, for example train/disc/none.png"), "{said}");
+    }
+}
+
 /// What was computed, assumed or not applied is said, for people and for machines; a file without a preamble is DICOM too.
 #[test]
 fn inspect_says_what_was_assumed_and_what_was_not_applied() {

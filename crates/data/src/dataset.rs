@@ -182,13 +182,14 @@ impl Dataset {
     /// Sets every sample's group.
     ///
     /// # Errors
-    /// A column that the manifest lacks (for `PatientID` and `StudyInstanceUID` the files are read then), a file without that
-    /// element, or a pattern that fits no name. An image whose name it does not fit stands alone: [`Dataset::alone`].
+    /// A column that the manifest lacks; for `PatientID` and `StudyInstanceUID` the files are read then, one of which cannot be
+    /// read or none has that element; or a pattern that fits no name. An image without the element, or whose name the
+    /// pattern does not fit, stands alone: [`Dataset::alone`].
     pub fn group_by(&mut self, by: &GroupBy) -> Result<(), Error> {
         self.set_groups(by, false)
     }
 
-    /// The same, but a file that cannot be read, or lacks the element, stands alone.
+    /// The same, but a file that cannot be read stands alone.
     pub fn group_readable_by(&mut self, by: &GroupBy) -> Result<(), Error> {
         self.set_groups(by, true)
     }
@@ -197,12 +198,12 @@ impl Dataset {
         match by {
             GroupBy::Column(name) if name == "group" && self.samples.iter().any(|s| s.group.is_some()) => {}
             GroupBy::Column(name) if dicom::is_group(name) && !self.columns.contains(name) => {
-                for sample in &mut self.samples {
-                    sample.group = match dicom_file::group(&sample.path, name) {
-                        Err(_) if unreadable_alone => None,
-                        found => Some(found?),
-                    };
-                }
+                let found = |sample: &Sample| match dicom_file::group(&sample.path, name) {
+                    Err(_) if unreadable_alone => Ok(None),
+                    found => found,
+                };
+                let groups = self.samples.iter().map(found).collect::<Result<_, _>>()?;
+                self.use_groups(groups, &format!("DICOM files with {name}"))?;
             }
             GroupBy::Column(name) => {
                 let Some(column) = self.columns.iter().position(|column| column == name) else {
@@ -214,17 +215,21 @@ impl Dataset {
             }
             GroupBy::Name(pattern) => {
                 let found = |sample: &Sample| group_from_name(&sample.name, pattern);
-                let groups: Vec<Option<String>> = self.samples.iter().map(found).collect();
-                if groups.iter().all(Option::is_none) {
-                    let (images, first) = (groups.len(), self.samples.first().map_or("", |s| &s.name));
-                    let reason = format!(
-                        "expected names of the pattern \"{pattern}\", found none among {images}, for example {first}"
-                    );
-                    return Err(Error::dataset(&self.source, reason));
-                }
-                self.samples.iter_mut().zip(groups).for_each(|(sample, group)| sample.group = group);
+                let groups = self.samples.iter().map(found).collect();
+                self.use_groups(groups, &format!("names of the pattern \"{pattern}\""))?;
             }
         }
+        Ok(())
+    }
+
+    /// Gives every sample its group, if it has one; that none has is refused, and `expected` says what should have made them.
+    fn use_groups(&mut self, groups: Vec<Option<String>>, expected: &str) -> Result<(), Error> {
+        if groups.iter().all(Option::is_none) {
+            let (images, first) = (groups.len(), self.samples.first().map_or("", |s| &s.name));
+            let reason = format!("expected {expected}, found none among {images}, for example {first}");
+            return Err(Error::dataset(&self.source, reason));
+        }
+        self.samples.iter_mut().zip(groups).for_each(|(sample, group)| sample.group = group);
         Ok(())
     }
 

@@ -18,22 +18,18 @@ pub fn describe(path: &Path) -> Result<dicom::Description, Error> {
     guarded(&path.display().to_string(), || dicom::describe(&bytes))
 }
 
-/// The pseudonym of the file's patient or study, as [`dicom::group`] gives it.
+/// The pseudonym of the file's patient or study, as [`dicom::group`] gives it; none of a file that is not DICOM or lacks the
+/// element.
 ///
 /// # Errors
-/// A file that is not DICOM or lacks the element.
-pub(crate) fn group(path: &Path, name: &str) -> Result<String, Error> {
-    let expected = || Error::Image {
-        name: path.display().to_string(),
-        reason: format!("expected a DICOM file with {name}, found none"),
-    };
+/// A file that cannot be read.
+pub(crate) fn group(path: &Path, name: &str) -> Result<Option<String>, Error> {
     let mut head = Vec::new();
     let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     file.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(|e| Error::io(path, e))?;
     if !dicom::is_dicom(&head) {
-        return Err(expected());
+        return Ok(None);
     }
     // Where the head ends inside an element, or is deflated, the whole file is needed.
-    let found = dicom::group(&head, name).or_else(|| dicom::group(&read_file(path).ok()?, name));
-    found.ok_or_else(expected)
+    Ok(dicom::group(&head, name).or_else(|| dicom::group(&read_file(path).ok()?, name)))
 }

@@ -127,6 +127,11 @@ fn patients_and_studies_are_groups() {
 
     sample(&folder.path().join("normal/3.dcm"), " ", "1.2.7");
     let mut dataset = Dataset::open(folder.path()).unwrap();
-    let error = dataset.group_by(&GroupBy::Column("PatientID".into())).unwrap_err().to_string();
-    assert!(error.contains("3.dcm: expected a DICOM file with PatientID, found none"), "{error}");
+    let by = GroupBy::Column("PatientID".into());
+    dataset.group_by(&by).unwrap();
+    let alone: Vec<&str> = dataset.alone().into_iter().map(|i| &*dataset.samples[i].name).collect();
+    assert_eq!(alone, ["normal/3.dcm"], "what lacks the element stands alone");
+    dataset.samples.retain(|sample| sample.name == "normal/3.dcm");
+    let error = dataset.group_by(&by).unwrap_err().to_string();
+    assert!(error.contains("expected DICOM files with PatientID, found none among 1"), "{error}");
 }

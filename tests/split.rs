@@ -202,6 +202,17 @@ fn a_run_says_whether_its_split_leaks() {
     assert_eq!((&kept["leaks"], &kept["identical_files"]["across_splits"]), (&true.into(), &1.into()));
 }
 
+/// What keeps groups whole is what made them.
+#[test]
+fn groups_that_cross_the_split_are_kept_whole_by_what_was_given() {
+    let folder = workspace();
+    let train = ["--group-by", "disc/*|empty/*", "--epochs", "1"];
+    let said = crate::support::train(folder.path(), "data", "run", &train).ok().stderr;
+    let line = said.lines().find(|line| line.contains("to keep groups whole")).unwrap_or(&said);
+    assert!(line.contains("split data --by 'disc/*|empty/*' --out split.csv"), "{said}");
+    vertebra(folder.path(), &["split", "data", "--by", train[1], "--out", "split.csv"]).ok();
+}
+
 /// Three patients a class with three images each, and two files of another source.
 fn named(folder: &Path) {
     let mut number = 0;

@@ -144,11 +144,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.
-pub fn glance(dataset: &Dataset, labelling: &Labelling, run: &Path) -> Quick {
+pub fn glance(dataset: &Dataset, config: &train::Config) -> Quick {
     let counter = Counter::busy("looking for files that are there twice");
-    let (found, written) = workflow::glance(dataset, run);
+    let (found, written) = workflow::glance(dataset, config);
     drop(counter);
-    warn(dataset, labelling, &found);
+    warn(dataset, &config.labelling(), &found);
     if let Err(error) = written {
         note!("warning: {error}");
     }

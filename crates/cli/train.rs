@@ -88,7 +88,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
             say_of_init(&config, event);
         }
         if let train::Event::Started { dataset, .. } = event {
-            glance = Some(crate::audit::glance(dataset, &config.labelling(), &config.out));
+            glance = Some(crate::audit::glance(dataset, &config));
             passed_over = Some(dataset.passed_over.clone());
             left_out = Some(unreadable(dataset));
         }

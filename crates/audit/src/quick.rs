@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use data::{Dataset, Sample, Split};
+use data::{Dataset, GroupBy, Sample, Split};
 use engine::par;
 use eval::count;
 use serde::Serialize;
@@ -50,10 +50,10 @@ pub struct Quick {
     pub verdict: Vec<String>,
 }
 
-/// Looks at `dataset` with its splits. Only files of equal size are read. A file that cannot be read is left out.
-pub fn quick(dataset: &Dataset) -> Quick {
+/// Looks at `dataset` with its splits and groups, which `by` made if the user said so. Only files of equal size are read. A file that cannot be read is left out.
+pub fn quick(dataset: &Dataset, by: Option<&GroupBy>) -> Quick {
     let identical_files = Repeats::of(dataset, file_hashes(dataset));
-    let groups = Groups::given(dataset, None);
+    let groups = Groups::given(dataset, by);
     let mut found = Quick {
         images: dataset.samples.len(),
         leaks: identical_files.across_splits > 0 || groups.as_ref().is_some_and(|g| g.across_splits > 0),

@@ -323,7 +323,7 @@ fn run(
     let mut known = json!({ "audit": null, "init": null, "passed_over": null, "unreadable": null });
     let mut observe = |event: &Event| match event {
         Event::Started { dataset, .. } => {
-            let (audit, written) = workflow::glance(dataset, &config.out);
+            let (audit, written) = workflow::glance(dataset, config);
             if let Err(error) = written {
                 warn(&error.to_string());
             }

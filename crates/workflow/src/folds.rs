@@ -86,7 +86,7 @@ pub fn report_of_folds(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Er
 fn audit_of(folder: &Path, folds: usize) -> Result<Value, Error> {
     let mut first = None;
     for fold in 1..=folds {
-        let found = audit::quick(&train::open_fold(folder, fold)?);
+        let found = audit::quick(&train::open_fold(folder, fold)?, None);
         let of_fold = json!({
             "leaks": found.leaks,
             "verdict": found.verdict.iter().map(|line| format!("fold {fold}: {line}")).collect::<Vec<_>>(),

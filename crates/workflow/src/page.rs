@@ -54,7 +54,7 @@ pub fn report_of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Er
     let evaluation = LabelledPredictions::new(&model.metadata, &predictions, &dataset)?;
     let summary = evaluation.summary(&Question::of(&split.to_string()))?;
     let openings = Openings::of_run(run)?.looks(&Opening::now(String::new(), &dataset, &part)).times;
-    let quick = serde_json::to_value(audit::quick(&dataset)).ok();
+    let quick = serde_json::to_value(audit::quick(&dataset, config.group_by.as_ref())).ok();
     let page = Page {
         model: &model,
         dataset: &dataset,

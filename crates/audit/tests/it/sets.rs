@@ -144,11 +144,11 @@ fn given_groups_that_cross_the_split_are_a_leak() {
     assert_eq!(found.groups.as_ref().unwrap().origin, GroupOrigin::Given);
     assert!(found.leaks && kinds(&found, Severity::Leak) == ["groups-across-splits"]);
     assert!(kinds(&found, Severity::Warning).contains(&"few-groups"));
-    let quick = audit::quick(&dataset);
+    let quick = audit::quick(&dataset, None);
     assert!(quick.leaks && quick.verdict[0].contains("6 of 6 groups"), "{:?}", quick.verdict);
     // Groups that cross nothing, and names that say that others would.
     dataset.group_by(&"*".parse().unwrap()).unwrap();
-    let quick = audit::quick(&dataset);
+    let quick = audit::quick(&dataset, None);
     assert!(!quick.leaks && quick.groups.is_some() && quick.needs_warning(), "{quick:?}");
 }
 
@@ -165,7 +165,7 @@ fn whole_volumes_apart_do_not_leak() {
         found.parts.iter().map(|part| part.groups).collect::<Vec<_>>(),
         [Some(6), Some(4), Some(1), Some(1)]
     );
-    let quick = audit::quick(&dataset);
+    let quick = audit::quick(&dataset, None);
     assert_eq!(quick.verdict, ["no group and no identical file lies on both sides of the split"]);
     assert!(!quick.needs_warning());
 }

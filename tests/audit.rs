@@ -125,6 +125,16 @@ fn groups_that_cross_the_split_fail_too() {
     audit(&["--group-by", "doctor"]).fails(1, &["expected the column \"doctor\""]);
 }
 
+/// A row without a group stands alone, and that is said also of the column `group`, which nobody asked for.
+#[test]
+fn rows_without_a_group_are_counted() {
+    let folder = clean();
+    let rows = "path,label,group\ntrain/sick/train0.png,sick,p1\ntrain/well/train0.png,well,\n";
+    fs::write(folder.path().join("set/manifest.csv"), rows).unwrap();
+    let said = vertebra(folder.path(), &["audit", "set/manifest.csv"]).ok().stderr;
+    assert!(said.contains("1 of 2 images have no group, for example train/well/train0.png"), "{said}");
+}
+
 #[test]
 fn a_file_that_cannot_be_read_is_a_finding() {
     let folder = clean();

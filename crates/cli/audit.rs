@@ -78,8 +78,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     announce(&dataset);
     if let Some(by) = &args.group_by {
         grouping::group_by(&mut dataset, by, true)?;
-        say_alone(&dataset);
     }
+    say_alone(&dataset);
     let is_read = |path: &Path| is_of(&dataset, path);
     let Args { html, write_groups, force: Force { force }, .. } = &args;
     let page = OutputFile::check_if_given("--html", html, &FileKind::AuditPage, is_read, *force)?;

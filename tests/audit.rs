@@ -159,6 +159,49 @@ fn a_file_that_cannot_be_read_is_a_finding() {
     assert_eq!(found["sources"], 2);
 }
 
+/// What there is of a split is told of the table, whatever can be read of it.
+#[test]
+fn a_split_is_one_also_where_it_cannot_be_judged() {
+    let folder = clean();
+    for class in ["sick", "well"] {
+        for i in 0..2 {
+            fs::write(folder.path().join(format!("set/{class}{i}.png")), "text").unwrap();
+        }
+    }
+    let said = |splits: [&str; 2], bad: &[&str]| {
+        let mut rows = "path,label,split\n".to_owned();
+        for class in ["sick", "well"] {
+            for split in splits {
+                let file = if bad.contains(&split) {
+                    format!("{class}{}.png", usize::from(split == splits[1]))
+                } else {
+                    format!("{split}/{class}/{split}{}.png", usize::from(split == splits[0]))
+                };
+                rows += &format!("{file},{class},{split}\n");
+            }
+        }
+        fs::write(folder.path().join("set/manifest.csv"), rows).unwrap();
+        let ended = vertebra(folder.path(), &["audit", "set/manifest.csv"]);
+        format!("{}{}", ended.stdout, ended.stderr)
+    };
+    for (splits, bad) in
+        [(["train", "test"], &["test"][..]), (["train", "test"], &["train"]), (["val", "test"], &[])]
+    {
+        let said = said(splits, bad);
+        assert!(
+            !said.contains("no split yet") && !said.contains("All images are of"),
+            "{splits:?} {bad:?}: {said}"
+        );
+    }
+    let said = said(["train", "test"], &["train", "test"]);
+    assert!(said.contains("No image can be read") && !said.contains("next"), "{said}");
+    // One part is no split to judge by.
+    let rows = "path,label,split\ntest/sick/test0.png,sick,test\ntest/well/test0.png,well,test\n";
+    fs::write(folder.path().join("set/manifest.csv"), rows).unwrap();
+    let said = vertebra(folder.path(), &["audit", "set/manifest.csv"]).ok().stdout;
+    assert!(said.contains("All images are of the test split; divide it by group"), "{said}");
+}
+
 #[test]
 fn a_shortcut_is_flagged() {
     let folder = clean();

@@ -174,10 +174,13 @@ fn doubts(audit: &Audit) -> Vec<String> {
 
 /// What a score on the given split is worth.
 fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> String {
+    if audit.images == audit.unreadable.len() {
+        return "No image can be read, so nothing can be said of a score.".into();
+    }
     let all = if audit.has_findings() { "the findings" } else { "the classes" };
     let task = audit.positive.as_ref().map_or(all.to_owned(), |class| format!("\"{class}\""));
-    // All, and two splits.
-    let has_split = given.is_some() || audit.has_findings() && audit.parts.len() > 2;
+    // All, and two splits; of which nothing may be readable.
+    let has_split = audit.parts.len() > 2;
     let fall = given.zip(apart).and_then(|(given, apart)| Some(given.accuracy? - apart.accuracy?));
     let fell = fall.is_some_and(|fall| fall >= FALL);
     let names_leak = audit
@@ -212,11 +215,17 @@ fn worth(audit: &Audit, given: Option<&Baseline>, apart: Option<&Baseline>) -> S
         (true, _) => {
             format!("The split does not leak as far as can be seen; {} below.", count(warnings, "warning"))
         }
-        (false, 0) => "There is no split yet; divide it by group (`vertebra split`).".into(),
-        (false, _) => format!(
-            "There is no split yet; divide it by group (`vertebra split`), and see {} below.",
-            count(warnings, "warning")
-        ),
+        (false, warnings) => {
+            let what = match &audit.parts[..] {
+                [_, only] => format!("All images are of the {} split", only.split),
+                _ => "There is no split yet".to_owned(),
+            };
+            let see = match warnings {
+                0 => String::new(),
+                more => format!(", and see {} below", count(more, "warning")),
+            };
+            format!("{what}; divide it by group (`vertebra split`){see}.")
+        }
     }
 }
 

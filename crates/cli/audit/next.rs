@@ -20,6 +20,9 @@ pub struct Asked<'a> {
 
 /// The lines, each with the exact command.
 pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
+    if found.images == found.unreadable.len() {
+        return vec![];
+    }
     let labels = typed_of_written(asked.labelling);
     let (program, data) = (program(), quote(asked.data) + &typed(asked.labelling));
     let option = |by: &str| format!(" --group-by {}", quote(by));

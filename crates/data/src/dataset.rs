@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::group::{GroupBy, group_from_name};
-use crate::labels::Labelling;
+use crate::labels::{Labelling, odd_names};
 use crate::passed::PassedOver;
 use crate::sample::{Listing, Sample};
 use crate::split::Split;
@@ -91,7 +91,7 @@ impl Dataset {
     }
 
     fn build(source: &Path, listing: Listing) -> Result<Self, Error> {
-        let Listing { samples, findings, columns, passed_over, notes } = listing;
+        let Listing { samples, findings, columns, passed_over, mut notes } = listing;
         if let Some(classes) = findings {
             let samples = samples.into_iter().map(|(_, sample)| sample).collect();
             return Ok(Self { source: source.to_path_buf(), classes, columns, samples, passed_over, notes });
@@ -107,6 +107,7 @@ impl Dataset {
                 ),
             ));
         }
+        notes.extend(odd_names(&classes));
         let number: HashMap<&str, usize> = classes.iter().enumerate().map(|(i, c)| (c.as_str(), i)).collect();
         let numbered = |(class, sample): (String, Sample)| Sample { label: number[&*class], ..sample };
         let samples = samples.into_iter().map(numbered).collect();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::group::group_from_name;
-use crate::labels::{Labelling, Labels, Readers, Uncertain};
+use crate::labels::{Labelling, Labels, Readers, Uncertain, odd_names};
 use crate::locate::{ByName, shortened};
 use crate::sample::{Listing, Sample};
 use crate::split_names::{one_name_each, quoted, taken_as};
@@ -81,7 +81,7 @@ pub(crate) fn read(
     let (group, split) = (column(header, &PATIENTS), column(header, &["split"]));
     let known = [Some(path), split, group.filter(|&at| header[at].eq_ignore_ascii_case("group"))];
     let others: Vec<usize> = (0..header.len()).filter(|&i| !known.contains(&Some(i))).collect();
-    let (names, from) = findings(&table, wanted, may_lack, &others, group).map_err(refuse)?;
+    let (names, all, from) = findings(&table, wanted, may_lack, &others, group).map_err(refuse)?;
     let extra: Vec<usize> = match &from {
         Source::Columns(columns) => others.into_iter().filter(|i| !columns.contains(&Some(*i))).collect(),
         Source::Lists(column, _) => others.into_iter().filter(|i| i != column).collect(),
@@ -199,6 +199,7 @@ pub(crate) fn read(
     };
     let mut notes =
         vec![format!("findings ({form}; --labels NAME,NAME takes others): {}", model::list_names(&names))];
+    notes.extend(odd_names(all.iter().filter(|name| !is_nothing(name))));
     let left_out = |&at: &usize| {
         let is_known = |cell: &str| code(cell).is_some_and(|votes| votes != [0; 3]);
         let text = |row: &Record| String::from_utf8_lossy(&row.cells[at]).trim().to_owned();
@@ -250,21 +251,22 @@ pub(crate) fn read(
     Ok(Listing { samples, findings: Some(names), columns, notes, ..Listing::default() })
 }
 
-/// The names of the findings and where they are, among the columns `others`.
+/// The names of the findings, all that a column has where they stand in one, and where they are, among the columns
+/// `others`.
 fn findings(
     table: &Table,
     wanted: &Labels,
     may_lack: bool,
     others: &[usize],
     group: Option<usize>,
-) -> Result<(Vec<String>, Source), String> {
+) -> Result<(Vec<String>, BTreeSet<String>, Source), String> {
     let header = &table.header;
     let of_boxes = OF_BOXES[1..].iter().all(|name| column(header, &[name]).is_some());
     if let Some(boxes) = column(header, &[BOX]).filter(|_| of_boxes) {
         let name = |row: &Record| String::from_utf8_lossy(&row.cells[boxes]).trim().to_owned();
         let all: BTreeSet<String> = table.rows.iter().map(name).filter(|name| !name.is_empty()).collect();
         let names = named(wanted, &all, may_lack, &header[boxes])?;
-        return Ok((names, Source::Boxes(boxes, column(header, &[READER]))));
+        return Ok((names, all, Source::Boxes(boxes, column(header, &[READER]))));
     }
     if let Labels::Names(names) = wanted {
         let at: Vec<Option<usize>> = names.iter().map(|name| column(header, &[name])).collect();
@@ -272,7 +274,7 @@ fn findings(
             names.iter().zip(&at).filter(|(_, at)| at.is_none()).map(|(name, _)| name).collect();
         let any = missing.len() < names.len();
         if missing.is_empty() || (may_lack && any) {
-            return Ok((names.clone(), Source::Columns(at)));
+            return Ok((names.clone(), BTreeSet::new(), Source::Columns(at)));
         }
         if any || column(header, &LISTS).is_none() {
             let found = shortened(&header.join(", "));
@@ -299,7 +301,8 @@ fn findings(
             let columns: Vec<usize> = others.iter().copied().filter(coded).collect();
             if !columns.is_empty() {
                 let names = columns.iter().map(|&i| header[i].clone()).collect();
-                return Ok((names, Source::Columns(columns.into_iter().map(Some).collect())));
+                let columns = columns.into_iter().map(Some).collect();
+                return Ok((names, BTreeSet::new(), Source::Columns(columns)));
             }
         }
     }
@@ -314,7 +317,7 @@ fn findings(
     let between = BETWEEN.into_iter().find(has).unwrap_or(BETWEEN[0]);
     let all: BTreeSet<String> = table.rows.iter().flat_map(|row| listed(&text(row, list), between)).collect();
     let names = named(wanted, &all, may_lack, &header[list])?;
-    Ok((names, Source::Lists(list, between)))
+    Ok((names, all, Source::Lists(list, between)))
 }
 
 /// The findings that are wanted, of `all` that the column `name` has.

@@ -1,5 +1,8 @@
 //! How the labels of a manifest are read: one class an image, or several findings of which some are not known.
 
+use crate::findings::is_missing;
+use crate::split_names::quoted;
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
@@ -160,6 +163,26 @@ impl From<Readers> for String {
     }
 }
 
+/// What is odd about names that are taken as a class or finding each; none, if nothing is.
+pub(crate) fn odd_names<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<String> {
+    let mut alike: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    for name in names {
+        let number = name.parse::<f64>().ok();
+        alike.entry(number.map_or_else(|| name.to_lowercase(), |it| it.to_string())).or_default().push(name);
+    }
+    let several = alike.len() > 2;
+    let odd = |(plain, same): (String, Vec<&String>)| match &same[..] {
+        [_, _, ..] => Some(format!("{} differ only in how they are written", quoted(same))),
+        // Of two classes, one may be called so.
+        [one] if several && (plain == "-1" || is_missing(one)) => {
+            Some(format!("{} may mean not known", quoted([one])))
+        }
+        _ => None,
+    };
+    let said: Vec<String> = alike.into_iter().filter_map(odd).collect();
+    (!said.is_empty()).then(|| format!("warning: {}; each is taken as one of its own", said.join("; ")))
+}
+
 /// How the labels of a data set are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labelling {
@@ -177,6 +200,23 @@ pub struct Labelling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_may_be_one_or_none_are_named() {
+        let said = |names: &[&str]| odd_names(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        for (names, words) in [
+            (&["0", "1", "1.0"][..], "\"1\" and \"1.0\" differ only"),
+            (&["NORMAL", "Normal"], "\"NORMAL\" and \"Normal\" differ only"),
+            (&["0", "1", "NaN"], "\"NaN\" may mean not known"),
+            (&["-1", "0", "1"], "\"-1\" may mean not known"),
+            (&["NA", "a", "b"], "\"NA\" may mean not known"),
+        ] {
+            assert!(said(names).unwrap().contains(words), "{names:?}: {:?}", said(names));
+        }
+        for names in [&["-1", "1"][..], &["none", "fracture"], &["0", "1", "10"], &["a", "b", "c"]] {
+            assert_eq!(said(names), None, "{names:?}");
+        }
+    }
 
     #[test]
     fn labels_are_read_as_they_are_written() {

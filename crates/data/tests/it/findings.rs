@@ -267,3 +267,15 @@ fn a_column_that_is_left_out_is_named() {
     let table = write(&root, "other.csv", "path,note,Edema\n1.png,N/A,1\n2.png,N/A,0\n");
     assert_eq!(open(&table, "all").classes, ["Edema"]);
 }
+
+/// An image that has a finding by another spelling of its name has it not, so that is said, whatever was asked for.
+#[test]
+fn findings_that_are_written_in_two_ways_are_named() {
+    let root = folder(&["1.png", "2.png"]);
+    let table = write(&root, "table.csv", "path,labels\n1.png,Effusion|Mass\n2.png,effusion\n");
+    for labels in ["all", "Effusion"] {
+        let notes = open(&table, labels).notes;
+        let words = "warning: \"Effusion\" and \"effusion\" differ only in how they are written";
+        assert!(notes.iter().any(|note| note.starts_with(words)), "{labels}: {notes:?}");
+    }
+}

@@ -252,3 +252,13 @@ fn links_stay_links_in_a_manifest() {
         Dataset::open(&table).unwrap().samples.into_iter().map(|sample| sample.name).collect();
     assert_eq!(names, ["a/link.png", "b/link.png"]);
 }
+
+#[test]
+fn classes_that_may_be_one_or_none_are_named() {
+    let root = folder();
+    let notes = |text: &str| Dataset::open(&write(&root, text.as_bytes())).unwrap().notes.join("\n");
+    let said = notes("path,label\nd/a/1.png,1\nd/a/2.png,1.0\nd/b/3.png,0\nd/b/4 x.png,NaN\n");
+    let words = "warning: \"1\" and \"1.0\" differ only in how they are written; \"NaN\" may mean not known";
+    assert!(said.starts_with(words), "{said}");
+    assert_eq!(notes("path,label\nd/a/1.png,1\nd/a/2.png,0\n"), "");
+}

@@ -648,6 +648,11 @@ fn settings_in_a_file_are_checked_and_named() {
         ("width = 0.0", "mine.toml: width: expected above 0"),
         ("max_unreadable = 0.5", "mine.toml: max_unreadable: expected --skip-unreadable beside it"),
         ("learning_rate = 1", "unknown field `learning_rate`"),
+        // As one that is added at the end of what a run has written.
+        (
+            "lr = 0.1\n\n[from_this_folder]\nepochs = 1",
+            "they belong above [from_this_folder]): TOML parse error at line 4",
+        ),
         ("seed = -1", "seed = -1"),
         ("epochs = 1\nlr = \"fast\"", "lr = \"fast\""),
         ("optimizer = \"rms\"", "expected one of `adam`, `adamw`, `sgd`"),

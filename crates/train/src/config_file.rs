@@ -34,7 +34,12 @@ impl Config {
         unsaid.retain(|name, _| !has_table && !said.contains_key(name) && !is_earlier(name));
         // Behind the text, whose lines an error may name.
         let mut config: Self = toml::from_str(&format!("{settings}\n{unsaid}")).map_err(broken)?;
-        let from_folder: Places = toml::from_str(from_folder).map_err(broken)?;
+        // Below as many lines as stand above it, for the one that an error names.
+        let above = text[..text.len() - from_folder.len()].matches('\n').count();
+        let from_folder: Places = toml::from_str(&("\n".repeat(above) + from_folder)).map_err(|error| {
+            let reason = lines(error);
+            Error::run(path, format!("not a run's settings (they belong above {}): {reason}", places::TABLE))
+        })?;
         let origin = places::origin(folder, &config.out);
         let find = |path: PathBuf, seen: Option<PathBuf>| {
             places::find(&path, folder, seen.as_deref(), origin.as_deref())

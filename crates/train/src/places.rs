@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use std::path::{Component, Path, PathBuf};
 
 /// Begins the table of the second kind.
-const TABLE: &str = "[from_this_folder]";
+pub(crate) const TABLE: &str = "[from_this_folder]";
 /// What is said above it.
 const REMARK: &str = "# The same places as seen from here: tried where the paths above lead nowhere.";
 
 /// Paths as seen from the run folder.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Places {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "paths::option")]
     pub data: Option<PathBuf>,

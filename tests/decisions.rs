@@ -252,6 +252,17 @@ fn an_operating_point_is_changed_after_training() {
     assert_eq!((plain["threshold"].as_f64(), &plain["confusion"]), (Some(0.25), &ended.json()["confusion"]));
     assert_eq!(plain["threshold_evidence"]["positives"], 4);
     assert_eq!(plain["threshold_evidence"]["sensitivity"], plain["sensitivity"]);
+    // Of the other class, what was reached is turned round with the threshold, in words too.
+    let turned = evaluate(&["--positive", "disc", "--json"]).ok().json();
+    let (evidence, before) = (&turned["threshold_evidence"], &plain["threshold_evidence"]);
+    for (one, other) in
+        [("sensitivity", "specificity"), ("sensitivity_ci", "specificity_ci"), ("positives", "negatives")]
+    {
+        assert_eq!((&evidence[one], &evidence[other]), (&before[other], &before[one]));
+    }
+    assert_eq!(evidence["sensitivity"], turned["sensitivity"]);
+    let said = evaluate(&["--positive", "disc"]).ok().stdout;
+    assert!(said.contains("threshold: disc from p = 0.7500, on 4 images of disc"), "{said}");
     // With another positive class: stored too, and used by whoever reads the model.
     evaluate(&["--positive", "disc", "--threshold", "0.5", "--write"]).ok();
     let line = &lines(at(&["--format", "jsonl"]).ok())[0];

@@ -142,6 +142,23 @@ pub struct ThresholdEvidence {
     pub ppv_ci: Option<[f64; 2]>,
 }
 
+impl ThresholdEvidence {
+    /// The same with the other of two classes as the positive one; its predictive value is another's, and not known.
+    pub fn complement(self) -> Self {
+        Self {
+            positives: self.negatives,
+            negatives: self.positives,
+            sensitivity: self.specificity,
+            sensitivity_ci: self.specificity_ci,
+            specificity: self.sensitivity,
+            specificity_ci: self.sensitivity_ci,
+            ppv: None,
+            ppv_ci: None,
+            ..self
+        }
+    }
+}
+
 /// Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks").
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {

@@ -6,7 +6,7 @@ use audit::Quick;
 use data::{Dataset, PassedOver, Remarks};
 use eval::{Positive, Subgroup, Summary};
 use heatmap::Method;
-use model::{Metadata, Model, StoredThreshold, ThresholdEvidence};
+use model::{Metadata, Model, ThresholdEvidence};
 use predict::Classifier;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,8 @@ pub struct Evaluated {
     /// The figures.
     #[serde(flatten)]
     pub summary: Summary,
-    /// What the model's threshold reached where it was chosen; none if it is not in use, or unknown.
+    /// What the model's threshold reached where it was chosen, for the positive class of this evaluation; none if it is not
+    /// in use, or unknown.
     pub threshold_evidence: Option<ThresholdEvidence>,
     /// The same in words.
     #[serde(skip)]
@@ -218,12 +219,19 @@ impl Asked<'_> {
         }
         let looks = first.flatten();
         let spread = &judged.spread;
-        let stored: Option<&StoredThreshold> =
-            judged.metadata.threshold.as_ref().filter(|_| self.threshold.is_none());
+        let mut stored = judged.metadata.threshold.clone().filter(|_| self.threshold.is_none());
+        let Summary { positive_class, threshold, .. } = &judged.summary;
+        if let (Some(stored), Some(class), Some(value)) = (&mut stored, positive_class, threshold)
+            && stored.positive != *class
+        {
+            // Turned round, as the threshold is.
+            (stored.value, stored.positive) = (*value as f32, class.clone());
+            stored.evidence = stored.evidence.take().map(ThresholdEvidence::complement);
+        }
         let member = |of: &Member| Member { model: of.model.clone(), ..*of };
         Ok(Evaluated {
-            threshold_evidence: stored.and_then(|threshold| threshold.evidence.clone()),
-            promise: stored.and_then(train::promise),
+            promise: stored.as_ref().and_then(train::promise),
+            threshold_evidence: stored.and_then(|threshold| threshold.evidence),
             summary: judged.summary.clone(),
             subgroups: judged.subgroups.clone(),
             views: judged.views,

@@ -220,6 +220,8 @@ fn a_shortcut_is_flagged() {
     // 30 of 50 are narrower, which ties leave at 0.5 + 0.5 * 30 / 50.
     assert!((width["auroc"].as_f64().unwrap() - 0.8).abs() < 1e-9);
     assert_eq!(width["rule_accuracy"], 0.8);
+    let said = audit(folder.path(), &[]).ok().stdout;
+    assert!(said.contains("flagged * from AUROC 0.75, if chance is no explanation;"), "{said}");
 }
 
 #[test]

@@ -227,7 +227,9 @@ pub fn evaluation(evaluation: Separation) -> &'static str {
 
 fn shortcuts(shortcuts: &[Shortcut]) -> io::Result<()> {
     let what = if shortcuts.iter().any(|found| found.finding.is_some()) { "a finding" } else { "the class" };
-    say!("\n  what else tells {what} (flagged * from AUROC {BOUND}; rules are chosen on the same images)")?;
+    say!(
+        "\n  what else tells {what} (flagged * from AUROC {BOUND}, if chance is no explanation; rules are chosen on the same images)"
+    )?;
     let flagged = shortcuts.iter().filter(|found| found.flagged).count();
     for found in shortcuts.iter().take(flagged + UNFLAGGED) {
         let mark = if found.flagged { "*" } else { " " };

@@ -146,6 +146,9 @@ pub(crate) fn logits(probabilities: &[f64]) -> Vec<f64> {
     probabilities.iter().map(|&p| logit(clip(p))).collect()
 }
 
+/// Logits that differ by no more are one value to the rounding of the single precision that they come from.
+const ALIKE: f64 = 1e-6;
+
 /// Whether some threshold puts all of one class on one side; true with one class or one value only.
 fn is_separable(x: &[f64], happened: &[bool]) -> bool {
     let range = |class: bool| {
@@ -153,7 +156,8 @@ fn is_separable(x: &[f64], happened: &[bool]) -> bool {
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
     };
     let (negatives, positives) = (range(false), range(true));
-    negatives.1 <= positives.0 || positives.1 <= negatives.0
+    let spread = negatives.1.max(positives.1) - negatives.0.min(positives.0);
+    negatives.1 <= positives.0 || positives.1 <= negatives.0 || spread <= ALIKE
 }
 
 /// Newton's method for a logistic regression of one variable, samples counted by `weights`, from `start`, halving steps that

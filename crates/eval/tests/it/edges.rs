@@ -67,6 +67,8 @@ fn equal_scores_say_nothing() {
     assert!(estimate.interval.low < 0.1 && estimate.interval.high > 0.9);
     assert_eq!(auprc(&[0.5; 6], &positive), Some(0.5));
     assert!(recalibration(&[0.5; 6], &positive).is_none());
+    let nearly = [0, 2, 1, 3, 2, 0].map(|step| 0.5 + f64::from(step) * 1e-8);
+    assert!(recalibration(&nearly, &positive).is_none(), "equal to rounding");
     assert!(fit_temperature(&[0.5; 12], 2, &[0, 0, 0, 1, 1, 1]).is_none());
     let same = compare_auroc(&[0.5; 6], &[0.5; 6], &positive, None, 0.95).expect("two classes");
     assert_eq!((same.difference, same.p_value), (0.0, None));

@@ -118,6 +118,14 @@ fn two_models_are_compared_on_the_same_images() {
     let same = compare("a", "a", &["--json"]).ok().json();
     assert_eq!((&same["mcnemar"]["p_value"], &same["auroc"][0]["difference"]), (&1.0.into(), &0.0.into()));
     assert!(same["auroc"][0]["p_value"].is_null(), "a model does not differ from itself");
+    for name in ["interval", "p_value"] {
+        assert!(
+            same["not_defined"][name].as_str().unwrap().starts_with("no spread"),
+            "{}",
+            same["not_defined"]
+        );
+    }
+    assert!(!compare("a", "a", &[]).ok().stdout.contains("not defined"), "the AUROC is defined");
 
     let found = compare("a", "b", &["--json"]).ok().json();
     let one = |run: &str| {

@@ -92,7 +92,7 @@ fn print(of: &Comparison) -> io::Result<()> {
     if !of.findings.is_empty() {
         return print_findings(of, by_group);
     }
-    for reason in of.not_defined.values() {
+    if let Some(reason) = of.not_defined.get("auroc") {
         say!("  AUROC     not defined: {reason}")?;
     }
     let mut shown: Vec<&ClassAuroc> = of.auroc.iter().collect();

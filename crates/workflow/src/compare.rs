@@ -55,7 +55,7 @@ pub struct Comparison {
     pub positive_source: Option<PositiveSource>,
     /// Of the positive class; of every class against the rest, if there are more than two; of every finding.
     pub auroc: Vec<ClassAuroc>,
-    /// Why there is none of some classes.
+    /// Why there is none of some classes, or no interval and p-value of a difference.
     pub not_defined: BTreeMap<&'static str, String>,
     /// None of findings.
     pub mcnemar: Option<McNemar>,
@@ -166,6 +166,15 @@ impl Pair<'_> {
             let only = first.labels.first().map_or("", |&label| &classes[label]);
             let reason = format!("needs images of more than one class; all are {only}");
             not_defined.insert("auroc", reason);
+        }
+        if let Some(without) = auroc.iter().find(|of| of.difference.p_value.is_none()) {
+            let reason = match without.difference.standard_error {
+                Some(_) => "no spread: no group tells one model from the other",
+                None => "needs two independent groups of a class",
+            };
+            for name in ["interval", "p_value"] {
+                not_defined.insert(name, reason.to_owned());
+            }
         }
         let binary = classes.len() == 2 && !of_findings;
         let right = if of_findings { [vec![], vec![]] } else { [first.right(), second.right()] };

@@ -40,6 +40,21 @@ fn a_split_keeps_groups_whole_and_repeats() {
     split(folder.path(), &["--fractions", "0.5,0,0.5"]).fails(2, &["three numbers above 0"]);
 }
 
+/// A class of one group lies in one part: that the others have none of it is said.
+#[test]
+fn a_part_without_a_class_is_named() {
+    let folder = workspace();
+    let mut text = "path,label,patient\n".to_owned();
+    for i in 0..12 {
+        text +=
+            &format!("data/train/disc/{}.png,disc,p{i}\ndata/train/empty/{}.png,empty,e\n", 2 * i, 2 * i + 1);
+    }
+    fs::write(folder.path().join("all.csv"), text).unwrap();
+    let said = split(folder.path(), &[]).ok().stderr;
+    assert_eq!(said.matches("has no image of empty").count(), 2, "{said}");
+    assert!(!said.contains("warning: train"), "{said}");
+}
+
 #[test]
 fn folds_are_a_column_that_training_takes_as_groups() {
     let folder = workspace();

@@ -87,6 +87,15 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &Fractions) -> Res
     dataset.draw_splits(fractions, args.seed)?;
     for split in Split::ALL {
         describe(&dataset, &split.to_string(), &dataset.part(split));
+        let counts = dataset.class_counts(split);
+        let none = dataset.classes.iter().zip(counts).filter(|(_, images)| *images == 0);
+        let none: Vec<&String> = none.map(|(class, _)| class).collect();
+        if !none.is_empty() {
+            note!(
+                "warning: {split} has no image of {}; another --seed or --fractions may do",
+                model::list_names(&none)
+            );
+        }
     }
     look_alikes(&dataset, |i| dataset.samples[i].split.map(|split| split as usize));
     write(args, &dataset, "split")?;

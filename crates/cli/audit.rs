@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::grouping;
 use crate::labels::{self, LabelArgs};
 use crate::outputs::{FileKind, Force, OutputFile};
-use crate::shell::{program, quote};
+use crate::shell::{place, program, quote};
 use crate::terminal::{json, note};
 use audit::{Audit, AuditStage, Quick, Unit};
 use data::{Dataset, GroupBy, Labelling};
@@ -160,7 +160,7 @@ fn warn(dataset: &Dataset, labelling: &Labelling, found: &Quick) {
     if found.needs_warning() {
         found.verdict.iter().for_each(|line| note!("warning: {line}"));
     }
-    let data = quote(&dataset.source) + &labels::typed(labelling);
+    let data = place(&dataset.source) + &labels::typed(labelling);
     if found.groups.is_none() && !found.may_cross_splits() {
         note!(
             "  if a column or the names say what belongs together: --group-by COLUMN|PATTERN; if every image stands \

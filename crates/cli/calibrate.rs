@@ -7,7 +7,7 @@ use crate::evaluate::in_words;
 use crate::failure::Failure;
 use crate::labelled::DataArgs;
 use crate::outputs::{FileKind, Force, OutputFile};
-use crate::shell::{self, program, quote};
+use crate::shell::{self, place, program};
 use crate::terminal::{self, note};
 use data::Split;
 use eval::ThresholdRule;
@@ -128,7 +128,7 @@ fn print(
         say!("temperature: {is:.3}, {}; it was {was:.3}", now.temperature_origin())?;
     }
     warnings.iter().try_for_each(|warning| say!("warning: {warning}"))?;
-    let (out, data) = (quote(&args.out), quote(&args.labelled.data));
+    let (out, data) = (place(&args.out), place(&args.labelled.data));
     say!("These images chose it, so it looks better on them than on others.")?;
     match labelled.name != "val" || labelled.dataset.part(Split::Test).is_empty() {
         true => say!("next: {} predict {out} IMAGE...", program())?,

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::outputs::{FileKind, Force, OutputFile};
-use crate::shell::{program, quote};
+use crate::shell::{place, program};
 use model::{
     Activation, Architecture, Colours, ForeignFile, ImageSize, ImportOptions, Imported, Naming, Origin,
     Padding, Preprocessing,
@@ -149,7 +149,7 @@ fn summary(args: &Args, imported: &Imported, done: &str) -> Result<(), Failure> 
     }
     let written = if done == "replaced" { "replaced " } else { "written  " };
     say!("{written} {}", args.out.display())?;
-    Ok(say!("next: {} predict {} IMAGE --top 5", program(), quote(&args.out))?)
+    Ok(say!("next: {} predict {} IMAGE --top 5", program(), place(&args.out))?)
 }
 
 /// The names in a file, one a line. ImageNet has two cranes; a model's classes are distinct, so each repeated name gets

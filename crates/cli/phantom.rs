@@ -4,7 +4,7 @@ use crate::counter::Counter;
 use crate::failure::Failure;
 use crate::figures::seconds;
 use crate::options::probability;
-use crate::shell::{program, quote};
+use crate::shell::{place, program};
 use phantom::{FindingsConfig, PhantomConfig};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -49,7 +49,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(findings) => {
             let config = FindingsConfig { set, findings, blank };
             made(&config.set, &out, &|progress| phantom::write_findings(&config, &out, Some(progress)))?;
-            let manifest = quote(out.join("manifest.csv"));
+            let manifest = place(&out.join("manifest.csv"));
             note!(
                 "next: {} train {manifest} --labels all --class-weights balanced --best-by auroc",
                 program()
@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         None => {
             make(&set, &out)?;
-            note!("next: {} train {}", program(), quote(&out));
+            note!("next: {} train {}", program(), place(&out));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use crate::counter::Counter;
 use crate::failure::Failure;
 use crate::lost;
-use crate::shell::quote;
+use crate::shell::place;
 use crate::terminal;
 use model::Model;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let _lock = RunLock::acquire(&args.run)?;
     if args.data.is_none() {
-        lost::refuse(&args.run, &format!("report {} NEW-PLACE", quote(&args.run)))?;
+        lost::refuse(&args.run, &format!("report {} NEW-PLACE", place(&args.run)))?;
     }
     let busy = Counter::busy("writing the report");
     let data = args.data.as_deref();

@@ -12,6 +12,14 @@ pub fn quote(word: impl AsRef<Path>) -> String {
     }
 }
 
+/// A path as one word, which no program takes for an option.
+pub fn place(path: &Path) -> String {
+    match path.as_os_str().as_encoded_bytes() {
+        [b'-', ..] => quote(Path::new(".").join(path)),
+        _ => quote(path),
+    }
+}
+
 /// A word that is no text, or would steer the terminal: its bytes in the form that POSIX has for them since 2024, as
 /// bash and zsh had before.
 fn quote_bytes(word: &Path) -> String {
@@ -61,7 +69,7 @@ fn by_cargo(executable: &Path) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PathBuf, quote};
+    use super::{Path, PathBuf, place, quote};
 
     #[test]
     fn words_survive_the_shell() {
@@ -74,6 +82,9 @@ mod tests {
             ("a\u{1b}[2J\n", r"$'a\033[2J\012'"),
         ] {
             assert_eq!(quote(word), quoted);
+        }
+        for (path, placed) in [("-dash", "./-dash"), ("--my run", "'./--my run'"), ("a-b", "a-b")] {
+            assert_eq!(place(Path::new(path)), placed);
         }
         #[cfg(unix)]
         {

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::grouping;
 use crate::labels::{self, LabelArgs};
 use crate::outputs::{FileKind, Force, OutputFile};
-use crate::shell::{program, quote};
+use crate::shell::{place, program};
 use data::{Dataset, FRACTIONS, Folds, GroupBy, Split, write_manifest};
 use std::path::{Path, PathBuf};
 use workflow::is_of;
@@ -99,7 +99,7 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &Fractions) -> Res
     }
     look_alikes(&dataset, |i| dataset.samples[i].split.map(|split| split as usize));
     write(args, &dataset, "split")?;
-    let out = quote(&args.out) + &labels::typed_of_written(&args.labels.labelling());
+    let out = place(&args.out) + &labels::typed_of_written(&args.labels.labelling());
     let program = program();
     note!("next: {program} audit {out} --strict");
     note!("then: {program} train {out}");
@@ -114,7 +114,7 @@ fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Fa
     }
     look_alikes(&dataset, |i| Some(fold_of[i]));
     write(args, &dataset, "fold")?;
-    let out = quote(&args.out) + &labels::typed_of_written(&args.labels.labelling());
+    let out = place(&args.out) + &labels::typed_of_written(&args.labels.labelling());
     let program = program();
     note!("next: {program} train {out} --group-by fold --folds leave-one-group-out");
     Ok(())
@@ -131,7 +131,7 @@ fn write(args: &Args, dataset: &Dataset, column: &str) -> Result<(), Failure> {
 
 /// The command line that this one would be with another `--by`, which is to be added.
 fn again(args: &Args) -> String {
-    let mut line = format!("{} split {} --out {}", program(), quote(&args.data), quote(&args.out));
+    let mut line = format!("{} split {} --out {}", program(), place(&args.data), place(&args.out));
     line += &labels::typed(&args.labels.labelling());
     if let Some([train, val, test]) = args.fractions {
         line += &format!(" --fractions {train},{val},{test}");

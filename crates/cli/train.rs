@@ -8,7 +8,7 @@ use crate::figures::percent;
 use crate::interrupt;
 use crate::lost;
 use crate::progress::Progress;
-use crate::shell::{self, program, quote};
+use crate::shell::{self, place, program};
 use crate::terminal::{json, note, say_lines};
 use model::Model;
 use std::path::{Path, PathBuf};
@@ -168,21 +168,21 @@ const STOPPING: &str =
 /// The line that goes on with a run that was stopped, up to where it was to go.
 fn line_to_go_on(config: &Config) -> String {
     let limit = config.max_steps.map_or(String::new(), |steps| format!(" --max-steps {steps}"));
-    format!("{} train --resume --out {}{limit}", program(), quote(&config.out))
+    format!("{} train --resume --out {}{limit}", program(), place(&config.out))
 }
 
 impl Args {
     /// Refuses to go on with a run whose data are not there, or to repeat it, unless it is told where they are now; and to
     /// divide a single run into folds.
     fn check_place(&self, config: &Config, is_cross_validation: bool) -> Result<(), Failure> {
-        let (out, is_told) = (quote(&config.out), self.settings.has("data"));
+        let (out, is_told) = (place(&config.out), self.settings.has("data"));
         if let Some(file) = self
             .config
             .as_deref()
             .map(train::settings_file)
             .filter(|_| !is_told && !is_none(&config.data) && !config.data.exists())
         {
-            let command = format!("train NEW-PLACE --config {} --out {out}", quote(&file));
+            let command = format!("train NEW-PLACE --config {} --out {out}", place(&file));
             return Err(lost::lost(&file, &config.data, &command));
         }
         if !self.resume {
@@ -339,7 +339,7 @@ fn close(
     if is_reported {
         say!("report: {}", RunFolder(&config.out).report().display())?;
     }
-    let (run, example) = (quote(&config.out), quote(&report.example));
+    let (run, example) = (place(&config.out), place(&report.example));
     say!("next: {} predict {run} {example}", program())?;
     Ok(say!("Research use only, not a medical device.")?)
 }

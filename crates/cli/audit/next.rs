@@ -1,7 +1,7 @@
 //! What to type after an audit.
 
 use crate::labels::{typed, typed_of_written};
-use crate::shell::{program, quote};
+use crate::shell::{place, program, quote};
 use audit::{Audit, GroupOrigin};
 use data::{GroupBy, Labelling};
 use std::path::Path;
@@ -24,13 +24,13 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
         return vec![];
     }
     let labels = typed_of_written(asked.labelling);
-    let (program, data) = (program(), quote(asked.data) + &typed(asked.labelling));
+    let (program, data) = (program(), place(asked.data) + &typed(asked.labelling));
     let option = |by: &str| format!(" --group-by {}", quote(by));
     let given = asked.group_by.map(|by| option(&by.to_string())).unwrap_or_default();
     let seen = found.window.map_or(String::new(), |window| format!(" --window {window}"));
     let has_split = found.parts.len() > 1;
     if let Some(written) = asked.written {
-        let written = quote(written);
+        let written = place(written);
         return vec![format!(
             "next: {program} split {written}{labels} --out split.csv   (look-alikes stay together)"
         )];

@@ -5,10 +5,10 @@ use crate::failure::Failure;
 use crate::figures::number;
 use crate::grouping::advice;
 use crate::progress::Progress;
-use crate::shell::{self, program, quote};
+use crate::shell::{self, place, program, quote};
 use crate::terminal::{self, note, say_lines};
 use data::{Dataset, Folds};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use train::{Config, CrossValidation, Event, Fold};
 use workflow::{count_looks_at_folds, over_folds, over_folds_of, report_of_folds};
@@ -110,5 +110,5 @@ fn line_for_all(config: &Config) -> String {
     let mut out = config.out.clone().into_os_string();
     out.push("-all");
     let options: String = config.options().iter().map(|word| format!(" {}", quote(word))).collect();
-    format!("{} train {}{options} --out {}", program(), quote(&config.data), quote(PathBuf::from(out)))
+    format!("{} train {}{options} --out {}", program(), place(&config.data), place(Path::new(&out)))
 }

@@ -25,7 +25,7 @@ impl Welcome {
             return Ok(());
         }
         let welcome = Self { config: run.config.clone(), unreadable: run.dataset.unreadable() };
-        run.ranks.share(Some(&welcome))?;
+        run.ranks.tell(&welcome)?;
         let checkpoint = checkpoint::to_file(&run.metadata, &run.trainer, &run.position)?;
         run.ranks.share_bytes(checkpoint.to_bytes())?;
         Ok(())
@@ -45,7 +45,7 @@ pub fn follow(stop: &AtomicBool, threads: Option<usize>, ranks: &mut dyn Ranks) 
 }
 
 fn follow_with(stop: &AtomicBool, threads: Option<usize>, ranks: &mut Group) -> Result<bool, Error> {
-    let welcome: Welcome = ranks.share(None)?;
+    let welcome: Welcome = ranks.hear()?;
     let checkpoint = ranks.share_bytes(vec![])?;
     on_threads(threads.unwrap_or(welcome.config.threads), || welcome.follow(checkpoint, stop, ranks))
 }

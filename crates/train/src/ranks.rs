@@ -14,7 +14,8 @@
 
 use crate::Error;
 use data::Shard;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Numbers that are summed at once, at most: messages have a limit.
 const PIECE: usize = 1 << 24;
@@ -119,11 +120,16 @@ impl<'r> Group<'r> {
         self.reach(|ranks| ranks.share(content))
     }
 
-    /// What rank 0 says in JSON, for all.
-    pub fn share<T: Serialize + for<'a> Deserialize<'a>>(&mut self, said: Option<&T>) -> Result<T, Error> {
-        let text = said.map(|said| serde_json::to_vec(said).expect("plain values have a JSON form"));
-        let text = self.share_bytes(text.unwrap_or_default())?;
-        serde_json::from_slice(&text).map_err(|error| Error::Setting {
+    /// Tells all, as rank 0: they [`hear`](Self::hear) it.
+    pub fn tell(&mut self, said: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_vec(said).expect("plain values have a JSON form");
+        self.share_bytes(text).map(drop)
+    }
+
+    /// What rank 0 tells all. It is not for rank 0, so a program that never follows need not read what it says.
+    pub fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
+        let text = self.share_bytes(vec![])?;
+        serde_json::from_str(&String::from_utf8_lossy(&text)).map_err(|error| Error::Setting {
             name: "ranks".into(),
             reason: format!("expected what a rank 0 of this version says, found something else: {error}"),
         })

@@ -343,12 +343,13 @@ impl<'a, 'r> Run<'a, 'r> {
 
     /// Ends an epoch, of which `images` were trained since `begun`: rank 0 validates, and all hear where the run is.
     fn end_epoch(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
-        if self.ranks.leads() {
-            self.validate(begun, images)?;
+        if !self.ranks.leads() {
+            self.position = self.ranks.hear()?;
+            return Ok(());
         }
+        self.validate(begun, images)?;
         if self.ranks.count() > 1 {
-            let position = self.ranks.leads().then_some(&self.position);
-            self.position = self.ranks.share(position)?;
+            self.ranks.tell(&self.position)?;
         }
         Ok(())
     }

@@ -3,12 +3,13 @@
 //! Invariant: what a tile computes depends on its index and its inputs only, and results come back in tile order, so a
 //! caller that merges them in that order gets the same bits for any number of threads.
 //!
-//! Work comes to rayon as `dyn Fn`, which a tile does not notice: its splitting and stealing is then compiled once for a
-//! kind of piece or result, and not for every caller.
+//! Work comes to rayon as `dyn Fn`, and tasks and results lie in slots, which a tile does not notice: its splitting and
+//! stealing is then compiled once for all of them (and once for a kind of piece), and not for every caller.
 
 use rayon::prelude::*;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
 /// Sets the number of threads for the whole process; 0 means one a core. Call it once, before any parallel work;
@@ -170,18 +171,44 @@ pub fn on_every_thread(f: impl Fn() + Sync) {
 
 /// `f(i)` for `i` in `0..n`; the results in order.
 pub fn map<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    fn map<R: Send>(n: usize, f: &(dyn Fn(usize) -> R + Sync + Send)) -> Vec<R> {
-        (0..n).into_par_iter().with_max_len(1).map(f).collect()
+    fn map<R: Send>(n: usize, f: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
+        let results: Vec<Slot<R>> = (0..n).map(|_| Slot::new(None)).collect();
+        for_each(n, &|i| results[i].put(f(i)));
+        results.into_iter().map(|result| result.take()).collect()
     }
     map(n, &f)
 }
 
 /// `f(task)` for every task; the results in order. A task may own `&mut` pieces of an output.
 pub fn run<T: Send, R: Send>(tasks: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-    fn run<T: Send, R: Send>(tasks: Vec<T>, f: &(dyn Fn(T) -> R + Sync + Send)) -> Vec<R> {
-        tasks.into_par_iter().with_max_len(1).map(f).collect()
+    let tasks: Vec<Slot<T>> = tasks.into_iter().map(|task| Slot::new(Some(task))).collect();
+    map(tasks.len(), |i| f(tasks[i].take()))
+}
+
+/// Where a task waits for its thread, or a result for the caller.
+struct Slot<T>(Mutex<Option<T>>);
+
+impl<T> Slot<T> {
+    fn new(content: Option<T>) -> Self {
+        Self(Mutex::new(content))
     }
-    run(tasks, &f)
+
+    fn put(&self, content: T) {
+        *self.lock() = Some(content);
+    }
+
+    fn take(&self) -> T {
+        self.lock().take().expect("each tile runs once")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<T>> {
+        self.0.lock().expect("no tile runs under the lock")
+    }
+}
+
+/// `f(i)` for `i` in `0..n`.
+fn for_each(n: usize, f: &(dyn Fn(usize) + Sync)) {
+    (0..n).into_par_iter().with_max_len(1).for_each(f);
 }
 
 /// `f(i, piece)` for every piece of `len` elements (the last may be shorter).

@@ -95,12 +95,12 @@ fn print(of: &Comparison) -> io::Result<()> {
     if let Some(reason) = of.not_defined.get("auroc") {
         say!("  AUROC     not defined: {reason}")?;
     }
-    let mut shown: Vec<&ClassAuroc> = of.auroc.iter().collect();
+    let mut shown: Vec<usize> = (0..of.auroc.len()).collect();
     if shown.len() > CLASSES {
-        shown.sort_by(|a, b| b.difference.difference.abs().total_cmp(&a.difference.difference.abs()));
+        eval::sort_by_number(&mut shown, &|at| -of.auroc[at].difference.difference.abs());
         shown.truncate(CLASSES);
     }
-    for ClassAuroc { class, difference } in &shown {
+    for ClassAuroc { class, difference } in shown.iter().map(|&at| &of.auroc[at]) {
         let [first, second] = difference.auroc;
         let apart = difference.difference;
         let interval =

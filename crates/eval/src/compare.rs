@@ -7,6 +7,7 @@ use crate::bootstrap::{by_group, percentile_interval};
 use crate::delong::DeLong;
 use crate::groups::{or_singletons, table_len};
 use crate::interval::Interval;
+use crate::order::sort_by_number;
 use crate::ranking::Ranking;
 use crate::roc::area_under_roc;
 use crate::special::{normal_cdf, normal_quantile};
@@ -116,7 +117,7 @@ pub fn compare_mean_auroc(
 /// multiple test procedure"): the chance that any of the true null hypotheses looks so far from true.
 pub fn holm(p_values: &[Option<f64>]) -> Vec<Option<f64>> {
     let mut order: Vec<usize> = (0..p_values.len()).filter(|&at| p_values[at].is_some()).collect();
-    order.sort_by(|&a, &b| p_values[a].partial_cmp(&p_values[b]).unwrap_or(std::cmp::Ordering::Equal));
+    sort_by_number(&mut order, &|at| p_values[at].unwrap_or(1.0));
     let (mut adjusted, mut largest) = (vec![None; p_values.len()], 0.0);
     for (rank, &at) in order.iter().enumerate() {
         largest = f64::max(largest, p_values[at].unwrap_or(1.0) * (order.len() - rank) as f64);

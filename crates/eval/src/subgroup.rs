@@ -84,13 +84,14 @@ fn parts(values: &[String]) -> Vec<(String, Vec<usize>)> {
     let finite = |text: &str| text.parse::<f64>().ok().filter(|x| x.is_finite());
     let numbers: Option<Vec<f64>> = members.keys().map(|text| finite(text)).collect();
     let mut parts: Vec<(String, Vec<usize>)> = match numbers {
-        Some(numbers) if numbers.len() > MOST_VALUES => {
-            quartiles(numbers.into_iter().zip(members.into_values()))
-        }
         Some(numbers) => {
             let mut parts: Vec<_> = numbers.into_iter().zip(members).collect();
             parts.sort_by(|a, b| a.0.total_cmp(&b.0));
-            parts.into_iter().map(|(_, (value, samples))| (value.to_owned(), samples)).collect()
+            if parts.len() > MOST_VALUES {
+                quartiles(parts)
+            } else {
+                parts.into_iter().map(|(_, (value, samples))| (value.to_owned(), samples)).collect()
+            }
         }
         None => members.into_iter().map(|(value, samples)| (value.to_owned(), samples)).collect(),
     };
@@ -98,14 +99,12 @@ fn parts(values: &[String]) -> Vec<(String, Vec<usize>)> {
     parts
 }
 
-/// Four parts of about the same number of samples; those of one value stay together.
-fn quartiles(values: impl Iterator<Item = (f64, Vec<usize>)>) -> Vec<(String, Vec<usize>)> {
-    let mut values: Vec<(f64, Vec<usize>)> = values.collect();
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let total: usize = values.iter().map(|(_, samples)| samples.len()).sum();
+/// Four parts of about the same number of samples, of `values` in order; those of one value stay together.
+fn quartiles(values: Vec<(f64, (&str, Vec<usize>))>) -> Vec<(String, Vec<usize>)> {
+    let total: usize = values.iter().map(|(_, (_, samples))| samples.len()).sum();
     let mut before = 0;
     let mut quarters: [Vec<(f64, Vec<usize>)>; 4] = Default::default();
-    for (value, samples) in values {
+    for (value, (_, samples)) in values {
         // By the middle sample of the value, which is below `total`.
         let quarter = 4 * (before + samples.len() / 2) / total;
         before += samples.len();

@@ -3,6 +3,7 @@
 
 use crate::confusion::OneVsRest;
 use crate::interval::Interval;
+use crate::order::sort_by_number;
 use crate::summary::{Average, ClassSummary, Confused, Summary};
 use std::fmt::{Display, Formatter, Result};
 
@@ -224,14 +225,15 @@ impl Summary {
 
     fn classes(&self, f: &mut Formatter<'_>) -> Result {
         let many = self.per_class.len() > CLASSES;
-        let mut shown: Vec<&ClassSummary> = self.per_class.iter().collect();
+        let mut shown: Vec<usize> = (0..self.per_class.len()).collect();
         if many {
-            shown.retain(|class| class.support > 0);
+            shown.retain(|&at| self.per_class[at].support > 0);
             // Those that are found worst; of equals the larger.
-            let key = |class: &ClassSummary| class.recall.unwrap_or(1.0);
-            shown.sort_by(|a, b| key(a).total_cmp(&key(b)).then(b.support.cmp(&a.support)));
+            sort_by_number(&mut shown, &|at| -(self.per_class[at].support as f64));
+            sort_by_number(&mut shown, &|at| self.per_class[at].recall.unwrap_or(1.0));
             shown.truncate(WORST);
         }
+        let shown: Vec<&ClassSummary> = shown.into_iter().map(|at| &self.per_class[at]).collect();
         let names = shown.iter().map(|class| clip(&class.class).chars().count());
         let width = names.max().unwrap_or(0).max("true \\ called".len());
         let row = |f: &mut Formatter<'_>, name: &str, cells: [String; 4]| {

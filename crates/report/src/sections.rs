@@ -139,11 +139,11 @@ fn confusions(contents: &Contents) -> String {
 /// The confusion matrix and the classes one by one.
 pub(crate) fn confusion(contents: &Contents) -> String {
     let (s, classes) = (contents.summary, &contents.metadata.classes);
-    let mut listed: Vec<&eval::summary::ClassSummary> = s.per_class.iter().collect();
+    let mut listed: Vec<usize> = (0..s.per_class.len()).collect();
     let mut caption = "Each class against the rest".to_owned();
     if listed.len() > CLASSES {
-        listed.retain(|class| class.support > 0);
-        listed.sort_by(|a, b| a.recall.unwrap_or(1.0).total_cmp(&b.recall.unwrap_or(1.0)));
+        listed.retain(|&at| s.per_class[at].support > 0);
+        eval::sort_by_number(&mut listed, &|at| s.per_class[at].recall.unwrap_or(1.0));
         listed.truncate(CLASSES);
         caption = format!(
             "Each class against the rest: the {} that are found least often, and {} more",
@@ -164,6 +164,7 @@ pub(crate) fn confusion(contents: &Contents) -> String {
     };
     let per_class: Vec<Vec<String>> = listed
         .iter()
+        .map(|&at| &s.per_class[at])
         .map(|c| {
             vec![
                 c.class.clone(),

@@ -10,14 +10,14 @@ use crate::failure::Failure;
 use crate::heatmaps::Heatmaps;
 use crate::members::ModelArgs;
 use crate::options::probability;
-use crate::terminal::{note, raw};
+use crate::terminal::{note, object, raw};
 use clap::ValueEnum;
 use data::{Passed, Remarks};
 use engine::par;
 use heatmap::Method;
 use model::Metadata;
 use predict::{Decision, Ensemble, predicted_class};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use shard::Shard;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -301,8 +301,7 @@ impl Printer<'_> {
                 csv_line(&line)
             }
             Format::Jsonl => {
-                let probabilities: Map<String, Value> =
-                    shown.iter().map(|&i| (classes[i].clone(), json!(row[i]))).collect();
+                let probabilities = object(shown.iter().map(|&i| (classes[i].clone(), json!(row[i]))));
                 let mut line = json!({
                     "path": path,
                     "label": label,

@@ -6,7 +6,6 @@ use crate::lost;
 use crate::shell::place;
 use crate::terminal;
 use model::Model;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use train::RunLock;
 
@@ -51,8 +50,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     drop(busy);
     if args.json {
-        let shown = written.iter().map(|(name, path)| (*name, path.display().to_string()));
-        return Ok(terminal::json(&shown.collect::<BTreeMap<_, _>>())?);
+        let shown = written.iter().map(|(name, path)| (name.to_string(), path.display().to_string().into()));
+        return Ok(terminal::json(&terminal::object(shown))?);
     }
     written.iter().try_for_each(|(_, path)| say!("{}", path.display()))?;
     Ok(say!("Research use only, not a medical device.")?)

@@ -10,6 +10,7 @@ mod screen;
 pub use screen::{Lines, clear, is_terminal, show, within};
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fmt::{Arguments, Display};
 use std::io::{self, Write};
 
@@ -50,6 +51,14 @@ pub fn note(line: impl Display) {
 /// A line for programs on stdout, as it is: of CSV, or a JSON value.
 pub fn raw(line: impl Display) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")
+}
+
+/// A JSON object of `entries`, which come one by one: `collect` sorts them first, by some kilobytes of code for every
+/// iterator.
+pub fn object(entries: impl Iterator<Item = (String, Value)>) -> Value {
+    let mut object = Map::new();
+    object.extend(entries);
+    Value::Object(object)
 }
 
 /// Prints the one document of `--json`.

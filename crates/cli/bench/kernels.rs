@@ -13,7 +13,7 @@ use engine::par;
 use kernels::Level;
 use model::ConvKind;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io;
 use std::time::Duration;
 
@@ -221,7 +221,7 @@ fn print_json(rows: &[KernelRow], levels: &[Level], args: &Args, limits: &mut Li
         "arch": args.arch,
         "batch_size": args.batch,
         "threads": par::threads(),
-        "peak_gflops": Value::Object(peaks.collect()),
+        "peak_gflops": terminal::object(peaks),
         "kernels": rows,
     });
     Ok(terminal::json(&document)?)

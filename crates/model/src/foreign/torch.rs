@@ -160,7 +160,9 @@ fn json(pickle: &Pickle, id: Id, depth: usize) -> serde_json::Value {
                 Value::Text(key) => Some((key.to_string(), json(pickle, value, depth + 1))),
                 _ => None,
             };
-            serde_json::Value::Object(entries.iter().filter_map(entry).collect())
+            let mut object = serde_json::Map::new();
+            object.extend(entries.iter().filter_map(entry));
+            serde_json::Value::Object(object)
         }
         _ => serde_json::Value::Null,
     }

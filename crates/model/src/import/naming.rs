@@ -289,7 +289,7 @@ impl Dialect {
         });
         let under = |prefix: &str| -> BTreeMap<String, String> {
             let all = named.iter().map(|(name, module)| (format!("{prefix}{name}"), module.ours.clone()));
-            all.filter(|(name, _)| paths.contains(&**name)).collect()
+            names_of(all.filter(|(name, _)| paths.contains(&**name)))
         };
         let mut found: Vec<(&str, BTreeMap<String, String>)> =
             prefixes.map(|prefix| (prefix, under(prefix))).collect();
@@ -298,10 +298,17 @@ impl Dialect {
         let (prefix, names) = found.next()?;
         let copies =
             found.flat_map(|(prefix, copy)| copy.into_keys().map(move |path| (path, prefix.to_owned())));
-        let copies = copies.filter(|(path, _)| !names.contains_key(path)).collect();
+        let copies = names_of(copies.filter(|(path, _)| !names.contains_key(path)));
         let score = 2 * names.len() as i64 - modules.len() as i64;
         Some(Translation { copies, prefix: prefix.to_owned(), score, names })
     }
+}
+
+/// A map of names, which come one by one: `collect` sorts them first, by some kilobytes of code for every iterator.
+pub(super) fn names_of(pairs: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    names.extend(pairs);
+    names
 }
 
 /// The dialect that knows the most of `paths` and misses the fewest; none if it knows fewer than a third of them. Layers that
@@ -313,7 +320,7 @@ pub(super) fn dialect_of(paths: &BTreeSet<&str>) -> Option<(&'static Dialect, Tr
         let as_they_are = dialect.translate(paths);
         let again = dialect.translate(&recounted).map(|mut found| {
             let back = |map: BTreeMap<String, String>| {
-                map.into_iter().map(|(path, to)| (counted[&path].clone(), to)).collect()
+                names_of(map.into_iter().map(|(path, to)| (counted[&path].clone(), to)))
             };
             (found.names, found.copies) = (back(found.names), back(found.copies));
             found

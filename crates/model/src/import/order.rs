@@ -4,7 +4,7 @@
 //! convolution has the right kind and kernel and takes as many channels as the one before it gives, and every norm is as
 //! long as its convolution is wide. Strides are not in the tensors; the caller is told.
 
-use super::naming::{Module, Place, modules};
+use super::naming::{Module, Place, modules, names_of};
 use super::tensor::ForeignTensor;
 use crate::network::{ConvKind, ConvLayer};
 use crate::{Architecture, NAMES};
@@ -102,7 +102,7 @@ fn assign(
         };
         Some((path?.to_owned(), ours.clone()))
     };
-    Ok((arch, modules(network).iter().filter_map(path_of).collect()))
+    Ok((arch, names_of(modules(network).iter().filter_map(path_of))))
 }
 
 /// Whether a convolution `[outputs, inputs, kernel]` after `channels` channels can be `expected` at some width.

@@ -40,7 +40,17 @@ pub fn split_groups<K: Ord>(
         group.samples.push(i);
         group.labels[label] += 1;
     }
-    let mut groups: Vec<Group> = by_key.into_values().collect();
+    deal(by_key.into_values().collect(), labels.len(), classes, fractions, seed)
+}
+
+/// The same for groups in the order of their keys, of whatever kind those are.
+fn deal(
+    mut groups: Vec<Group>,
+    samples: usize,
+    classes: usize,
+    fractions: &[f64],
+    seed: u64,
+) -> Result<Vec<usize>, Error> {
     Rng::derive(&[seed, SPLIT_STREAM]).shuffle(&mut groups);
     groups.sort_by_key(|group| std::cmp::Reverse(group.samples.len()));
 
@@ -66,7 +76,7 @@ pub fn split_groups<K: Ord>(
             part + 1
         )));
     }
-    let mut parts = vec![0; labels.len()];
+    let mut parts = vec![0; samples];
     for (group, &part) in groups.iter().zip(&part_of) {
         group.samples.iter().for_each(|&i| parts[i] = part);
     }

@@ -17,15 +17,16 @@ pub fn by_group<R: Send>(
 ) -> Vec<R> {
     let groups = group_ids(groups);
     let count = groups.iter().max().map_or(0, |&largest| largest + 1);
-    par::map(draws, |draw| {
-        let mut rng = Rng::derive(&[seed, draw as u64]);
-        let mut times = vec![0.0; count];
-        for _ in 0..count {
-            times[rng.below(count as u64) as usize] += 1.0;
-        }
-        let weights: Vec<f64> = groups.iter().map(|&group| times[group]).collect();
-        statistic(&weights)
-    })
+    par::map(draws, |draw| statistic(&drawn(&groups, count, Rng::derive(&[seed, draw as u64]))))
+}
+
+/// The weights of one draw among `count` groups.
+fn drawn(groups: &[usize], count: usize, mut rng: Rng) -> Vec<f64> {
+    let mut times = vec![0.0; count];
+    for _ in 0..count {
+        times[rng.below(count as u64) as usize] += 1.0;
+    }
+    groups.iter().map(|&group| times[group]).collect()
 }
 
 /// The percentile interval (Efron 1981) of the draws that have a value. `None` if none has, or if all are equal: a

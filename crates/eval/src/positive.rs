@@ -164,6 +164,20 @@ mod tests {
             ("other", "pneumonia"),
             ("fracture_no", "fracture_yes"),
             ("no evidence of fracture", "fracture"),
+            ("nofx", "fracture"),
+            ("no_fx", "fx"),
+            ("wildtype", "mutant"),
+            ("sano", "enfermo"),
+            ("sin_fractura", "fractura"),
+            ("sain", "malade"),
+            ("sans fracture", "fracture"),
+            ("sano", "malato"),
+            ("gesund", "krank"),
+            ("ohne Befund", "Befund"),
+            ("Kontrolle", "Patient"),
+            ("gezond", "ziek"),
+            ("saudável", "doente"),
+            ("negatif", "positif"),
         ] {
             clear(negative, positive);
         }

@@ -14,13 +14,17 @@ pub(crate) enum Sound {
     Negative,
 }
 
-/// Words that negate what follows them, or stand for it.
-const PARTICLES: &str = "no non not un without wo never lacks lacking";
+/// Words that negate what follows them, or stand for it; and those of Spanish, French, Italian, German, Dutch and Danish that
+/// mean nothing else where classes are named.
+const PARTICLES: &str = "\
+    no non not un without wo never lacks lacking sin sans senza ohne kein keine geen zonder ingen uden";
 
 /// Words for the absence of a finding.
 const ABSENT: &str = "\
     normal normals healthy health negative negatives negativ neg control controls ctrl ctl absent \
-    absence none nothing clear clean intact unremarkable false undetected wnl nad noncase asymptomatic";
+    absence none nothing clear clean intact unremarkable false undetected wnl nad noncase asymptomatic wildtype \
+    sano sana sanos sanas sain saine sains gesund gesunde gezond gezonde frisk rask saudavel saudável \
+    negativo negativa negatif negatief contrôle kontrolle kontroll kontrol";
 
 /// Words for the lesser of two findings, or for all that is left.
 const MILD: &str = "benign other others rest background ok okay good pass";
@@ -41,7 +45,7 @@ const FINDINGS: &str = "\
     cardiom emphys fibros positiv";
 
 /// Whole words of the same kind that are too short to be a beginning.
-const SHORT_FINDINGS: &str = "tb ill sick mass case cases sign signs tear torn dr ich";
+const SHORT_FINDINGS: &str = "tb ill sick mass case cases sign signs tear torn dr ich fx";
 
 /// Whether `word` is one of a list.
 fn among(list: &str, word: &str) -> bool {

@@ -118,7 +118,7 @@ fn groups_that_cross_the_split_fail_too() {
     audit(&["--group-by", "patient", "--strict"])
         .fails(1, &["1 of 2 groups (patient) lie in more than one split"]);
     // The column is no group until somebody says so, but its name says enough.
-    let said = "the column \"patient\": 1 of 2 lie in more than one split";
+    let said = "the column \"patient\": 1 of 2 groups lie in more than one split";
     audit(&["--strict"]).fails(1, &[said, "--group-by"]);
     audit(&["--group-by", "*", "--strict"]).ok();
     audit(&[]).ok();

@@ -124,7 +124,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     } else if let Some(hint) = named.filter(|_| args.strict) {
         let (words, across, groups) = (hint.words(), hint.across_splits, hint.groups);
         note!(
-            "{words}: {across} of {groups} lie in more than one split (--strict; --group-by says what belongs together, '*' nothing)"
+            "{words}: {across} of {groups} groups lie in more than one split (--strict; --group-by says what belongs together, '*' nothing)"
         );
     } else if fails {
         note!("series of look-alikes lie in more than one split (--strict)");

@@ -120,8 +120,12 @@ fn groups_that_cross_the_split_fail_too() {
     // The column is no group until somebody says so, but its name says enough.
     let said = "the column \"patient\": 1 of 2 groups lie in more than one split";
     audit(&["--strict"]).fails(1, &[said, "--group-by"]);
-    audit(&["--group-by", "*", "--strict"]).ok();
-    audit(&[]).ok();
+    // The page marks its verdict where --strict fails.
+    for (more, is_marked) in [(&["--group-by", "*", "--strict"][..], false), (&[], true)] {
+        audit(&[more, &["--html", "page.html", "--force"]].concat()).ok();
+        let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
+        assert_eq!(page.contains("<div class=\"verdict bad\">"), is_marked, "{more:?}");
+    }
     audit(&["--group-by", "doctor"]).fails(1, &["expected the column \"doctor\""]);
 }
 

@@ -118,7 +118,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         false => table::print(&found)?,
     }
     let named = found.named_across();
-    let fails = args.strict && (named.is_some() || found.findings.iter().any(audit::Finding::fails_strict));
+    let fails = args.strict && found.fails_strict();
     if args.strict && found.leaks {
         note!("the split leaks (--strict)");
     } else if let Some(hint) = named.filter(|_| args.strict) {

@@ -119,6 +119,11 @@ pub struct KnownFinding {
 }
 
 impl Audit {
+    /// Whether a strict audit fails: on a finding, or on what only names call one.
+    pub fn fails_strict(&self) -> bool {
+        self.named_across().is_some() || self.findings.iter().any(Finding::fails_strict)
+    }
+
     /// What a name such as "patient" calls one, in more than one split, where nobody said what belongs together: a strict
     /// audit fails on it.
     pub fn named_across(&self) -> Option<&Hint> {

@@ -41,7 +41,7 @@ fn unless_empty<T>(found: &[T], section: impl FnOnce(&[T]) -> String) -> String 
 
 fn verdict(audit: &Audit) -> String {
     let sentences: String = audit.verdict.iter().map(|text| format!("<p>{}</p>", escape(text))).collect();
-    let class = if audit.leaks { "verdict bad" } else { "verdict" };
+    let class = if audit.fails_strict() { "verdict bad" } else { "verdict" };
     format!("<div class=\"{class}\"><h2 id=\"verdict\">Verdict</h2>{sentences}</div>\n")
 }
 

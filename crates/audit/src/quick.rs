@@ -50,7 +50,8 @@ pub struct Quick {
     pub verdict: Vec<String>,
 }
 
-/// Looks at `dataset` with its splits and groups, which `by` made if the user said so. Only files of equal size are read. A file that cannot be read is left out.
+/// Looks at `dataset` with its splits and its groups, which `by` made, if somebody said what makes them. Only files of equal
+/// size are read. A file that cannot be read is left out.
 pub fn quick(dataset: &Dataset, by: Option<&GroupBy>) -> Quick {
     let identical_files = Repeats::of(dataset, file_hashes(dataset));
     let groups = Groups::given(dataset, by);

@@ -147,6 +147,7 @@ fn closely(
     let telling = filtered[0].1;
     let enough = telling >= blocks(shown) && (telling >= MANY || fine >= LITTLE);
     let unlike = filtered.map(|(alike, _)| if enough { 1.0 - alike } else { 1.0 });
+    // Of a bent picture nothing is drawn where it does not reach, which counts as no detail.
     let is_shared = || fine >= AGREES || there.shared_detail(full.0, full.1) >= SHARED;
     let told = enough && (telling >= MANY || is_shared());
     let clipped = told && agrees_in_grain && unlike.iter().all(|&unlike| unlike <= CLIPPED);

@@ -19,6 +19,7 @@ pub(crate) struct Apart {
     pub far: f32,
 }
 
+/// As a rival is: of a pair that may join something it is the distance.
 impl From<&Verified> for Apart {
     fn from(v: &Verified) -> Self {
         Self { a: v.a, b: v.b, far: v.rival_distance() }

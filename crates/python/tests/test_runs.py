@@ -256,6 +256,8 @@ def test_a_calibration_is_that_of_the_command_line(run, findings_run, data, find
 
 def test_an_audit_is_that_of_the_command_line(data, program, findings_table):
     found = vertebra.audit(data / "manifest.csv", group_by="group")
+    assert repr(found).startswith(f"<Audit of {found.document['images']} images, ")
+    assert repr(found).endswith(f": {found.verdict[-1]}>")
     wanted = json.loads(program("audit", data / "manifest.csv", "--group-by", "group", "--json"))
     assert found.document == wanted and found.leaks == wanted["leaks"]
     assert len(found.findings) == len(wanted["findings"])

@@ -72,8 +72,9 @@ class Audit(Document):
         return _tables.pandas_frame(self.document["findings"])
 
     def __repr__(self) -> str:
-        leaks = "the split leaks" if self.leaks else "no leak of the split was found"
-        return f"<Audit of {self.document['images']} images: {leaks}; {len(self.document['findings'])} findings>"
+        # What a split is worth is more than whether it surely leaks.
+        images, findings = self.document["images"], len(self.document["findings"])
+        return f"<Audit of {images} images, {findings} findings: {self.verdict[-1]}>"
 
     def _repr_html_(self) -> str:
         verdict = "".join(f"<p>{html.escape(line)}</p>" for line in self.verdict)

@@ -30,6 +30,7 @@ mod sorted;
 mod sources;
 mod thumbnail;
 mod tree;
+mod twin;
 mod verify;
 mod void;
 mod weak;

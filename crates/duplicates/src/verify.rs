@@ -9,6 +9,7 @@ use crate::judge::{Verified, WORTHWHILE, judge};
 use crate::laid::{Laid, OVERLAP, blocks, is_astray, middle};
 use crate::maps::Maps;
 use crate::sorted::descending;
+use crate::twin::twin;
 
 /// The coarsest maps of copies agree at least so well after their first alignment.
 const PROMISING: f32 = 0.3;
@@ -25,6 +26,9 @@ const FOUND: f32 = 0.8;
 
 /// From this correlation of the middle detail on, an alignment is right.
 const ALIKE: f32 = 0.8;
+
+/// Below this correlation of the middle detail the other hand may fit better.
+const SURELY: f32 = 0.95;
 
 /// Below this correlation of the coarse maps pictures have nothing in common.
 const LEAST: f32 = 0.25;
@@ -47,6 +51,10 @@ pub(crate) fn verify(
     let promises = |again: &(f32, Alignment)| middle < WORTHWHILE || best.is_none_or(|best| again.0 > best.0);
     let again = again.filter(promises).and_then(|again| closer(again, &maps));
     let laid = again.filter(|again| again.middle > middle).or(found)?;
+    let is_known = !(WORTHWHILE..SURELY).contains(&laid.middle);
+    let other = if is_known { None } else { twin(&laid.alignment, &maps, &describer.coarse) };
+    let other = other.and_then(|start| closer(settle(start, &mut 0.0, &maps, &mut scratch)?, &maps));
+    let laid = other.filter(|other| other.middle > laid.middle).unwrap_or(laid);
     Some(judge(pair, &maps, laid, [one, two].map(|picture| picture.roughness)))
 }
 

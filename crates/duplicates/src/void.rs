@@ -9,6 +9,8 @@ use crate::SIDE;
 const EVEN: f32 = 12.0;
 /// Up to this mean of three by three pixels a place is black, and from 255 less this on white.
 const EMPTY: f32 = 9.0;
+/// Less of the picture than this that is black, or of one gray, is no matter.
+const LEAST: usize = SIDE * SIDE / 50;
 /// The least share of a side, and of the area, that must remain.
 const LEAST_SIDE: f64 = 0.3;
 const LEAST_AREA: f64 = 0.12;
@@ -51,17 +53,33 @@ pub(crate) fn inside(gray: &[f32], (height, width): (usize, usize)) -> [usize; 4
 pub(crate) fn hide_corners(pixels: &[u8], shown: &mut [bool]) {
     let mean = means(pixels);
     let mut empty = vec![false; SIDE * SIDE];
-    for black in [true, false] {
-        let is_empty = |i: usize| if black { mean[i] <= EMPTY } else { mean[i] >= 255.0 - EMPTY };
-        spread(shown, &mut empty, &is_empty);
+    let is_black = |i: usize| mean[i] <= EMPTY;
+    let is_white = |i: usize| mean[i] >= 255.0 - EMPTY;
+    let is_negative = 2 * border(shown).filter(|&i| is_white(i)).count() > border(shown).count();
+    for (is_empty, is_ground) in
+        [(&is_black as &dyn Fn(usize) -> bool, !is_negative), (&is_white, is_negative)]
+    {
+        // Of the other the image may be as well: a bone that is white in a bright copy and reaches the border.
+        let from = if is_ground { border(shown).collect() } else { corners(shown) };
+        spread(from, shown, &mut empty, is_empty);
     }
-    // What is gray beside black is no black that became gray.
-    if empty.contains(&true) {
-        hide(&empty, shown);
-    } else if let Some(even) = even(pixels, &mean, shown) {
+    hide(&empty, shown);
+    // What is gray beside black is no black that became gray, but JPEG leaves some black in that.
+    if empty.iter().filter(|&&empty| empty).count() < LEAST
+        && let Some(even) = even(pixels, &mean, shown)
+    {
         hide(&even, shown);
     }
     hide(&boxes(pixels, shown), shown);
+}
+
+/// The corners of the rectangle of what is `shown`, of which nothing is hidden yet.
+fn corners(shown: &[bool]) -> Vec<usize> {
+    let (Some(first), Some(last)) = (shown.iter().position(|&s| s), shown.iter().rposition(|&s| s)) else {
+        return Vec::new();
+    };
+    let ([left, top], [right, bottom]) = ([first % SIDE, first / SIDE], [last % SIDE, last / SIDE]);
+    [(left, top), (right, top), (left, bottom), (right, bottom)].map(|(x, y)| y * SIDE + x).to_vec()
 }
 
 /// Where `shown` pixels lie beside what is not.
@@ -86,9 +104,9 @@ fn beside(i: usize) -> impl Iterator<Item = usize> {
     all.into_iter().filter(|&(is, _)| is).map(|(_, j)| j)
 }
 
-/// Marks in `empty` what of the `shown` `is_empty`, from their border on.
-fn spread(shown: &[bool], empty: &mut [bool], is_empty: &dyn Fn(usize) -> bool) {
-    let mut stack: Vec<usize> = border(shown).filter(|&i| is_empty(i) && !empty[i]).collect();
+/// Marks in `empty` what of the `shown` `is_empty`, from these pixels on.
+fn spread(from: Vec<usize>, shown: &[bool], empty: &mut [bool], is_empty: &dyn Fn(usize) -> bool) {
+    let mut stack: Vec<usize> = from.into_iter().filter(|&i| is_empty(i) && !empty[i]).collect();
     stack.iter().for_each(|&i| empty[i] = true);
     while let Some(i) = stack.pop() {
         for j in beside(i) {
@@ -106,13 +124,11 @@ fn even(pixels: &[u8], mean: &[f32], shown: &[bool]) -> Option<Vec<bool>> {
     const NEAR: f32 = 3.0;
     const NEARER: u8 = 1;
     const MOST: usize = 8;
-    /// Less of the picture than this is no matter.
-    const LEAST: usize = SIDE * SIDE / 50;
     let mut common = [0; 256];
     border(shown).for_each(|i| common[usize::from(pixels[i])] += 1);
     let gray = (0..=u8::MAX).max_by_key(|&gray| common[usize::from(gray)])?;
     let mut even = vec![false; SIDE * SIDE];
-    spread(shown, &mut even, &|i| (mean[i] - f32::from(gray)).abs() <= NEAR);
+    spread(border(shown).collect(), shown, &mut even, &|i| (mean[i] - f32::from(gray)).abs() <= NEAR);
     let of_it = || even.iter().zip(pixels).filter(|&(&even, _)| even);
     let near = of_it().filter(|(_, pixel)| pixel.abs_diff(gray) <= NEARER).count();
     (of_it().count() >= LEAST && 10 * near >= MOST * of_it().count()).then_some(even)
@@ -314,6 +330,57 @@ mod tests {
         });
         assert!(found[0] && !found[SIDE * SIDE - 1]);
         assert!(shown(|_, y| 60 + (y / 3) as u8).iter().all(|&shown| shown));
+    }
+
+    /// A head whose bone is white in a bright copy, cut off at the upper edge; and the negative of it.
+    #[test]
+    fn bone_that_reaches_the_border_is_shown_on_black_and_on_white() {
+        let from_centre = |x: usize, y: usize| x.abs_diff(112).pow(2) + y.abs_diff(90).pow(2);
+        for negative in [false, true] {
+            let found = shown(|x, y| {
+                let value = match from_centre(x, y) {
+                    ..7000 => ground(x, y),
+                    ..9500 => 255,
+                    _ => 0,
+                };
+                if negative { 255 - value } else { value }
+            });
+            assert!(
+                (0..SIDE * SIDE).all(|i| from_centre(i % SIDE, i / SIDE) > 9000 || found[i]),
+                "{negative}"
+            );
+            assert!(!found[0] && !found[SIDE * SIDE - 1], "{negative}");
+        }
+    }
+
+    #[test]
+    fn white_corners_of_a_dark_picture_are_hidden() {
+        let found = shown(|x, y| match x + y {
+            ..60 => 255,
+            ..200 => ground(x, y),
+            _ => 0,
+        });
+        assert!(!found[0] && !found[59] && found[80] && !found[SIDE * SIDE - 1]);
+    }
+
+    /// Beside a bright line JPEG makes gray darker, here and there black.
+    #[test]
+    fn gray_in_which_jpeg_left_some_black_is_hidden() {
+        let from_centre = |x: usize, y: usize| x.abs_diff(112).pow(2) + y.abs_diff(112).pow(2);
+        let found = shown(|x, y| match (x, y) {
+            (100..104, 0..4) => 0,
+            (x, y) if from_centre(x, y) < 5000 => ground(x, y),
+            _ => 14,
+        });
+        let is_beside_black = |x: usize, y: usize| (98..106).contains(&x) && y < 6;
+        for i in 0..SIDE * SIDE {
+            let (x, y) = (i % SIDE, i / SIDE);
+            match from_centre(x, y) {
+                ..4800 => assert!(found[i], "{x} {y}"),
+                5300.. => assert!(!found[i] || is_beside_black(x, y), "{x} {y}"),
+                _ => {}
+            }
+        }
     }
 
     #[test]

@@ -36,10 +36,12 @@ pub enum Subject {
     Eye,
     /// Tiles of one such picture, of which the outer ones have black corners.
     EyeTiles,
+    /// Slices of heads, each of another patient: bright bone around a flat inside, nearly their own mirror images.
+    Head,
 }
 
 impl Subject {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Phantom,
         Self::Views,
         Self::Volume,
@@ -51,6 +53,7 @@ impl Subject {
         Self::Skin,
         Self::Eye,
         Self::EyeTiles,
+        Self::Head,
     ];
 
     pub fn name(self) -> &'static str {
@@ -66,6 +69,7 @@ impl Subject {
             Self::Skin => "skin",
             Self::Eye => "eye",
             Self::EyeTiles => "eye-tiles",
+            Self::Head => "head",
         }
     }
 
@@ -92,6 +96,7 @@ impl Subject {
             Self::Skin => par::map(count, |i| scenery::skin(&mut Rng::derive(&[seed, i as u64]))),
             Self::Eye => par::map(count, |i| scenery::eye(300, &mut Rng::derive(&[seed, i as u64]))),
             Self::EyeTiles => scenery::eye_tiles(count, &mut Rng::derive(&[seed])),
+            Self::Head => par::map(count, |i| scenery::head(&mut Rng::derive(&[seed, i as u64]))),
         }
     }
 }

@@ -124,6 +124,17 @@ fn a_bone_on_a_bone_is_no_copy() {
     }
 }
 
+/// A head is nearly its own mirror image.
+#[test]
+fn copies_of_heads_are_laid_the_right_way_round() {
+    for change in ["turn", "crop"] {
+        let family = family(Subject::Head, change, 10, 1);
+        let source = sources_of(&family);
+        let sets: HashSet<usize> = source.into_iter().collect();
+        assert_eq!(sets.len(), family.pictures(), "{change}");
+    }
+}
+
 /// The sources of tiles of an eye and their copies, none of which has two tiles.
 fn sources_of_tiles(change: &str, copies: usize, seed: u64) -> Vec<usize> {
     sources_of(&family(Subject::EyeTiles, change, copies, seed))

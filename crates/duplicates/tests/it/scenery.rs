@@ -1,4 +1,4 @@
-//! More kinds of pictures for families of copies: tissue, ultrasound, skin, eyes.
+//! More kinds of pictures for families of copies: tissue, ultrasound, skin, eyes, heads.
 
 use super::{plain, smooth, splat};
 use crate::plant::Gray;
@@ -188,4 +188,61 @@ pub fn eye_tiles(count: usize, rng: &mut Rng) -> Vec<Gray> {
     rng.shuffle(&mut tiles);
     tiles.truncate(count);
     tiles
+}
+
+/// A slice of a head before black, between the arms of a holder: skin, bone, a flat inside with grain, and in it what is on
+/// both sides, a little larger here than there.
+pub fn head(rng: &mut Rng) -> Gray {
+    const SIDE: usize = 256;
+    let mut gray = plain(SIDE, SIDE, 0.0);
+    let long = rng.range(82.0, 104.0) as f32;
+    let (half, centre) =
+        ([long * rng.range(0.74, 0.86) as f32, long], [128.0, rng.range(122.0, 136.0) as f32]);
+    let waves: Vec<[f32; 2]> = (2..6)
+        .map(|k| [rng.range(0.0, 0.05) / f64::from(k), rng.range(-0.4, 0.4)].map(|v| v as f32))
+        .collect();
+    let (bone, skin) = (rng.range(6.0, 11.0) as f32, rng.range(3.0, 6.0) as f32);
+    let (inside, thick) = (rng.range(130.0, 160.0) as f32, rng.range(0.5, 2.5) as f32);
+    for (i, pixel) in gray.values.iter_mut().enumerate() {
+        let (u, v) = ((i % SIDE) as f32 - centre[0], (i / SIDE) as f32 - centre[1]);
+        let angle = u.atan2(v);
+        let wave: f32 =
+            waves.iter().zip(2..).map(|([size, turn], k)| size * (k as f32 * (angle + turn)).cos()).sum();
+        // How deep beneath the skin, in pixels; bone is thicker in front.
+        let depth = (1.0 + wave - (u / half[0]).hypot(v / half[1])) * half[0];
+        let bone = bone + thick * (2.0 * angle).cos();
+        for (from, value) in [(0.0, 80.0), (skin, 235.0), (skin + bone, inside)] {
+            *pixel += (depth - from + 0.5).clamp(0.0, 1.0) * (value - *pixel);
+        }
+    }
+    let place = |[x, y]: [f32; 2]| [x, y].map(|at| at / SIDE as f32);
+    for _ in 0..14 {
+        let (x, y) = (rng.range(4.0, 0.6 * f64::from(half[0])) as f32, rng.range(-0.6, 0.6) as f32 * half[1]);
+        let (size, height) = ([0; 2].map(|_| rng.range(0.008, 0.05) as f32), rng.range(-22.0, 12.0) as f32);
+        for side in [-1.0, 1.0] {
+            let [size, height] = [size[0], height].map(|v| v * rng.range(0.85, 1.15) as f32);
+            let here = [side * (x + rng.range(-2.0, 2.0) as f32), y + rng.range(-2.0, 2.0) as f32];
+            splat(&mut gray, place([centre[0] + here[0], centre[1] + here[1]]), [size, 1.4 * size], height);
+        }
+    }
+    for _ in 0..40 {
+        let here = [0, 1].map(|k| centre[k] + rng.range(-0.6, 0.6) as f32 * half[k]);
+        splat(
+            &mut gray,
+            place(here),
+            [0; 2].map(|_| rng.range(0.004, 0.012) as f32),
+            rng.range(-14.0, 4.0) as f32,
+        );
+    }
+    let arm = rng.range(118.0, 124.0) as f32;
+    let mut noise = grain(&gray, rng, 9.0).into_iter();
+    for (i, pixel) in gray.values.iter_mut().enumerate() {
+        let noise = noise.next().unwrap_or(0.0);
+        *pixel += if *pixel > 1.0 { noise } else { 0.0 };
+        let (u, v) = ((i % SIDE) as f32 - 128.0, (i / SIDE) as f32 - 128.0);
+        if v < -20.0 && (u.hypot(v) - arm).abs() < 1.2 {
+            *pixel = 200.0;
+        }
+    }
+    gray.each(|v| v)
 }

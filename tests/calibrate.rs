@@ -21,6 +21,40 @@ fn site() -> tempfile::TempDir {
     folder
 }
 
+/// Whoever submits a finished job again must not change what it calls.
+#[test]
+fn a_finished_run_that_is_resumed_keeps_the_operating_point_of_a_site() {
+    let folder = site();
+    let at = folder.path();
+    let resume = ["train", "--resume", "--out", "run"];
+    let fixed = || {
+        let Model { metadata, .. } = Model::read(at.join("run")).unwrap();
+        (metadata.threshold, metadata.calibration, metadata.calibrated)
+    };
+    let trained = fixed();
+    let ended =
+        calibrate(at, &["site.csv", "--rule", "sensitivity:0.95", "--temperature", "--out", "run"]).ok();
+    assert!(ended.stderr.contains("run/predictions.csv keeps the calls of the training"), "{}", ended.stderr);
+    let of_site = fixed();
+    assert_ne!(of_site.0, trained.0);
+    let again = vertebra(at, &resume).ok();
+    assert!(
+        again.stderr.contains("keeps the operating point")
+            || again.stdout.contains("keeps the operating point")
+    );
+    assert_eq!(fixed(), of_site);
+    let write = ["evaluate", "run", "data", "--threshold", "0.1", "--write"];
+    vertebra(at, &write).ok();
+    let by_hand = fixed();
+    vertebra(at, &resume).ok();
+    assert_eq!(fixed(), by_hand);
+    // Other weights need another.
+    let more = vertebra(at, &[&resume[..], &["--epochs", "99", "--max-steps", "40"]].concat()).ok();
+    let said = more.stderr + &more.stdout;
+    assert!(said.contains("the operating point that had been set for the earlier weights is gone"), "{said}");
+    assert_ne!(fixed().0, by_hand.0);
+}
+
 /// Each image of the validation split under both labels, so that no threshold has a predictive value other than one half.
 fn contradictions(folder: &Path, split: &str) -> String {
     let mut table = String::new();

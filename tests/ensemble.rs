@@ -148,10 +148,10 @@ fn folds_answer_together_for_other_data() {
     }
     // On its own images, which trained all folds but one.
     let ended = vertebra(folder, &["evaluate", "cv", "data", "--split", "all"]).ok();
-    assert!(ended.stdout.contains("the model was trained with 41 of these 41 files"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the model was trained or validated with 41 of these 41 files"), "{}", ended.stdout);
     assert!(ended.stderr.contains("trained all folds but one"), "{}", ended.stderr);
     let own = vertebra(folder, &["evaluate", "cv", "cv/fold-1.csv"]).ok();
-    assert!(own.stdout.contains("the model was trained with"), "{}", own.stdout);
+    assert!(own.stdout.contains("the model was trained or validated with"), "{}", own.stdout);
     let other = vertebra(folder, &["evaluate", "cv", "others", "--json"]).ok().json();
     assert_eq!((&other["images"], other["members"].as_array().unwrap().len()), (&8.into(), 3));
     // Not finished, and no model at all.

@@ -104,6 +104,7 @@ fn every_option_of_evaluate() {
     evaluate(&["--subgroup", "height"]).fails(2, &["sex, age, group", "found height"]);
     evaluate(&["--prevalence", "1"]).fails(2, &["--prevalence", "found 1"]);
     evaluate(&["--bootstrap", "9999999"]).fails(2, &["--bootstrap"]);
+    evaluate(&["--bootstrap", "2"]).fails(2, &["--bootstrap", "expected 0 or at least 100"]);
 }
 
 #[test]
@@ -197,7 +198,21 @@ fn heatmaps_are_scored_against_boxes() {
         (&8.into(), &1.0.into(), &1.0.into())
     );
     fs::write(folder.path().join("truth.csv"), "path,x0,y0,x1,y1\nother.png,0,0,1,1\n").unwrap();
-    vertebra(folder.path(), &["evaluate", "run", "data", "--truth", "truth.csv"]).fails(1, &["found none"]);
+    let evaluate = ["evaluate", "run", "data", "--truth", "truth.csv"];
+    vertebra(folder.path(), &evaluate).fails(1, &["found none"]);
+    // Edges in another order, fractions of the side, and beside the picture.
+    for (place, words) in [
+        ("20,0,4,32", "line 2: expected right and lower edges beyond the left and upper ones, found 20 to 4"),
+        (
+            "0.1,0.1,0.9,0.9",
+            "test/disc/0.png: expected a box in pixels of the upright picture (32 wide, 32 high)",
+        ),
+        ("40,0,60,32", "found 40 to 60 across"),
+    ] {
+        let table = format!("path,x0,y0,x1,y1\ntest/disc/0.png,{place}\ntest/empty/1.png,{place}\n");
+        fs::write(folder.path().join("truth.csv"), table).unwrap();
+        vertebra(folder.path(), &evaluate).fails(1, &[words]);
+    }
 }
 
 #[test]
@@ -254,8 +269,64 @@ fn what_the_data_are_worth_stands_beside_the_number() {
     assert_eq!((&found["audit"]["trained_on"], &found["audit"]["leaks"]), (&3.into(), &true.into()));
     let page = fs::read_to_string(folder.path().join("other.html")).unwrap();
     assert!(page.contains("<title>run on other: Vertebra report</title>"));
-    let words = "the model was trained with 3 of these 5 files";
+    let words = "the model was trained or validated with 3 of these 5 files";
     assert!(page.find(words).unwrap() < page.find("id=\"result\"").unwrap(), "above the figures");
     let said = evaluate("other", &[]).stdout;
     assert!(said.contains(words) && said.contains("2 images are 1 set of identical files"), "{said}");
+
+    // The same by its file, which lies in the run folder; elsewhere nothing is known, and that is said.
+    let file = ["evaluate", "run/best.safetensors", "other"];
+    assert!(vertebra(folder.path(), &file).ok().stdout.contains(words));
+    fs::copy(folder.path().join("run/best.safetensors"), folder.path().join("alone.safetensors")).unwrap();
+    let unknown = "whether alone.safetensors was trained with some of these files is not known";
+    let alone = vertebra(folder.path(), &["evaluate", "alone.safetensors", "other"]).ok();
+    assert!(alone.stderr.contains(unknown), "{}", alone.stderr);
+    let compared = vertebra(folder.path(), &["compare", "run", "alone.safetensors", "other"]).ok().stderr;
+    for words in ["warning: run was trained or validated with 3 of these 5 images", unknown] {
+        assert!(compared.contains(words), "{words}: {compared}");
+    }
+    let calibrate = ["calibrate", "run", "other", "--rule", "value:0.5", "--out", "site.safetensors"];
+    let found = vertebra(folder.path(), &calibrate).ok().stdout;
+    assert!(
+        found.contains("warning: the model was trained or validated with 3 of these 5 images"),
+        "{found}"
+    );
+    // Its own training images, and those that chose its threshold.
+    let own = evaluate("data", &["--split", "train"]);
+    assert!(
+        own.stdout.contains("the model was trained or validated with 25 of these 25 files"),
+        "{}",
+        own.stdout
+    );
+    let own = evaluate("data", &["--split", "val"]);
+    assert!(own.stderr.contains("the threshold was chosen on these very images"), "{}", own.stderr);
+    let site = vertebra(folder.path(), &["evaluate", "site.safetensors", "other"]).ok().stderr;
+    assert!(site.contains("the threshold was chosen on these very images"), "{site}");
+}
+
+/// A model is not overwritten because it was named by its folder, and figures are not lost with a file.
+#[test]
+fn what_is_read_is_not_written_and_figures_come_first() {
+    let folder = workspace();
+    train(folder.path(), "data", "run", &["--epochs", "1"]).ok();
+    let best = fs::read(folder.path().join("run/best.safetensors")).unwrap();
+    let evaluate =
+        |more: &[&str]| vertebra(folder.path(), &[&["evaluate", "run", "data"][..], more].concat());
+    for option in ["--predictions", "--report"] {
+        evaluate(&[option, "run/best.safetensors", "--force"])
+            .fails(2, &[option, "expected another file than those that are read"]);
+    }
+    assert_eq!(fs::read(folder.path().join("run/best.safetensors")).unwrap(), best);
+    evaluate(&["--predictions", "a.out", "--report", "./a.out"])
+        .fails(2, &["--report ./a.out: expected another file than that of --predictions"]);
+    vertebra(folder.path(), &["audit", "data", "--html", "a.out", "--write-groups", "a.out"])
+        .fails(2, &["--html"]);
+    // A name that no system takes: known only when it is written.
+    let name = format!("{}.csv", "x".repeat(300));
+    let ended = evaluate(&["--predictions", &name, "--json"]);
+    assert_eq!(ended.json()["images"], 8, "the figures all the same");
+    ended.fails(1, &["xxx.csv"]);
+    let ended = vertebra(folder.path(), &["audit", "data", "--write-groups", &name, "--json"]);
+    assert_eq!(ended.json()["images"], 41);
+    ended.fails(1, &["xxx.csv"]);
 }

@@ -287,6 +287,20 @@ fn unreadable_images_are_left_out_only_when_asked_and_counted() {
     vertebra(at, &["report", "run"]).ok();
 }
 
+/// Before the first step, for no step reads it: nothing of a run is left that cannot be finished.
+#[test]
+fn a_damaged_test_image_is_found_before_training() {
+    for name in ["test/disc/4.png", "val/empty/1.png"] {
+        let folder = workspace();
+        let at = folder.path();
+        damaged(at, &[name]);
+        train(at, "data", "run", &["--epochs", "1"]).fails(1, &[name, "truncated", "--skip-unreadable"]);
+        assert!(!at.join("run").exists(), "{name}");
+        let again = ["--epochs", "1", "--skip-unreadable", "--max-unreadable", "0.1"];
+        train(at, "data", "run", &again).ok();
+    }
+}
+
 #[test]
 fn a_class_that_would_be_empty_is_refused() {
     let folder = workspace();

@@ -27,6 +27,31 @@ fn resume(folder: &Path, more: &[&str]) -> Ended {
     vertebra(folder, &[&["train", "--resume", "--out", "run"][..], more].concat())
 }
 
+/// What a batch holds depends on the order of the rows.
+#[test]
+fn a_run_goes_on_only_with_its_images_in_their_order() {
+    let folder = workspace();
+    let folder = folder.path();
+    patients(folder);
+    let table = fs::read_to_string(folder.join("table.csv")).unwrap();
+    train(folder, "table.csv", "run", &["--epochs", "2", "--max-steps", "1"]).ok();
+    let (header, rows) = table.split_once('\n').unwrap();
+    let mut rows: Vec<&str> = rows.lines().collect();
+    rows.swap(0, 1);
+    fs::write(folder.join("table.csv"), format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+    resume(folder, &["--max-steps", "2"]).fails(1, &["another order", "put the rows of the manifest back"]);
+    fs::write(folder.join("table.csv"), &table).unwrap();
+    resume(folder, &["--max-steps", "2"]).ok();
+    // Under other names, in the same order.
+    for class in ["disc", "empty"] {
+        let [from, to] =
+            [class.to_owned(), format!("a-{class}")].map(|name| folder.join("data/val").join(name));
+        fs::rename(from, to).unwrap();
+    }
+    fs::write(folder.join("table.csv"), table.replace("data/val/", "data/val/a-")).unwrap();
+    resume(folder, &["--max-steps", "3"]).ok();
+}
+
 fn text(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -9,7 +9,7 @@ use crate::dataset::{announce, say_alone};
 use crate::failure::Failure;
 use crate::grouping;
 use crate::labels::{self, LabelArgs};
-use crate::outputs::{FileKind, Force, OutputFile};
+use crate::outputs::{FileKind, Force, OutputFile, check_distinct};
 use crate::shell::{place, program, quote};
 use crate::terminal::{json, note};
 use audit::{Audit, AuditStage, Quick, Unit};
@@ -73,6 +73,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
+    check_distinct(&[("--html", args.html.as_ref()), ("--write-groups", args.write_groups.as_ref())])?;
     let labelling = args.labels.labelling();
     let mut dataset = Dataset::open_with_missing(&args.data, &labelling)?;
     announce(&dataset);
@@ -89,9 +90,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
     let positive = workflow::positive_of_data(&dataset, args.positive.as_deref())?;
     let found = with_progress(&dataset, args.group_by.as_ref(), positive, args.window)?;
+    // A file that cannot be written must not cost what was found.
+    let mut unwritten: Option<Failure> = None;
     if let Some(page) = page {
         let text = html::page(&found);
-        page.write(|path| model::write_atomic(path, |file| file.write_all(text.as_bytes())))?;
+        let written = page.write(|path| model::write_atomic(path, |file| file.write_all(text.as_bytes())));
+        unwritten = written.err().map(Failure::from);
     }
     if found.stopped && manifest.is_some() {
         note!(
@@ -99,7 +103,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         );
     } else if let Some(manifest) = manifest {
         let grouped = audit::regroup(&dataset, [&found.source_of, &found.series_of], args.by);
-        manifest.write(|path| data::write_manifest(path, &grouped))?;
+        let written = manifest.write(|path| data::write_manifest(path, &grouped));
+        unwritten = unwritten.or(written.err().map(Failure::from));
         let groups = grouped.samples.iter().filter_map(|sample| sample.group.as_ref());
         let groups = groups.collect::<std::collections::BTreeSet<_>>().len();
         let of = match args.by {
@@ -136,11 +141,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if found.stopped {
         return Err(Failure::Stopped);
     }
-    let (group_by, written) = (args.group_by.as_ref(), args.write_groups.as_deref());
+    let written = args.write_groups.as_deref().filter(|_| unwritten.is_none());
+    let group_by = args.group_by.as_ref();
     next::next(&found, &next::Asked { data: &args.data, group_by, labelling: &labelling, written })
         .iter()
         .for_each(note);
-    if unreadable > 0 || fails { Err(Failure::Reported) } else { Ok(()) }
+    match unwritten {
+        Some(failure) => Err(failure),
+        None if unreadable > 0 || fails => Err(Failure::Reported),
+        None => Ok(()),
+    }
 }
 
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.

@@ -3,7 +3,7 @@
 mod findings;
 
 use crate::counter::Counter;
-use crate::evaluate::in_words;
+use crate::evaluate::{in_words, say_of_predictions};
 use crate::failure::Failure;
 use crate::labelled::DataArgs;
 use crate::outputs::{FileKind, Force, OutputFile};
@@ -74,6 +74,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         positive: args.positive.as_deref(),
         temperature: args.temperature,
         findings: &args.finding,
+        path: Some(&args.model),
         stop: &AtomicBool::new(false),
     };
     asked.check(&model.metadata)?;
@@ -98,6 +99,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => {
             let written = model::rewrite_metadata(&source, &model.metadata)?;
             note!("wrote the operating point into {}", written.display());
+            say_of_predictions(&args.model);
         }
     }
     if args.json {

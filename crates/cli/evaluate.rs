@@ -6,7 +6,7 @@ use crate::figures::{number, with_interval};
 use crate::labelled::DataArgs;
 use crate::localise;
 use crate::members::ModelArgs;
-use crate::outputs::{FileKind, Force, OutputFile};
+use crate::outputs::{FileKind, Force, OutputFile, check_distinct};
 use crate::shell;
 use crate::terminal::{json, note, say_lines};
 use eval::{Subgroup, ThresholdRule};
@@ -14,7 +14,7 @@ use model::{Metadata, StoredThreshold};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use train::RunLock;
+use train::{RunFolder, RunLock};
 use workflow::{Asked, ERRORS, Evaluated, Judged, Labelled, Member, Page, is_of, is_same};
 
 /// Evaluate a model on labelled images, with an interval for every number
@@ -63,7 +63,7 @@ pub struct Args {
     /// Evaluate each value of a column by itself; may be given more than once
     #[arg(long, value_name = "COLUMN")]
     subgroup: Vec<String>,
-    /// Bootstrap draws, by group; 0 leaves the bootstrap intervals out
+    /// Bootstrap draws, by group, at least 100; 0 leaves the bootstrap intervals out
     #[arg(long, value_name = "N", default_value_t = train::DRAWS)]
     bootstrap: usize,
     /// Average over small turns of each image (test-time augmentation)
@@ -91,6 +91,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
+    check_distinct(&[("--predictions", args.predictions.as_ref()), ("--report", args.report.as_ref())])?;
     let members = args.model.read()?;
     for (option, is_given) in
         [("--write", args.write), ("--truth", args.truth.is_some()), ("--report", args.report.is_some())]
@@ -118,12 +119,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let busy = Counter::busy("evaluating");
     let say = &mut |text: &str| note(text);
     let judged = asked.judge(&labelled, say)?;
+    // A file that cannot be written must not cost the figures, for which images were read and a look was counted.
+    let mut unwritten: Option<Failure> = None;
     if let Some(table) = table {
         let Judged { predictions, spread, summary, .. } = &judged;
         let write = |path: &Path| {
             train::write_averaged(path, &metadata.classes, summary, predictions, spread, dataset)
         };
-        table.write(write)?;
+        unwritten = table.write(write).err().map(Failure::from);
     }
     let model = &members.models[0];
     let mut localise = |truth: &PathBuf| judged.localise(model, &labelled, truth, args.heatmap_method, say);
@@ -149,7 +152,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
             openings: evaluated.test_openings,
             worst: ERRORS,
         };
-        report.write(|path| page.write(path, None))?;
+        let written = report.write(|path| page.write(path, None));
+        unwritten = unwritten.or(written.err().map(Failure::from));
     }
     drop(busy);
     if let Some(value) = args.threshold.filter(|_| args.write) {
@@ -162,7 +166,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         };
         write_thresholds(&members.paths[0], &metadata, thresholds.map_err(Failure::Failed)?)?;
     }
-    Ok(if args.json { json(&evaluated) } else { print(&evaluated) }?)
+    if args.json { json(&evaluated) } else { print(&evaluated) }?;
+    unwritten.map_or(Ok(()), Err)
 }
 
 impl Args {
@@ -174,8 +179,8 @@ impl Args {
         kind: &FileKind,
         dataset: &data::Dataset,
     ) -> Result<Option<OutputFile<'a>>, Failure> {
-        let others = self.model.paths().chain(self.truth.as_ref());
-        let is_other = |out: &Path| others.clone().any(|read| is_same(read, out));
+        let models = self.model.files();
+        let is_other = |out: &Path| models.iter().chain(self.truth.as_ref()).any(|read| is_same(read, out));
         let is_read = |out: &Path| is_of(dataset, out) || is_other(out);
         OutputFile::check_if_given(option, path, kind, is_read, self.force.force)
     }
@@ -207,7 +212,19 @@ fn write_thresholds(
         .collect();
     model::rewrite_metadata(path, &metadata)?;
     lines.iter().for_each(note);
+    say_of_predictions(path);
     Ok(())
+}
+
+/// Says that a run folder's table of predictions is of the operating point that it had.
+pub fn say_of_predictions(run: &Path) {
+    let table = RunFolder(run).predictions();
+    if table.exists() {
+        note!(
+            "{} keeps the calls of the training; `evaluate --predictions FILE` writes others",
+            table.display()
+        );
+    }
 }
 
 /// A threshold that was replaced.

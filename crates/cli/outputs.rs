@@ -92,6 +92,26 @@ impl<'a> OutputFile<'a> {
     }
 }
 
+/// That no two of these options name one file: the second would be written over the first.
+pub fn check_distinct(outputs: &[(&str, Option<&PathBuf>)]) -> Result<(), Failure> {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        folder.canonicalize().ok().map(|folder| (folder, path.file_name().map(ToOwned::to_owned)))
+    };
+    let named: Vec<_> = outputs.iter().filter_map(|&(option, path)| Some((option, path?))).collect();
+    for (at, (option, path)) in named.iter().enumerate() {
+        for (other, earlier) in &named[..at] {
+            if place(path).is_some_and(|place_of| place(earlier) == Some(place_of)) {
+                return Err(usage!(
+                    "{option} {}: expected another file than that of {other}",
+                    path.display()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 impl FileKind<'_> {
     fn words(&self) -> &'static str {
         match self {

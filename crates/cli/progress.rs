@@ -38,7 +38,7 @@ impl Progress {
             Event::Checking { done: 0, images } => {
                 self.busy = Some(Counter::new(*images));
                 let images = count(*images, "image");
-                note!("reading {images} once, to leave out those that cannot be read");
+                note!("reading {images} once, to find those that cannot be read");
             }
             Event::Checking { done, .. } => {
                 if let Some(counter) = &self.busy {

@@ -36,7 +36,7 @@ pub use document::{Audit, Finding, KnownFinding, Part, Severity, Unreadable};
 pub use groups::{GroupOrigin, Groups, NamePattern};
 pub use hints::{Hint, Place};
 pub use pairs::{Pair, PairedImage};
-pub use quick::{Quick, quick, quick_hints};
+pub use quick::{Quick, files_in_training, quick, quick_hints};
 pub use regroup::{Unit, divided, regroup};
 pub use repeats::{Cluster, Repeats};
 pub use run::{AuditStage, audit};

@@ -125,25 +125,28 @@ impl Quick {
         verdict
     }
 
-    /// Adds how many files of `dataset` are files that `training` trains or validates with.
-    pub fn compare(&mut self, dataset: &Dataset, training: &Dataset) {
-        let known = training.samples.iter().filter(|sample| sample.split != Some(Split::Test));
-        let mut of_size: HashMap<u64, Vec<&Sample>> = HashMap::new();
-        known.for_each(|sample| of_size.entry(sample.bytes).or_default().push(sample));
-        let is_used = |i: usize| {
-            let sample = &dataset.samples[i];
-            let candidates = of_size.get(&sample.bytes).map_or(&[][..], |found| found);
-            let hash = candidates.first().and_then(|_| file_hash(&sample.path));
-            hash.is_some_and(|hash| candidates.iter().any(|other| file_hash(&other.path) == Some(hash)))
-        };
-        let used = par::map(dataset.samples.len(), is_used).into_iter().filter(|&is| is).count();
+    /// Adds that so many of `images` files are files that the model trained or was validated with.
+    pub fn add_trained(&mut self, used: usize, images: usize) {
         self.trained_on = Some(used);
         if used > 0 {
-            let images = dataset.samples.len();
             self.leaks = true;
-            self.verdict.insert(0, format!("the model was trained with {used} of these {images} files"));
+            self.verdict
+                .insert(0, format!("the model was trained or validated with {used} of these {images} files"));
         }
     }
+}
+
+/// How many files of `samples` are files that `training` trains or validates with, whatever they are called.
+pub fn files_in_training(samples: &[&Sample], training: &[Sample]) -> usize {
+    let known = training.iter().filter(|sample| sample.split != Some(Split::Test));
+    let mut of_size: HashMap<u64, Vec<&Sample>> = HashMap::new();
+    known.for_each(|sample| of_size.entry(sample.bytes).or_default().push(sample));
+    let is_used = |i: usize| {
+        let candidates = of_size.get(&samples[i].bytes).map_or(&[][..], |found| found);
+        let hash = candidates.first().and_then(|_| file_hash(&samples[i].path));
+        hash.is_some_and(|hash| candidates.iter().any(|other| file_hash(&other.path) == Some(hash)))
+    };
+    par::map(samples.len(), is_used).into_iter().filter(|&is| is).count()
 }
 
 /// What columns and names offer as groups, whatever groups are known.

@@ -131,6 +131,24 @@ impl Dataset {
         self.hash_of(line)
     }
 
+    /// In which order the images are, for [`Dataset::is_in_order`]: hashes of the sorted names, of the names in order, and
+    /// of the sizes in order, which stay where files are renamed. No file is read.
+    pub fn order(&self) -> String {
+        let names = || self.samples.iter().map(|sample| format!("{}\n", sample.name));
+        let sizes = self.samples.iter().map(|sample| format!("{}\n", sample.bytes));
+        let mut sorted: Vec<String> = names().collect();
+        sorted.sort_unstable();
+        let short = |hash: String| hash[..16].to_owned();
+        [hash_lines(sorted), hash_lines(names()), hash_lines(sizes)].map(short).join("-")
+    }
+
+    /// Whether the images are in the order that [`Dataset::order`] told before, whatever they are called now.
+    pub fn is_in_order(&self, before: &str) -> bool {
+        let now = self.order();
+        let [now, before] = [now.as_str(), before].map(|order| order.split('-').collect::<Vec<_>>());
+        if now[0] == before[0] { now == before } else { now.last() == before.last() }
+    }
+
     /// The class; or the findings, in the order of their names, with what is known of each.
     pub fn label_of(&self, sample: &Sample) -> Cow<'_, str> {
         if sample.findings.is_empty() {
@@ -148,10 +166,14 @@ impl Dataset {
     fn hash_of(&self, line: impl Fn((usize, &Sample)) -> String) -> String {
         let mut lines: Vec<String> = self.samples.iter().enumerate().map(line).collect();
         lines.sort_unstable();
-        let mut hash = Sha256::new();
-        lines.iter().for_each(|line| hash.update(line));
-        hexadecimal(&hash.finalize())
+        hash_lines(lines)
     }
+}
+
+fn hash_lines(lines: impl IntoIterator<Item = String>) -> String {
+    let mut hash = Sha256::new();
+    lines.into_iter().for_each(|line| hash.update(line));
+    hexadecimal(&hash.finalize())
 }
 
 fn split_name(sample: &Sample) -> String {

@@ -66,6 +66,29 @@ impl Dataset {
         Ok(())
     }
 
+    /// Decodes the images at the indices `part`, through the window of a model if there is one. `progress` hears how many
+    /// are done.
+    ///
+    /// # Errors
+    /// The first that cannot be read.
+    pub fn check_readable(
+        &self,
+        part: &[usize],
+        window: Option<Window>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Error> {
+        let mut done = 0;
+        for chunk in part.chunks(AT_ONCE) {
+            let read = |at: usize| decode_through(&self.samples[chunk[at]].path, window).err();
+            if let Some(error) = par::map(chunk.len(), read).into_iter().flatten().next() {
+                return Err(error);
+            }
+            done += chunk.len();
+            progress(done);
+        }
+        Ok(())
+    }
+
     /// Leaves out the images of these names and reasons, as an earlier look found them.
     pub fn leave_out(&mut self, known: &[(String, String)]) {
         let known: std::collections::HashMap<&str, &str> =

@@ -22,6 +22,25 @@ pub struct Box2d {
     pub y1: f64,
 }
 
+impl Box2d {
+    /// That it can be a box of a picture `[height, width]`: a pixel large at least, and not beside the picture.
+    ///
+    /// # Errors
+    /// What was expected and found, in words.
+    pub fn check(&self, [height, width]: [usize; 2]) -> Result<(), String> {
+        let Self { x0, y0, x1, y1 } = *self;
+        let is_large = x1 - x0 >= 1.0 && y1 - y0 >= 1.0;
+        let is_inside = x1 > 0.0 && y1 > 0.0 && x0 < width as f64 && y0 < height as f64;
+        if is_large && is_inside {
+            return Ok(());
+        }
+        Err(format!(
+            "expected a box in pixels of the upright picture ({width} wide, {height} high), found {x0} to {x1} across and \
+             {y0} to {y1} down"
+        ))
+    }
+}
+
 /// How well a heatmap finds a box.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Localisation {
@@ -116,6 +135,12 @@ pub fn read_truth(path: &Path) -> Result<HashMap<String, Vec<TruthBox>>, String>
         let name = record.text(name).map_err(at_line)?.replace('\\', "/");
         let finding = finding.map(|at| record.text(at).map(str::to_owned)).transpose().map_err(at_line)?;
         let (x1, y1) = if has_size { (x0 + x1, y0 + y1) } else { (x1, y1) };
+        if x1 <= x0 || y1 <= y0 {
+            return Err(at_line(format!(
+                "expected right and lower edges beyond the left and upper ones, found {x0} to {x1} across and {y0} to \
+                 {y1} down"
+            )));
+        }
         boxes.entry(name).or_default().push(TruthBox { finding, place: Box2d { x0, y0, x1, y1 } });
     }
     Ok(boxes)

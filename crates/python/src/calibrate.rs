@@ -34,8 +34,9 @@ pub fn calibrate(
     let fix = |stop: &AtomicBool| -> PyResult<_> {
         let mut notes = vec![];
         let say = &mut |text: &str| notes.push(text.to_owned());
+        let path = core.path.as_deref();
         let asked =
-            Calibration { rule, positive: positive.as_deref(), temperature, findings: &findings, stop };
+            Calibration { rule, positive: positive.as_deref(), temperature, findings: &findings, path, stop };
         let mut model: Model = (*core.model).clone();
         asked.check(&model.metadata).map_err(raise)?;
         let labelled = selection.open(&model.metadata, say, &mut |_, _| {}).map_err(raise)?;

@@ -31,6 +31,9 @@ pub(crate) struct Position {
     pub batches_seen: u64,
     /// Early stopping's memory.
     pub stopper: Stopper,
+    /// In which order the data set has its images, on which batches depend; empty in files of earlier versions.
+    #[serde(default)]
+    pub order: String,
 }
 
 /// The checkpoint, to be written or sent.

@@ -17,6 +17,9 @@ pub const DRAWS: usize = 2000;
 /// The most bootstrap draws: more change no digit that is shown.
 pub const MAX_DRAWS: usize = 1_000_000;
 
+/// The least bootstrap draws, if there are any: of fewer there are no 2.5 % on either side.
+pub const LEAST_DRAWS: usize = 100;
+
 /// What is asked of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Question<'a> {

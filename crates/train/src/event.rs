@@ -14,7 +14,7 @@ pub enum Event<'a> {
         /// All of it.
         dataset: &'a Dataset,
     },
-    /// Every image is read once, to leave out those that cannot be.
+    /// Images are read once before training, to find those that cannot be.
     Checking {
         /// How many were read.
         done: usize,

@@ -7,6 +7,7 @@
 
 use crate::checkpoint::{self, Position};
 use crate::follow::Welcome;
+use crate::operating;
 use crate::ranks::{Alone, Group};
 use crate::run::Run;
 use crate::start::{First, first_model, new_trainer, open_to_train};
@@ -86,7 +87,7 @@ fn fit_in(
         }
     };
     if !resume {
-        unreadable::leave_out(config, &mut dataset, observe)?;
+        unreadable::look(config, &mut dataset, observe)?;
     }
     let checkpoint = Some(folder.last()).filter(|last| resume && last.exists());
     let First { mut metadata, network, head } =
@@ -105,14 +106,20 @@ fn fit_in(
     }
     let position = match &checkpoint {
         Some(last) => checkpoint::load(last, &mut trainer)?,
-        None => Position::default(),
+        None => Position { order: dataset.order(), ..Position::default() },
     };
+    if !position.order.is_empty() && !dataset.is_in_order(&position.order) {
+        let reason = "the images are in another order than when this run began, and what a batch holds depends on it; put \
+                      the rows of the manifest back, or start a new run with another --out";
+        return Err(Error::run(folder.0, reason));
+    }
     // The curve of another run first: beside settings that are new, it would be taken for theirs.
     let old_test = folder.lr_range();
     if !resume && old_test.exists() {
         std::fs::remove_file(&old_test).map_err(Error::io(&old_test))?;
     }
     config.save()?;
+    let fixed = if resume { operating::fixed_after_training(&folder.best(), position.step)? } else { None };
     let mut run = Run::new(config, &dataset, metadata, trainer, position, stop, observe, ranks)?;
     Welcome::say(&mut run)?;
     let (steps, images) = (run.last_step(), run.training.images());
@@ -135,7 +142,7 @@ fn fit_in(
     let is_whole = (config.lr != LearningRate::Auto || run.find_rate()?) && run.train()?;
     run.ranks.close()?;
     if is_whole {
-        let report = run.finish()?;
+        let report = run.finish(fixed)?;
         run.tell(&Event::Finished(&report))?;
         Ok(Outcome::Finished(Box::new(report), lock))
     } else {

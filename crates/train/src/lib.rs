@@ -57,7 +57,8 @@ pub use date::utc_now;
 pub use drawn::{find_images, lost_data, open_fold, settings};
 pub use error::Error;
 pub use evaluate::{
-    DRAWS, LabelledPredictions, MAX_DRAWS, Question, check_classes, write_averaged, write_predictions,
+    DRAWS, LEAST_DRAWS, LabelledPredictions, MAX_DRAWS, Question, check_classes, write_averaged,
+    write_predictions,
 };
 pub use event::{Epoch, EpochLine, Event};
 pub use fit::{Outcome, check_folder, fit, fit_with};

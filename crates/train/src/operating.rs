@@ -5,7 +5,8 @@ use crate::promise::evidence;
 use crate::{Error, Predictions};
 use data::Dataset;
 use eval::{Known, ThresholdRule};
-use model::{Calibration, Metadata, StoredFinding, StoredThreshold};
+use model::{Calibration, Metadata, Model, StoredFinding, StoredThreshold};
+use std::path::Path;
 
 impl LabelledPredictions<'_> {
     /// The threshold that `rule` chooses on these images of a model with two classes, with what it reaches there.
@@ -142,6 +143,9 @@ pub fn fit_temperature(
     Ok(raw.at_temperature(classes, metadata.calibration.map_or(1.0, |c| c.temperature.into())))
 }
 
+/// The metric that says a threshold was set after the training, and at which the figures are.
+const SET_AFTER: &str = "note";
+
 /// Makes `threshold` that of a model that was trained; the one before.
 pub fn set_threshold(metadata: &mut Metadata, threshold: StoredThreshold) -> Option<StoredThreshold> {
     let positive = threshold.positive.clone();
@@ -170,6 +174,49 @@ fn threshold_was_set(metadata: &mut Metadata, figures: &str, at: &str) {
     }
     if let Some(metrics) = metadata.provenance.metrics.as_object_mut() {
         let why = format!("{figures} are those at {at}, before another threshold was set");
-        metrics.entry("note").or_insert(why.into());
+        metrics.entry(SET_AFTER).or_insert(why.into());
+    }
+}
+
+/// The operating point that a user fixed after a run had ended at `step`.
+pub(crate) struct Fixed {
+    metadata: Metadata,
+    step: u64,
+}
+
+/// What a user has fixed since the run ended that left the model file `best`; `step` is where it is now.
+pub(crate) fn fixed_after_training(best: &Path, step: u64) -> Result<Option<Fixed>, Error> {
+    if !best.exists() {
+        return Ok(None);
+    }
+    let metadata = Model::read(best)?.metadata;
+    let is_fixed = !metadata.calibrated.is_null() || metadata.provenance.metrics.get(SET_AFTER).is_some();
+    Ok(is_fixed.then_some(Fixed { metadata, step }))
+}
+
+impl Fixed {
+    /// Puts it back into the metadata of a run that ends at `step`, and says so; weights that were trained since need
+    /// another.
+    pub fn restore(self, step: u64, metadata: &mut Metadata) -> String {
+        if step != self.step {
+            return "more was trained, so the operating point that had been set for the earlier weights is gone; \
+                    `vertebra calibrate` fixes another"
+                .to_owned();
+        }
+        let before = self.metadata;
+        metadata.threshold = before.threshold;
+        metadata.positive = before.positive;
+        metadata.positive_was_set = before.positive_was_set;
+        metadata.calibration = before.calibration;
+        metadata.calibrated = before.calibrated;
+        metadata.findings = before.findings;
+        if let (Some(metrics), Some(note)) =
+            (metadata.provenance.metrics.as_object_mut(), before.provenance.metrics.get(SET_AFTER))
+        {
+            metrics.insert(SET_AFTER.to_owned(), note.clone());
+        }
+        "nothing was left to train: the model keeps the operating point that was set after its training, and these figures \
+         are at the one that training chose"
+            .to_owned()
     }
 }

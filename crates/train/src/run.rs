@@ -6,6 +6,7 @@ use crate::evaluate::{truth, write_predictions};
 use crate::features::Features;
 use crate::figures::EpochFigures;
 use crate::log::{Log, nine_digits};
+use crate::operating::Fixed;
 use crate::predictions::predict_loader;
 use crate::range_test::{self, RangeTest};
 use crate::ranks::Group;
@@ -234,7 +235,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 }
                 Err(error) => {
                     self.save()?;
-                    return Err(Error::batch(error));
+                    return Err(self.unreadable(error));
                 }
             }
             let stopped = self.stops;
@@ -426,6 +427,21 @@ impl<'a, 'r> Run<'a, 'r> {
         Ok(())
     }
 
+    /// What is to be done about a training image that cannot be read.
+    fn unreadable(&self, error: data::Error) -> Error {
+        match Error::batch(error) {
+            Error::Unreadable(error) => Error::run(
+                self.folder.0,
+                format!(
+                    "{error}. A run goes on only with the files that it began with. If this one can be read later, as it \
+                     is, --resume goes on; if it is to be mended, or left out (--skip-unreadable), start a new run with \
+                     another --out"
+                ),
+            ),
+            other => other,
+        }
+    }
+
     fn diverged(&self, what: String, step: u64) -> Error {
         let best = self.position.stopper.best_epoch;
         let kept = match best {
@@ -437,8 +453,8 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 
     /// Restores the best weights (the last ones, if no epoch was validated), fixes temperature and threshold,
-    /// evaluates, and writes the finished model.
-    pub fn finish(&mut self) -> Result<Report, Error> {
+    /// evaluates, and writes the finished model. What was `fixed` after an earlier end stays, if nothing was trained since.
+    pub fn finish(&mut self, fixed: Option<Fixed>) -> Result<Report, Error> {
         self.tell(&Event::Evaluating)?;
         let best_epoch = self.position.stopper.best_epoch;
         let model = match best_epoch {
@@ -452,7 +468,10 @@ impl<'a, 'r> Run<'a, 'r> {
         let exploded = trouble::exploded(&table, self.answers(), best_epoch);
         let rule = self.config.threshold_rule;
         let warnings = exploded.into_iter().collect();
-        let (report, model) = Report::new(model, self.dataset, &self.validation, rule, best_epoch, warnings)?;
+        let (mut report, mut model) =
+            Report::new(model, self.dataset, &self.validation, rule, best_epoch, warnings)?;
+        let fixed = fixed.map(|fixed| fixed.restore(self.position.step, &mut model.metadata));
+        report.warnings.extend(fixed);
         model.write(self.folder.best())?;
         let path = self.folder.predictions();
         write_predictions(&path, &report.classes, &report.summary, &report.predictions, self.dataset)?;

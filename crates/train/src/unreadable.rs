@@ -4,11 +4,14 @@
 //! of the files since; so it reads the list and looks no second time.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use data::{Dataset, SplitOrigin};
+use data::{Dataset, Split, SplitOrigin};
 
 use crate::start::open_to_train;
 use crate::{Config, Error, Event, RunFolder, is_cross_validation};
+
+const SOON: Duration = Duration::from_secs(2);
 
 /// The data set of the run that `config` describes, in the folder `run`, with its splits, and without the images that
 /// the run left out when it began.
@@ -20,9 +23,10 @@ pub fn open_run_data(config: &Config, run: &Path) -> Result<(Dataset, SplitOrigi
     Ok((dataset, origin))
 }
 
-/// Looks for images that cannot be read, where `config` says so. The manifests of a cross-validation name readable ones
-/// only, so its runs do not look again.
-pub(crate) fn leave_out(
+/// Looks for images that cannot be read: all, to leave them out, where `config` says so; otherwise those that no step
+/// reads, because an hour of training is lost if the last test image is the first that fails. The manifests of a
+/// cross-validation name readable ones only, so its runs do not look again for what to leave out.
+pub(crate) fn look(
     config: &Config,
     dataset: &mut Dataset,
     observe: &mut dyn FnMut(&Event),
@@ -34,6 +38,20 @@ pub(crate) fn leave_out(
         dataset.leave_out_unreadable(&all, config.max_unreadable, config.window, &mut |done| {
             observe(&Event::Checking { done, images });
         })?;
+    } else if !config.skip_unreadable {
+        let unused = [dataset.part(Split::Val), dataset.part(Split::Test)].concat();
+        let (images, began, mut is_said) = (unused.len(), Instant::now(), false);
+        let mut progress = |done| {
+            // What is soon over is not worth a line.
+            if is_said || began.elapsed() > SOON {
+                if !is_said {
+                    observe(&Event::Checking { done: 0, images });
+                }
+                is_said = true;
+                observe(&Event::Checking { done, images });
+            }
+        };
+        dataset.check_readable(&unused, config.window, &mut progress).map_err(Error::batch)?;
     }
     Ok(())
 }

@@ -2,13 +2,14 @@
 
 mod findings;
 
-use crate::{Error, Labelled};
+use crate::{Error, Labelled, seen_in_training};
 use data::Remarks;
 use eval::ThresholdRule;
 pub use findings::{moved, slope};
 use model::{Metadata, Model};
 use predict::Classifier;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use train::LabelledPredictions;
 
@@ -22,6 +23,8 @@ pub struct Calibration<'a> {
     pub temperature: bool,
     /// The findings whose thresholds are set; all, if there are none.
     pub findings: &'a [String],
+    /// Where the model was read, a file or a run folder; none of one that is in memory.
+    pub path: Option<&'a Path>,
     /// Ends the work when it is set.
     pub stop: &'a AtomicBool,
 }
@@ -79,6 +82,16 @@ impl Calibration<'_> {
             warnings.push(format!(
                 "{name} images of the data that trained this model: what is chosen on them flatters, and so does what \
                  is measured on them from now on"
+            ));
+        }
+        let seen = match self.path.filter(|_| !labelled.is_training_data) {
+            Some(path) => seen_in_training(labelled, false, &[path], say),
+            None => None,
+        };
+        if let Some(seen) = seen.filter(|&seen| seen > 0) {
+            let images = part.len();
+            warnings.push(format!(
+                "the model was trained or validated with {seen} of these {images} images: what is chosen on them flatters"
             ));
         }
         if self.temperature {

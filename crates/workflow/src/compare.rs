@@ -2,7 +2,7 @@
 
 mod findings;
 
-use crate::{Error, Labelled, count_look, unreadable};
+use crate::{Error, Labelled, count_look, seen_in_training, unreadable};
 use data::{PassedOver, Remarks};
 use eval::{
     AurocDifference, Interval, McNemar, MeanAurocDifference, Positive, PositiveSource, Proportion,
@@ -122,13 +122,8 @@ impl Pair<'_> {
     pub fn compare(&self, labelled: &Labelled, say: &mut dyn FnMut(&str)) -> Result<Comparison, Error> {
         self.check()?;
         let ([a, b], positive) = (self.models, self.positive()?);
-        if labelled.is_training_data && !self.is_own_of_second(labelled) {
-            say(&format!(
-                "warning: {} was not trained on this data set with these splits; if it has seen some of these \
-                 images, it looks better than it is",
-                self.names[1]
-            ));
-        }
+        let own = [labelled.is_training_data, self.is_own_of_second(labelled)];
+        (0..2).for_each(|i| self.warn_of_seen(i, labelled, own[i], say));
         let (first, remarks) = self.predict(a, labelled)?;
         // The second reads the same files.
         let predictions = [first, self.predict(b, labelled)?.0];
@@ -217,6 +212,25 @@ impl Pair<'_> {
         let own = [labelled.is_training_data, self.is_own_of_second(labelled)];
         compared.looks = [0, 1].map(|i| count_look(self.paths[i]?, labelled, own[i], command, say));
         compared.test_openings = compared.looks.map(|looks| looks.map(|looks| looks.times));
+    }
+
+    /// Says that one of them has seen some of the images, or that it may have.
+    fn warn_of_seen(&self, model: usize, labelled: &Labelled, is_own: bool, say: &mut dyn FnMut(&str)) {
+        let (name, images) = (&self.names[model], labelled.part.len());
+        let Some(path) = self.paths[model] else {
+            if !is_own {
+                say(&format!(
+                    "whether {name} was trained with some of these files is not known: it has no run folder"
+                ));
+            }
+            return;
+        };
+        if let Some(seen) = seen_in_training(labelled, is_own, &[path], say).filter(|&seen| seen > 0) {
+            say(&format!(
+                "warning: {name} was trained or validated with {seen} of these {images} images, so it looks better \
+                 than it is"
+            ));
+        }
     }
 
     /// Whether the second model was trained on this data set with these splits.

@@ -1,6 +1,7 @@
 //! Models on labelled images: what `vertebra evaluate` and the bindings answer.
 
 use crate::localise::{Localised, localise};
+use crate::seen::warn_of_chosen;
 use crate::{Error, Labelled, count_look, glance_beside, unreadable};
 use audit::Quick;
 use data::{Dataset, PassedOver, Remarks};
@@ -11,7 +12,7 @@ use predict::Classifier;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use train::{LabelledPredictions, Looks, MAX_DRAWS, Predictions, Question};
+use train::{LEAST_DRAWS, LabelledPredictions, Looks, MAX_DRAWS, Predictions, Question};
 
 /// What is asked of models that answer together; mostly it is one.
 #[derive(Clone, Copy)]
@@ -120,6 +121,10 @@ impl Asked<'_> {
             }
             _ => {}
         }
+        if (1..LEAST_DRAWS).contains(&self.draws) {
+            let expected = format!("expected 0 or at least {LEAST_DRAWS} draws, found {}", self.draws);
+            return refused("bootstrap", expected + ": of fewer no 95 % interval follows");
+        }
         if self.draws > MAX_DRAWS {
             return refused("bootstrap", format!("expected at most {MAX_DRAWS} draws, found {}", self.draws));
         }
@@ -202,6 +207,9 @@ impl Asked<'_> {
         say: &mut dyn FnMut(&str),
     ) -> Result<Evaluated, Error> {
         let audit = glance_beside(labelled, self.paths, say);
+        if self.threshold.is_none() {
+            warn_of_chosen(labelled, &judged.metadata, say);
+        }
         if self.stop.load(Ordering::Relaxed) {
             let done = format!(
                 "all of {} images were predicted; the look at them is not counted",

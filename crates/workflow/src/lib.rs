@@ -17,6 +17,7 @@ mod localise;
 mod looks;
 mod outputs;
 mod page;
+mod seen;
 
 pub use calibrate::{Calibrated, Calibration, moved, slope};
 pub use compare::{ClassAuroc, Compared, Comparison, Pair};
@@ -31,3 +32,4 @@ pub use localise::Localised;
 pub use looks::{count_closing, count_look};
 pub use outputs::{check_no_input, is_of, is_same};
 pub use page::{ERRORS, Page, findings, name_of, report_of_run};
+pub use seen::seen_in_training;

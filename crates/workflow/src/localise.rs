@@ -51,8 +51,11 @@ pub(crate) fn localise(
     let mut score = |image: usize, class: usize, boxes: &[Box2d]| -> Result<Scored, Error> {
         let sample = &labelled.dataset.samples[predictions.indices[image]];
         let (picture, _) = decode_through(&sample.path, prep.window)?;
+        let size = [picture.height, picture.width];
+        let of_sample = |reason| Error::Failed(format!("{}: {}: {reason}", truth.display(), sample.name));
+        boxes.iter().try_for_each(|of| of.check(size)).map_err(of_sample)?;
         let map = explainer.heatmap(&preprocess(&picture, prep), class);
-        let placement = Placement::new([picture.height, picture.width], prep);
+        let placement = Placement::new(size, prep);
         let group = evaluation.groups.as_ref().map_or(image, |groups| groups[image]);
         Ok((Localisation::new(&map, boxes, &placement), group))
     };

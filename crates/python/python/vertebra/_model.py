@@ -248,7 +248,7 @@ class Model:
         out: Path,
         *,
         rule: Optional[str] = None,
-        split: str = "test",
+        split: str = "val",
         group_by: Optional[str] = None,
         positive: Optional[str] = None,
         temperature: bool = False,
@@ -265,7 +265,7 @@ class Model:
             out: the model file to write.
             rule: how the threshold is chosen (two classes, or each finding): ``youden`` (if not said),
                 ``sensitivity:S``, ``specificity:S``, ``ppv:P``, ``cost:FN=10,FP=1`` or ``value:T``.
-            split: ``train``, ``val``, ``test`` or ``all``.
+            split: ``train``, ``val``, ``test`` or ``all``; data without splits are used whole.
             group_by: what is not independent: a column, or a pattern of the file name such as ``person*_``.
             positive: the positive class, if it is not the model's (two classes).
             temperature: whether the temperature is fitted too; of findings, the slope and the intercept of each.

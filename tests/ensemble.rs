@@ -148,7 +148,11 @@ fn folds_answer_together_for_other_data() {
     }
     // On its own images, which trained all folds but one.
     let ended = vertebra(folder, &["evaluate", "cv", "data", "--split", "all"]).ok();
-    assert!(ended.stdout.contains("the model was trained or validated with 41 of these 41 files"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("the model was trained or validated with 41 of these 41 files"),
+        "{}",
+        ended.stdout
+    );
     assert!(ended.stderr.contains("trained all folds but one"), "{}", ended.stderr);
     let own = vertebra(folder, &["evaluate", "cv", "cv/fold-1.csv"]).ok();
     assert!(own.stdout.contains("the model was trained or validated with"), "{}", own.stdout);

@@ -179,6 +179,44 @@ fn heatmaps_are_pictures_that_lines_name() {
         "{csv}"
     );
     assert!(csv.contains("maps/data_test_disc_0.png.png,,"), "{csv}");
+
+    // A picture of the user's is not replaced, but by --force; the program's own are.
+    let own = folder.path().join("maps/data_test_disc_2.png.png");
+    fs::copy(folder.path().join("data/test/disc/2.png"), &own).unwrap();
+    let before = fs::read(&own).unwrap();
+    let again = ["predict", "run", "data/test/disc", "--heatmap", "maps", "--heatmap-method", "cam"];
+    let said = vertebra(folder.path(), &again).fails(1, &["1 of 4 inputs failed"]).stdout;
+    assert!(
+        said.contains("data_test_disc_2.png.png: a file is there that is no overlay of this program"),
+        "{said}"
+    );
+    assert_eq!(fs::read(&own).unwrap(), before);
+    vertebra(folder.path(), &[&again[..], &["--force"]].concat()).ok();
+    assert_ne!(fs::read(&own).unwrap(), before);
+}
+
+/// Shards of one archive write into one folder.
+#[test]
+fn heatmaps_of_two_pictures_are_two_files_whoever_writes_them() {
+    let folder = workspace();
+    let at = folder.path();
+    train(at, "data", "run", &["--epochs", "1"]).ok();
+    let long = "x".repeat(240);
+    for name in ["a/b_c.png".to_owned(), "a_b/c.png".to_owned(), format!("a/{long}.png")] {
+        fs::create_dir_all(at.join(&name).parent().unwrap()).unwrap();
+        fs::copy(at.join("data/test/disc/0.png"), at.join(&name)).unwrap();
+    }
+    let write = |inputs: &[&str]| {
+        let words = ["--heatmap", "maps", "--heatmap-method", "cam", "--format", "jsonl"];
+        let lines = vertebra(at, &[&["predict", "run"][..], inputs, &words].concat()).ok().stdout;
+        let map =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap()["heatmap"].as_str().unwrap().to_owned();
+        lines.lines().map(map).collect::<Vec<String>>()
+    };
+    let (one, two) = (write(&["a/b_c.png"]), write(&["a_b/c.png"]));
+    assert_eq!((&*one[0], &*two[0]), ("maps/a_b_c.png.png", "maps/a_b_c.png-2.png"));
+    assert_eq!(write(&["a_b/c.png", "a/b_c.png"]), [&two[0][..], &one[0]], "the same places again");
+    assert_eq!(write(&["a"]).len(), 2, "a long name too");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The overlays of `predict --heatmap`: a PNG file for every image.
 
 use crate::failure::Failure;
-use heatmap::{Caption, Explainer, Method, overlay, png};
+use heatmap::{Caption, Explainer, Method, overlay, overlay_file, overlay_source};
 use model::{Metadata, Model, Picture, Placement, Preprocessing, write_atomic};
 use predict::predicted_class;
 use std::collections::HashSet;
@@ -21,22 +21,25 @@ pub struct Heatmaps {
     positive: Option<usize>,
     /// From which probability on each finding is called; empty with classes.
     from: Vec<f64>,
+    /// Whether files that this program did not write may be replaced.
+    force: bool,
     used: HashSet<String>,
 }
 
 impl Heatmaps {
     /// Into `folder`, which is made if it is not there; `positive` is the positive class of two, `from` the thresholds
-    /// of findings.
+    /// of findings. Files that this program did not write are replaced by `force` only.
     pub fn new(
         folder: PathBuf,
         model: &Model,
         method: Method,
         positive: Option<usize>,
         from: Vec<f64>,
+        force: bool,
     ) -> Result<Self, Failure> {
         std::fs::create_dir_all(&folder).map_err(|error| failed!("{}: {error}", folder.display()))?;
         let (explainer, prep) = (Explainer::new(model, method)?, model.metadata.preprocessing.clone());
-        Ok(Self { folder, explainer, method, prep, positive, from, used: HashSet::new() })
+        Ok(Self { folder, explainer, method, prep, positive, from, force, used: HashSet::new() })
     }
 
     /// The overlay of the `picture` at `path`, whose preprocessed pixels and probabilities are given: where it was
@@ -71,29 +74,55 @@ impl Heatmaps {
         let caption =
             Caption { class: metadata.classes[class].clone(), probability: row[class], method: self.method };
         let canvas = overlay(picture, &map, &placement, SIDE, Some(&caption));
-        let bytes = png(&canvas).map_err(|error| error.to_string())?;
+        let source = path.display().to_string();
+        let bytes = overlay_file(&canvas, &source).map_err(|error| error.to_string())?;
         let finding = (!self.from.is_empty()).then_some(&*metadata.classes[class]);
-        let name = self.name(path, finding);
-        let out = self.folder.join(name);
+        let out = self.place(path, &source, finding)?;
         write_atomic(&out, |file| file.write_all(&bytes)).map_err(|error| error.to_string())?;
         Ok(out)
     }
 
-    /// A name for the overlay of `path` that no other has: its folders, its own name and the finding, joined by `_`.
-    fn name(&mut self, path: &Path, finding: Option<&str>) -> String {
-        let parts = path.components().filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_string_lossy()),
-            _ => None,
-        });
-        let stem = match parts.collect::<Vec<_>>().join("_") {
-            stdin if stdin == "-" => "stdin".into(),
-            stem => stem,
-        };
-        let plain = |name: &str| name.replace(|c: char| !c.is_alphanumeric(), "-");
-        let stem = finding.map_or(stem.clone(), |name| format!("{stem}_{}", plain(name)));
+    /// Where the overlay of `path` goes: into a file of this name that no other picture has, of this run or of another,
+    /// which may have another share of the pictures.
+    fn place(&mut self, path: &Path, source: &str, finding: Option<&str>) -> Result<PathBuf, String> {
+        let stem = stem(path, finding);
         let numbered = |n: usize| if n == 1 { format!("{stem}.png") } else { format!("{stem}-{n}.png") };
-        let name = (1..).map(numbered).find(|name| !self.used.contains(name)).expect("some number is free");
-        self.used.insert(name.clone());
-        name
+        for name in (1..).map(numbered) {
+            if self.used.contains(&name) {
+                continue;
+            }
+            let out = self.folder.join(&name);
+            let is_free = match overlay_source(&out) {
+                Some(other) => other == source,
+                None if out.exists() && !self.force => {
+                    let what = "a file is there that is no overlay of this program";
+                    return Err(format!("{}: {what} (--force replaces it)", out.display()));
+                }
+                None => true,
+            };
+            if is_free {
+                self.used.insert(name);
+                return Ok(out);
+            }
+        }
+        unreachable!("some number is free")
     }
+}
+
+/// The folders of `path`, its own name and the finding, joined by `_`; the end of it, if it is long.
+fn stem(path: &Path, finding: Option<&str>) -> String {
+    /// Bytes: most systems take names of 255.
+    const MOST: usize = 200;
+    let parts = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_string_lossy()),
+        _ => None,
+    });
+    let stem = match parts.collect::<Vec<_>>().join("_") {
+        stdin if stdin == "-" => "stdin".into(),
+        stem => stem,
+    };
+    let plain = |name: &str| name.replace(|c: char| !c.is_alphanumeric(), "-");
+    let stem = finding.map_or(stem.clone(), |name| format!("{stem}_{}", plain(name)));
+    let from = stem.len().saturating_sub(MOST);
+    stem[stem.ceil_char_boundary(from)..].to_owned()
 }

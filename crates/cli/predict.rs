@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::heatmaps::Heatmaps;
 use crate::members::ModelArgs;
 use crate::options::probability;
+use crate::outputs::Force;
 use crate::terminal::{note, object, raw};
 use clap::ValueEnum;
 use data::{Passed, Remarks};
@@ -84,6 +85,8 @@ pub struct Args {
     /// How heatmaps are made: by what the logit loses where a part is hidden, or as class activation maps (cam)
     #[arg(long, value_name = "METHOD", default_value = "occlusion")]
     heatmap_method: Method,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -106,7 +109,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let from: Vec<f64> = thresholds.iter().map(|threshold| threshold.value).collect();
     let mut heatmaps = args
         .heatmap
-        .map(|folder| Heatmaps::new(folder, &members.models[0], args.heatmap_method, positive, from))
+        .map(|folder| {
+            Heatmaps::new(folder, &members.models[0], args.heatmap_method, positive, from, args.force.force)
+        })
         .transpose()?;
     let (passed, remarks) = (Passed::default(), Remarks::default());
     let (input, search, shard) = (args.input, passed.clone(), args.shard.unwrap_or_default());

@@ -11,6 +11,7 @@
 
 mod cam;
 mod dense;
+mod file;
 mod font;
 mod occlusion;
 mod overlay;
@@ -18,6 +19,7 @@ mod score;
 
 pub use cam::{Cam, ClassMaps};
 pub use dense::Heatmap;
+pub use file::{overlay_file, overlay_source};
 pub use occlusion::Occlusion;
 pub use overlay::{Caption, overlay, png};
 pub use score::{Box2d, Localisation, TruthBox, read_truth};

@@ -52,7 +52,8 @@ def _one(image: Any, name: str, white: Optional[float]) -> Given:
             name = getattr(image, "filename", None) or name
             return ("array", name, _samples(*_of_pillow(image, white)))
         return ("array", name, _samples(image, white))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError, SyntaxError) as error:
+        # Pillow decodes only now what it opened, and says so of a damaged file by either of the last two.
         return ("wrong", name, str(error))
 
 
@@ -60,10 +61,10 @@ def _of_pillow(image: Any, white: Optional[float]) -> Tuple[Any, Optional[float]
     import numpy
     from PIL import ImageOps
 
+    if image.mode == "I" and image.format and white is None:
+        white = 65535.0  # What Pillow makes of a file of 16 bits; made otherwise, its values may mean anything.
     # As the reader of files turns it.
     image = ImageOps.exif_transpose(image)
-    if image.mode == "I" and white is None:
-        white = 65535.0  # What Pillow makes of a file of 16 bits.
     if image.mode == "1":
         image = image.convert("L")
     elif image.mode not in _PLAIN and image.mode not in ("I", "F"):

@@ -28,6 +28,9 @@ const STEP_OF_FEW: f32 = 2.5;
 /// not.
 const CONTRAST: f32 = 2.6;
 const CONTRAST_ALONE: f32 = 4.0;
+/// What has more than half of all pictures has little outside by which it could stand apart. Nine pairs in ten of such a
+/// source are at most so far from each other: of strangers that all look alike one in ten and more are farther.
+const WIDEST: f32 = 0.2;
 /// Up to this height, and this distance of nine pairs in ten, copies are only resampled; a set of such, from which the
 /// rest is so many times as far off, is one source whatever its shape: how much the nearest of its pictures differ is
 /// chance.
@@ -134,7 +137,8 @@ impl LinkageTree {
             let is_pair = || near || (PAIR_ISOLATED * height..NOTHING).contains(&rest);
             if size == 2 { is_pair() } else { is_slight(rest) || size < ROW || !self.is_row(node) }
         };
-        (told || is_sure(v)) && (is_slight(rest) || !self.falls_apart(node, rest))
+        let is_wide = || size >= ROW && 2 * size > self.pictures && self.width(node) > WIDEST;
+        (told || is_sure(v)) && !is_wide() && (is_slight(rest) || !self.falls_apart(node, rest))
     }
 
     pub(crate) fn contains(&self, node: usize, picture: usize) -> bool {
@@ -345,6 +349,21 @@ mod tests {
             let far = |a: usize, b: usize| Some(if a / 8 == b / 8 { slight(a, b) } else { 0.9 });
             assert_eq!(sizes(16, &pairs(16, far)), found, "{scale}");
         }
+    }
+
+    /// All that there is looks alike, and copies differ nearly as much as strangers do.
+    #[test]
+    fn strangers_that_all_look_alike_are_no_source() {
+        let far = |a: usize, b: usize| match (a / 2 == b / 2, (a + b) % 5) {
+            (true, _) => 0.06 * varied(a, b),
+            (false, 0) => 0.09 * varied(a, b),
+            (false, _) => 0.24 * varied(a, b),
+        };
+        let found = sizes(48, &pairs(48, |a, b| Some(far(a, b))));
+        assert!(found[0] <= 2, "{found:?}");
+        // The same spread, but of one piece: copies of which one in five pairs is near.
+        let near = |a: usize, b: usize| Some(0.5 * far(a, b));
+        assert_eq!(sizes(48, &pairs(48, near)), [48]);
     }
 
     #[test]

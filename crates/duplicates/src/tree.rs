@@ -48,7 +48,9 @@ pub(crate) struct PictureSet {
 pub(crate) struct LinkageTree {
     pub nodes: Vec<PictureSet>,
     pub roots: Vec<usize>,
-    /// All pictures, those of a set side by side.
+    /// How many pictures there are, in the tree or not.
+    pub pictures: usize,
+    /// All pictures of the tree, those of a set side by side.
     order: Vec<usize>,
     /// Where each picture is in `order`.
     pub place: HashMap<usize, usize>,
@@ -173,7 +175,8 @@ impl LinkageTree {
         [near, all_near]: [Distances; 2],
     ) -> Self {
         let roots = forest.roots().collect();
-        let mut tree = Self { nodes, roots, order: vec![], place: HashMap::new(), near, all_near };
+        let (pictures, order, place) = (clusters.pictures(), vec![], HashMap::new());
+        let mut tree = Self { nodes, roots, pictures, order, place, near, all_near };
         tree.arrange(clusters);
         tree
     }

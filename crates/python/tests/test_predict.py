@@ -81,7 +81,6 @@ def test_a_folder_and_a_pattern_are_searched(model, data, run, said):
 
 
 def test_what_is_no_image_is_an_entry_or_an_exception(model, images, tmp_path, run, said):
-    pillow = pytest.importorskip("PIL.Image")
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(images[0].read_bytes()[:200])
     wrong = [
@@ -94,8 +93,8 @@ def test_what_is_no_image_is_an_entry_or_an_exception(model, images, tmp_path, r
         (numpy.zeros((4, 4, 5)), "found [4, 4, 5]"),
         (numpy.zeros((0, 4), numpy.uint8), "found 0"),
         (numpy.zeros((4, 4), complex), "found an array of complex128"),
-        (pillow.open(damaged), "truncated"),
-        (pillow.new("I", (4, 4), 200), "give white=255"),
+        (Image.open(damaged), "truncated"),
+        (Image.new("I", (4, 4), 200), "give white=255"),
         (None, "found NoneType"),
         ({"a": 1}, "found dict"),
     ]

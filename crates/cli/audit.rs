@@ -31,7 +31,7 @@ use workflow::is_of;
   vertebra audit DATA --write-groups grouped.csv     a manifest that keeps copies together
   vertebra audit DATA --write-groups grouped.csv --by source     copies alone, not look-alikes
   vertebra audit CT --window 40,400                  values seen as `train --window` sees them
-  vertebra audit table.csv --labels all              several findings an image: how many have each, have it not, or nobody knows
+  vertebra audit table.csv --labels all              for each finding: how many images have it, do not have it, or are not known
 
 Every image is read once. A file that cannot be read is listed, and the status is 1 in the end. Ctrl-C ends the search for copies and tells what was found so far (status 1). Copies are found from the pixels, turned or processed; groups that file names suggest are
 offered with what speaks for them and are never taken for granted. Research use only, not a medical device.")]
@@ -63,8 +63,8 @@ pub struct Args {
     by: Unit,
     #[command(flatten)]
     force: Force,
-    /// End with status 1 if the given split leaks, or if series of look-alikes cross it, or what a name such as
-    /// "patient" holds together where no groups are given
+    /// End with status 1 if the given split leaks, if series of look-alikes cross it, or, where no groups are given, if
+    /// something that a name such as "patient" identifies is in two splits
     #[arg(long)]
     strict: bool,
     /// Print the result as one JSON document

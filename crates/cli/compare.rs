@@ -25,7 +25,8 @@ The areas under the ROC curves are compared by DeLong's paired test, by group wh
 by its own model's threshold, by McNemar's exact test, which with groups counts sign patterns of groups. Models of findings
 are compared finding by finding, over the images of which it is known, with p-values as they are among all findings (Holm),
 and by the mean AUROC, whose interval is drawn by group. DATA without
-splits is divided as the first model's training divided it. Research use only, not a medical device.")]
+splits: if it is the data set that the first model was trained on, the split drawn then is drawn again; if not, all of it is
+compared. What either model was trained or validated with is counted and said. Research use only, not a medical device.")]
 pub struct Args {
     /// Model file, or run folder
     first: PathBuf,

@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use train::{RunFolder, RunLock};
 use workflow::{Asked, ERRORS, Evaluated, Judged, Labelled, Member, Page, is_of, is_same};
 
-/// Evaluate a model on labelled images, with an interval for every number
+/// Evaluate a model on labelled images, with intervals
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   vertebra evaluate runs/mine DATA                  the test split of a folder or CSV manifest

@@ -27,7 +27,8 @@ With --labels it has a column for each finding in place of label.")]
 pub struct Args {
     /// Folder or CSV manifest; the splits that it has are not used
     data: PathBuf,
-    /// What belongs together: a column, or a pattern of the file name such as 'person*_' [default: the column group]
+    /// What belongs together: a column, a pattern of the file name such as 'person*_', or PatientID or StudyInstanceUID of
+    /// DICOM files [default: the column group]
     #[arg(long, value_name = "COLUMN|PATTERN", default_value = "group", hide_default_value = true)]
     by: GroupBy,
     /// Shares of train, val and test [default: 0.8,0.1,0.1]

@@ -29,7 +29,7 @@ use workflow::{count_closing, unreadable};
   vertebra train DATA --skip-unreadable                 leave out damaged images, up to 1 %
   vertebra train Data_Entry_2017.csv --labels all --class-weights balanced      several findings an image
   vertebra train train.csv --labels 'Edema,Pleural Effusion' --uncertain positive
-  vertebra train DATA --image-size 320x256 --fit pad    an input that stands: height x width
+  vertebra train DATA --image-size 320x256 --fit pad    a portrait input: height x width
   vertebra train CT --window 40,400                     soft tissue: centre and width in Hounsfield units
   vertebra train DATA --init builtin --image-size 128   from the weights that come with the program, of width 0.5
   vertebra train DATA --init runs/other --freeze        train only the classifier of another model
@@ -38,9 +38,9 @@ use workflow::{count_closing, unreadable};
   vertebra train DATA --lr auto --schedule one-cycle --patience 0       find the rate, use it in one cycle
 
 The run folder gets config.toml, best.safetensors, last.safetensors, epochs.csv, steps.csv, predictions.csv,
-report.html, model-card.md and test-openings.json; with --skip-unreadable, unreadable.csv too; with --lr auto,
-lr-range.csv: the loss at rates from 1e-6 to 10, of which a tenth of the best is taken. With --freeze, the features of
-images as they are (--frozen-views 1) are computed once, and the classifier trains on them in seconds.
+audit.json, report.html, model-card.md and test-openings.json; with --skip-unreadable, unreadable.csv too; with --lr auto,
+lr-range.csv: the loss at rates from 1e-6 to 10; half of the rate of the lowest smoothed loss is taken. With --freeze, the
+features of images as they are (--frozen-views 1) are computed once, and the classifier trains on them in seconds.
 Ctrl-C saves and says how to go on, and so does SIGTERM (status 143). Research use only, not a medical device.")]
 pub struct Args {
     /// Settings to begin with: a config.toml that a run has written, or a file with some of its keys. Options win over it;

@@ -131,7 +131,9 @@ fn print(
     }
     warnings.iter().try_for_each(|warning| say!("warning: {warning}"))?;
     let (out, data) = (place(&args.out), place(&args.labelled.data));
-    say!("These images chose it, so it looks better on them than on others.")?;
+    if !matches!(args.rule, Some(ThresholdRule::Value(_))) || args.temperature {
+        say!("These images chose it, so it looks better on them than on others.")?;
+    }
     match labelled.name != "val" || labelled.dataset.part(Split::Test).is_empty() {
         true => say!("next: {} predict {out} IMAGE...", program())?,
         false => say!("next: {} evaluate {out} {data} --split test", program())?,

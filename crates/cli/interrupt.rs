@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// The flag of the work that goes on, and what is said when it is set; none if there is none.
-static RUN: Mutex<Option<(Arc<AtomicBool>, &str)>> = Mutex::new(None);
+static RUN: Mutex<Option<(Arc<AtomicBool>, &'static str)>> = Mutex::new(None);
 static WATCHED: Once = Once::new();
 /// The status of a run that was stopped.
 static STATUS: AtomicU8 = AtomicU8::new(1);
@@ -23,6 +23,13 @@ pub fn stop_flag(said: &'static str) -> Arc<AtomicBool> {
     *RUN.lock().unwrap_or_else(PoisonError::into_inner) = Some((flag.clone(), said));
     watch();
     flag
+}
+
+/// Has another word said by the next Ctrl-C, where a stop means something else from now on.
+pub fn say_instead(said: &'static str) {
+    if let Some(run) = &mut *RUN.lock().unwrap_or_else(PoisonError::into_inner) {
+        run.1 = said;
+    }
 }
 
 /// Ends the program tidily from now on.

@@ -95,12 +95,26 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         if let train::Event::Initialised(head) = event {
             init = Some((*head).clone());
         }
+        if let train::Event::Evaluating = event {
+            interrupt::say_instead(ENDING);
+        }
     });
     drop(progress);
     // The lock of the run folder is held until all is written.
-    let (report, _lock) = match outcome.map_err(Failure::of_positive)? {
-        Outcome::Finished(report, lock) => (report, lock),
-        Outcome::Interrupted { step } => {
+    let (report, _lock) = match outcome {
+        Err(error) => {
+            let can_go_on = glance.is_some() && !matches!(error, train::Error::Diverged { .. });
+            let failure = Failure::of_positive(error);
+            if !can_go_on {
+                return Err(failure);
+            }
+            failure.report();
+            note!("all is saved up to the last checkpoint; to go on once the cause is mended:");
+            note!("  {}", line_to_go_on(&config));
+            return Err(Failure::Reported);
+        }
+        Ok(Outcome::Finished(report, lock)) => (report, lock),
+        Ok(Outcome::Interrupted { step }) => {
             note!("stopped after step {step}; everything is saved. To go on:");
             note!("  {}", line_to_go_on(&config));
             return Err(Failure::Stopped);
@@ -164,6 +178,9 @@ fn or_warn<T>(written: Result<T, Failure>, what: &str) -> Option<T> {
 
 const STOPPING: &str =
     "stopping after this step, to save; once more ends at once (the last checkpoint stays)";
+
+const ENDING: &str =
+    "all is trained, and the run ends with its evaluation; once more ends at once (the checkpoint stays)";
 
 /// The line that goes on with a run that was stopped, up to where it was to go.
 fn line_to_go_on(config: &Config) -> String {

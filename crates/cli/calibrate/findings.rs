@@ -40,7 +40,8 @@ pub fn print(before: &Metadata, now: &Metadata, split: &str) -> io::Result<()> {
             &rate(found.specificity, found.specificity_ci),
         ])?;
     }
-    say!("  (exact 95 % intervals{by_group}, on the {split} images of which a finding is known)")?;
+    let images = if split == "all" { "images".to_owned() } else { format!("{split} images") };
+    say!("  (exact 95 % intervals{by_group}, on the {images} of which a finding is known)")?;
     let in_words = |at: usize| {
         let [slope, intercept] = slope(now, at);
         format!("{} {slope:.3} and {intercept:+.3}", now.classes[at])

@@ -96,6 +96,20 @@ impl Table {
                 );
                 return Err(at_line(path, line, reason));
             }
+            // A cell may have several lines, but hardly lines with as many separators as a row has.
+            let is_row = |line: &&[u8]| {
+                line.iter().filter(|&&byte| byte == separator).count() + 1 >= names.len().max(2)
+            };
+            let swallowed =
+                cells.iter().flat_map(|cell| cell.split(|&byte| byte == b'\n').skip(1)).filter(is_row);
+            let swallowed = swallowed.count();
+            if swallowed > 0 {
+                let reason = format!(
+                    "expected a row, found a quoted cell that goes over {swallowed} more lines that look like rows: a \
+                     quote may lack its end (a quote within a quoted cell is written twice)"
+                );
+                return Err(at_line(path, line, reason));
+            }
             for (i, cell) in cells.iter().enumerate().take(names.len()) {
                 nameless[i] |= names[i].is_empty() && !is_blank(cell);
             }

@@ -67,8 +67,13 @@ impl ThresholdRule {
             _ => [true; 2],
         };
         if needs_positives && positives == 0 || needs_negatives && negatives == 0 {
+            let expected = match (needs_positives, needs_negatives) {
+                (true, false) => "images of the positive class",
+                (false, true) => "images of the other class",
+                _ => "images of both classes",
+            };
             return Err(format!(
-                "expected images of both classes, found {positives} of the positive class and {negatives} others"
+                "expected {expected}, found {positives} of the positive class and {negatives} others"
             ));
         }
         let points = points(probabilities, positive);

@@ -7,9 +7,14 @@ const NAMES: usize = 12;
 /// The most characters of a name in a sentence.
 const LETTERS: usize = 48;
 
-/// `a, b, c`; of many names the first dozen, and how many more there are: `a, b, ... and 988 more`. Long names are cut.
+/// `a, b, c`; of many names the first dozen, and how many more there are: `a, b, ... and 988 more`. Long names are cut, and a
+/// name with a comma stands in quotes.
 pub fn list_names(names: &[impl AsRef<str>]) -> String {
-    let shown: Vec<String> = names.iter().take(NAMES).map(|name| clip_name(name.as_ref(), LETTERS)).collect();
+    let word = |name: &str| match clip_name(name, LETTERS) {
+        name if name.contains(',') => format!("\"{name}\""),
+        name => name,
+    };
+    let shown: Vec<String> = names.iter().take(NAMES).map(|name| word(name.as_ref())).collect();
     match names.len() - shown.len() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -32,6 +37,7 @@ mod tests {
     fn many_names_become_a_line() {
         assert_eq!(list_names(&["a", "b"]), "a, b");
         assert_eq!(list_names(&[] as &[&str]), "");
+        assert_eq!(list_names(&["left", "right, lower"]), "left, \"right, lower\"");
         let many: Vec<String> = (0..1000).map(|i| format!("n{i}")).collect();
         assert_eq!(list_names(&many), "n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11 and 988 more");
         assert_eq!(list_names(&["é".repeat(60)]), format!("{}…", "é".repeat(47)));

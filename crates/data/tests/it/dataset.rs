@@ -256,6 +256,10 @@ fn bad_manifests_are_refused() {
         ("path,label,split\n1.png,a,train\n2.png,b,\n", "line 3: expected a split in every row or in none"),
         ("path,label\n1.png,a\n2.png,a\n", "expected two classes or more, found only \"a\""),
         ("path,label\n1.png,a\n2.png\n", "line 3: expected 2 fields, as the header has, found 1"),
+        (
+            "path,label,note\n1.png,a,\"5\n2.png,b,x\n3.png,b,6\"\n4.png,a,y\n",
+            "line 2: expected a row, found a quoted cell that goes over 2 more lines that look like rows",
+        ),
     ];
     for (text, reason) in cases {
         assert_refused(&manifest(&root, text), reason);

@@ -23,6 +23,14 @@ pub(super) struct Recognised {
 impl Recognised {
     pub fn of(tensors: &[ForeignTensor], hwio: bool) -> Result<Self, Error> {
         let paths: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.path.as_str()).collect();
+        // Its other layers have the names of MobileNetV2's.
+        let squeezes =
+            |path: &&&str| path.split('.').any(|part| ["fc1", "se", "squeeze_excite"].contains(&part));
+        if let Some(layer) = paths.iter().find(squeezes) {
+            let found = format!("{layer}, as MobileNetV3 and EfficientNet have it");
+            let expected = "MobileNetV1 or V2, which have no layer of squeeze and excitation";
+            return Err(Error::invalid("tensor names", expected, found));
+        }
         let by_layout = if hwio { Naming::Tf } else { Naming::Torchvision };
         let mut notes = Vec::new();
         if let Some((dialect, Translation { mut names, copies, prefix, .. })) = naming::dialect_of(&paths) {

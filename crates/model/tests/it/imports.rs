@@ -105,6 +105,15 @@ fn strange_tensors_are_listed() {
     assert!(message.starts_with("tensor names"), "{message}");
 }
 
+/// Its layers have MobileNetV2's names but for those that squeeze.
+#[test]
+fn the_third_mobilenet_is_told_by_name() {
+    let mut theirs = weights(&Architecture::named("mobilenet-v2").unwrap());
+    theirs.insert("features.4.block.2.fc1.weight", Array::new([8, 32, 1, 1], vec![0.0; 256]).unwrap());
+    let message = import(theirs, &ImportOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("features.4.block.2.fc1, as MobileNetV3"), "{message}");
+}
+
 #[test]
 fn gray_weights_are_the_sum_over_the_colours() {
     let colour = Architecture { channels: 3, ..Architecture::named("mobilenet-v1").unwrap() };

@@ -82,7 +82,8 @@ pub struct Args {
     /// Write an overlay of where the class is seen for every image, as PNG
     #[arg(long, value_name = "DIR")]
     heatmap: Option<PathBuf>,
-    /// How heatmaps are made: by what the logit loses where a part is hidden, or as class activation maps (cam)
+    /// How heatmaps are made: by what the logit loses where a part is hidden, or as class activation maps (cam), which are
+    /// faster and may point beside the place
     #[arg(long, value_name = "METHOD", default_value = "occlusion")]
     heatmap_method: Method,
     #[command(flatten)]

@@ -175,7 +175,7 @@ class Model:
             image: as for :meth:`predict`.
             label: the class; without it the positive one of two, else the called one.
             method: ``"occlusion"``: what the logit loses where a part is hidden, by 512 looks; ``"cam"``: the class
-                activation map, which is faster and vaguer.
+                activation map, which is faster and may point beside the place.
             white: as for :meth:`predict`.
 
         Raises:

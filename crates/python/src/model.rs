@@ -3,7 +3,7 @@
 use crate::error::{Error, Unreadable, argument, detached, raise};
 use crate::images::Given;
 use data::{Passed, Remarks};
-use heatmap::{Caption, Explainer, Method, overlay, png};
+use heatmap::{Caption, Explainer, Method, overlay, overlay_file};
 use model::{Model, Placement, preprocess};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use predict::{Prediction, Predictor};
@@ -144,6 +144,8 @@ impl Core {
         let picture = given
             .picture(metadata.preprocessing.window)
             .map_err(|reason| Unreadable::new_err(format!("{}: {reason}", given.name().display())))?;
+        // The file is that of `predict --heatmap`.
+        let source = given.name().display().to_string();
         let (map, class, probability, bytes) = detached(py, || -> PyResult<_> {
             let prep = &metadata.preprocessing;
             let pixels = preprocess(&picture, prep);
@@ -167,7 +169,7 @@ impl Core {
             let caption = Caption { class: metadata.classes[class].clone(), probability, method };
             let placement = Placement::new([picture.height, picture.width], prep);
             let canvas = overlay(&picture, &map, &placement, SIDE, Some(&caption));
-            let bytes = png(&canvas).map_err(|error| Error::new_err(error.to_string()))?;
+            let bytes = overlay_file(&canvas, &source).map_err(|error| Error::new_err(error.to_string()))?;
             Ok((map, class, probability, bytes))
         })?;
         let values = map.values.into_pyarray(py).reshape(map.size)?;

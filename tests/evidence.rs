@@ -338,8 +338,11 @@ fn what_the_data_are_worth_stands_beside_the_number() {
     );
     let own = evaluate("data", &["--split", "val"]);
     assert!(own.stderr.contains("the threshold was chosen on these very images"), "{}", own.stderr);
-    let site = vertebra(folder.path(), &["evaluate", "site.safetensors", "other"]).ok().stderr;
-    assert!(site.contains("the threshold was chosen on these very images"), "{site}");
+    let site = || vertebra(folder.path(), &["evaluate", "site.safetensors", "other"]).ok().stderr;
+    assert!(!site().contains("the threshold was chosen"), "it was set by hand");
+    let calibrate = ["calibrate", "run", "other", "--out", "site.safetensors"];
+    vertebra(folder.path(), &calibrate).ok();
+    assert!(site().contains("the threshold was chosen on these very images"), "{}", site());
 }
 
 /// A model is not overwritten because it was named by its folder, and figures are not lost with a file.

@@ -39,7 +39,8 @@ fn a_run_goes_on_only_with_its_images_in_their_order() {
     let mut rows: Vec<&str> = rows.lines().collect();
     rows.swap(0, 1);
     fs::write(folder.join("table.csv"), format!("{header}\n{}\n", rows.join("\n"))).unwrap();
-    resume(folder, &["--max-steps", "2"]).fails(1, &["another order", "put the rows of the manifest back"]);
+    resume(folder, &["--max-steps", "2"])
+        .fails(1, &["another order", "restore the order of the manifest's rows"]);
     fs::write(folder.join("table.csv"), &table).unwrap();
     resume(folder, &["--max-steps", "2"]).ok();
     // Under other names, in the same order.

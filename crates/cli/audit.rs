@@ -91,11 +91,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let positive = workflow::positive_of_data(&dataset, args.positive.as_deref())?;
     let found = with_progress(&dataset, args.group_by.as_ref(), positive, args.window)?;
     // A file that cannot be written must not cost what was found.
-    let mut unwritten: Option<Failure> = None;
+    let mut is_written = true;
     if let Some(page) = page {
         let text = html::page(&found);
-        let written = page.write(|path| model::write_atomic(path, |file| file.write_all(text.as_bytes())));
-        unwritten = written.err().map(Failure::from);
+        is_written &=
+            page.try_write(|path| model::write_atomic(path, |file| file.write_all(text.as_bytes())));
     }
     if found.stopped && manifest.is_some() {
         note!(
@@ -103,8 +103,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         );
     } else if let Some(manifest) = manifest {
         let grouped = audit::regroup(&dataset, [&found.source_of, &found.series_of], args.by);
-        let written = manifest.write(|path| data::write_manifest(path, &grouped));
-        unwritten = unwritten.or(written.err().map(Failure::from));
+        let is_there = manifest.try_write(|path| data::write_manifest(path, &grouped));
+        is_written &= is_there;
         let groups = grouped.samples.iter().filter_map(|sample| sample.group.as_ref());
         let groups = groups.collect::<std::collections::BTreeSet<_>>().len();
         let of = match args.by {
@@ -116,7 +116,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
         } else {
             ""
         };
-        note!("{groups} groups of {joined}{of}");
+        if is_there {
+            note!("{groups} groups of {joined}{of}");
+        }
     }
     match args.json {
         true => json(&found)?,
@@ -141,16 +143,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if found.stopped {
         return Err(Failure::Stopped);
     }
-    let written = args.write_groups.as_deref().filter(|_| unwritten.is_none());
+    let written = args.write_groups.as_deref().filter(|_| is_written);
     let group_by = args.group_by.as_ref();
     next::next(&found, &next::Asked { data: &args.data, group_by, labelling: &labelling, written })
         .iter()
         .for_each(note);
-    match unwritten {
-        Some(failure) => Err(failure),
-        None if unreadable > 0 || fails => Err(Failure::Reported),
-        None => Ok(()),
-    }
+    if unreadable > 0 || fails || !is_written { Err(Failure::Reported) } else { Ok(()) }
 }
 
 /// The quick audit of what a run trains on, which stays in the run folder as `audit.json`.

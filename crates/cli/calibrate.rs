@@ -99,7 +99,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => {
             let written = model::rewrite_metadata(&source, &model.metadata)?;
             note!("wrote the operating point into {}", written.display());
-            say_of_predictions(&args.model);
+            say_of_predictions(&written);
         }
     }
     if args.json {

@@ -120,17 +120,20 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let say = &mut |text: &str| note(text);
     let judged = asked.judge(&labelled, say)?;
     // A file that cannot be written must not cost the figures, for which images were read and a look was counted.
-    let mut unwritten: Option<Failure> = None;
+    let mut is_written = true;
     if let Some(table) = table {
         let Judged { predictions, spread, summary, .. } = &judged;
         let write = |path: &Path| {
             train::write_averaged(path, &metadata.classes, summary, predictions, spread, dataset)
         };
-        unwritten = table.write(write).err().map(Failure::from);
+        is_written &= table.try_write(write);
     }
     let model = &members.models[0];
     let mut localise = |truth: &PathBuf| judged.localise(model, &labelled, truth, args.heatmap_method, say);
-    let localisation = args.truth.as_ref().map(&mut localise).transpose()?;
+    let localisation = args.truth.as_ref().map(&mut localise).and_then(|found| {
+        let failure = found.map_err(Failure::from);
+        failure.map_err(|failure| is_written &= failure.report() == 0).ok()
+    });
     let evaluated = asked.conclude(&labelled, &judged, &shell::typed(), &mut |text| note(text))?;
     let evaluated = Evaluated { localisation, ..evaluated };
     if evaluated.audit.trained_on.is_some_and(|images| images > 0) && args.model.has_folds() {
@@ -152,8 +155,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             openings: evaluated.test_openings,
             worst: ERRORS,
         };
-        let written = report.write(|path| page.write(path, None));
-        unwritten = unwritten.or(written.err().map(Failure::from));
+        is_written &= report.try_write(|path| page.write(path, None));
     }
     drop(busy);
     if let Some(value) = args.threshold.filter(|_| args.write) {
@@ -167,7 +169,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         write_thresholds(&members.paths[0], &metadata, thresholds.map_err(Failure::Failed)?)?;
     }
     if args.json { json(&evaluated) } else { print(&evaluated) }?;
-    unwritten.map_or(Ok(()), Err)
+    if is_written { Ok(()) } else { Err(Failure::Reported) }
 }
 
 impl Args {
@@ -212,14 +214,14 @@ fn write_thresholds(
         .collect();
     model::rewrite_metadata(path, &metadata)?;
     lines.iter().for_each(note);
-    say_of_predictions(path);
+    say_of_predictions(&written);
     Ok(())
 }
 
-/// Says that a run folder's table of predictions is of the operating point that it had.
-pub fn say_of_predictions(run: &Path) {
-    let table = RunFolder(run).predictions();
-    if table.exists() {
+/// Says that the table of predictions beside a model file is of the operating point that it had.
+pub fn say_of_predictions(model: &Path) {
+    let table = model.parent().map(|run| RunFolder(run).predictions());
+    if let Some(table) = table.filter(|table| table.exists()) {
         note!(
             "{} keeps the calls of the training; `evaluate --predictions FILE` writes others",
             table.display()

@@ -1,7 +1,7 @@
 //! The overlays of `predict --heatmap`: a PNG file for every image.
 
 use crate::failure::Failure;
-use heatmap::{Caption, Explainer, Method, overlay, overlay_file, overlay_source};
+use heatmap::{Caption, Explainer, Method, overlay, overlay_file, shows};
 use model::{Metadata, Model, Picture, Placement, Preprocessing, write_atomic};
 use predict::predicted_class;
 use std::collections::HashSet;
@@ -69,22 +69,21 @@ impl Heatmaps {
         row: &[f64],
         class: usize,
     ) -> Result<PathBuf, String> {
+        let finding = (!self.from.is_empty()).then_some(&*metadata.classes[class]);
+        let out = self.place(path, finding)?;
         let map = self.explainer.heatmap(pixels, class);
         let placement = Placement::new([picture.height, picture.width], &self.prep);
         let caption =
             Caption { class: metadata.classes[class].clone(), probability: row[class], method: self.method };
         let canvas = overlay(picture, &map, &placement, SIDE, Some(&caption));
-        let source = path.display().to_string();
-        let bytes = overlay_file(&canvas, &source).map_err(|error| error.to_string())?;
-        let finding = (!self.from.is_empty()).then_some(&*metadata.classes[class]);
-        let out = self.place(path, &source, finding)?;
+        let bytes = overlay_file(&canvas, path).map_err(|error| error.to_string())?;
         write_atomic(&out, |file| file.write_all(&bytes)).map_err(|error| error.to_string())?;
         Ok(out)
     }
 
-    /// Where the overlay of `path` goes: into a file of this name that no other picture has, of this run or of another,
-    /// which may have another share of the pictures.
-    fn place(&mut self, path: &Path, source: &str, finding: Option<&str>) -> Result<PathBuf, String> {
+    /// Where the overlay of `path` goes: into a file of this name that no other picture has, of this run or of one that has
+    /// ended, which may have had another share of the pictures.
+    fn place(&mut self, path: &Path, finding: Option<&str>) -> Result<PathBuf, String> {
         let stem = stem(path, finding);
         let numbered = |n: usize| if n == 1 { format!("{stem}.png") } else { format!("{stem}-{n}.png") };
         for name in (1..).map(numbered) {
@@ -92,8 +91,8 @@ impl Heatmaps {
                 continue;
             }
             let out = self.folder.join(&name);
-            let is_free = match overlay_source(&out) {
-                Some(other) => other == source,
+            let is_free = match shows(&out, path) {
+                Some(is_same) => is_same,
                 None if out.exists() && !self.force => {
                     let what = "a file is there that is no overlay of this program";
                     return Err(format!("{}: {what} (--force replaces it)", out.display()));

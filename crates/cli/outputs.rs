@@ -86,6 +86,15 @@ impl<'a> OutputFile<'a> {
         Ok(())
     }
 
+    /// The same where what was found must not be lost with the file: a failure is reported at once. Whether it was written.
+    pub fn try_write<E>(self, write: impl FnOnce(&Path) -> Result<(), E>) -> bool
+    where
+        Failure: From<E>,
+    {
+        let failure = self.write(write).err().map(Failure::from);
+        failure.map(Failure::report).is_none()
+    }
+
     /// The word for what was done.
     pub fn done(&self) -> &'static str {
         if self.replaces { "replaced" } else { "wrote" }

@@ -10,7 +10,6 @@ use crate::failure::Failure;
 use crate::heatmaps::Heatmaps;
 use crate::members::ModelArgs;
 use crate::options::probability;
-use crate::outputs::Force;
 use crate::terminal::{note, object, raw};
 use clap::ValueEnum;
 use data::{Passed, Remarks};
@@ -50,7 +49,8 @@ K classes are there: the label, which a threshold may have chosen, and the most 
 others. A model of findings (train --labels) has no label: every finding has its
 probability and is called by its own threshold, csv has p_FINDING and
 called_FINDING (0 or 1) of each, jsonl a list findings, and --heatmap writes a
-map of each that is called, or of the most probable. --heatmap writes DIR/NAME.png for every image: what speaks for the
+map of each that is called, or of the most probable. --heatmap writes DIR/NAME.png for every image (NAME is its path
+with _ for /, numbered where two are alike): what speaks for the
 positive class (red) and against it (blue); with more than two classes, for the
 predicted one. Lines then name the file (csv: a column heatmap). The exit status
 is 1 if any image failed. Several models (the folds of a cross-validation, or
@@ -86,8 +86,9 @@ pub struct Args {
     /// faster and may point beside the place
     #[arg(long, value_name = "METHOD", default_value = "occlusion")]
     heatmap_method: Method,
-    #[command(flatten)]
-    force: Force,
+    /// With --heatmap: replace files that are no overlays of the same picture
+    #[arg(long, requires = "heatmap")]
+    force: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -111,7 +112,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let mut heatmaps = args
         .heatmap
         .map(|folder| {
-            Heatmaps::new(folder, &members.models[0], args.heatmap_method, positive, from, args.force.force)
+            Heatmaps::new(folder, &members.models[0], args.heatmap_method, positive, from, args.force)
         })
         .transpose()?;
     let (passed, remarks) = (Passed::default(), Remarks::default());

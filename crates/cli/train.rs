@@ -77,6 +77,9 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         phantom_data(&mut config)?;
     }
     let stop = interrupt::stop_flag(STOPPING);
+    if !args.resume && args.folds.is_none() {
+        interrupt::say_instead("stopping; nothing is trained yet");
+    }
     if goes_on || args.folds.is_some() {
         return folds::run(&config, args.folds, args.resume, &stop, args.json);
     }
@@ -88,6 +91,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
             say_of_init(&config, event);
         }
         if let train::Event::Started { dataset, .. } = event {
+            interrupt::say_instead(STOPPING);
             glance = Some(crate::audit::glance(dataset, &config));
             passed_over = Some(dataset.passed_over.clone());
             left_out = Some(unreadable(dataset));
@@ -103,13 +107,14 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     // The lock of the run folder is held until all is written.
     let (report, _lock) = match outcome {
         Err(error) => {
-            let can_go_on = glance.is_some() && !matches!(error, train::Error::Diverged { .. });
+            let is_begun = glance.is_some() && train::RunFolder(&config.out).last().exists();
+            let can_go_on = is_begun && !matches!(error, train::Error::Diverged { .. });
             let failure = Failure::of_positive(error);
             if !can_go_on {
                 return Err(failure);
             }
             failure.report();
-            note!("all is saved up to the last checkpoint; to go on once the cause is mended:");
+            note!("what was saved last is kept; if nothing in the data changes, this goes on:");
             note!("  {}", line_to_go_on(&config));
             return Err(Failure::Reported);
         }

@@ -1,7 +1,7 @@
 //! The part of an audit that takes no time: what lies in more than one split, by group and byte for byte. It is what a
 //! headline number is printed with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -35,13 +35,14 @@ pub struct Quick {
     pub identical_files: Repeats,
     /// Groups as they were given.
     pub groups: Option<Groups>,
-    /// Images whose file was trained on, byte for byte, under whatever name; `None` if that was not asked.
+    /// Of the images that are evaluated those whose file the model trained or was validated with, byte for byte, under
+    /// whatever name; `None` if that was not asked, or is not known, or they are its own test split.
     pub trained_on: Option<usize>,
     /// What may say which images belong together, although nobody said so: from names and columns.
     pub hints: Vec<Hint>,
     /// What was not looked for, in words.
     pub not_checked: &'static str,
-    /// Whether the split leaks.
+    /// Whether the split leaks, or images are evaluated that the model trained or was validated with.
     pub leaks: bool,
     /// Whether images have several findings instead of one class.
     #[serde(skip)]
@@ -136,15 +137,18 @@ impl Quick {
     }
 }
 
-/// How many files of `samples` are files that `training` trains or validates with, whatever they are called.
+/// How many files of `samples` are files that `training` trains or validates with, whatever they are called. Files of equal
+/// sizes are read, each once.
 pub fn files_in_training(samples: &[&Sample], training: &[Sample]) -> usize {
-    let known = training.iter().filter(|sample| sample.split != Some(Split::Test));
-    let mut of_size: HashMap<u64, Vec<&Sample>> = HashMap::new();
-    known.for_each(|sample| of_size.entry(sample.bytes).or_default().push(sample));
+    let sizes: HashSet<u64> = samples.iter().map(|sample| sample.bytes).collect();
+    let of_size = |sample: &&Sample| sample.split != Some(Split::Test) && sizes.contains(&sample.bytes);
+    let known: Vec<&Sample> = training.iter().filter(of_size).collect();
+    let sizes: HashSet<u64> = known.iter().map(|sample| sample.bytes).collect();
+    let hashes: HashSet<Hash> =
+        par::map(known.len(), |i| file_hash(&known[i].path)).into_iter().flatten().collect();
     let is_used = |i: usize| {
-        let candidates = of_size.get(&samples[i].bytes).map_or(&[][..], |found| found);
-        let hash = candidates.first().and_then(|_| file_hash(&samples[i].path));
-        hash.is_some_and(|hash| candidates.iter().any(|other| file_hash(&other.path) == Some(hash)))
+        let hash = sizes.contains(&samples[i].bytes).then(|| file_hash(&samples[i].path)).flatten();
+        hash.is_some_and(|hash| hashes.contains(&hash))
     };
     par::map(samples.len(), is_used).into_iter().filter(|&is| is).count()
 }

@@ -142,7 +142,8 @@ impl Dataset {
         [hash_lines(sorted), hash_lines(names()), hash_lines(sizes)].map(short).join("-")
     }
 
-    /// Whether the images are in the order that [`Dataset::order`] told before, whatever they are called now.
+    /// Whether the images are in the order that [`Dataset::order`] told before. Of files that were renamed sizes tell, if
+    /// they differ.
     pub fn is_in_order(&self, before: &str) -> bool {
         let now = self.order();
         let [now, before] = [now.as_str(), before].map(|order| order.split('-').collect::<Vec<_>>());

@@ -96,13 +96,7 @@ impl Table {
                 );
                 return Err(at_line(path, line, reason));
             }
-            // A cell may have several lines, but hardly lines with as many separators as a row has.
-            let is_row = |line: &&[u8]| {
-                line.iter().filter(|&&byte| byte == separator).count() + 1 >= names.len().max(2)
-            };
-            let swallowed =
-                cells.iter().flat_map(|cell| cell.split(|&byte| byte == b'\n').skip(1)).filter(is_row);
-            let swallowed = swallowed.count();
+            let swallowed = swallowed_rows(&cells, separator, names.len());
             if swallowed > 0 {
                 let reason = format!(
                     "expected a row, found a quoted cell that goes over {swallowed} more lines that look like rows: a \
@@ -119,6 +113,27 @@ impl Table {
         let header = named.iter().map(|&i| names[i].clone()).collect();
         Ok(Self { header, rows, nameless: nameless.into_iter().filter(|&it| it).count() })
     }
+}
+
+/// How many lines of the cells of a row look like rows: they have its fields, and where it names a file, they name one of
+/// that kind too. The lines of a report in a cell have commas, but no file in that place.
+fn swallowed_rows(cells: &[Vec<u8>], separator: u8, columns: usize) -> usize {
+    let named = cells.iter().take(columns).enumerate().find_map(|(at, cell)| Some((at, ending(cell)?)));
+    let Some((at, ending_of_row)) = named else { return 0 };
+    let is_row = |line: &&[u8]| {
+        let fields: Vec<&[u8]> = line.split(|&byte| byte == separator).collect();
+        fields.len() >= columns.max(2) && ending(fields[at]).is_some_and(|found| found == ending_of_row)
+    };
+    cells.iter().flat_map(|cell| cell.split(|&byte| byte == b'\n').skip(1)).filter(is_row).count()
+}
+
+/// The ending of what looks like the name of a file, in small letters.
+fn ending(cell: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(cell).ok()?.trim().trim_matches('"');
+    let (stem, ending) = text.rsplit_once('.')?;
+    let is_ending =
+        (2..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_ending && !stem.is_empty() && !text.contains('\n')).then(|| ending.to_ascii_lowercase())
 }
 
 /// An error of a line of the table at `path`.

@@ -5,6 +5,7 @@
 //! draws the same splits and numbers its images alike; no part of it has them.
 
 use engine::par;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::split::Split;
 use crate::{Dataset, Error, decode_through};
@@ -67,18 +68,25 @@ impl Dataset {
     }
 
     /// Decodes the images at the indices `part`, through the window of a model if there is one. `progress` hears how many
-    /// are done.
+    /// are done; `stop` ends it.
     ///
     /// # Errors
-    /// The first that cannot be read.
+    /// The first that cannot be read; or [`Error::Stopped`].
     pub fn check_readable(
         &self,
         part: &[usize],
         window: Option<Window>,
+        stop: &AtomicBool,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         let mut done = 0;
         for chunk in part.chunks(AT_ONCE) {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Stopped(format!(
+                    "{done} of {} images were looked at; no run was begun",
+                    part.len()
+                )));
+            }
             let read = |at: usize| decode_through(&self.samples[chunk[at]].path, window).err();
             if let Some(error) = par::map(chunk.len(), read).into_iter().flatten().next() {
                 return Err(error);

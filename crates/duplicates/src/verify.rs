@@ -51,8 +51,8 @@ pub(crate) fn verify(
     let promises = |again: &(f32, Alignment)| middle < WORTHWHILE || best.is_none_or(|best| again.0 > best.0);
     let again = again.filter(promises).and_then(|again| closer(again, &maps));
     let laid = again.filter(|again| again.middle > middle).or(found)?;
-    let is_known = !(WORTHWHILE..SURELY).contains(&laid.middle);
-    let other = if is_known { None } else { twin(&laid.alignment, &maps, &describer.coarse) };
+    let may_be_mirrored = (WORTHWHILE..SURELY).contains(&laid.middle);
+    let other = if may_be_mirrored { twin(&laid.alignment, &maps, &describer.coarse) } else { None };
     let other = other.and_then(|start| closer(settle(start, &mut 0.0, &maps, &mut scratch)?, &maps));
     let laid = other.filter(|other| other.middle > laid.middle).unwrap_or(laid);
     Some(judge(pair, &maps, laid, [one, two].map(|picture| picture.roughness)))

@@ -9,8 +9,8 @@ use crate::SIDE;
 const EVEN: f32 = 12.0;
 /// Up to this mean of three by three pixels a place is black, and from 255 less this on white.
 const EMPTY: f32 = 9.0;
-/// Less of the picture than this that is black, or of one gray, is no matter.
-const LEAST: usize = SIDE * SIDE / 50;
+/// Less of the picture than this that is black, or of one gray, is ignored.
+const LEAST_EMPTY: usize = SIDE * SIDE / 50;
 /// The least share of a side, and of the area, that must remain.
 const LEAST_SIDE: f64 = 0.3;
 const LEAST_AREA: f64 = 0.12;
@@ -48,8 +48,9 @@ pub(crate) fn inside(gray: &[f32], (height, width): (usize, usize)) -> [usize; 4
         .unwrap_or([0, 0, width, height])
 }
 
-/// Marks in `shown: [SIDE, SIDE]`, true where the image lies, what is black or white and reaches its border; and what
-/// is of one even gray there, as black is once a copy was made brighter.
+/// Marks in `shown: [SIDE, SIDE]`, true where the image lies, what has the colour of the ground (white, if most of the border
+/// has, else black) and reaches its border; of the other colour what reaches a corner; and what is of one even gray at the
+/// border, as black is once a copy was made brighter.
 pub(crate) fn hide_corners(pixels: &[u8], shown: &mut [bool]) {
     let mean = means(pixels);
     let mut empty = vec![false; SIDE * SIDE];
@@ -65,7 +66,7 @@ pub(crate) fn hide_corners(pixels: &[u8], shown: &mut [bool]) {
     }
     hide(&empty, shown);
     // What is gray beside black is no black that became gray, but JPEG leaves some black in that.
-    if empty.iter().filter(|&&empty| empty).count() < LEAST
+    if empty.iter().filter(|&&empty| empty).count() < LEAST_EMPTY
         && let Some(even) = even(pixels, &mean, shown)
     {
         hide(&even, shown);
@@ -131,7 +132,7 @@ fn even(pixels: &[u8], mean: &[f32], shown: &[bool]) -> Option<Vec<bool>> {
     spread(border(shown).collect(), shown, &mut even, &|i| (mean[i] - f32::from(gray)).abs() <= NEAR);
     let of_it = || even.iter().zip(pixels).filter(|&(&even, _)| even);
     let near = of_it().filter(|(_, pixel)| pixel.abs_diff(gray) <= NEARER).count();
-    (of_it().count() >= LEAST && 10 * near >= MOST * of_it().count()).then_some(even)
+    (of_it().count() >= LEAST_EMPTY && 10 * near >= MOST * of_it().count()).then_some(even)
 }
 
 /// Boxes of one gray, as augmentation and redaction put over a picture: what is beneath is not shown.

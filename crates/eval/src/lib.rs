@@ -50,4 +50,4 @@ pub use subgroup::{Subgroup, subgroups};
 pub use summary::Summary;
 pub use table::count;
 pub use temperature::fit_temperature;
-pub use threshold::{Threshold, ThresholdRule};
+pub use threshold::{BY_HAND, Threshold, ThresholdRule};

@@ -44,6 +44,9 @@ pub enum ThresholdRule {
     Value(f64),
 }
 
+/// How the words of a threshold begin that no images chose.
+pub const BY_HAND: &str = "set by hand";
+
 impl ThresholdRule {
     /// The texts that are read as a rule.
     pub const TEXTS: &str = "youden|sensitivity:S|specificity:S|ppv:P|cost:FN=10,FP=1|value:T";
@@ -124,7 +127,7 @@ impl ThresholdRule {
             Self::Cost { miss, false_alarm } => {
                 format!("least cost where a miss is {miss} and a false alarm {false_alarm}")
             }
-            Self::Value(_) => "set by hand".to_owned(),
+            Self::Value(_) => BY_HAND.to_owned(),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! An overlay as a PNG file that says which picture it shows, so that a later run replaces its own files and no other.
+//! An overlay as a PNG file that says which picture it shows, so that a later run replaces its own files and no other. It says
+//! so by a hash of the picture's place: paths can point to a person.
 
 use image::RgbImage;
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -10,31 +12,39 @@ const SOFTWARE: &str = "Software";
 const SOURCE: &str = "Source";
 const PROGRAM: &str = "vertebra";
 
-/// The file of an overlay of the picture `source`.
+/// The file of an overlay of the `picture` that lies there, or is called so.
 ///
 /// # Errors
 /// When it cannot be encoded.
-pub fn overlay_file(canvas: &RgbImage, source: &str) -> Result<Vec<u8>, png::EncodingError> {
+pub fn overlay_file(canvas: &RgbImage, picture: &Path) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, canvas.width(), canvas.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.add_text_chunk(SOFTWARE.into(), PROGRAM.into())?;
-    encoder.add_itxt_chunk(SOURCE.into(), source.into())?;
+    encoder.add_text_chunk(SOURCE.into(), place_of(picture))?;
     let mut writer = encoder.write_header()?;
     writer.write_image_data(canvas)?;
     writer.finish()?;
     Ok(bytes)
 }
 
-/// Which picture an overlay that this program wrote shows; `None` of any other file.
-pub fn overlay_source(path: &Path) -> Option<String> {
-    let reader = png::Decoder::new(BufReader::new(File::open(path).ok()?)).read_info().ok()?;
-    let info = reader.info();
-    let is_ours =
-        info.uncompressed_latin1_text.iter().any(|text| text.keyword == SOFTWARE && text.text == PROGRAM);
-    let source = info.utf8_text.iter().find(|text| text.keyword == SOURCE)?;
-    source.get_text().ok().filter(|_| is_ours)
+/// Whether the file `overlay` shows `picture`; `None` if it is no overlay that this program wrote.
+pub fn shows(overlay: &Path, picture: &Path) -> Option<bool> {
+    let reader = png::Decoder::new(BufReader::new(File::open(overlay).ok()?)).read_info().ok()?;
+    let text = |keyword: &str| {
+        let texts = &reader.info().uncompressed_latin1_text;
+        texts.iter().find(|text| text.keyword == keyword).map(|text| text.text.as_str())
+    };
+    let source = text(SOURCE).filter(|_| text(SOFTWARE) == Some(PROGRAM))?;
+    Some(source == place_of(picture))
+}
+
+/// A hash of where a picture lies: 16 hexadecimal digits of SHA-256.
+fn place_of(picture: &Path) -> String {
+    let place = picture.canonicalize().unwrap_or_else(|_| picture.to_path_buf());
+    let hash = Sha256::digest(place.as_os_str().as_encoded_bytes());
+    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -44,13 +54,17 @@ mod tests {
     #[test]
     fn an_overlay_says_what_it_shows_and_another_picture_does_not() {
         let folder = tempfile::tempdir().unwrap();
-        let (ours, other) = (folder.path().join("ours.png"), folder.path().join("other.png"));
+        let [ours, other, absent] =
+            ["ours.png", "other.png", "none.png"].map(|name| folder.path().join(name));
         let canvas = RgbImage::from_pixel(3, 2, image::Rgb([7, 8, 9]));
-        std::fs::write(&ours, overlay_file(&canvas, "scans/Müller 1.png").unwrap()).unwrap();
-        assert_eq!(overlay_source(&ours).as_deref(), Some("scans/Müller 1.png"));
+        std::fs::write(&ours, overlay_file(&canvas, Path::new("scans/Müller 1.png")).unwrap()).unwrap();
+        let shown = |picture: &str| shows(&ours, Path::new(picture));
+        assert_eq!([shown("scans/Müller 1.png"), shown("Müller 1.png")], [Some(true), Some(false)]);
         assert_eq!(image::open(&ours).unwrap().to_rgb8(), canvas);
         canvas.save(&other).unwrap();
-        assert_eq!(overlay_source(&other), None);
-        assert_eq!(overlay_source(&folder.path().join("none.png")), None);
+        // One file by two names.
+        std::fs::write(&ours, overlay_file(&canvas, &other).unwrap()).unwrap();
+        assert_eq!(shows(&ours, &folder.path().join("./other.png")), Some(true));
+        assert_eq!([shows(&other, &other), shows(&absent, &other)], [None, None]);
     }
 }

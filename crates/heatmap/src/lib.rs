@@ -19,7 +19,7 @@ mod score;
 
 pub use cam::{Cam, ClassMaps};
 pub use dense::Heatmap;
-pub use file::{overlay_file, overlay_source};
+pub use file::{overlay_file, shows};
 pub use occlusion::Occlusion;
 pub use overlay::{Caption, overlay, png};
 pub use score::{Box2d, Localisation, TruthBox, read_truth};

@@ -7,8 +7,8 @@ const NAMES: usize = 12;
 /// The most characters of a name in a sentence.
 const LETTERS: usize = 48;
 
-/// `a, b, c`; of many names the first dozen, and how many more there are: `a, b, ... and 988 more`. Long names are cut, and a
-/// name with a comma stands in quotes.
+/// `a, b, c`; of many names the first dozen, and how many more there are: `a, b, ... and 988 more`. Long names are cut, and an
+/// entry with a comma stands in quotes.
 pub fn list_names(names: &[impl AsRef<str>]) -> String {
     let word = |name: &str| match clip_name(name, LETTERS) {
         name if name.contains(',') => format!("\"{name}\""),

@@ -145,7 +145,7 @@ impl Core {
             .picture(metadata.preprocessing.window)
             .map_err(|reason| Unreadable::new_err(format!("{}: {reason}", given.name().display())))?;
         // The file is that of `predict --heatmap`.
-        let source = given.name().display().to_string();
+        let source = given.name().clone();
         let (map, class, probability, bytes) = detached(py, || -> PyResult<_> {
             let prep = &metadata.preprocessing;
             let pixels = preprocess(&picture, prep);

@@ -87,7 +87,7 @@ fn fit_in(
         }
     };
     if !resume {
-        unreadable::look(config, &mut dataset, observe)?;
+        unreadable::look(config, &mut dataset, stop, observe)?;
     }
     let checkpoint = Some(folder.last()).filter(|last| resume && last.exists());
     let First { mut metadata, network, head } =
@@ -101,17 +101,18 @@ fn fit_in(
     let lock = held.map_or_else(|| RunLock::acquire(folder.0), Ok)?;
     // Whoever had the lock before may have left another run than was there before.
     check_folder(config, resume)?;
-    if config.skip_unreadable {
-        unreadable::write(folder.0, &dataset)?;
-    }
     let position = match &checkpoint {
         Some(last) => checkpoint::load(last, &mut trainer)?,
         None => Position { order: dataset.order(), ..Position::default() },
     };
     if !position.order.is_empty() && !dataset.is_in_order(&position.order) {
-        let reason = "the images are in another order than when this run began, and what a batch holds depends on it; put \
-                      the rows of the manifest back, or start a new run with another --out";
+        let reason = "the images are in another order than when this run began, and what a batch holds depends on it; \
+                      restore the order of the manifest's rows (or the names of the files in a folder), or start a new \
+                      run with another --out";
         return Err(Error::run(folder.0, reason));
+    }
+    if config.skip_unreadable {
+        unreadable::write(folder.0, &dataset)?;
     }
     // The curve of another run first: beside settings that are new, it would be taken for theirs.
     let old_test = folder.lr_range();
@@ -119,7 +120,7 @@ fn fit_in(
         std::fs::remove_file(&old_test).map_err(Error::io(&old_test))?;
     }
     config.save()?;
-    let fixed = if resume { operating::fixed_after_training(&folder.best(), position.step)? } else { None };
+    let fixed = if resume { operating::fixed_after_training(&folder.best())? } else { None };
     let mut run = Run::new(config, &dataset, metadata, trainer, position, stop, observe, ranks)?;
     Welcome::say(&mut run)?;
     let (steps, images) = (run.last_step(), run.training.images());

@@ -113,7 +113,9 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
         grouped(&config.data, &config.labelling(), config.group_by.as_ref(), config.skip_unreadable)?
             .with_two_classes()?;
     positive_of_data(&dataset, config.positive.as_deref())?;
-    unreadable::look(config, &mut dataset, observe)?;
+    if config.skip_unreadable {
+        unreadable::look(config, &mut dataset, &AtomicBool::new(false), observe)?;
+    }
     observe(&Event::Read { dataset: &dataset });
     let left_out = dataset.clone();
     dataset.remove_unreadable();

@@ -81,6 +81,12 @@ impl Welcome {
         config.prepare(&mut network);
         let mut trainer = new_trainer(&config, &dataset, network);
         let position = checkpoint::restore(file, &config.data, &mut trainer)?;
+        if !position.order.is_empty() && !dataset.is_in_order(&position.order) {
+            return Err(Error::run(
+                &config.data,
+                "expected the images in the order of rank 0, found another",
+            ));
+        }
         let mut observe = |_: &crate::Event| {};
         let mut run = Run::new(&config, &dataset, metadata, trainer, position, stop, &mut observe, ranks)?;
         let is_whole = (config.lr != LearningRate::Auto || run.find_rate()?) && run.train()?;

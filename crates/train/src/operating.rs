@@ -178,32 +178,30 @@ fn threshold_was_set(metadata: &mut Metadata, figures: &str, at: &str) {
     }
 }
 
-/// The operating point that a user fixed after a run had ended at `step`.
-pub(crate) struct Fixed {
-    metadata: Metadata,
-    step: u64,
-}
+/// A model whose operating point a user fixed after its training.
+pub(crate) struct Fixed(Model);
 
-/// What a user has fixed since the run ended that left the model file `best`; `step` is where it is now.
-pub(crate) fn fixed_after_training(best: &Path, step: u64) -> Result<Option<Fixed>, Error> {
+/// The model file `best`, if a user has fixed its operating point since the run ended that left it.
+pub(crate) fn fixed_after_training(best: &Path) -> Result<Option<Fixed>, Error> {
     if !best.exists() {
         return Ok(None);
     }
-    let metadata = Model::read(best)?.metadata;
-    let is_fixed = !metadata.calibrated.is_null() || metadata.provenance.metrics.get(SET_AFTER).is_some();
-    Ok(is_fixed.then_some(Fixed { metadata, step }))
+    let model = Model::read(best)?;
+    let Metadata { calibrated, provenance, .. } = &model.metadata;
+    let is_calibrated = calibrated.as_object().is_some_and(|origins| !origins.is_empty());
+    let is_fixed = is_calibrated || provenance.metrics.get(SET_AFTER).is_some();
+    Ok(is_fixed.then_some(Fixed(model)))
 }
 
 impl Fixed {
-    /// Puts it back into the metadata of a run that ends at `step`, and says so; weights that were trained since need
-    /// another.
-    pub fn restore(self, step: u64, metadata: &mut Metadata) -> String {
-        if step != self.step {
-            return "more was trained, so the operating point that had been set for the earlier weights is gone; \
+    /// Puts it back into `model`, if that has the same weights, and says so; other weights need another.
+    pub fn restore(self, model: &mut Model) -> String {
+        if self.0.weights != model.weights {
+            return "the weights are others now, so the operating point that had been set for the earlier ones is gone; \
                     `vertebra calibrate` fixes another"
                 .to_owned();
         }
-        let before = self.metadata;
+        let (before, metadata) = (self.0.metadata, &mut model.metadata);
         metadata.threshold = before.threshold;
         metadata.positive = before.positive;
         metadata.positive_was_set = before.positive_was_set;
@@ -215,8 +213,8 @@ impl Fixed {
         {
             metrics.insert(SET_AFTER.to_owned(), note.clone());
         }
-        "nothing was left to train: the model keeps the operating point that was set after its training, and these figures \
-         are at the one that training chose"
+        "the weights are the same, so the model keeps the operating point that was set after its training; these figures are \
+         at the one that training chose"
             .to_owned()
     }
 }

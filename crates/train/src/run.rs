@@ -158,7 +158,7 @@ impl<'a, 'r> Run<'a, 'r> {
             }
             for batch in self.batches(epoch, 0) {
                 let Some(rate) = test.next_rate() else { break };
-                let batch = batch.map_err(Error::batch)?;
+                let batch = batch.map_err(|error| self.unreadable(error))?;
                 test.add(rate, self.learn(&batch, rate)?);
                 self.training.recycle(batch);
                 self.tell(&Event::RangeTest { step: test.steps.len(), steps: range_test::STEPS })?;
@@ -319,7 +319,7 @@ impl<'a, 'r> Run<'a, 'r> {
         }
         self.trainer.network.batches_seen = 0;
         for batch in self.unvaried.batches(0, 0) {
-            let batch = batch.map_err(Error::batch)?;
+            let batch = batch.map_err(|error| self.unreadable(error))?;
             let images = self.images(&batch);
             self.trainer.measure(images);
             self.unvaried.recycle(batch);
@@ -453,7 +453,7 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 
     /// Restores the best weights (the last ones, if no epoch was validated), fixes temperature and threshold,
-    /// evaluates, and writes the finished model. What was `fixed` after an earlier end stays, if nothing was trained since.
+    /// evaluates, and writes the finished model. What was `fixed` after an earlier end stays with the same weights.
     pub fn finish(&mut self, fixed: Option<Fixed>) -> Result<Report, Error> {
         self.tell(&Event::Evaluating)?;
         let best_epoch = self.position.stopper.best_epoch;
@@ -470,7 +470,7 @@ impl<'a, 'r> Run<'a, 'r> {
         let warnings = exploded.into_iter().collect();
         let (mut report, mut model) =
             Report::new(model, self.dataset, &self.validation, rule, best_epoch, warnings)?;
-        let fixed = fixed.map(|fixed| fixed.restore(self.position.step, &mut model.metadata));
+        let fixed = fixed.map(|fixed| fixed.restore(&mut model));
         report.warnings.extend(fixed);
         model.write(self.folder.best())?;
         let path = self.folder.predictions();

@@ -4,6 +4,7 @@
 //! of the files since; so it reads the list and looks no second time.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use data::{Dataset, Split, SplitOrigin};
@@ -29,6 +30,7 @@ pub fn open_run_data(config: &Config, run: &Path) -> Result<(Dataset, SplitOrigi
 pub(crate) fn look(
     config: &Config,
     dataset: &mut Dataset,
+    stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(), Error> {
     let is_fold = config.out.parent().is_some_and(is_cross_validation);
@@ -51,7 +53,7 @@ pub(crate) fn look(
                 observe(&Event::Checking { done, images });
             }
         };
-        dataset.check_readable(&unused, config.window, &mut progress).map_err(Error::batch)?;
+        dataset.check_readable(&unused, config.window, stop, &mut progress).map_err(Error::batch)?;
     }
     Ok(())
 }

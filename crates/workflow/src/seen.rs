@@ -2,6 +2,7 @@
 
 use crate::Labelled;
 use data::{Sample, Split};
+use eval::BY_HAND;
 use model::{Metadata, ThresholdEvidence};
 use std::path::Path;
 use train::{Config, RunFolder};
@@ -36,7 +37,10 @@ pub fn seen_in_training(
 
 /// The data set of the run that left a model; or why it is not known.
 fn training_of(model: &Path) -> Result<Vec<Sample>, String> {
-    let parent = model.parent().filter(|folder| RunFolder(folder).best() == *model);
+    let is_of = |folder: &&Path| {
+        [RunFolder(folder).best(), RunFolder(folder).last()].iter().any(|file| file == model)
+    };
+    let parent = model.parent().filter(is_of);
     let run = if model.is_dir() { Some(model) } else { parent };
     let run = run.filter(|run| train::has_begun(run));
     let run = run.ok_or("it is a model file without its run folder")?;
@@ -50,7 +54,9 @@ fn training_of(model: &Path) -> Result<Vec<Sample>, String> {
 /// Says that the threshold of a model was chosen on the images that it is judged by.
 pub(crate) fn warn_of_chosen(labelled: &Labelled, metadata: &Metadata, say: &mut dyn FnMut(&str)) {
     let of_findings = metadata.findings.iter().filter_map(|finding| finding.threshold.as_ref());
-    let evidence = metadata.threshold.iter().chain(of_findings).filter_map(|chosen| chosen.evidence.as_ref());
+    let chosen =
+        metadata.threshold.iter().chain(of_findings).filter(|chosen| !chosen.rule.starts_with(BY_HAND));
+    let evidence = chosen.filter_map(|chosen| chosen.evidence.as_ref());
     let on_these = |evidence: &ThresholdEvidence| {
         let is_same = || labelled.dataset.compare_fingerprint(&evidence.data_fingerprint).is_same();
         evidence.split == labelled.name && is_same()

@@ -264,6 +264,9 @@ fn bad_manifests_are_refused() {
     for (text, reason) in cases {
         assert_refused(&manifest(&root, text), reason);
     }
+    // A report goes over lines with as many commas as a row has.
+    let report = "path,label,report\n1.png,a,\"Heart normal.\nNo effusion, no nodule, clear\"\n2.png,b,\"a, b, c\nd, e\"\n";
+    assert_eq!(Dataset::open(&manifest(&root, report)).unwrap().samples.len(), 2);
 }
 
 /// SHA-256 by `printf ... | sha256sum`.

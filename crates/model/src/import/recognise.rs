@@ -23,11 +23,12 @@ pub(super) struct Recognised {
 impl Recognised {
     pub fn of(tensors: &[ForeignTensor], hwio: bool) -> Result<Self, Error> {
         let paths: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.path.as_str()).collect();
-        // Its other layers have the names of MobileNetV2's.
+        // Its other layers have the names of MobileNetV2's. A classifier may be called fc1 too, but is no convolution.
+        let is_part = |part: &str| ["fc1", "se", "squeeze_excite"].contains(&part);
         let squeezes =
-            |path: &&&str| path.split('.').any(|part| ["fc1", "se", "squeeze_excite"].contains(&part));
-        if let Some(layer) = paths.iter().find(squeezes) {
-            let found = format!("{layer}, as MobileNetV3 and EfficientNet have it");
+            |tensor: &&ForeignTensor| tensor.array.shape().len() == 4 && tensor.path.split('.').any(is_part);
+        if let Some(ForeignTensor { path, .. }) = tensors.iter().find(squeezes) {
+            let found = format!("{path}, as MobileNetV3 and EfficientNet have it");
             let expected = "MobileNetV1 or V2, which have no layer of squeeze and excitation";
             return Err(Error::invalid("tensor names", expected, found));
         }

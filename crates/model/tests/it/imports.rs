@@ -112,6 +112,12 @@ fn the_third_mobilenet_is_told_by_name() {
     theirs.insert("features.4.block.2.fc1.weight", Array::new([8, 32, 1, 1], vec![0.0; 256]).unwrap());
     let message = import(theirs, &ImportOptions::default()).unwrap_err().to_string();
     assert!(message.contains("features.4.block.2.fc1, as MobileNetV3"), "{message}");
+    // A classifier of that name is another fault.
+    let mut theirs = weights(&Architecture::named("mobilenet-v2").unwrap());
+    theirs.insert("fc1.weight", Array::new([2, 8], vec![0.0; 16]).unwrap());
+    let message =
+        import(theirs, &ImportOptions::default()).map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(!message.contains("MobileNetV3"), "{message}");
 }
 
 #[test]

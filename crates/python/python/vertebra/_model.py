@@ -210,7 +210,7 @@ class Model:
             group_by: what is not independent: a column, or a pattern of the file name such as ``person*_``.
             prevalence: predictive values at this prevalence too (two classes).
             subgroups: columns whose values are evaluated by themselves.
-            bootstrap: draws of the bootstrap intervals, by group; 0 leaves them out; as many as the command line takes,
+            bootstrap: draws of the bootstrap intervals, by group; at least 100; 0 leaves them out; as many as the command line takes,
                 if not said.
             tta: whether to average over small turns of each image.
             skip_unreadable: whether images that cannot be read are left out, up to the share ``max_unreadable``

@@ -119,21 +119,26 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let busy = Counter::busy("evaluating");
     let say = &mut |text: &str| note(text);
     let judged = asked.judge(&labelled, say)?;
-    // A file that cannot be written must not cost the figures, for which images were read and a look was counted.
-    let mut is_written = true;
+    // A file that cannot be written, or boxes that cannot be, must not cost the figures: images were read for them, and a look
+    // is counted.
+    let mut is_whole = true;
     if let Some(table) = table {
         let Judged { predictions, spread, summary, .. } = &judged;
         let write = |path: &Path| {
             train::write_averaged(path, &metadata.classes, summary, predictions, spread, dataset)
         };
-        is_written &= table.try_write(write);
+        is_whole &= table.try_write(write);
     }
     let model = &members.models[0];
     let mut localise = |truth: &PathBuf| judged.localise(model, &labelled, truth, args.heatmap_method, say);
-    let localisation = args.truth.as_ref().map(&mut localise).and_then(|found| {
-        let failure = found.map_err(Failure::from);
-        failure.map_err(|failure| is_written &= failure.report() == 0).ok()
-    });
+    let localisation = match args.truth.as_ref().map(&mut localise).transpose() {
+        Ok(found) => found,
+        Err(error) => {
+            Failure::from(error).report();
+            is_whole = false;
+            None
+        }
+    };
     let evaluated = asked.conclude(&labelled, &judged, &shell::typed(), &mut |text| note(text))?;
     let evaluated = Evaluated { localisation, ..evaluated };
     if evaluated.audit.trained_on.is_some_and(|images| images > 0) && args.model.has_folds() {
@@ -155,7 +160,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             openings: evaluated.test_openings,
             worst: ERRORS,
         };
-        is_written &= report.try_write(|path| page.write(path, None));
+        is_whole &= report.try_write(|path| page.write(path, None));
     }
     drop(busy);
     if let Some(value) = args.threshold.filter(|_| args.write) {
@@ -169,7 +174,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         write_thresholds(&members.paths[0], &metadata, thresholds.map_err(Failure::Failed)?)?;
     }
     if args.json { json(&evaluated) } else { print(&evaluated) }?;
-    if is_written { Ok(()) } else { Err(Failure::Reported) }
+    if is_whole { Ok(()) } else { Err(Failure::Reported) }
 }
 
 impl Args {

@@ -12,17 +12,31 @@ const SOFTWARE: &str = "Software";
 const SOURCE: &str = "Source";
 const PROGRAM: &str = "vertebra";
 
+/// A picture as the bytes of a PNG file.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn png(canvas: &RgbImage) -> Result<Vec<u8>, png::EncodingError> {
+    encode(canvas, [])
+}
+
 /// The file of an overlay of the `picture` that lies there, or is called so.
 ///
 /// # Errors
 /// When it cannot be encoded.
 pub fn overlay_file(canvas: &RgbImage, picture: &Path) -> Result<Vec<u8>, png::EncodingError> {
+    encode(canvas, [(SOFTWARE, PROGRAM), (SOURCE, &place_of(picture))])
+}
+
+fn encode<const N: usize>(
+    canvas: &RgbImage,
+    texts: [(&str, &str); N],
+) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, canvas.width(), canvas.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.add_text_chunk(SOFTWARE.into(), PROGRAM.into())?;
-    encoder.add_text_chunk(SOURCE.into(), place_of(picture))?;
+    texts.into_iter().try_for_each(|(keyword, text)| encoder.add_text_chunk(keyword.into(), text.into()))?;
     let mut writer = encoder.write_header()?;
     writer.write_image_data(canvas)?;
     writer.finish()?;
@@ -43,8 +57,7 @@ pub fn shows(overlay: &Path, picture: &Path) -> Option<bool> {
 /// A hash of where a picture lies: 16 hexadecimal digits of SHA-256.
 fn place_of(picture: &Path) -> String {
     let place = picture.canonicalize().unwrap_or_else(|_| picture.to_path_buf());
-    let hash = Sha256::digest(place.as_os_str().as_encoded_bytes());
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    data::hexadecimal(&Sha256::digest(place.as_os_str().as_encoded_bytes())[..8])
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ mod score;
 
 pub use cam::{Cam, ClassMaps};
 pub use dense::Heatmap;
-pub use file::{overlay_file, shows};
+pub use file::{overlay_file, png, shows};
 pub use occlusion::Occlusion;
-pub use overlay::{Caption, overlay, png};
+pub use overlay::{Caption, overlay};
 pub use score::{Box2d, Localisation, TruthBox, read_truth};
 
 use model::Model;

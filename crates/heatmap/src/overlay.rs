@@ -4,7 +4,6 @@
 //! of the picture's own largest value, so the legend has its numbers: without them, noise looks as strong as a finding.
 
 use crate::{Heatmap, Method, font};
-use image::codecs::png::PngEncoder;
 use image::{Rgb, RgbImage};
 use model::{Picture, Placement, resize};
 
@@ -129,16 +128,6 @@ fn draw_legend(canvas: &mut RgbImage, caption: &Caption, largest: f32, top: usiz
     draw_text(canvas, "Research use only, not a medical device", MARGIN, line(3));
 }
 
-/// The PNG file of a picture in colour.
-///
-/// # Errors
-/// When it cannot be encoded.
-pub fn png(canvas: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
-    let mut bytes = Vec::new();
-    canvas.write_with_encoder(PngEncoder::new(&mut bytes))?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +156,7 @@ mod tests {
         assert!(drawn > 1000, "text was drawn: {drawn}");
         let long = Caption { class: "x".repeat(500), ..caption };
         overlay(&picture, &Heatmap { size: [4, 4], values: vec![0.0; 16] }, &placement, SIDE, Some(&long));
-        let decoded = data::decode_bytes("x.png", &png(&legend).unwrap()).unwrap();
+        let decoded = data::decode_bytes("x.png", &crate::png(&legend).unwrap()).unwrap();
         assert_eq!((decoded.height, decoded.width, decoded.channels), (legend.height() as usize, 512, 3));
     }
 

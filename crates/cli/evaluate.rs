@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::figures::{number, with_interval};
 use crate::labelled::DataArgs;
 use crate::localise;
-use crate::members::ModelArgs;
+use crate::members::{Members, ModelArgs};
 use crate::outputs::{FileKind, Force, OutputFile, check_distinct};
 use crate::shell;
 use crate::terminal::{json, note, say_lines};
@@ -114,8 +114,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let labelled = args.labelled.open(&metadata)?;
     let Labelled { dataset, name, .. } = &labelled;
     let columns = FileKind::Table(vec!["path", "label", "predicted"]);
-    let table = args.output("--predictions", &args.predictions, &columns, dataset)?;
-    let report = args.output("--report", &args.report, &FileKind::ReportPage, dataset)?;
+    let table = args.output("--predictions", &args.predictions, &columns, (&members, dataset))?;
+    let report = args.output("--report", &args.report, &FileKind::ReportPage, (&members, dataset))?;
     let busy = Counter::busy("evaluating");
     let say = &mut |text: &str| note(text);
     let judged = asked.judge(&labelled, say)?;
@@ -184,10 +184,9 @@ impl Args {
         option: &str,
         path: &'a Option<PathBuf>,
         kind: &FileKind,
-        dataset: &data::Dataset,
+        (members, dataset): (&Members, &data::Dataset),
     ) -> Result<Option<OutputFile<'a>>, Failure> {
-        let models = self.model.files();
-        let is_other = |out: &Path| models.iter().chain(self.truth.as_ref()).any(|read| is_same(read, out));
+        let is_other = |out: &Path| members.files().chain(self.truth.clone()).any(|read| is_same(&read, out));
         let is_read = |out: &Path| is_of(dataset, out) || is_other(out);
         OutputFile::check_if_given(option, path, kind, is_read, self.force.force)
     }

@@ -44,16 +44,6 @@ impl ModelArgs {
         std::iter::once(&self.model).chain(&self.with)
     }
 
-    /// The model files that are read.
-    pub fn files(&self) -> Vec<PathBuf> {
-        let folds = |path: &PathBuf| match train::is_cross_validation(path) {
-            true => train::finished_folds(path).unwrap_or_default(),
-            false => vec![path.clone()],
-        };
-        let file = |path: PathBuf| model::resolve(&path).unwrap_or(path);
-        self.paths().flat_map(folds).map(file).collect()
-    }
-
     /// Whether the folds of a cross-validation are among them.
     pub fn has_folds(&self) -> bool {
         self.paths().any(|path| train::is_cross_validation(path))
@@ -61,6 +51,11 @@ impl ModelArgs {
 }
 
 impl Members {
+    /// The files that were read.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.paths.iter().map(|path| model::resolve(path).unwrap_or_else(|_| path.clone()))
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.models.len()

@@ -6,6 +6,9 @@
 //! `-- manifest FILE COLUMN` does the same for a set on disk, of which a column of the manifest names the picture.
 //! For each family one line: recall and precision of the pairs that are called copies, and of those called one series.
 //!
+//! `-- strangers SEED [SUBJECT/CHANGE/COUNT ...]` searches sets without copies, COUNT pictures once each: one line a
+//! set, with how many pictures were called a copy of another.
+//!
 //! `-- write DIR [choosing|reporting|SEED] [SUBJECT/CHANGE/COPIES ...]` scores nothing. It writes the families for other
 //! tools, as DIR/SUBJECT-CHANGE-COPIES/0000.png and on, with a manifest.csv whose `source` is the number of the
 //! picture.
@@ -40,6 +43,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         [mode, ..] if mode == "write" => wanted.drain(..2).nth(1),
         _ => None,
     };
+    let once = wanted.first().is_some_and(|mode| mode == "strangers");
+    if once {
+        wanted.remove(0);
+    }
     let seed = match wanted.first().map(String::as_str) {
         Some("reporting") => Some(2),
         Some("choosing") => Some(1),
@@ -52,6 +59,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let fits = |word: &String| word.split('/').zip(name.split('/')).all(|(w, n)| w == "*" || w == n);
         wanted.is_empty() || wanted.iter().any(fits)
     };
+    if once {
+        return strangers(seed.unwrap_or(1), &is_wanted);
+    }
     for subject in Subject::ALL {
         for change in 0..CHANGES.len() {
             for copies in [2, 5, 10, 20, 40, 80] {
@@ -110,6 +120,37 @@ fn score_manifest(file: &Path, column: &str) -> Result<(), Box<dyn Error>> {
         start.elapsed().as_secs_f64(),
         f64::NAN,
     );
+    Ok(())
+}
+
+/// Sets of pictures that are there once, each changed in the way of its set.
+fn strangers(seed: u64, is_wanted: &dyn Fn(&str) -> bool) -> Result<(), Box<dyn Error>> {
+    for subject in Subject::ALL {
+        for count in [6, 8, 12, 20, 40, 80] {
+            let pictures = subject.pictures(count, seed);
+            if pictures.len() < count {
+                continue; // Of some a seed has no more.
+            }
+            for change in 0..CHANGES.len() {
+                let family = Family { subject, change, copies: 2, seed };
+                let name = format!("{}/{}/{count}", subject.name(), CHANGES[change].0);
+                if !is_wanted(&name) {
+                    continue;
+                }
+                // The second image of each picture, which is no original.
+                let images: Vec<_> = family.images_of(&pictures).split_off(count);
+                let thumbnail = |i: usize| {
+                    let gray = &images[i].1;
+                    Some(Thumbnail::new(&gray.values, (gray.height, gray.width)))
+                };
+                let (_, found) = find(count, &|i| ((), thumbnail(i)), &|_| ControlFlow::Continue(()))?;
+                let sets = |ids: &[usize]| ids.iter().collect::<HashSet<_>>().len();
+                let [sources, series] = [sets(&found.source), sets(&found.series)];
+                let wrong = count - sources;
+                println!("{name:28} {sources} sources, {series} series; {wrong} called a copy of another");
+            }
+        }
+    }
     Ok(())
 }
 

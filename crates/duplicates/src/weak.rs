@@ -24,6 +24,9 @@ const LEFT: f32 = 0.3;
 const LEAST: f32 = 0.02;
 /// How unlike the coarser detail of copies may be, and how far apart the parts of a source.
 const MOST: f32 = 0.15;
+/// How far apart the nearest two of a source are at most, branches and all. Whatever was lost, some two lost nearly the same;
+/// strangers of one kind all hang on long branches, so without these they are one source as well.
+const NEAREST: f32 = 0.09;
 /// How many times as far as half of the pairs of a source the rest is.
 const CLEARLY: f32 = 1.2;
 /// Pairs that must have been compared between the parts of a source, if there are so many.
@@ -92,7 +95,8 @@ fn without_branches(v: &Verified, branches: &[f32]) -> Apart {
 }
 
 impl LinkageTree {
-    /// Whether a set is one source: compared often enough, isolated, of one piece and no row. Of fewer pictures than
+    /// Whether a set is one source: compared often enough, with a near pair, isolated, of one piece
+    /// and no row. Of fewer pictures than
     /// show a row this cannot be said.
     fn is_weak_source(&self, node: usize, parts: [usize; 2], rest: f32) -> bool {
         let sizes = parts.map(|part| self.nodes[part].size);
@@ -102,9 +106,18 @@ impl LinkageTree {
             && set.compared >= COMPARED.min(sizes[0] * sizes[1])
             && set.height <= MOST
             && rest >= isolated * set.height
+            && self.has_near_pair(node)
             && self.is_apart(node)
             && !self.is_row(node)
             && !self.falls_apart(node, rest)
+    }
+
+    /// Whether two of its pictures differ as little as two copies of one picture do at best.
+    fn has_near_pair(&self, node: usize) -> bool {
+        let near = |picture| self.all_near.get(picture).into_iter().flatten();
+        self.members(node)
+            .iter()
+            .any(|picture| near(picture).any(|near| near.0 <= NEAREST && self.contains(node, near.1)))
     }
 
     /// Whether every picture outside is clearly farther than half of the pairs within: in a row of slices the next one
@@ -228,6 +241,15 @@ mod tests {
     fn pictures_of_one_anatomy_are_no_copies() {
         let way = |a: usize, b: usize| lost(a) + lost(b);
         assert_eq!(sizes(20, &pairs(20, 0.4, way), |i| i), [1; 20]);
+    }
+
+    /// Each picture on a branch of its own, as copies that lost much are; but no two near each other.
+    #[test]
+    fn look_alikes_without_a_near_pair_are_no_copies() {
+        for (own, found) in [(0.0, vec![12]), (0.05, vec![1; 12])] {
+            let way = |a: usize, b: usize| lost(a) + lost(b) + 2.0 * own;
+            assert_eq!(sizes(12, &pairs(12, 0.2, way), |i| if own > 0.0 { i } else { 0 }), found, "{own}");
+        }
     }
 
     #[test]

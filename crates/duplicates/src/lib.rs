@@ -11,6 +11,7 @@ mod bend;
 mod cluster;
 mod complete;
 mod consensus;
+mod convex;
 mod decide;
 mod describe;
 mod detail;

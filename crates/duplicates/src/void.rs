@@ -4,6 +4,7 @@
 //! and what remains at the border is filled in smoothly and marked, so that nothing is compared there.
 
 use crate::SIDE;
+use crate::convex::hull;
 
 /// How far the values of a row may lie apart that belongs to a bar.
 const EVEN: f32 = 12.0;
@@ -49,8 +50,8 @@ pub(crate) fn inside(gray: &[f32], (height, width): (usize, usize)) -> [usize; 4
 }
 
 /// Marks in `shown: [SIDE, SIDE]`, true where the image lies, what has the colour of the ground (white, if most of the border
-/// has, else black) and reaches its border; of the other colour what reaches a corner; and what is of one even gray at the
-/// border, as black is once a copy was made brighter.
+/// has, else black) and reaches its border; of the other colour what reaches a corner, outside of the convex hull of the
+/// rest; and what is of one even gray at the border, as black is once a copy was made brighter.
 pub(crate) fn hide_corners(pixels: &[u8], shown: &mut [bool]) {
     let mean = means(pixels);
     let mut empty = vec![false; SIDE * SIDE];
@@ -60,9 +61,15 @@ pub(crate) fn hide_corners(pixels: &[u8], shown: &mut [bool]) {
     for (is_empty, is_ground) in
         [(&is_black as &dyn Fn(usize) -> bool, !is_negative), (&is_white, is_negative)]
     {
-        // Of the other the image may be as well: a bone that is white in a bright copy and reaches the border.
-        let from = if is_ground { border(shown).collect() } else { corners(shown) };
-        spread(from, shown, &mut empty, is_empty);
+        if is_ground {
+            spread(border(shown).collect(), shown, &mut empty, is_empty);
+            continue;
+        }
+        // Of the other the image may be as well: what is white in a bright copy and reaches the border, even a corner.
+        let mut other = vec![false; SIDE * SIDE];
+        spread(corners(shown), shown, &mut other, is_empty);
+        keep_outside(&mut other, shown);
+        empty.iter_mut().zip(other).for_each(|(empty, other)| *empty |= other);
     }
     hide(&empty, shown);
     // What is gray beside black is no black that became gray, but JPEG leaves some black in that.
@@ -119,20 +126,52 @@ fn spread(from: Vec<usize>, shown: &[bool], empty: &mut [bool], is_empty: &dyn F
     }
 }
 
-/// What is of the gray that is most common at the border of the `shown`, if it is as even as only a program fills.
+/// Takes from `empty` what lies within the convex hull of the rest of the `shown`: nothing that a turn or another map
+/// filled in does.
+fn keep_outside(empty: &mut [bool], shown: &[bool]) {
+    let rest: Vec<bool> = shown.iter().zip(&*empty).map(|(&shown, &empty)| shown && !empty).collect();
+    empty.iter_mut().zip(hull(&rest, SIDE)).for_each(|(empty, within)| *empty &= !within);
+}
+
+/// What is of the gray that is most common at the border of the `shown`. If hardly anything is darker, it was black, with
+/// its noise, before a copy was made brighter. If not, it must be as even as only a program fills; and unless most of the
+/// border is so, a part of the image may have become one gray, so it is only what is outside of the rest.
 fn even(pixels: &[u8], mean: &[f32], shown: &[bool]) -> Option<Vec<bool>> {
-    /// How far from it the mean may lie, and most pixels themselves; and how many are most.
-    const NEAR: f32 = 3.0;
-    const NEARER: u8 = 1;
-    const MOST: usize = 8;
+    /// How far from the gray the mean may lie, and most pixels themselves, of what was black and of a filling; and how many
+    /// are most.
+    const BLACK: (f32, u8) = (6.0, 5);
+    const FILLED: (f32, u8) = (3.0, 1);
+    const MOST: f32 = 0.8;
+    /// A shade goes on where black ends: how much more gray is tried, and how many times as large what is found may be.
+    const EDGE: f32 = 1.5;
+    const WIDENS: f32 = 1.1;
+    /// The share of what is shown that may be darker than black.
+    const DARKER: f32 = 0.02;
     let mut common = [0; 256];
     border(shown).for_each(|i| common[usize::from(pixels[i])] += 1);
     let gray = (0..=u8::MAX).max_by_key(|&gray| common[usize::from(gray)])?;
-    let mut even = vec![false; SIDE * SIDE];
-    spread(border(shown).collect(), shown, &mut even, &|i| (mean[i] - f32::from(gray)).abs() <= NEAR);
-    let of_it = || even.iter().zip(pixels).filter(|&(&even, _)| even);
-    let near = of_it().filter(|(_, pixel)| pixel.abs_diff(gray) <= NEARER).count();
-    (of_it().count() >= LEAST_EMPTY && 10 * near >= MOST * of_it().count()).then_some(even)
+    let share = |is: &dyn Fn(usize) -> bool, of: &[bool]| {
+        let all = || (0..SIDE * SIDE).filter(|&i| of[i]);
+        all().filter(|&i| is(i)).count() as f32 / all().count().max(1) as f32
+    };
+    let was_black = share(&|i| mean[i] < f32::from(gray) - BLACK.0, shown) <= DARKER;
+    let (near, nearer) = if was_black { BLACK } else { FILLED };
+    let within = |near: f32| {
+        let mut even = vec![false; SIDE * SIDE];
+        spread(border(shown).collect(), shown, &mut even, &|i| (mean[i] - f32::from(gray)).abs() <= near);
+        even
+    };
+    let area = |part: &[bool]| part.iter().filter(|&&within| within).count();
+    let mut even = within(near);
+    let is_even = share(&|i| pixels[i].abs_diff(gray) <= nearer, &even) >= MOST;
+    let is_shade = || was_black && area(&within(EDGE * near)) as f32 > WIDENS * area(&even) as f32;
+    if !is_even || area(&even) < LEAST_EMPTY || is_shade() {
+        return None;
+    }
+    if !was_black && 2 * border(shown).filter(|&i| even[i]).count() <= border(shown).count() {
+        keep_outside(&mut even, shown);
+    }
+    Some(even)
 }
 
 /// Boxes of one gray, as augmentation and redaction put over a picture: what is beneath is not shown.
@@ -362,6 +401,18 @@ mod tests {
             _ => 0,
         });
         assert!(!found[0] && !found[59] && found[80] && !found[SIDE * SIDE - 1]);
+    }
+
+    /// A chest whose soft tissue is white in a bright copy, down to both lower corners, on a gray ground.
+    #[test]
+    fn a_white_body_that_reaches_corners_is_shown() {
+        let in_lung = |x: usize, y: usize| {
+            [60, 164].iter().any(|&middle| x.abs_diff(middle).pow(2) + y.abs_diff(170).pow(2) < 900)
+        };
+        let found = shown(|x, y| if y < 120 || in_lung(x, y) { ground(x, y) } else { 255 });
+        // Beside the lungs; nothing is to be seen below them.
+        let beside = |i: usize| i / SIDE < 195 && (60..164).contains(&(i % SIDE));
+        assert!((0..SIDE * SIDE).all(|i| !beside(i) || found[i]));
     }
 
     /// Beside a bright line JPEG makes gray darker, here and there black.

@@ -72,7 +72,7 @@ fn folds_are_a_column_that_training_takes_as_groups() {
     }
     split(folder.path(), &["--folds", "7"]).fails(1, &["at least 7 groups for 7 folds, found 6"]);
     split(folder.path(), &["--folds", "1"]).fails(2, &["--folds"]);
-    vertebra(folder.path(), &["split", "all.csv", "--out", "out.csv"])
+    vertebra(folder.path(), &["split", "all.csv", "--out", "other.csv"])
         .fails(1, &["expected the column \"group\""]);
 }
 
@@ -171,6 +171,34 @@ fn cross_validation_tests_every_image_once() {
         );
     }
     run(&[]).fails(1, &["holds a run already"]);
+    // The figures of a fold are those of its model, not those of rounded probabilities.
+    for (at, fold) in folds.iter().enumerate() {
+        let (model, data) = (format!("cv/fold-{}", at + 1), format!("cv/fold-{}.csv", at + 1));
+        let found = vertebra(
+            folder.path(),
+            &["evaluate", &model, &data, "--split", "test", "--bootstrap", "0", "--json"],
+        );
+        assert_eq!(found.ok().json()["auroc"], fold["auroc"], "{model}");
+        let table = fs::read_to_string(folder.path().join(&model).join("predictions.csv")).unwrap();
+        let predict = [
+            "predict",
+            &model,
+            "data/train/disc/0.png",
+            "data/val/empty/1.png",
+            "data/test/disc/2.png",
+            "--format",
+            "csv",
+        ];
+        let lines = vertebra(folder.path(), &predict).ok().stdout;
+        for line in lines.lines().skip(1) {
+            let cells: Vec<&str> = line.split(',').collect();
+            let same = table.lines().find(|row| row.contains(cells[0].trim_start_matches("data/")));
+            assert!(
+                same.is_none_or(|row| row.ends_with(&format!("{},{}", cells[3], cells[4]))),
+                "{line}: {same:?}"
+            );
+        }
+    }
 
     // As if it had been stopped after the second fold: the third is run again, and the result is the same.
     fs::remove_dir_all(folder.path().join("cv/fold-3")).unwrap();
@@ -325,6 +353,14 @@ fn a_split_replaces_no_input_and_nothing_foreign() {
     assert_eq!(fs::read_to_string(folder.path().join("notes.csv")).unwrap(), "my,notes\n");
     assert!(run("out.csv", &[]).ok().stderr.contains("wrote out.csv"));
     assert!(run("out.csv", &["--seed", "1"]).ok().stderr.contains("replaced out.csv"));
+    // Looked at before anything is read for the groups; a device is written into.
+    let early = vertebra(folder.path(), &["split", "all.csv", "--by", "none", "--out", "notes.csv"]);
+    early.fails(1, &["notes.csv", "--force"]);
+    #[cfg(unix)]
+    {
+        let told = run("/dev/stdout", &[]).ok();
+        assert_eq!(told.stdout.lines().count(), 42, "{}", told.stdout);
+    }
     // Folds are another table.
     run("out.csv", &["--folds", "3"]).fails(1, &["--force"]);
     assert!(run("notes.csv", &["--force"]).ok().stderr.contains("replaced notes.csv"));

@@ -85,7 +85,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let Args { html, write_groups, force: Force { force }, .. } = &args;
     let page = OutputFile::check_if_given("--html", html, &FileKind::AuditPage, is_read, *force)?;
     let names = dataset.columns.iter().map(String::as_str);
-    let kind = FileKind::Table(["path", "label", "group"].into_iter().chain(names).collect());
+    let kind = FileKind::manifest(&dataset, ["group"].into_iter().chain(names));
     let manifest = OutputFile::check_if_given("--write-groups", write_groups, &kind, is_read, *force)?;
 
     let positive = workflow::positive_of_data(&dataset, args.positive.as_deref())?;

@@ -67,7 +67,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let source = model::resolve(&args.model)?;
     let is_itself = model::resolve(&args.out).is_ok_and(|out| is_same(&out, &source));
     // Nobody else writes into a run meanwhile.
-    let _lock = (is_itself && args.model.is_dir()).then(|| RunLock::acquire(&args.model)).transpose()?;
+    let _lock = if is_itself { RunLock::of_model(&source)? } else { None };
     let mut model = Model::read(&source)?;
     let asked = Calibration {
         rule: args.rule,
@@ -97,7 +97,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     match output {
         Some(output) => output.write(|path| model.write(path))?,
         None => {
-            let written = model::rewrite_metadata(&source, &model.metadata)?;
+            let written =
+                model::rewrite_metadata(&source, (&calibrated.before, &model.weights), &model.metadata)?;
             note!("wrote the operating point into {}", written.display());
             say_of_predictions(&written);
         }

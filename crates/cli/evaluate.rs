@@ -10,7 +10,7 @@ use crate::outputs::{FileKind, Force, OutputFile, check_distinct};
 use crate::shell;
 use crate::terminal::{json, note, say_lines};
 use eval::{Subgroup, ThresholdRule};
-use model::{Metadata, StoredThreshold};
+use model::{Model, StoredThreshold};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -113,8 +113,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (metadata, _) = asked.agree()?;
     let labelled = args.labelled.open(&metadata)?;
     let Labelled { dataset, name, .. } = &labelled;
-    let columns = FileKind::Table(vec!["path", "label", "predicted"]);
-    let table = args.output("--predictions", &args.predictions, &columns, (&members, dataset))?;
+    let kind = FileKind::predictions(dataset, &metadata.classes);
+    let table = args.output("--predictions", &args.predictions, &kind, (&members, dataset))?;
     let report = args.output("--report", &args.report, &FileKind::ReportPage, (&members, dataset))?;
     let busy = Counter::busy("evaluating");
     let say = &mut |text: &str| note(text);
@@ -171,7 +171,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             true => (0..metadata.classes.len()).map(of_findings).collect(),
             false => evaluation.choose(rule, name, &place).map(|threshold| vec![threshold]),
         };
-        write_thresholds(&members.paths[0], &metadata, thresholds.map_err(Failure::Failed)?)?;
+        write_thresholds(&members.paths[0], model, thresholds.map_err(Failure::Failed)?)?;
     }
     if args.json { json(&evaluated) } else { print(&evaluated) }?;
     if is_whole { Ok(()) } else { Err(Failure::Reported) }
@@ -194,14 +194,10 @@ impl Args {
 
 /// Writes what a user set into the model file, with what it reaches on these images: a threshold, or those of all
 /// findings.
-fn write_thresholds(
-    path: &Path,
-    metadata: &Metadata,
-    thresholds: Vec<StoredThreshold>,
-) -> Result<(), Failure> {
-    // Nobody else writes into a run meanwhile.
-    let _lock = path.is_dir().then(|| RunLock::acquire(path)).transpose()?;
-    let mut metadata = metadata.clone();
+fn write_thresholds(path: &Path, model: &Model, thresholds: Vec<StoredThreshold>) -> Result<(), Failure> {
+    // Nobody else writes into a run meanwhile; what was written since the model was read is found out.
+    let _lock = RunLock::of_model(path)?;
+    let mut metadata = model.metadata.clone();
     let set = match metadata.has_findings() {
         true => train::set_finding_threshold,
         false => train::set_threshold,
@@ -216,7 +212,7 @@ fn write_thresholds(
             format!("wrote {positive} from p = {value} into {}; it was {was}", written.display())
         })
         .collect();
-    model::rewrite_metadata(path, &metadata)?;
+    model::rewrite_metadata(path, (&model.metadata, &model.weights), &metadata)?;
     lines.iter().for_each(note);
     say_of_predictions(&written);
     Ok(())

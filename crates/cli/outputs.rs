@@ -4,19 +4,20 @@
 //! Invariant: what [`OutputFile::check`] refuses is not touched.
 
 use crate::failure::Failure;
+use data::Dataset;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use workflow::check_no_input;
 
 /// What a file is to be, by which an earlier one is known.
-pub enum FileKind<'a> {
+pub enum FileKind {
     /// The page of an audit.
     AuditPage,
     /// The report of a run or an evaluation.
     ReportPage,
     /// A manifest, or another table, with these columns among its own.
-    Table(Vec<&'a str>),
+    Table(Vec<String>),
     /// A model of this program, or one that it exported.
     Weights,
     /// A model as ONNX.
@@ -55,7 +56,8 @@ impl<'a> OutputFile<'a> {
         if path.is_dir() {
             return Err(failed!("{option} {shown}: expected a file, found a folder"));
         }
-        if !path.exists() {
+        // Into a device or a pipe it is written; to look what is in there would wait for ever.
+        if !path.is_file() {
             return Ok(Self { path, replaces: false });
         }
         check_no_input(path, is_input).map_err(|reason| usage!("{option} {reason}"))?;
@@ -121,7 +123,23 @@ pub fn check_distinct(outputs: &[(&str, Option<&PathBuf>)]) -> Result<(), Failur
     Ok(())
 }
 
-impl FileKind<'_> {
+impl FileKind {
+    /// A table of the images of `dataset` with what says what they show, and these columns.
+    pub fn manifest<'a>(dataset: &Dataset, columns: impl IntoIterator<Item = &'a str>) -> Self {
+        let label = || vec!["label".to_owned()];
+        let labels = if dataset.has_findings() { dataset.classes.clone() } else { label() };
+        let columns = columns.into_iter().map(str::to_owned);
+        Self::Table(std::iter::once("path".to_owned()).chain(labels).chain(columns).collect())
+    }
+
+    /// A table of predictions for them.
+    pub fn predictions(dataset: &Dataset, classes: &[String]) -> Self {
+        let predicted = (!dataset.has_findings()).then(|| "predicted".to_owned());
+        let columns: Vec<String> =
+            predicted.into_iter().chain(classes.iter().map(|class| format!("p_{class}"))).collect();
+        Self::manifest(dataset, columns.iter().map(String::as_str))
+    }
+
     fn words(&self) -> &'static str {
         match self {
             Self::AuditPage => "an audit",
@@ -151,11 +169,10 @@ fn is_page(path: &Path, title: impl FnOnce(&str) -> bool) -> bool {
 }
 
 /// Whether a CSV file has all of `columns`; an empty file has none.
-fn has_columns(path: &Path, columns: &[&str]) -> Option<bool> {
-    let mut line = String::new();
-    BufReader::new(File::open(path).ok()?.take(1 << 20)).read_line(&mut line).ok()?;
-    let header: Vec<&str> = line.trim().split(',').map(|name| name.trim_matches('"')).collect();
-    Some(columns.iter().all(|column| header.contains(column)))
+fn has_columns(path: &Path, columns: &[String]) -> Option<bool> {
+    let mut table = csv::Reader::from_reader(File::open(path).ok()?.take(1 << 20));
+    let header = table.headers().ok()?;
+    Some(columns.iter().all(|column| header.iter().any(|name| name == column)))
 }
 
 /// Whether a safetensors file says in its header that this program wrote it.
@@ -197,10 +214,11 @@ mod tests {
     fn what_is_there_is_replaced_only_if_it_is_of_the_same_kind() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let table = || FileKind::Table(vec!["path", "label", "split"]);
+        let table = || FileKind::Table(["path", "label", "split"].map(String::from).to_vec());
         assert_eq!(check(&at("new.csv"), &table(), false), Ok(false));
         for (name, text, kind, is) in [
             ("a.csv", "path,label,split,group\n", table(), true),
+            ("quoted.csv", "path,label,\"site, ward\",split\n", table(), true),
             ("b.csv", "path,label\n", table(), false),
             ("c.csv", "", table(), false),
             ("notes.csv", "split,label,path of nothing\n", table(), false),
@@ -250,7 +268,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("input.csv");
         fs::write(&path, "path,label\n").unwrap();
-        let kind = FileKind::Table(vec!["path"]);
+        let kind = FileKind::Table(vec!["path".into()]);
         for force in [false, true] {
             assert!(check(&path, &kind, force).unwrap_err().contains("another file"), "{force}");
         }

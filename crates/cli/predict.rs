@@ -170,6 +170,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
+/// Of an image on which the network gives no number: no decision follows from that.
+const NO_NUMBER: &str = "expected a probability, found none that is a number: are the weights damaged?";
+
 /// Classifies a batch and prints its lines in order.
 fn classify(
     ensemble: &mut Ensemble,
@@ -186,6 +189,10 @@ fn classify(
         match image {
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");
+                if row.iter().any(|p| !p.is_finite()) {
+                    printer.error(input.path(), NO_NUMBER)?;
+                    continue;
+                }
                 let draw = |maps: &mut &mut Heatmaps| {
                     let seen = picture(&input, printer.metadata.preprocessing.window)?.0;
                     maps.write(input.path(), &seen, &pixels[0], printer.metadata, row)
@@ -297,14 +304,13 @@ impl Printer<'_> {
                 say!("{path}  {label}  ({}{more}){decision}{spread}{arrow}{error}", all.join(", "))
             }
             Format::Csv => {
-                let mut line = vec![path, label.clone(), format!("{:.6}", row[predicted])];
-                let cell =
-                    |i: usize| if shown.contains(&i) { format!("{:.6}", row[i]) } else { String::new() };
+                let mut line = vec![path, label.clone(), data::exact(row[predicted])];
+                let cell = |i: usize| if shown.contains(&i) { data::exact(row[i]) } else { String::new() };
                 line.extend((0..row.len()).map(cell));
                 line.extend(self.with_heatmaps.then(|| heatmap.unwrap_or_default()));
                 line.push(error);
                 line.extend(decision.into_iter().flat_map(|decision| [decision.to_owned(), larger.clone()]));
-                line.extend(spread.map(|spread| format!("{spread:.6}")));
+                line.extend(spread.map(data::exact));
                 csv_line(&line)
             }
             Format::Jsonl => {
@@ -367,9 +373,8 @@ impl Printer<'_> {
 
 /// Prints one line of CSV (RFC 4180).
 fn csv_line(cells: &[String]) -> io::Result<()> {
-    let quote = |cell: &String| match cell.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.clone(),
-    };
-    raw(cells.iter().map(quote).collect::<Vec<_>>().join(","))
+    let mut line = csv::Writer::from_writer(vec![]);
+    line.write_record(cells)?;
+    let line = line.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    raw(String::from_utf8_lossy(&line).trim_end_matches('\n'))
 }

@@ -66,6 +66,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let labelling = args.labels.labelling();
     let mut dataset = Dataset::open_labelled(&args.data, false, &labelling)?.with_two_classes()?;
     announce(&dataset);
+    let folds = match (args.folds, args.leave_one_out) {
+        (Some(k), _) => Some(Folds::K(k.into())),
+        (None, true) => Some(Folds::LeaveOneGroupOut),
+        (None, false) => None,
+    };
+    let column = if folds.is_some() { "fold" } else { "split" };
+    let columns = std::iter::once(column)
+        .chain(dataset.columns.iter().map(String::as_str).filter(|name| *name != column));
+    let kind = FileKind::manifest(&dataset, columns);
+    let is_read = |path: &Path| is_of(&dataset, path);
+    let output = OutputFile::check("--out", &args.out, &kind, is_read, args.force.force)?;
     let counter = Counter::busy("reading what belongs together");
     let grouped = grouping::group_by(&mut dataset, &args.by, false);
     drop(counter);
@@ -73,18 +84,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
         return Err(failed!("{error}\n{}", grouping::advice(&dataset, "--by", &again(&args))));
     }
     say_alone(&dataset);
-    let folds = match (args.folds, args.leave_one_out) {
-        (Some(k), _) => Some(Folds::K(k.into())),
-        (None, true) => Some(Folds::LeaveOneGroupOut),
-        (None, false) => None,
-    };
     match folds {
-        Some(folds) => write_folds(&args, dataset, folds),
-        None => write_splits(&args, dataset, &args.fractions.unwrap_or(FRACTIONS)),
+        Some(folds) => write_folds(&args, dataset, folds, output),
+        None => write_splits(&args, dataset, &args.fractions.unwrap_or(FRACTIONS), output),
     }
 }
 
-fn write_splits(args: &Args, mut dataset: Dataset, fractions: &Fractions) -> Result<(), Failure> {
+fn write_splits(
+    args: &Args,
+    mut dataset: Dataset,
+    fractions: &Fractions,
+    output: OutputFile,
+) -> Result<(), Failure> {
     dataset.draw_splits(fractions, args.seed)?;
     for split in Split::ALL {
         describe(&dataset, &split.to_string(), &dataset.part(split));
@@ -99,7 +110,7 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &Fractions) -> Res
         }
     }
     look_alikes(&dataset, |i| dataset.samples[i].split.map(|split| split as usize));
-    write(args, &dataset, "split")?;
+    output.write(|path| write_manifest(path, &dataset))?;
     let out = place(&args.out) + &labels::typed_of_written(&args.labels.labelling());
     let program = program();
     note!("next: {program} audit {out} --strict");
@@ -107,27 +118,18 @@ fn write_splits(args: &Args, mut dataset: Dataset, fractions: &Fractions) -> Res
     Ok(())
 }
 
-fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds) -> Result<(), Failure> {
+fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds, output: OutputFile) -> Result<(), Failure> {
     let (fold_of, count) = dataset.draw_folds(folds, args.seed)?;
     for fold in 0..count {
         let members: Vec<usize> = (0..fold_of.len()).filter(|&i| fold_of[i] == fold).collect();
         describe(&dataset, &format!("fold {}", fold + 1), &members);
     }
     look_alikes(&dataset, |i| Some(fold_of[i]));
-    write(args, &dataset, "fold")?;
+    output.write(|path| write_manifest(path, &dataset))?;
     let out = place(&args.out) + &labels::typed_of_written(&args.labels.labelling());
     let program = program();
     note!("next: {program} train {out} --group-by fold --folds leave-one-group-out");
     Ok(())
-}
-
-/// Writes the manifest, over an earlier one with the same columns at most. `column` is what was drawn.
-fn write(args: &Args, dataset: &Dataset, column: &str) -> Result<(), Failure> {
-    let mut columns = vec!["path", "label", column];
-    columns.extend(dataset.columns.iter().map(String::as_str).filter(|name| *name != column));
-    let is_read = |path: &Path| is_of(dataset, path);
-    let output = OutputFile::check("--out", &args.out, &FileKind::Table(columns), is_read, args.force.force)?;
-    Ok(output.write(|path| write_manifest(path, dataset))?)
 }
 
 /// The command line that this one would be with another `--by`, which is to be added.

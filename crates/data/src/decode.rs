@@ -80,6 +80,9 @@ pub fn decode_bytes_through(
     };
     guarded(name, || {
         let (picture, mut notes) = decode()?;
+        if let Some(found) = picture.samples.iter().find(|v| !v.is_finite()) {
+            return Err(format!("expected gray levels or colours that are finite, found {found}"));
+        }
         if let Some(window) = window {
             notes.extend(check_seen(&picture, window)?);
         }

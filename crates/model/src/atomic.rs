@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes the file at `path` through `write`; if anything fails, `path` is as it was before and no temporary stays.
+/// Writes the file at `path` through `write`; if anything fails, `path` is as it was before and no temporary stays. What
+/// is there and is no file, a device or a pipe, is written into.
 ///
 /// The folder must exist. The error names `path` and the system's reason.
 pub fn write_atomic(
@@ -17,7 +18,15 @@ pub fn write_atomic(
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), Error> {
     let path = path.as_ref();
-    replace(path, write).map_err(|error| Error::io("write", path, error))
+    let is_stream = fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    let written = if is_stream { write_into(path, write) } else { replace(path, write) };
+    written.map_err(|error| Error::io("write", path, error))
+}
+
+fn write_into(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let mut writer = BufWriter::new(OpenOptions::new().write(true).open(path)?);
+    write(&mut writer)?;
+    writer.flush()
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
@@ -94,6 +103,25 @@ mod tests {
         assert!(message.starts_with("cannot write") && message.contains("a.txt"), "{message}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_and_a_pipe_stay_what_they_are() {
+        use std::io::Read;
+        use std::os::unix::fs::FileTypeExt;
+        write_atomic("/dev/null", |w| w.write_all(b"nothing")).unwrap();
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        let (mut read, write) = io::pipe().unwrap();
+        let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&write));
+        if !Path::new(&path).exists() {
+            return; // No system lists what a process has open there but those that people use.
+        }
+        write_atomic(&path, |w| w.write_all(b"a table")).unwrap();
+        drop(write);
+        let mut found = String::new();
+        read.read_to_string(&mut found).unwrap();
+        assert_eq!(found, "a table");
     }
 
     #[test]

@@ -397,12 +397,25 @@ impl Model {
 }
 
 /// Writes what a model says of itself into its file, whole or not at all: the file itself, or the best of a run folder. Its
-/// tensors, and what a training run keeps beside them, stay as they are. Where it was written.
-pub fn rewrite_metadata(path: impl AsRef<Path>, metadata: &Metadata) -> Result<PathBuf, Error> {
+/// tensors, and what a training run keeps beside them, stay as they are. Where it was written. `before` and `weights` are
+/// what was read there.
+///
+/// # Errors
+/// The file holds another model by now, of which `metadata` says nothing.
+pub fn rewrite_metadata(
+    path: impl AsRef<Path>,
+    (before, weights): (&Metadata, &Weights),
+    metadata: &Metadata,
+) -> Result<PathBuf, Error> {
     let path = resolve(path)?;
     // Through a link to the file itself, which a rename would replace.
     let path = path.canonicalize().unwrap_or(path);
     let rewrite = || {
+        let now = Model::read(&path)?;
+        if now.metadata != *before || now.weights != *weights {
+            let found = "another, written meanwhile: nothing is changed, type the command again";
+            return Err(Error::invalid("model", "the one that was read", found));
+        }
         let mut file = TensorFile::read(&path)?;
         file.metadata.insert(KEY.into(), metadata.to_text()?);
         file.write(&path)

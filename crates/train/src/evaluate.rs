@@ -273,8 +273,8 @@ pub fn write_averaged(
             let called = decision.as_ref().map_or_else(|| eval::argmax(row), |decision| decision.class(row));
             let predicted = classes[called].clone();
             let mut line = vec![sample.name.clone(), dataset.classes[sample.label].clone(), predicted];
-            line.extend(row.iter().map(|p| format!("{p:.6}")));
-            line.extend(spreads.next().map(|spread| format!("{:.6}", spread[called])));
+            line.extend(row.iter().copied().map(data::exact));
+            line.extend(spreads.next().map(|spread| data::exact(spread[called])));
             table.write_record(&line)?;
         }
         table.flush()
@@ -304,9 +304,9 @@ fn write_findings(
             let mut line = vec![dataset.samples[i].name.clone()];
             for ((is, p), of) in truth.iter().zip(row).zip(&summary.findings) {
                 let digit = |is: bool| u8::from(is).to_string();
-                line.extend([is.map_or_else(String::new, digit), digit(of.calls(*p)), format!("{p:.6}")]);
+                line.extend([is.map_or_else(String::new, digit), digit(of.calls(*p)), data::exact(*p)]);
             }
-            line.extend(spreads.next().into_iter().flatten().map(|spread| format!("{spread:.6}")));
+            line.extend(spreads.next().into_iter().flatten().copied().map(data::exact));
             table.write_record(&line)?;
         }
         table.flush()

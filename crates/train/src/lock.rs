@@ -17,6 +17,16 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct RunLock(#[expect(dead_code, reason = "the lock goes when the file is closed")] File);
 
 impl RunLock {
+    /// That of the run whose model `path` is, the file itself or its folder; none of a model that lies alone.
+    ///
+    /// # Errors
+    /// As [`RunLock::acquire`].
+    pub fn of_model(path: &Path) -> Result<Option<Self>, Error> {
+        let file = model::resolve(path)?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        RunFolder(folder).config().is_file().then(|| Self::acquire(folder)).transpose()
+    }
+
     /// Takes the lock of the run or cross-validation in `folder`, which exists.
     ///
     /// # Errors

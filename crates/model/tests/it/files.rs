@@ -1,7 +1,10 @@
 //! Model files: exact round trips, equal bytes, and a clear refusal of everything else.
 
 use crate::model;
-use model::{Activation, Calibration, Error, Model, StoredThreshold, TensorFile, resolve, write_atomic};
+use model::{
+    Activation, Calibration, Error, Model, StoredThreshold, TensorFile, resolve, rewrite_metadata,
+    write_atomic,
+};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -274,4 +277,31 @@ fn a_run_folder_means_its_best_model() {
     let missing = folder.path().join("missing.safetensors");
     let message = Model::read(&missing).unwrap_err().to_string();
     assert!(message.starts_with("cannot read") && message.contains("missing.safetensors"), "{message}");
+}
+
+/// A training may have written other weights since: they are not given the operating point of those that were read.
+#[test]
+fn an_operating_point_is_written_only_beside_the_weights_it_is_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let read = model("mobilenet-v1");
+    let set =
+        model::Metadata { calibration: Some(Calibration { temperature: 2.0 }), ..read.metadata.clone() };
+    read.write(&path).unwrap();
+    rewrite_metadata(&path, (&read.metadata, &read.weights), &set).unwrap();
+    assert_eq!(Model::read(&path).unwrap(), Model { metadata: set.clone(), weights: read.weights.clone() });
+    let other = {
+        let mut other = read.clone();
+        let name = other.weights.iter().next().map(|(name, _)| name.to_owned()).unwrap();
+        let mut array = other.weights.get(&name).unwrap().clone();
+        array.data_mut()[0] += 1.0;
+        other.weights.insert(name, array);
+        other
+    };
+    for written in [other, Model { metadata: set.clone(), weights: read.weights.clone() }] {
+        written.write(&path).unwrap();
+        let message = rewrite_metadata(&path, (&read.metadata, &read.weights), &set).unwrap_err().to_string();
+        assert!(message.contains("m.safetensors") && message.contains("written meanwhile"), "{message}");
+        assert_eq!(Model::read(&path).unwrap(), written);
+    }
 }

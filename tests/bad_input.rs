@@ -1,6 +1,6 @@
 //! Bad input: each with a clear error that names what is wrong, and with nothing lost.
 
-use crate::support::{Ended, train, trained, vertebra, workspace};
+use crate::support::{Ended, train, train_arguments, trained, vertebra, workspace};
 use model::{Array, Model, TensorFile};
 use std::fs;
 
@@ -76,7 +76,11 @@ fn options_that_make_no_run() {
         ("--width", "9", "width: expected above 0, at most 4"),
         ("--channels", "2", "channels: expected 1 (gray) or 3 (colour)"),
         ("--arch", "resnet", "expected mobilenet-v1 or mobilenet-v2, found resnet"),
-        ("--epochs", "0", "--epochs: expected 1 or more"),
+        ("--epochs", "0", "--epochs: expected 1 to 1000000000, found 0"),
+        // Its product with the batches of an epoch is no number of 64 bits, nor can config.toml hold it.
+        ("--epochs", "4611686018427387904", "--epochs: expected 1 to 1000000000"),
+        ("--max-steps", "9223372036854775808", "--max-steps: expected a number below 2^63"),
+        ("--patience", "10000000000", "--patience: expected at most 1000000000"),
         ("--dropout", "1", "dropout: expected in [0, 1)"),
         ("--lr", "fast", "expected a number or auto"),
         ("--frozen-views", "3", "--frozen-views: expected --freeze beside it, found 3"),
@@ -97,6 +101,17 @@ fn options_that_make_no_run() {
         vertebra(trained(), &arguments).fails(2, &[reason]);
     }
     assert!(!trained().join("other").exists());
+}
+
+/// The folders of a data set are its classes: a run among them would make it one that nothing can be read from.
+#[test]
+fn a_run_does_not_lie_within_its_data() {
+    let folder = workspace();
+    for out in ["data/run", "data/train/deep/run", "./data/../data/run"] {
+        train(folder.path(), "data", out, &[]).fails(1, &["--out: expected a folder outside of data"]);
+    }
+    vertebra(&folder.path().join("data"), &train_arguments(".", "run", &[])).fails(1, &["outside of ."]);
+    vertebra(&folder.path().join("data"), &train_arguments(".", "../run", &["--max-steps", "1"])).ok();
 }
 
 #[test]

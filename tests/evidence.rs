@@ -235,6 +235,20 @@ fn heatmaps_are_scored_against_boxes() {
         (&found["boxes"], &found["pointing_game"], &found["box_area"]),
         (&8.into(), &1.0.into(), &1.0.into())
     );
+    // Boxes of one class only are named after it, whichever is positive; those around something else are not taken for it.
+    let truth = |name: &str, rows: &[(&str, &str)]| {
+        let rows = rows.iter().map(|(image, name)| format!("test/{image}.png,0,0,32,32,{name}\n"));
+        let table = "path,x0,y0,x1,y1,finding\n".to_owned() + &rows.collect::<String>();
+        fs::write(folder.path().join(name), table).unwrap();
+        let found = vertebra(folder.path(), &["evaluate", "run", "data", "--truth", name, "--json"]).ok();
+        (found.json()["localisation"].clone(), found.stderr)
+    };
+    let (found, said) = truth("named.csv", &[("disc/0", "Disc"), ("disc/2", "other"), ("empty/1", "disc")]);
+    assert_eq!((&found["class"], &found["boxes"]), (&"disc".into(), &1.into()), "{found}");
+    assert!(said.contains("boxes of what is no class of the model are passed over: other"), "{said}");
+    let (found, said) = truth("unknown.csv", &[("empty/1", "Banana"), ("empty/3", "")]);
+    assert_eq!((&found["class"], &found["boxes"]), (&"empty".into(), &2.into()), "{found}");
+    assert!(said.contains("boxes count whatever they are around, for no class is called Banana"), "{said}");
     fs::write(folder.path().join("truth.csv"), "path,x0,y0,x1,y1\nother.png,0,0,1,1\n").unwrap();
     let evaluate = ["evaluate", "run", "data", "--truth", "truth.csv"];
     vertebra(folder.path(), &evaluate).fails(1, &["found none"]);

@@ -161,6 +161,24 @@ fn folds_without_groups_say_how_to_get_some() {
     train(folder.path(), "data", "run", &["--folds", "2", "--group-by", "*", "--max-steps", "1"]).ok();
 }
 
+/// Somebody's own manifest may be called as that of a fold is.
+#[test]
+fn a_manifest_of_that_name_makes_no_cross_validation() {
+    let folder = workspace();
+    let table = |name: &str| {
+        let rows = (0..16).map(|i| format!("data/train/{}/{i}.png,{}\n", ["disc", "empty"][i % 2], i % 2));
+        let missing = "data/none.png,0\n";
+        fs::write(folder.path().join(name), format!("path,label\n{}{missing}", rows.collect::<String>()))
+            .unwrap();
+    };
+    table("fold-1.csv");
+    for out in ["exp1", "fold-1"] {
+        let more = ["--max-steps", "1", "--skip-unreadable", "--max-unreadable", "0.5"];
+        let said = train(folder.path(), "fold-1.csv", out, &more).ok().stderr;
+        assert!(said.contains("none.png"), "{said}");
+    }
+}
+
 #[test]
 fn pixels_that_change_are_noticed() {
     let folder = workspace();

@@ -2,7 +2,8 @@
 //! prints.
 //!
 //! Results go to stdout, words for people and progress bars to stderr; with `--json`, stdout is one JSON document. The
-//! exit status is 0, 1 (something failed) or 2 (usage). No panic reaches a user.
+//! exit status is 0, 1 (something failed) or 2 (usage); ended by the system's signal, 128 and its number. No panic
+//! reaches a user.
 #![forbid(unsafe_code)]
 
 // The macros that the others use.

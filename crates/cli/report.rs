@@ -7,7 +7,7 @@ use crate::shell::place;
 use crate::terminal;
 use model::Model;
 use std::path::PathBuf;
-use train::RunLock;
+use train::{RunFolder, RunLock};
 
 /// Write the report of a run again: report.html and model-card.md in its folder
 #[derive(clap::Args)]
@@ -31,7 +31,13 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(mut args: Args) -> Result<(), Failure> {
+    // A model of a run means the run.
+    if let Some(folder) =
+        args.run.parent().filter(|folder| args.run.is_file() && RunFolder(folder).config().exists())
+    {
+        args.run = folder.to_path_buf();
+    }
     let is_cross_validation = train::is_cross_validation(&args.run);
     if !is_cross_validation {
         Model::read(&args.run)?;

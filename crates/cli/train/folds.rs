@@ -72,7 +72,8 @@ pub fn run(
 
 /// That there are groups to divide by, or what to type.
 fn want_groups(config: &Config) -> Result<(), Failure> {
-    let dataset = Dataset::open_labelled(&config.data, false, &config.labelling())?.with_two_classes()?;
+    let dataset = Dataset::open_labelled(&config.data, config.skip_unreadable, &config.labelling())?
+        .with_two_classes()?;
     if dataset.samples.iter().any(|sample| sample.group.is_some()) {
         return Ok(());
     }

@@ -3,21 +3,19 @@
 //! Fitted on the validation split. It changes no argmax: probabilities become `softmax(ln p / T)`, and since softmax
 //! ignores a shift, the logarithms of probabilities serve as well as the network's logits.
 
-use crate::scoring::clip;
 use crate::special::bisect;
 
 /// The range in which a temperature is sought.
 const RANGE: (f64, f64) = (0.01, 100.0);
 
-/// The temperature with the least log-loss of probabilities `[n, classes]`. The loss is convex in `1/T`, so its
-/// derivative has one root. `None` if that lies outside 0.01..100, which happens when every sample is right (colder is
+/// The temperature with the least log-loss, of the finite logarithms of probabilities `[n, classes]`: a probability itself
+/// would hide how sure a network was that is too sure by far. The loss is convex in `1/T`, so its derivative has one root. `None` if that lies outside 0.01..100, which happens when every sample is right (colder is
 /// always better) or when the probabilities carry nothing; a temperature of 1 is then the honest choice.
-pub fn fit_temperature(probabilities: &[f64], classes: usize, labels: &[usize]) -> Option<f64> {
-    let logits: Vec<f64> = probabilities.iter().map(|&p| clip(p).ln()).collect();
+pub fn fit_temperature(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> Option<f64> {
     // The derivative of the log-loss by 1/T: expected logit minus the logit of the truth.
     let too_cold = |temperature: f64| {
         let mut scaled = vec![0.0; classes];
-        let rows = logits.chunks_exact(classes).zip(labels);
+        let rows = log_probabilities.chunks_exact(classes).zip(labels);
         let slope: f64 = rows
             .map(|(row, &label)| {
                 softmax(row, temperature, &mut scaled);

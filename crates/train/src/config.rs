@@ -291,6 +291,8 @@ fn is_alone(ranks: &usize) -> bool {
 }
 
 const MAX_BATCH: usize = 4096;
+/// More than anyone waits for; its product with the batches of an epoch is a number of steps.
+const MAX_EPOCHS: u64 = 1_000_000_000;
 /// More threads than any machine that this runs on has cores.
 pub const MAX_THREADS: usize = 1024;
 
@@ -307,7 +309,8 @@ impl Config {
         let (is_known, has_no_warmup) = (self.lr != LearningRate::Auto, self.schedule != Decay::OneCycle);
         // Settings that were written before there were such views have 0.
         let views = if self.frozen_views == 0 && !self.freeze { FROZEN_VIEWS } else { self.frozen_views };
-        let rules: [(bool, &'static str, &str, &dyn Display); 19] = [
+        let (thawed, steps) = (self.unfreeze_after.unwrap_or_default(), self.max_steps.unwrap_or_default());
+        let rules: [(bool, &'static str, &str, &dyn Display); 23] = [
             ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
             (self.lr.fixed().is_none_or(above), "lr", positive, &self.lr),
             (is_known || self.head_lr.is_none(), "head-lr", "a number in --lr beside it", &self.lr),
@@ -330,8 +333,12 @@ impl Config {
             ((0.0..=1.0).contains(most), "max-unreadable", "a share from 0 to 1", most),
             (skip || *most == MAX_UNREADABLE, "max-unreadable", "--skip-unreadable beside it", most),
             (self.threads <= MAX_THREADS, "threads", "at most 1024", &self.threads),
-            (self.epochs >= 1, "epochs", "1 or more", &self.epochs),
+            ((1..=MAX_EPOCHS).contains(&self.epochs), "epochs", "1 to 1000000000", &self.epochs),
+            (self.patience <= MAX_EPOCHS, "patience", "at most 1000000000", &self.patience),
+            (thawed <= MAX_EPOCHS, "unfreeze-after", "at most 1000000000", &thawed),
+            (views <= MAX_EPOCHS, "frozen-views", "at most 1000000000", &views),
             // The largest integer that TOML holds.
+            (i64::try_from(steps).is_ok(), "max-steps", "a number below 2^63", &steps),
             (i64::try_from(self.seed).is_ok(), "seed", "a number below 2^63", &self.seed),
         ];
         if let Some((_, field, expected, found)) = rules.into_iter().find(|rule| !rule.0) {
@@ -414,7 +421,7 @@ impl Config {
             base: self.lr.fixed().unwrap_or_default(),
             decay: self.schedule,
             warmup_steps: (self.warmup * batches as f64).round() as u64,
-            total_steps: self.epochs * batches,
+            total_steps: self.epochs.saturating_mul(batches),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Settings as text: `config.toml` of a run folder, and the words of a command line.
 
-use crate::documents::write_text;
+use crate::documents::{read_text, write_text};
 use crate::places::{self, Places};
 use crate::{Config, Error, RunFolder};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,7 @@ impl Config {
     pub fn of_run(folder: &Path) -> Result<Self, Error> {
         let path = RunFolder(folder).config();
         if !path.exists() {
-            let reason = "holds no run to resume; check --out, or leave --resume away to start one";
-            return Err(Error::run(folder, reason));
+            return Err(Error::run(folder, "holds no run to resume or to report on: it has no config.toml"));
         }
         Ok(Self { out: folder.to_path_buf(), ..Self::read(&path, None)? })
     }
@@ -98,11 +97,11 @@ impl Config {
         let written = |error: toml::ser::Error| {
             Error::run(
                 path,
-                format!("expected paths that are UTF-8, which is all that this file can hold: {error}"),
+                format!("expected what TOML can hold, such as paths in UTF-8, found otherwise: {error}"),
             )
         };
         let settings = toml::to_string(&stored).map_err(written)?;
-        let old = std::fs::read_to_string(path).unwrap_or_default();
+        let old = read_text(path)?;
         let with_remarks = places::with_remarks(places::split(&old).0, &settings);
         let is_right = toml::from_str::<Self>(&with_remarks).is_ok_and(|read| read == stored);
         let settings = if is_right { with_remarks } else { settings };

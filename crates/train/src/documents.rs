@@ -7,6 +7,15 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 
+/// The text at `path`; empty if there is no such file. Of any other fault nothing may follow, least of all that what it
+/// holds can be written anew.
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        found => found.map_err(Error::io(path)),
+    }
+}
+
 /// The JSON document at `path`, which should hold what `expected` says; none if there is no such file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<Option<T>, Error> {
     let text = match std::fs::read_to_string(path) {

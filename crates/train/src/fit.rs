@@ -168,11 +168,22 @@ fn origin_of_init(last: &Path) -> Result<serde_json::Value, Error> {
 /// before anything that takes long.
 pub fn check_folder(config: &Config, resume: bool) -> Result<(), Error> {
     let folder = RunFolder(&config.out);
+    if !resume && config.data.is_dir() && lies_within(folder.0, &config.data) {
+        let expected = format!("a folder outside of {}, whose folders are classes", config.data.display());
+        return Err(Error::config("out", expected, folder.0.display()));
+    }
     match (resume, has_begun(folder.0)) {
         (true, _) => Config::of_run(folder.0)?.check_resume(config),
         (false, true) => Err(Error::run(folder.0, TAKEN)),
         (false, false) => Ok(()),
     }
+}
+
+/// Whether `path`, which need not exist, lies within `folder`.
+fn lies_within(path: &Path, folder: &Path) -> bool {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let exists = path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+    exists.zip(folder.canonicalize().ok()).is_some_and(|(path, folder)| path.starts_with(folder))
 }
 
 /// That as many processes train as the settings say: the bits depend on their number.

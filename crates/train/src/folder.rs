@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::documents::read_text;
+
 /// The folder of a run, or of a cross-validation.
 #[derive(Clone, Copy, Debug)]
 pub struct RunFolder<'a>(
@@ -70,8 +72,8 @@ impl RunFolder<'_> {
 
     /// Whether a run lives here that has something to lose: a model, or a step.
     pub(crate) fn is_taken(&self) -> bool {
-        let steps = std::fs::read_to_string(self.steps()).unwrap_or_default();
-        self.best().exists() || steps.lines().count() > 1
+        // What cannot be read may be just that.
+        self.best().exists() || read_text(&self.steps()).map_or(true, |steps| steps.lines().count() > 1)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::drawn::{Drawn, find_images, is_drawn_here, labels_of_folds, settings}
 use crate::fit::TAKEN;
 use crate::pooled::{CrossValidation, pooled};
 use crate::start::{grouped, positive_of_data};
-use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, is_cross_validation, unreadable};
+use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, has_begun, unreadable};
 
 /// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`,
 /// those in the folder. `observe` hears the number of a fold, how many there are, and what happens in it; before the
@@ -105,8 +105,7 @@ fn is_finished(config: &Config) -> bool {
 fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Result<RunLock, Error> {
     let out = &config.out;
     let check = || {
-        let taken = is_cross_validation(out) || RunFolder(out).steps().exists();
-        if taken { Err(Error::run(out, TAKEN)) } else { Ok(()) }
+        if has_begun(out) { Err(Error::run(out, TAKEN)) } else { Ok(()) }
     };
     check()?;
     let mut dataset =

@@ -4,7 +4,7 @@
 //! back to that, so a resumed run's tables equal an uninterrupted one's (but for the columns of speed).
 
 use crate::Error;
-use crate::documents::write_text;
+use crate::documents::{read_text, write_text};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub(crate) struct Log {
 impl Log {
     /// Opens the table at `path`, keeping its lines up to number `keep`.
     pub(crate) fn open(path: PathBuf, header: &str, keep: u64) -> Result<Self, Error> {
-        let old = if keep > 0 { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        let old = if keep > 0 { read_text(&path)? } else { String::new() };
         let kept = truncated(&old, header, keep);
         if kept != old {
             write_text(&path, &kept)?;

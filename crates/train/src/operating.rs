@@ -138,7 +138,7 @@ pub fn fit_temperature(
 ) -> Result<Predictions, Error> {
     let classes = metadata.classes.len();
     let labels = class_numbers(&metadata.classes, &raw.indices, dataset)?;
-    let fitted = eval::fit_temperature(&raw.probabilities, classes, &labels);
+    let fitted = eval::fit_temperature(&raw.log_probabilities, classes, &labels);
     metadata.calibration = fitted.map(|t| Calibration { temperature: t as f32 }).or(otherwise);
     Ok(raw.at_temperature(classes, metadata.calibration.map_or(1.0, |c| c.temperature.into())))
 }

@@ -2,6 +2,7 @@
 //! of one of them. Where it begins is [`fit()`](crate::fit)'s to say.
 
 use crate::checkpoint::{self, Position};
+use crate::documents::read_text;
 use crate::evaluate::{truth, write_predictions};
 use crate::features::Features;
 use crate::figures::EpochFigures;
@@ -144,7 +145,7 @@ impl<'a, 'r> Run<'a, 'r> {
 
     /// The number of the last step, if training does not stop early.
     pub fn last_step(&self) -> u64 {
-        let all = self.config.epochs * self.training.batches_per_epoch() as u64;
+        let all = self.config.epochs.saturating_mul(self.training.batches_per_epoch() as u64);
         self.config.max_steps.map_or(all, |most| most.min(all))
     }
 
@@ -464,7 +465,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 Model::new(self.metadata.clone(), weights)?
             }
         };
-        let table = std::fs::read_to_string(self.folder.epochs()).unwrap_or_default();
+        let table = read_text(&self.folder.epochs())?;
         let exploded = trouble::exploded(&table, self.answers(), best_epoch);
         let rule = self.config.threshold_rule;
         let warnings = exploded.into_iter().collect();

@@ -1,7 +1,8 @@
 //! What a run starts from: its data set, its first weights, and what its model files say about themselves.
 
+use crate::drawn::cross_validation_of;
 use crate::head::{self, Head};
-use crate::{ClassWeights, Config, Error, Trainer, is_cross_validation};
+use crate::{ClassWeights, Config, Error, Trainer};
 use data::{Dataset, GroupBy, Labelling, Split, SplitOrigin};
 use eval::Positive;
 use kernels::Level;
@@ -114,9 +115,7 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
 
     let mut metadata = Metadata::new(architecture, dataset.classes.clone(), prep);
     let mut settings = config.provenance();
-    if let Some(folds) = config.out.parent().filter(|folds| config.data.starts_with(folds))
-        && is_cross_validation(folds)
-    {
+    if let Some(folds) = cross_validation_of(config) {
         // The groups of a fold stand in its manifest; what made them, other data are asked for.
         settings["group_by"] = crate::drawn::settings(folds)?.group_by.map(String::from).into();
     }

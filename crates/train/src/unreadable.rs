@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use data::{Dataset, Split, SplitOrigin};
 
+use crate::drawn::cross_validation_of;
 use crate::start::open_to_train;
-use crate::{Config, Error, Event, RunFolder, is_cross_validation};
+use crate::{Config, Error, Event, RunFolder};
 
 const SOON: Duration = Duration::from_secs(2);
 
@@ -33,8 +34,7 @@ pub(crate) fn look(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(), Error> {
-    let is_fold = config.out.parent().is_some_and(is_cross_validation);
-    if config.skip_unreadable && !is_fold {
+    if config.skip_unreadable && cross_validation_of(config).is_none() {
         let (all, images) = (dataset.all(), dataset.samples.len());
         observe(&Event::Checking { done: 0, images });
         dataset.leave_out_unreadable(&all, config.max_unreadable, config.window, &mut |done| {

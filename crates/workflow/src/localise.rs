@@ -13,7 +13,7 @@ use train::{LabelledPredictions, Predictions};
 /// How well the heatmaps of the rightly classified images with a box find it.
 #[derive(Serialize)]
 pub struct Localised {
-    /// The class or finding whose evidence was mapped; none: that of each image.
+    /// The class or finding whose evidence was mapped; none: that of each image, which differ.
     pub class: Option<String>,
     /// Images with a box; of all findings, pairs of image and finding.
     pub boxes: usize,
@@ -65,16 +65,23 @@ pub(crate) fn localise(
         Error::Failed(format!("{}: {names}", truth.display()))
     };
     if !metadata.has_findings() {
-        let (mut scored, mut count) = (vec![], 0);
+        let (mut scored, mut count, mut classes) = (vec![], 0, BTreeSet::new());
+        let is_around = boxes.around(&metadata.classes, say);
         for (image, right) in evaluation.right().into_iter().enumerate() {
-            let places: Vec<Box2d> = of_image(image).iter().map(|of| of.place).collect();
-            count += usize::from(!places.is_empty());
-            if right && !places.is_empty() {
-                scored.push(score(image, evaluation.labels[image], &places)?);
+            let class = evaluation.labels[image];
+            let of_class = of_image(image).iter().filter(|of| is_around(of, class));
+            let places: Vec<Box2d> = of_class.map(|of| of.place).collect();
+            if places.is_empty() {
+                continue;
+            }
+            count += 1;
+            classes.insert(class);
+            if right {
+                scored.push(score(image, class, &places)?);
             }
         }
-        let binary = metadata.classes.len() == 2;
-        let class = binary.then(|| metadata.classes[evaluation.positive()].clone());
+        let class =
+            classes.first().filter(|_| classes.len() == 1).map(|&class| metadata.classes[class].clone());
         return if count == 0 { Err(names_none()) } else { Ok(Localised::new(class, count, &scored)) };
     }
 
@@ -141,6 +148,34 @@ struct Boxes {
 }
 
 impl Boxes {
+    /// Whether a box counts for an image of a class. Where some are named as a class is, those of the image's own do;
+    /// where none is, all do, which is told.
+    fn around<'a>(
+        &self,
+        classes: &'a [String],
+        say: &mut dyn FnMut(&str),
+    ) -> impl Fn(&TruthBox, usize) -> bool + 'a {
+        let named = self.by_name.values().flatten().filter_map(|of| of.finding.as_deref());
+        let names: BTreeSet<&str> = named.filter(|name| !name.is_empty()).collect();
+        let is_class = |name: &&str| classes.iter().any(|class| class.eq_ignore_ascii_case(name));
+        let (known, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(is_class);
+        let listed = || model::list_names(&others.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        match (known.is_empty(), others.is_empty()) {
+            (false, false) => {
+                say(&format!("boxes of what is no class of the model are passed over: {}", listed()))
+            }
+            (true, false) => {
+                say(&format!("boxes count whatever they are around, for no class is called {}", listed()))
+            }
+            _ => {}
+        }
+        let by_name = !known.is_empty();
+        move |of, class| {
+            let of_class = |name: &String| name.eq_ignore_ascii_case(&classes[class]);
+            !by_name || of.finding.as_ref().is_some_and(of_class)
+        }
+    }
+
     fn new(by_name: HashMap<String, Vec<TruthBox>>, dataset: &Dataset) -> Self {
         let mut images = HashMap::new();
         for sample in &dataset.samples {

@@ -69,7 +69,7 @@ fn equal_scores_say_nothing() {
     assert!(recalibration(&[0.5; 6], &positive).is_none());
     let nearly = [0, 2, 1, 3, 2, 0].map(|step| 0.5 + f64::from(step) * 1e-8);
     assert!(recalibration(&nearly, &positive).is_none(), "equal to rounding");
-    assert!(fit_temperature(&[0.5; 12], 2, &[0, 0, 0, 1, 1, 1]).is_none());
+    assert!(fit_temperature(&[0.5f64.ln(); 12], 2, &[0, 0, 0, 1, 1, 1]).is_none());
     let same = compare_auroc(&[0.5; 6], &[0.5; 6], &positive, None, 0.95).expect("two classes");
     assert_eq!((same.difference, same.p_value), (0.0, None));
 }
@@ -165,7 +165,7 @@ fn calibration_at_the_ends() {
     // Certain and right, certain and wrong: finite all the same.
     let certain = recalibration(&[0.0, 1.0, 0.0, 1.0], &[false, true, true, false]).expect("overlap");
     assert!(certain.slope.abs() < 1e-6);
-    let sure = [1.0, 0.0, 0.0, 1.0];
+    let sure = [0.0, -36.0, -36.0, 0.0];
     assert!(fit_temperature(&sure, 2, &[0, 1]).is_none(), "all right: colder is always better");
 }
 
@@ -214,4 +214,16 @@ fn bootstrap_does_not_depend_on_threads() {
     assert!(one.iter().any(|weights| weights[1] != weights[3]));
     // Every draw takes as many groups as there are.
     assert!(one.iter().all(|weights| weights[0] + weights[1] + weights[3] == 3.0));
+}
+
+/// A network that is too sure by far says e^-60 of what is true: no probability of 1 less that exists.
+#[test]
+fn a_temperature_is_found_however_sure_the_network_is() {
+    let row = |right: bool, gap: f64| if right { [0.0, -gap] } else { [-gap, 0.0] };
+    let rows: Vec<f64> = (0..40).flat_map(|i| row(i % 4 != 0, [60.0, 20.0][i % 2])).collect();
+    let found = fit_temperature(&rows, 2, &[0; 40]).expect("mistakes were made");
+    let loss = |temperature: f64| -> f64 {
+        rows.chunks(2).map(|row| (1.0 + ((row[1] - row[0]) / temperature).exp()).ln()).sum()
+    };
+    assert!(loss(found) < loss(found * 1.01) && loss(found) < loss(found / 1.01), "{found}");
 }

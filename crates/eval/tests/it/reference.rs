@@ -180,7 +180,8 @@ fn several_classes() {
             number(&case["ece_15"]),
             1e-12,
         );
-        let temperature = fit_temperature(&p, classes, &labels).expect("mistakes were made");
+        let logarithms: Vec<f64> = p.iter().map(|p| p.ln()).collect();
+        let temperature = fit_temperature(&logarithms, classes, &labels).expect("mistakes were made");
         close(temperature, number(&case["temperature"]), 1e-6);
         let scaled: Vec<f64> = p.chunks(classes).flat_map(|row| at_temperature(row, temperature)).collect();
         close(log_loss(&scaled, classes, &labels), number(&case["log_loss_scaled"]), 1e-9);

@@ -4,6 +4,7 @@
 //! and what remains at the border is filled in smoothly and marked, so that nothing is compared there.
 
 use crate::SIDE;
+use crate::boxes::boxes;
 use crate::convex::hull;
 
 /// How far the values of a row may lie apart that belongs to a bar.
@@ -101,7 +102,7 @@ fn border(shown: &[bool]) -> impl Iterator<Item = usize> {
 }
 
 /// The pixels left and right of one, above and below.
-fn beside(i: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn beside(i: usize) -> impl Iterator<Item = usize> {
     let (x, y) = (i % SIDE, i / SIDE);
     let all = [
         (x > 0, i.wrapping_sub(1)),
@@ -172,52 +173,6 @@ fn even(pixels: &[u8], mean: &[f32], shown: &[bool]) -> Option<Vec<bool>> {
         keep_outside(&mut even, shown);
     }
     Some(even)
-}
-
-/// Boxes of one gray, as augmentation and redaction put over a picture: what is beneath is not shown.
-fn boxes(pixels: &[u8], shown: &[bool]) -> Vec<bool> {
-    /// How far from a pixel the others of its box lie, whose edges JPEG blurs, and most of them.
-    const NEAR: u8 = 4;
-    const NEARER: u8 = 1;
-    /// The least side, and the share of the rectangle around it that is of one gray.
-    const LEAST: usize = 12;
-    const SHARE: f32 = 0.85;
-    let mut boxes = vec![false; SIDE * SIDE];
-    let mut seen = vec![false; SIDE * SIDE];
-    let mut part = Vec::new();
-    for first in (0..SIDE * (SIDE - LEAST)).filter(|i| i % SIDE + LEAST < SIDE) {
-        let apart = |i: usize| pixels[i].abs_diff(pixels[first]);
-        // A box is at least so wide and high, so its corner is known at once.
-        let corner = [LEAST / 2, LEAST / 2 * SIDE, LEAST / 2 * (SIDE + 1)];
-        if seen[first] || !shown[first] || corner.iter().any(|step| apart(first + step) > NEARER) {
-            continue;
-        }
-        seen[first] = true;
-        part.clear();
-        part.push(first);
-        let (mut next, mut near) = (0, 0);
-        let ([mut left, mut right], [mut top, mut bottom]) = ([first % SIDE; 2], [first / SIDE; 2]);
-        while next < part.len() {
-            let i = part[next];
-            next += 1;
-            if apart(i) <= NEARER {
-                near += 1;
-                let (x, y) = (i % SIDE, i / SIDE);
-                (left, right, top, bottom) = (left.min(x), right.max(x), top.min(y), bottom.max(y));
-            }
-            for j in beside(i) {
-                if shown[j] && !seen[j] && apart(j) <= NEAR {
-                    seen[j] = true;
-                    part.push(j);
-                }
-            }
-        }
-        let (width, height) = (right + 1 - left, bottom + 1 - top);
-        if width.min(height) >= LEAST && near as f32 >= SHARE * (width * height) as f32 {
-            part.iter().for_each(|&i| boxes[i] = true);
-        }
-    }
-    boxes
 }
 
 /// Takes what is `empty` from the `shown`, if enough is left.
@@ -433,14 +388,5 @@ mod tests {
                 _ => {}
             }
         }
-    }
-
-    #[test]
-    fn a_box_is_hidden_and_a_round_spot_is_not() {
-        let in_box = |x: usize, y: usize| (60..100).contains(&x) && (80..110).contains(&y);
-        let in_spot = |x: usize, y: usize| x.abs_diff(160).pow(2) + y.abs_diff(160).pow(2) < 400;
-        let found = shown(|x, y| if in_box(x, y) || in_spot(x, y) { 180 } else { ground(x, y) });
-        assert!((0..SIDE * SIDE).all(|i| !(in_box(i % SIDE, i / SIDE) && found[i])));
-        assert!((0..SIDE * SIDE).all(|i| !in_spot(i % SIDE, i / SIDE) || found[i]));
     }
 }

@@ -175,5 +175,9 @@ mod tests {
         // Bytes are what they are to either.
         let bytes = Picture::from_u8(&[7; 3000], [60, 50], 1).unwrap();
         assert_eq!(with.predict(&bytes), without.predict(&bytes));
+        // Several at once are what each is alone.
+        let each = [stored, bytes].map(|picture| (with.predict(&picture), picture));
+        let (alone, pictures): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+        assert_eq!(with.predict_each(&pictures), alone);
     }
 }

@@ -1,6 +1,6 @@
 //! Lines of a model of findings: a probability and a decision for each.
 
-use super::{Format, Printer, SHOWN, csv_line};
+use super::lines::{Format, Printer, SHOWN, csv_line};
 use crate::terminal::raw;
 use serde_json::{Value, json};
 use std::io;
@@ -73,11 +73,11 @@ impl Printer<'_> {
             }
             Format::Csv => {
                 let mut line = vec![path];
-                let cells = |at: usize| [format!("{:.6}", row[at]), u8::from(called(at)).to_string()];
+                let cells = |at: usize| [data::exact(row[at]), u8::from(called(at)).to_string()];
                 line.extend((0..row.len()).flat_map(cells));
                 line.extend(self.with_heatmaps.then(|| maps.join(";")));
                 line.push(error);
-                line.extend(spread.unwrap_or_default().iter().map(|spread| format!("{spread:.6}")));
+                line.extend(spread.unwrap_or_default().iter().copied().map(data::exact));
                 csv_line(&line)
             }
             Format::Jsonl => {

@@ -7,12 +7,14 @@ use crate::tags::PALETTE;
 
 /// RGB of the header's bits from YBR_FULL of the same.
 pub(crate) fn to_rgb(header: &Header, values: &[i32]) -> Vec<i32> {
-    let (middle, top) = (f64::from(1 << (header.stored - 1)), f64::from((1 << header.stored) - 1));
+    let (middle, top) = ((1u64 << (header.stored - 1)) as f64, ((1u64 << header.stored) - 1) as f64);
     let convert = |pixel: &[i32]| {
-        let (y, cb, cr) = (f64::from(pixel[0]), f64::from(pixel[1]) - middle, f64::from(pixel[2]) - middle);
+        let number = |i: usize| header.number(pixel[i]) as f64;
+        let (y, cb, cr) = (number(0), number(1) - middle, number(2) - middle);
         // The weights of red and blue in luma are 0.299 and 0.114 (ITU-R BT.601).
         let green = y - 0.114 * 1.772 / 0.587 * cb - 0.299 * 1.402 / 0.587 * cr;
-        [y + 1.402 * cr, green, y + 1.772 * cb].map(|value| (value + 0.5).floor().clamp(0.0, top) as i32)
+        [y + 1.402 * cr, green, y + 1.772 * cb]
+            .map(|value| (value + 0.5).floor().clamp(0.0, top) as u32 as i32)
     };
     values.chunks_exact(3).flat_map(convert).collect()
 }

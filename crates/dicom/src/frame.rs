@@ -24,6 +24,9 @@ pub(crate) fn read(header: &Header, codec: Codec, pixels: &Element) -> Result<Ve
         Codec::JpegLs => jpeg_ls::decode,
         Codec::Jpeg2000 => jpeg_2000::decode,
     };
+    if header.stored > 16 && codec != Codec::Rle {
+        return Err(format!("expected at most 16 stored bits in compressed pixels, found {}", header.stored));
+    }
     let code = match pixels.has_fragments() {
         true => content(pixels)?,
         // A syntax that was changed without its pixels.

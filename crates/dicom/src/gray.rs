@@ -120,7 +120,9 @@ impl<'a> Pipeline<'a> {
         // The first value of a VOI table has the sign that the values have after the modality transform.
         let negative = match &modality {
             ModalityTransform::Identity => header.signed,
-            ModalityTransform::Rescale { intercept, .. } => header.signed || *intercept < 0.0,
+            &ModalityTransform::Rescale { slope, intercept } => {
+                header.limits().iter().any(|&limit| limit as f64 * slope + intercept < 0.0)
+            }
             ModalityTransform::Table { .. } => false,
         };
         let before = notes.len();
@@ -263,7 +265,15 @@ fn modality(
             notes.push("Rescale Slope 0 would leave nothing: not applied".into());
             None
         }
-        (Some(slope), Some(intercept)) => Some((slope, intercept)),
+        (Some(slope), Some(intercept)) => {
+            let [low, high] = header.limits().map(|limit| limit as f64 * slope + intercept);
+            if (high - low).is_finite() {
+                Some((slope, intercept))
+            } else {
+                notes.push(format!("rescale by {slope} and {intercept} has no finite results: not applied"));
+                None
+            }
+        }
         (None, None) => None,
         // They are required together (PS3.3 table C.11-1b).
         _ => {

@@ -171,6 +171,12 @@ impl Header {
         if self.stored == 32 && !self.signed { i64::from(value as u32) } else { value.into() }
     }
 
+    /// The smallest and the largest value that the stored bits can hold.
+    pub fn limits(&self) -> [i64; 2] {
+        let all = 1i64 << self.stored;
+        if self.signed { [-all / 2, all / 2 - 1] } else { [0, all - 1] }
+    }
+
     /// The smallest and the largest of stored values.
     pub fn extremes(&self, values: &[i32]) -> [i64; 2] {
         let numbers = || values.iter().map(|&value| self.number(value));

@@ -65,7 +65,9 @@ struct Depth {
 /// Reads the sizes that the decoder will make room for; the components.
 fn check(header: &Header, code: &[u8]) -> Result<Vec<Depth>, String> {
     let mut components = Vec::new();
-    let (mut at, mut tile) = (2, 0..code.len());
+    // Where the data of a tile-part ends, once its header says so; and the code, without what pads it.
+    let (mut at, mut end) = (2, None);
+    let used = code.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     if !code.starts_with(&[0xff, 0x4f]) {
         return Err("expected JPEG 2000 code, found other bytes".into());
     }
@@ -74,7 +76,11 @@ fn check(header: &Header, code: &[u8]) -> Result<Vec<Depth>, String> {
         match marker {
             0xd9 => break,
             0x93 => {
-                at = tile.end;
+                // Forward only: a part that ends before its data would be read again and again.
+                at = end
+                    .take()
+                    .filter(|&end| end > at)
+                    .ok_or("damaged: a JPEG 2000 tile ends before its data")?;
                 continue;
             }
             _ => {}
@@ -93,12 +99,11 @@ fn check(header: &Header, code: &[u8]) -> Result<Vec<Depth>, String> {
             0x90 => {
                 let size = segment.get(2..6).and_then(<[u8]>::first_chunk).ok_or_else(short)?;
                 // The decoder would fill what is missing; a last tile-part without a length reaches to the end marker.
-                let end = code.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-                tile.end = match u32::from_be_bytes(*size) as usize {
-                    0 if code[..end].ends_with(&[0xff, 0xd9]) => code.len(),
+                end = Some(match u32::from_be_bytes(*size) as usize {
+                    0 if code[..used].ends_with(&[0xff, 0xd9]) => code.len(),
                     size if size >= 14 && size <= code.len() - at => at + size,
                     _ => return Err("truncated: a JPEG 2000 tile is not complete".into()),
-                };
+                });
             }
             _ => {}
         }

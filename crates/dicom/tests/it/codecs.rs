@@ -282,6 +282,30 @@ fn jpeg_2000() {
     refused(changed(precision, &[37]), "at most 16 bits");
 }
 
+/// A tile-part that says it ends before its data: whoever goes there comes back to the same place, for ever.
+#[test]
+fn jpeg_2000_tiles_end_behind_their_data() {
+    let mut code = codes::jpeg_2000();
+    let tile = code.windows(2).position(|marker| marker == [0xff, 0x90]).unwrap();
+    code.splice(
+        tile..,
+        [&[0xff, 0x90, 0, 10, 0, 0, 0, 0, 0, 14, 0, 1][..], &[0xff, 0x93, 0xff, 0x93], &[0; 8]].concat(),
+    );
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(read(JPEG_2000, "MONOCHROME2", [16, 16], [8, 8], &code)));
+    let found = told.recv_timeout(std::time::Duration::from_secs(60)).expect("an answer");
+    assert!(found.unwrap_err().contains("ends before its data"));
+}
+
+/// No codec but RLE has samples of more than 16 bits.
+#[test]
+fn samples_of_32_bits_are_not_compressed() {
+    for syntax in [LOSSLESS, JPEG_2000] {
+        let error = read(syntax, "MONOCHROME2", [16, 16], [32, 32], &codes::jpeg_2000()).unwrap_err();
+        assert!(error.contains("at most 16 stored bits in compressed pixels, found 32"), "{error}");
+    }
+}
+
 /// PackBits by hand: a run, a literal, the sign that means nothing; the high bytes come first.
 #[test]
 fn rle() {

@@ -218,6 +218,35 @@ fn half_a_rescale_is_none() {
     }
 }
 
+/// Finite numbers of which the results are not: what is shown must be a shade.
+#[test]
+fn a_rescale_without_finite_results_is_none() {
+    for (slope, intercept) in [("1e305", "0"), ("1", "-1e308"), ("-1e304", "1e308"), ("1e308", "1e308")] {
+        let file = row(&[0, 10, 20, 40], |file| {
+            file.text(INTERCEPT, b"DS", intercept).text(SLOPE, b"DS", slope);
+        });
+        let found = shades(&file);
+        assert!(found.iter().all(|shade| (0.0..=1.0).contains(shade)), "{slope} {intercept}: {found:?}");
+    }
+    let file = row(&[0, 10], |file| {
+        file.text(INTERCEPT, b"DS", "0").text(SLOPE, b"DS", "1e305");
+    });
+    assert_noted(&file, &["no finite results"]);
+}
+
+/// Whether the first value of a table is negative follows from what the modality transform can give.
+#[test]
+fn a_negative_slope_makes_the_first_value_of_a_table_negative() {
+    let file = row(&[0, 1, 2], |file| {
+        file.text(INTERCEPT, b"DS", "0").text(SLOPE, b"DS", "-1");
+        file.sequence(VOI_LUT, true, |item| {
+            item.words(DESCRIPTOR, b"US", &[3, 0u16.wrapping_sub(2), 16]);
+            item.words(TABLE, b"OW", &[0, 51 * 257, 65_535]);
+        });
+    });
+    assert_shades(&file, &[1.0, 0.2, 0.0]);
+}
+
 /// A sequence, an item or an element without content is no table: rescale and window count.
 #[test]
 fn empty_tables() {

@@ -19,6 +19,7 @@ pub struct Cam {
     /// Height and width.
     axes: [Axis; 2],
     channels: usize,
+    findings: bool,
 }
 
 /// What each cell of the last feature map contributes to each class.
@@ -32,6 +33,8 @@ pub struct ClassMaps {
     pub bias: Vec<f32>,
     /// `[classes]`, as the network computed them.
     pub logits: Vec<f32>,
+    /// Whether each class is a finding, with a probability by itself.
+    pub findings: bool,
 }
 
 impl Cam {
@@ -45,7 +48,9 @@ impl Cam {
         let tensor =
             |part: &str| model.weights[format!("{}.{part}", network.classifier).as_str()].data().to_vec();
         let axes = [0, 1].map(|axis| Axis::of(&network, axis));
-        Ok(Self { plan, weight: tensor("weight"), bias: tensor("bias"), axes, channels: network.channels })
+        let (weight, bias) = (tensor("weight"), tensor("bias"));
+        let findings = model.metadata.has_findings();
+        Ok(Self { plan, weight, bias, axes, channels: network.channels, findings })
     }
 
     /// The exact maps of a preprocessed `image: [h, w, channels]`.
@@ -63,7 +68,8 @@ impl Cam {
         };
         let of_class = |row| features.chunks_exact(count).map(move |f| cell(row, f));
         let maps = self.weight.chunks_exact(count).flat_map(of_class).collect();
-        ClassMaps { cells: [0, 1].map(|i| self.axes[i].cells), maps, bias: self.bias.clone(), logits }
+        let (cells, bias) = (self.axes.map(|axis| axis.cells), self.bias.clone());
+        ClassMaps { cells, maps, bias, logits, findings: self.findings }
     }
 
     /// The evidence for `class` at every pixel of a preprocessed `image`.
@@ -77,17 +83,21 @@ impl Cam {
 }
 
 impl ClassMaps {
-    /// What the cells contribute to `class` over the mean of the other classes. Adding the same to all logits changes
-    /// no probability, so only this difference means anything; with two classes it is the difference of the two maps.
+    /// What the cells contribute to `class` over the mean of the other classes; to a finding, whatever the others are. With
+    /// two classes it is the difference of the two maps.
     pub fn evidence(&self, class: usize) -> Vec<f32> {
         let cells = self.cells[0] * self.cells[1];
         let of_cell = |i: usize| self.maps.iter().skip(i).step_by(cells).copied().collect::<Vec<f32>>();
-        (0..cells).map(|i| margin(&of_cell(i), class)).collect()
+        (0..cells).map(|i| margin(&of_cell(i), class, self.findings)).collect()
     }
 }
 
-/// The value of `class` over the mean of the others.
-pub(crate) fn margin(values: &[f32], class: usize) -> f32 {
+/// The value of `class` over the mean of the others: adding the same to all logits changes no probability of a softmax, so
+/// only this difference means anything. Of `findings` each has a sigmoid of its own, so the value itself does.
+pub(crate) fn margin(values: &[f32], class: usize, findings: bool) -> f32 {
+    if findings {
+        return values[class];
+    }
     let (own, all) = (values[class], values.iter().sum::<f32>());
     own - (all - own) / (values.len() - 1) as f32
 }

@@ -30,6 +30,7 @@ pub struct Occlusion {
     plan: Plan,
     size: [usize; 2],
     channels: usize,
+    findings: bool,
 }
 
 impl Occlusion {
@@ -40,10 +41,11 @@ impl Occlusion {
     pub fn new(model: &Model) -> Result<Self, infer::Error> {
         let network = model.network()?;
         let plan = Plan::new(model, Level::current(), BATCH)?;
-        Ok(Self { plan, size: network.image_size, channels: network.channels })
+        let findings = model.metadata.has_findings();
+        Ok(Self { plan, size: network.image_size, channels: network.channels, findings })
     }
 
-    /// How much the logit of `class` over the mean of the others falls when the surroundings of a pixel of the
+    /// How much the logit of `class` over the mean of the others (of findings, the logit) falls when the surroundings of a pixel of the
     /// preprocessed `image: [h, w, channels]` are hidden.
     ///
     /// # Panics
@@ -90,7 +92,7 @@ impl Occlusion {
         let classes = self.plan.classes();
         let mut logits = vec![0.0; images.len() / self.plan.image_len() * classes];
         self.plan.run(images, &mut logits);
-        logits.chunks_exact(classes).map(|row| margin(row, class)).collect()
+        logits.chunks_exact(classes).map(|row| margin(row, class, self.findings)).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The promise of the maps: their mean plus the bias is the logit, for every architecture, channel count and size.
 
 use engine::Rng;
-use heatmap::{Cam, Heatmap, Localisation, Occlusion};
+use heatmap::{Cam, Heatmap, Localisation, Method, Occlusion};
 use model::{Architecture, Array, Metadata, Model, Preprocessing, Weights};
 
 /// A model with random weights of a size at which activations neither vanish nor saturate.
@@ -62,6 +62,38 @@ fn the_mean_of_a_map_plus_the_bias_is_the_logit() {
             assert_eq!(by_hiding.size, size);
             assert!(by_hiding.values.iter().all(|x| x.is_finite()) && by_hiding.largest() > 0.0);
         }
+    }
+}
+
+/// The probability of a finding follows from its own logit: what else a place speaks for, and whether there is anything
+/// else, is nothing to it.
+#[test]
+fn evidence_of_a_finding_is_its_own() {
+    let image: Vec<f32> = (0..64 * 64).map(|i| (i * 7 % 13) as f32 / 6.0 - 1.0).collect();
+    let mut model = random_model("mobilenet-v1", 1, [64, 64], 3);
+    model.metadata = model.metadata.with_findings();
+    let found = Cam::new(&model).unwrap().class_maps(&image);
+    let cells = found.cells[0] * found.cells[1];
+    for (at, map) in found.maps.chunks_exact(cells).enumerate() {
+        assert_eq!(found.evidence(at), map);
+    }
+    // The same network without the other findings.
+    let mut alone = model.clone();
+    for part in ["weight", "bias"] {
+        let name = format!("{}.{part}", model.network().unwrap().classifier);
+        let all = &model.weights[name.as_str()];
+        let mut shape = all.shape().to_vec();
+        let length = all.data().len() / shape[0];
+        shape[0] = 1;
+        alone.weights.insert(name, Array::new(shape, all.data()[..length].to_vec()).unwrap());
+    }
+    alone.metadata.classes.truncate(1);
+    alone.metadata.architecture.classes = 1;
+    for method in [Method::Occlusion, Method::Cam] {
+        let [of_three, of_one] =
+            [&model, &alone].map(|model| heatmap::Explainer::new(model, method).unwrap().heatmap(&image, 0));
+        let far = of_three.values.iter().zip(&of_one.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(of_one.largest() > 0.0 && far < 1e-4 * of_one.largest().max(1.0), "{method:?}: {far}");
     }
 }
 

@@ -40,12 +40,7 @@ pub fn regroup(dataset: &Dataset, found: [&[usize]; 2], unit: Unit) -> Dataset {
         Unit::Series => found[1],
     };
     let given = eval::group_ids(&(0..n).map(|i| dataset.group_key(i)).collect::<Vec<_>>());
-    // Sources are nodes 0..n, given groups n..2n.
-    let mut forest = Forest::new(2 * n);
-    for i in 0..n {
-        let (a, b) = (forest.root(ids[i]), forest.root(n + given[i]));
-        forest.hang(a.max(b), a.min(b));
-    }
+    let numbers = joined(ids, &given);
     let width = n.to_string().len();
     let mut regrouped = dataset.clone();
     while let Some(at) = regrouped.columns.iter().position(|column| FOUND.contains(&column.as_str())) {
@@ -54,11 +49,24 @@ pub fn regroup(dataset: &Dataset, found: [&[usize]; 2], unit: Unit) -> Dataset {
     }
     regrouped.columns.extend(FOUND.map(String::from));
     for (i, sample) in regrouped.samples.iter_mut().enumerate() {
-        let number = forest.root(ids[i]);
+        let number = numbers[i];
         sample.extra.extend(found.map(|ids| format!("{:0width$}", ids[i] + 1)));
         sample.group = Some(format!("{}{:0width$}", unit.prefix(), number + 1));
     }
     regrouped
+}
+
+/// For each image the number of the set that belongs together by either: the smallest of `found` in it. Both are numbers
+/// below that of the images.
+pub(crate) fn joined(found: &[usize], given: &[usize]) -> Vec<usize> {
+    let n = found.len();
+    // What was found are nodes 0..n, what was given n..2n.
+    let mut forest = Forest::new(2 * n);
+    for i in 0..n {
+        let (a, b) = (forest.root(found[i]), forest.root(n + given[i]));
+        forest.hang(a.max(b), a.min(b));
+    }
+    found.iter().map(|&id| forest.root(id)).collect()
 }
 
 /// Whether a group's name is one that [`regroup`] gave.

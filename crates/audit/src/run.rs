@@ -17,6 +17,7 @@ use crate::groups::{GroupOrigin, Groups, NamePattern};
 use crate::hints::{Identifiers, hints};
 use crate::names;
 use crate::pairs::pairs;
+use crate::regroup::joined;
 use crate::repeats::Repeats;
 use crate::shortcuts::shortcuts;
 use crate::verdict::verdict;
@@ -73,6 +74,7 @@ pub fn audit(
         .as_ref()
         .filter(|groups| groups.origin == GroupOrigin::Given)
         .map_or(source, |groups| &groups.ids);
+    let dependent = joined(source, units);
 
     let identifiers =
         facts.iter().map(|facts| facts.as_ref().map_or([None, None], |f| f.identifiers.clone()));
@@ -106,7 +108,7 @@ pub fn audit(
             candidates.first().filter(|first| first.offered),
             &identifiers,
         ),
-        shortcuts: shortcuts(dataset, &facts, source, positive.class),
+        shortcuts: shortcuts(dataset, &facts, &dependent, positive.class),
         // They would be scored anew for each finding.
         baselines: match of_findings {
             true => vec![],

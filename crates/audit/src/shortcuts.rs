@@ -3,7 +3,7 @@
 //! learns the scanner (Zech et al. 2018; DeGrave, Janizek and Lee 2021).
 //!
 //! Each feature alone is a score for a class: its AUROC is how well it tells that class from the rest, with an interval
-//! by source. What is flagged must be looked at; brightness may be disease, a file format cannot.
+//! by what belongs together. What is flagged must be looked at; brightness may be disease, a file format cannot.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ pub struct Shortcut {
     pub higher_in: String,
     /// The area under the ROC curve of telling that class, 0.5 or more.
     pub auroc: f64,
-    /// Its interval, by source.
+    /// Its interval, by source and by the groups that were given.
     pub auroc_ci: Interval,
     /// The best threshold: from here on, `higher_in`.
     pub threshold: f64,
@@ -67,16 +67,16 @@ pub struct Shortcut {
 }
 
 /// Every feature that varies, the most telling first: of the classes, or of each finding over the images of which it is
-/// known. `source` is the source of each image.
+/// known. `units` says of each image what it depends on others by: its source, and its group if one was given.
 pub fn shortcuts(
     dataset: &Dataset,
     facts: &[Result<Facts, String>],
-    source: &[usize],
+    units: &[usize],
     positive: usize,
 ) -> Vec<Shortcut> {
     let readable: Vec<usize> = (0..facts.len()).filter(|&i| facts[i].is_ok()).collect();
     let known: Vec<&Facts> = facts.iter().flatten().collect();
-    let source: Vec<usize> = readable.iter().map(|&i| source[i]).collect();
+    let units: Vec<usize> = readable.iter().map(|&i| units[i]).collect();
     let questions = match dataset.has_findings() {
         true => (0..dataset.classes.len()).map(|at| Question::of_finding(dataset, &readable, at)).collect(),
         false => vec![Question {
@@ -89,22 +89,26 @@ pub fn shortcuts(
     };
     let level = 1.0 - 0.05 / (MEASURES * questions.len() as f64);
     let mut found = vec![];
-    let mut add = |feature: String, kind, values: Vec<f64>| {
+    let mut add = |feature: String, kind, values: Vec<Option<f64>>| {
         for question in &questions {
-            let values: Vec<f64> = question.at.iter().map(|&at| values[at]).collect();
-            let source: Vec<usize> = question.at.iter().map(|&at| source[at]).collect();
-            found.extend(tell(question, feature.clone(), kind, &values, &source, level));
+            let known = question.at.iter().zip(&question.labels);
+            let known: Vec<_> =
+                known.filter_map(|(&at, &label)| Some((values[at]?, units[at], label))).collect();
+            let values: Vec<f64> = known.iter().map(|of| of.0).collect();
+            let units: Vec<usize> = known.iter().map(|of| of.1).collect();
+            let labels: Vec<usize> = known.iter().map(|of| of.2).collect();
+            found.extend(tell(question, &labels, feature.clone(), kind, &values, &units, level));
         }
     };
     for (feature, kind, value) in FEATURES {
-        add((*feature).to_owned(), *kind, known.iter().map(|facts| value(facts)).collect());
+        add((*feature).to_owned(), *kind, known.iter().map(|facts| Some(value(facts))).collect());
     }
     for level in 1..=3 {
         if let Some(all) = names::numbers(dataset, level) {
             add(
                 format!("number {level} in the file name"),
                 ShortcutKind::Name,
-                readable.iter().map(|&i| all[i]).collect(),
+                readable.iter().map(|&i| Some(all[i])).collect(),
             );
         }
     }
@@ -150,11 +154,21 @@ impl Question {
     }
 }
 
-/// The features of texts, an empty one for each image that has none: numbers are one, a few words are one each.
-fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<f64>)> {
-    let number = |value: &&str| value.parse().ok().filter(|number: &f64| number.is_finite());
-    if let Some(numbers) = values.iter().map(number).collect::<Option<Vec<f64>>>() {
-        return vec![(name.to_owned(), numbers)];
+/// The features of texts, an empty one for each image that has none: numbers are one, of the images that have one, and
+/// another is whether there is one; a few words are one each.
+fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<Option<f64>>)> {
+    let number = |value: &str| value.parse().ok().filter(|number: &f64| number.is_finite());
+    let numbers: Vec<Option<f64>> = values.iter().map(|value| number(value.trim())).collect();
+    let is_not_given = |value: &str| value.trim().is_empty() || data::is_missing(value.trim());
+    let given = numbers.iter().flatten().count();
+    if given > 0 && values.iter().zip(&numbers).all(|(value, number)| number.is_some() || is_not_given(value))
+    {
+        if given == values.len() {
+            return vec![(name.to_owned(), numbers)];
+        }
+        let is_not = numbers.iter().map(|number| Some(flag(number.is_none()))).collect();
+        let some = format!("{name} (of the {given} images that have it)");
+        return vec![(some, numbers), (format!("{name} is not given"), is_not)];
     }
     let mut distinct: Vec<&str> = values.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     if distinct.len() > MAX_VALUES {
@@ -165,7 +179,7 @@ fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<f64>)> {
     distinct.truncate(if distinct.len() == 2 { 1 } else { MAX_VALUES });
     let one = |value: &str| {
         let words = if value.is_empty() { "is not given".to_owned() } else { format!("is \"{value}\"") };
-        (format!("{name} {words}"), values.iter().map(|v| flag(*v == value)).collect())
+        (format!("{name} {words}"), values.iter().map(|v| Some(flag(*v == value))).collect())
     };
     distinct.into_iter().map(one).collect()
 }
@@ -210,11 +224,12 @@ const FEATURES: &[Feature] = &[
 
 /// How well `values` tell a class: the positive one of two, else the one that they tell best.
 fn tell(
-    Question { finding, classes, positive, labels, .. }: &Question,
+    Question { finding, classes, positive, .. }: &Question,
+    labels: &[usize],
     feature: String,
     kind: ShortcutKind,
     values: &[f64],
-    source: &[usize],
+    units: &[usize],
     level: f64,
 ) -> Option<Shortcut> {
     if values.iter().all(|value| *value == values[0]) {
@@ -223,7 +238,7 @@ fn tell(
     let candidates = if classes.len() == 2 { vec![*positive] } else { (0..classes.len()).collect() };
     let of_class = |class: usize| {
         let is: Vec<bool> = labels.iter().map(|&label| label == class).collect();
-        Some((DeLong::new(values, &is, Some(source))?.auroc, class, is))
+        Some((DeLong::new(values, &is, Some(units))?.auroc, class, is))
     };
     let (auroc, class, mut is) = candidates
         .into_iter()
@@ -237,7 +252,7 @@ fn tell(
             _ => format!("all but {higher_in}"),
         };
     }
-    let delong = DeLong::new(values, &is, Some(source))?;
+    let delong = DeLong::new(values, &is, Some(units))?;
     let estimate = delong.estimate(eval::summary::LEVEL);
     let certain = delong.estimate(level).interval.low > 0.5;
     let (threshold, rule_accuracy, majority_accuracy) = best_rule(values, &is);
@@ -277,7 +292,7 @@ mod tests {
         let positive = eval::default_positive(&classes);
         let question =
             Question { finding: None, positive, classes, at: source.clone(), labels: labels.to_vec() };
-        tell(&question, "x".into(), ShortcutKind::File, values, &source, 1.0 - 0.05 / MEASURES)
+        tell(&question, labels, "x".into(), ShortcutKind::File, values, &source, 1.0 - 0.05 / MEASURES)
     }
 
     #[test]
@@ -319,6 +334,51 @@ mod tests {
             .collect();
         assert_eq!(flagged.len(), 1, "{flagged:?}");
         assert!(flagged[0].starts_with("column scanner is"), "{flagged:?}");
+    }
+
+    /// Forty images with one column more.
+    fn with_column(value: fn(usize) -> String, class: fn(usize) -> usize, units: &[usize]) -> Vec<Shortcut> {
+        let names: Vec<String> = (0..40).map(|i| format!("{i}.png")).collect();
+        let rows: Vec<_> =
+            names.iter().enumerate().map(|(i, n)| (n.as_str(), ["a", "b"][class(i)], None, None)).collect();
+        let mut set = crate::testing::dataset(&rows);
+        set.columns = vec!["age".into()];
+        set.samples.iter_mut().enumerate().for_each(|(i, sample)| sample.extra = vec![value(i)]);
+        let picture =
+            model::Picture { width: 8, height: 8, channels: 1, bits: 8, shown: true, samples: vec![7.0; 64] };
+        let facts: Vec<_> = (0..40).map(|_| Ok(crate::facts::tests::facts(&picture))).collect();
+        let mut found = shortcuts(&set, &facts, units, 1);
+        found.retain(|of| of.kind == ShortcutKind::Column);
+        found
+    }
+
+    #[test]
+    fn a_number_that_some_images_lack_is_judged_by_the_others() {
+        let each: Vec<usize> = (0..40).collect();
+        let age = |i: usize| if i % 10 == 3 { ["", "nan"][i / 20].into() } else { format!("{}.5", 20 + i) };
+        let found = with_column(age, |i| i / 20, &each);
+        let [of_some, lacking] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(of_some.feature, "column age (of the 36 images that have it)");
+        assert!(of_some.flagged && of_some.auroc == 1.0 && of_some.threshold == 40.0);
+        assert!(lacking.feature == "column age is not given" && !lacking.flagged, "{lacking:?}");
+        assert!((lacking.auroc - 0.5).abs() < 1e-9, "{lacking:?}");
+    }
+
+    /// Five images a patient, of one age and one class, are no five times as much evidence.
+    #[test]
+    fn an_interval_is_by_what_belongs_together() {
+        let age = |i: usize| format!("{}.5", 20 + i / 5);
+        let class = |i: usize| usize::from(i / 5 >= 4) ^ usize::from(i / 5 == 3);
+        let by = |units: Vec<usize>| with_column(age, class, &units).remove(0);
+        let (alone, patients) = (by((0..40).collect()), by((0..40).map(|i| i / 5).collect()));
+        assert_eq!(alone.auroc, patients.auroc);
+        assert!(alone.flagged && !patients.flagged);
+        assert!(
+            patients.auroc_ci.low < alone.auroc_ci.low - 0.1,
+            "{:?} {:?}",
+            patients.auroc_ci,
+            alone.auroc_ci
+        );
     }
 
     #[test]

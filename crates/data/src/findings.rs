@@ -12,6 +12,7 @@ use crate::Error;
 use crate::group::group_from_name;
 use crate::labels::{Labelling, Labels, Readers, Uncertain, odd_names};
 use crate::locate::{ByName, shortened};
+use crate::missing::is_missing;
 use crate::sample::{Listing, Sample};
 use crate::split_names::{one_name_each, quoted, taken_as};
 use crate::table::{Record, Table, at_line, every_column_once};
@@ -366,11 +367,6 @@ fn votes_of(
             Ok(names.iter().map(vote).collect())
         }
     }
-}
-
-/// How programs write what is not there.
-pub(crate) fn is_missing(cell: &str) -> bool {
-    ["nan", "na", "n/a", "<na>", "#n/a", "null", "none"].iter().any(|word| cell.eq_ignore_ascii_case(word))
 }
 
 /// What a number in a column of a finding means; `1` and `1.0` are the same, `nan` and its like are nothing.

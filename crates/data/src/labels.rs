@@ -1,6 +1,6 @@
 //! How the labels of a manifest are read: one class an image, or several findings of which some are not known.
 
-use crate::findings::is_missing;
+use crate::missing::is_missing;
 use crate::split_names::quoted;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};

@@ -365,3 +365,21 @@ fn a_split_replaces_no_input_and_nothing_foreign() {
     run("out.csv", &["--folds", "3"]).fails(1, &["--force"]);
     assert!(run("notes.csv", &["--force"]).ok().stderr.contains("replaced notes.csv"));
 }
+
+/// A column that says something else in 0 and 1 is no finding of the manifest that is written.
+#[test]
+fn what_comes_next_names_the_findings() {
+    let folder = workspace();
+    let rows = (0..16).map(|i| {
+        let class = ["disc", "empty"][i % 2];
+        format!("data/train/{class}/{i}.png,{},p{},{}\n", ["disc|mass", "mass"][i % 2], i / 2, i % 3 / 2)
+    });
+    let table = "path,findings,patient,portable\n".to_owned() + &rows.collect::<String>();
+    fs::write(folder.path().join("list.csv"), table).unwrap();
+    let split = ["split", "list.csv", "--labels", "all", "--by", "PATIENT", "--out", "out.csv"];
+    let first = vertebra(folder.path(), &split).ok().stderr;
+    assert!(first.contains("out.csv --labels disc,mass"), "{first}");
+    // Typed again: a table of findings is known too.
+    let again = vertebra(folder.path(), &split).ok().stderr;
+    assert!(again.contains("replaced out.csv"), "{again}");
+}

@@ -180,7 +180,7 @@ fn warn(dataset: &Dataset, labelling: &Labelling, found: &Quick) {
         note!("  to keep groups whole: {} split {data} --by {by} --out split.csv", program());
     }
     if found.identical_files.across_splits > 0 {
-        let (program, labels) = (program(), labels::typed_of_written(labelling));
+        let (program, labels) = (program(), labels::typed_of_written(labelling, &dataset.classes));
         note!(
             "  to keep copies together: {program} audit {data} --write-groups grouped.csv && {program} split \
              grouped.csv{labels} --out split.csv"

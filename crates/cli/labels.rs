@@ -27,8 +27,8 @@ impl LabelArgs {
 
 /// The options for a table that is read so: each with a space before it, nothing where all is as by default.
 pub fn typed(labelling: &Labelling) -> String {
-    let Labelling { uncertain, readers, .. } = labelling;
-    let mut words = typed_of_written(labelling);
+    let Labelling { labels, uncertain, readers, .. } = labelling;
+    let mut words = labels.clone().map_or(String::new(), of_labels);
     if *uncertain != Uncertain::default() {
         words += &format!(" --uncertain {}", String::from(*uncertain));
     }
@@ -38,8 +38,13 @@ pub fn typed(labelling: &Labelling) -> String {
     words
 }
 
-/// The same for a manifest of ours, in which readers and what is uncertain are decided.
-pub fn typed_of_written(labelling: &Labelling) -> String {
-    let labels = labelling.labels.clone().map(String::from);
-    labels.map_or(String::new(), |labels| format!(" --labels {}", quote(labels)))
+/// The same for a manifest of ours, in which readers and what is uncertain are decided. The findings are named: all columns
+/// of 0 and 1 would take others beside them.
+pub fn typed_of_written(labelling: &Labelling, classes: &[String]) -> String {
+    let named = labelling.labels.as_ref().map(|_| Labels::Names(classes.to_vec()));
+    named.map_or(String::new(), of_labels)
+}
+
+fn of_labels(labels: Labels) -> String {
+    format!(" --labels {}", quote(String::from(labels)))
 }

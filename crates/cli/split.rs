@@ -111,7 +111,7 @@ fn write_splits(
     }
     look_alikes(&dataset, |i| dataset.samples[i].split.map(|split| split as usize));
     output.write(|path| write_manifest(path, &dataset))?;
-    let out = place(&args.out) + &labels::typed_of_written(&args.labels.labelling());
+    let out = place(&args.out) + &labels::typed_of_written(&args.labels.labelling(), &dataset.classes);
     let program = program();
     note!("next: {program} audit {out} --strict");
     note!("then: {program} train {out}");
@@ -126,7 +126,7 @@ fn write_folds(args: &Args, mut dataset: Dataset, folds: Folds, output: OutputFi
     }
     look_alikes(&dataset, |i| Some(fold_of[i]));
     output.write(|path| write_manifest(path, &dataset))?;
-    let out = place(&args.out) + &labels::typed_of_written(&args.labels.labelling());
+    let out = place(&args.out) + &labels::typed_of_written(&args.labels.labelling(), &dataset.classes);
     let program = program();
     note!("next: {program} train {out} --group-by fold --folds leave-one-group-out");
     Ok(())

@@ -23,7 +23,7 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
     if found.images == found.unreadable.len() {
         return vec![];
     }
-    let labels = typed_of_written(asked.labelling);
+    let labels = typed_of_written(asked.labelling, &found.classes);
     let (program, data) = (program(), place(asked.data) + &typed(asked.labelling));
     let option = |by: &str| format!(" --group-by {}", quote(by));
     let given = asked.group_by.map(|by| option(&by.to_string())).unwrap_or_default();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::group::{GroupBy, group_from_name};
 use crate::labels::{Labelling, odd_names};
+use crate::missing::is_missing;
 use crate::passed::PassedOver;
 use crate::sample::{Listing, Sample};
 use crate::split::Split;
@@ -197,7 +198,8 @@ impl Dataset {
 
     fn set_groups(&mut self, by: &GroupBy, unreadable_alone: bool) -> Result<(), Error> {
         match by {
-            GroupBy::Column(name) if name == "group" && self.samples.iter().any(|s| s.group.is_some()) => {}
+            GroupBy::Column(name)
+                if name.eq_ignore_ascii_case("group") && self.samples.iter().any(|s| s.group.is_some()) => {}
             GroupBy::Column(name) if dicom::is_group(name) && !self.columns.contains(name) => {
                 let found = |sample: &Sample| match dicom_file::group(&sample.path, name) {
                     Err(_) if unreadable_alone => Ok(None),
@@ -207,11 +209,13 @@ impl Dataset {
                 self.use_groups(groups, &format!("DICOM files with {name}"))?;
             }
             GroupBy::Column(name) => {
-                let Some(column) = self.columns.iter().position(|column| column == name) else {
+                let Some(column) = self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
+                else {
                     return Err(Error::dataset(&self.source, self.without_column(name)));
                 };
                 for sample in &mut self.samples {
-                    sample.group = Some(sample.extra[column].clone()).filter(|group| !group.is_empty());
+                    let is_given = |group: &String| !group.is_empty() && !is_missing(group);
+                    sample.group = Some(sample.extra[column].clone()).filter(is_given);
                 }
             }
             GroupBy::Name(pattern) => {

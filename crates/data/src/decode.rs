@@ -5,7 +5,8 @@
 //! the header, before anything is allocated for it, and a decoder that panics is an error of its file: one bad file must
 //! not end a run over ten thousand. Alpha is dropped, as Pillow's `convert("L")` and `convert("RGB")` do.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -37,13 +38,20 @@ pub fn decode_through(path: &Path, window: Option<Window>) -> Result<(Picture, V
 }
 
 /// The file's content, if it is of a size that is read.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let size = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
+pub fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    let too_large = |found: String| {
+        let reason = format!("expected a file of at most {MAX_FILE_BYTES} bytes, found {found}");
+        Err(Error::Image { name: path.display().to_string(), reason })
+    };
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let size = file.metadata().map_err(|e| Error::io(path, e))?.len();
     if size > MAX_FILE_BYTES {
-        let reason = format!("expected a file of at most {MAX_FILE_BYTES} bytes, found {size}");
-        return Err(Error::Image { name: path.display().to_string(), reason });
+        return too_large(size.to_string());
     }
-    std::fs::read(path).map_err(|e| Error::io(path, e))
+    // A device or a pipe has no size, and may have no end.
+    let mut content = Vec::with_capacity(size as usize);
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).map_err(|e| Error::io(path, e))?;
+    if content.len() as u64 > MAX_FILE_BYTES { too_large("more".into()) } else { Ok(content) }
 }
 
 /// Decodes a file's content; `name` is what errors call it.

@@ -63,7 +63,7 @@ enum Source {
 type Drawn = BTreeMap<String, BTreeSet<usize>>;
 
 /// What the rows of one image say of a finding: how many that it is there, that it is not, that one is not sure.
-type Votes = [u16; 3];
+type Votes = [u32; 3];
 
 /// Reads a manifest with the findings `wanted`.
 pub(crate) fn read(
@@ -83,6 +83,7 @@ pub(crate) fn read(
     let known = [Some(path), split, group.filter(|&at| header[at].eq_ignore_ascii_case("group"))];
     let others: Vec<usize> = (0..header.len()).filter(|&i| !known.contains(&Some(i))).collect();
     let (names, all, from) = findings(&table, wanted, may_lack, &others, group).map_err(refuse)?;
+    check_table_names(&names).map_err(refuse)?;
     let extra: Vec<usize> = match &from {
         Source::Columns(columns) => others.into_iter().filter(|i| !columns.contains(&Some(*i))).collect(),
         Source::Lists(column, _) => others.into_iter().filter(|i| i != column).collect(),
@@ -103,7 +104,10 @@ pub(crate) fn read(
         let refuse = |reason: String| at_line(source, record.line, reason);
         let said = votes_of(record, &from, &names, header).map_err(refuse)?;
         let optional = |column: Option<usize>| -> Result<Option<&str>, String> {
-            Ok(column.map(|at| record.text(at)).transpose()?.filter(|text| !text.is_empty()))
+            Ok(column
+                .map(|at| record.text(at))
+                .transpose()?
+                .filter(|text| !text.is_empty() && !is_missing(text)))
         };
         let part = optional(split).map_err(refuse)?;
         let found_before = files.found;
@@ -168,8 +172,8 @@ pub(crate) fn read(
 
     for (at, drawn) in drawn.iter().enumerate() {
         // Who looked at an image and drew no box around a finding says that it is not there.
-        let said = |finding: usize| drawn.values().filter(|named| named.contains(&finding)).count() as u16;
-        let all = drawn.len() as u16;
+        let said = |finding: usize| drawn.values().filter(|named| named.contains(&finding)).count() as u32;
+        let all = drawn.len() as u32;
         votes[at] = (0..names.len()).map(|finding| [said(finding), all - said(finding), 0]).collect();
         if all > 1 {
             readers.insert(at);
@@ -177,16 +181,7 @@ pub(crate) fn read(
     }
     let mut unsure = 0;
     for ((_, sample), votes) in samples.iter_mut().zip(&votes) {
-        let decided = |&[yes, no, perhaps]: &Votes| match (yes.cmp(&no), yes + no + perhaps) {
-            (_, 0) => None,
-            _ if who == Readers::Any && yes > 0 => Some(true),
-            (std::cmp::Ordering::Equal, _) => {
-                unsure += 1;
-                uncertain.counts_as()
-            }
-            (order, _) => Some(order.is_gt()),
-        };
-        sample.findings = votes.iter().map(decided).collect();
+        sample.findings = votes.iter().map(|votes| decided(votes, who, uncertain, &mut unsure)).collect();
     }
     let form = match &from {
         Source::Columns(_) => "a column each".to_owned(),
@@ -227,7 +222,7 @@ pub(crate) fn read(
     if !readers.is_empty() {
         let images = readers.len();
         let how = match who {
-            Readers::Majority => "most of them decide, a tie is uncertain (--readers any: one is enough)",
+            Readers::Majority => "what most of them say, else it is uncertain (--readers any: one is enough)",
             Readers::Any => "a finding is there if one of them says so (--readers majority: if most do)",
         };
         let what = if drawn.is_empty() { "rows, one a reader" } else { "readers" };
@@ -250,6 +245,48 @@ pub(crate) fn read(
     }
     let columns = extra.iter().map(|&i| header[i].clone()).collect();
     Ok(Listing { samples, findings: Some(names), columns, notes, ..Listing::default() })
+}
+
+/// That the table of predictions, which has three columns a finding and one of paths, has no two columns of one name.
+fn check_table_names(names: &[String]) -> Result<(), String> {
+    let columns = |name: &String| ["p_", "called_", "spread_"].map(|before| format!("{before}{name}"));
+    let clash = names.iter().find_map(|name| {
+        let taken = |other: &&String| columns(name).contains(other) || *other == "path";
+        names.iter().find(taken).map(|other| (name, other))
+    });
+    match clash {
+        Some((name, other)) => Err(format!(
+            "expected findings of which none is named as a column of the predictions is, found \"{other}\" beside \"{name}\": \
+             rename it"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What the votes of an image's readers say of a finding. Who is not sure votes as `uncertain` says, or, where that is
+/// ignored, for neither; what most of them do not say is uncertain, and counted in `unsure`.
+fn decided(
+    &[yes, no, perhaps]: &Votes,
+    who: Readers,
+    uncertain: Uncertain,
+    unsure: &mut usize,
+) -> Option<bool> {
+    let all = yes + no + perhaps;
+    let (yes, no) = match uncertain.counts_as() {
+        Some(true) => (yes + perhaps, no),
+        Some(false) => (yes, no + perhaps),
+        None => (yes, no),
+    };
+    let said = match who {
+        _ if all == 0 => return None,
+        Readers::Any if yes > 0 => Some(true),
+        _ if 2 * yes > all => Some(true),
+        _ if 2 * no > all => Some(false),
+        _ => None,
+    };
+    // A tie, or a word of somebody who is not sure.
+    *unsure += usize::from(said.is_none() || (perhaps > 0 && all == 1));
+    said.or(uncertain.counts_as())
 }
 
 /// The names of the findings, all that a column has where they stand in one, and where they are, among the columns

@@ -102,7 +102,7 @@ impl Dataset {
     /// As [`Dataset::folds`], or if there is such a column.
     pub fn draw_folds(&mut self, folds: Folds, seed: u64) -> Result<(Vec<usize>, usize), Error> {
         let (fold_of, count) = self.folds(folds, seed)?;
-        if self.columns.iter().any(|column| column == "fold") {
+        if self.columns.iter().any(|column| column.eq_ignore_ascii_case("fold")) {
             return Err(Error::dataset(&self.source, "expected no column \"fold\", found one"));
         }
         self.columns.push("fold".into());

@@ -14,6 +14,7 @@ use crate::Error;
 use crate::findings;
 use crate::labels::Labelling;
 use crate::locate::{locate, shortened};
+use crate::missing::is_missing;
 use crate::sample::{Listing, Sample};
 use crate::split_names::{one_name_each, taken_as};
 use crate::table::{Record, Table, at_line, every_column_once};
@@ -97,7 +98,7 @@ pub(crate) fn read(source: &Path, missing: bool, labelling: &Labelling) -> Resul
 fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Result<(String, Sample), String> {
     let cell = |column: usize| record.text(column);
     let optional = |column: Option<usize>| -> Result<Option<&str>, String> {
-        Ok(column.map(cell).transpose()?.filter(|text| !text.is_empty()))
+        Ok(column.map(cell).transpose()?.filter(|text| !text.is_empty() && !is_missing(text)))
     };
     let class = match cell(columns.label)? {
         "" => return Err("expected a label, found an empty field".into()),

@@ -279,3 +279,49 @@ fn findings_that_are_written_in_two_ways_are_named() {
         assert!(notes.iter().any(|note| note.starts_with(words)), "{labels}: {notes:?}");
     }
 }
+
+/// What counts is what more than half of an image's readers say; who is not sure says that, unless it counts as something.
+#[test]
+fn several_readers_and_their_doubts() {
+    let root = folder(&["0.png", "1.png", "2.png", "3.png", "4.png"]);
+    let votes = [&[1, -1, -1][..], &[0, -1, -1], &[1, 1, -1], &[1, 0], &[-1]];
+    let rows = votes
+        .iter()
+        .enumerate()
+        .flat_map(|(i, votes)| votes.iter().map(move |vote| format!("{i}.png,{vote}\n")));
+    let table = write(&root, "table.csv", &("path,mass\n".to_owned() + &rows.collect::<String>()));
+    for (uncertain, readers, found) in [
+        (Uncertain::Ignore, Readers::Majority, "??1??"),
+        (Uncertain::Positive, Readers::Majority, "11111"),
+        (Uncertain::Negative, Readers::Majority, "00100"),
+        (Uncertain::Ignore, Readers::Any, "1?11?"),
+        (Uncertain::Positive, Readers::Any, "11111"),
+        (Uncertain::Negative, Readers::Any, "10110"),
+    ] {
+        let labelling =
+            Labelling { labels: Some("mass".parse().unwrap()), uncertain, readers, ..Labelling::default() };
+        let data = Dataset::open_labelled(&table, false, &labelling).unwrap();
+        assert_eq!(signs(&data).concat(), found, "{uncertain:?} {readers:?}");
+    }
+}
+
+#[test]
+fn findings_are_no_columns_of_their_predictions() {
+    let root = folder(&["0.png"]);
+    let table = write(&root, "table.csv", "path,p_A,A\n0.png,1,0\n");
+    let message = read(&table, "all", Uncertain::Ignore).unwrap_err();
+    assert!(message.contains("found \"p_A\" beside \"A\""), "{message}");
+    assert!(read(&table, "A", Uncertain::Ignore).is_ok());
+}
+
+/// A cell that programs write where nothing is makes no group of all images that have it.
+#[test]
+fn a_group_that_is_not_given_is_none() {
+    let root = folder(&["0.png", "1.png", "2.png"]);
+    let table = write(&root, "table.csv", "path,mass,Group\n0.png,1,nan\n1.png,0,NaN\n2.png,0,p1\n");
+    assert_eq!(groups(&open(&table, "mass")), ["-", "-", "p1"]);
+    let plain = write(&root, "plain.csv", "path,label,Patient\n0.png,a,nan\n1.png,b,nan\n2.png,b,p1\n");
+    let mut data = Dataset::open(&plain).unwrap();
+    data.group_by(&"patient".parse().unwrap()).unwrap();
+    assert_eq!(groups(&data), ["-", "-", "p1"]);
+}

@@ -92,8 +92,13 @@ impl ForeignFile {
 
 /// What lies beside weights from a hub: `config.json`, which says what it is about by its own words.
 fn beside(path: &Path) -> Hints {
-    let text = std::fs::read_to_string(path.with_file_name(KERAS_CONFIG)).unwrap_or_default();
-    if text.len() > 4 << 20 || !text.to_ascii_lowercase().contains("mobilenet") {
+    const MOST: u64 = 4 << 20;
+    let mut text = String::new();
+    // Without it, or where it is none, the weights speak for themselves.
+    let file = std::fs::File::open(path.with_file_name(KERAS_CONFIG));
+    if file.and_then(|file| file.take(MOST).read_to_string(&mut text)).is_err()
+        || !text.to_ascii_lowercase().contains("mobilenet")
+    {
         return Hints::default();
     }
     let config = serde_json::from_str(&text).map(|document| Hints::of_config(&document)).unwrap_or_default();

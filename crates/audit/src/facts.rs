@@ -54,7 +54,7 @@ pub struct Facts {
     pub channels: usize,
     /// Size of the file.
     pub bytes: usize,
-    /// PixelStatistics of the pixels.
+    /// Statistics of the pixels.
     pub statistics: PixelStatistics,
     /// Gray thumbnail, `[SMALL, SMALL]`.
     pub small: Vec<u8>,
@@ -62,7 +62,7 @@ pub struct Facts {
     pub tiny: Vec<f32>,
 }
 
-/// PixelStatistics of the pixels, in gray levels of 255, or shares of the image.
+/// Statistics of the pixels, in gray levels of 255, or shares of the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PixelStatistics {
     /// Mean.
@@ -212,7 +212,7 @@ fn colour(picture: &Picture) -> f64 {
     3.0 * coloured as f64 / picture.samples.len() as f64
 }
 
-/// PixelStatistics of `gray: [height, width]`.
+/// Statistics of `gray: [height, width]`.
 fn statistics(gray: &[f32], width: usize) -> PixelStatistics {
     let height = gray.len() / width;
     let count = gray.len() as f64;

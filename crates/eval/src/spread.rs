@@ -16,7 +16,7 @@ use crate::ranking::{Cut, Ranking};
 use crate::roc::area_under_roc;
 use crate::scoring::clip;
 
-/// DrawOfAreas with fewer than this are no ground for a percentile of 2.5 %.
+/// Fewer draws than this are no ground for a percentile of 2.5 %.
 pub(crate) const LEAST: usize = 200;
 /// The most that draws of areas look at samples, over all classes by themselves; pooled, as many again.
 const RANKED: usize = 400_000_000;
@@ -31,7 +31,7 @@ pub(crate) fn affordable(draws: usize, cost: usize, most: usize) -> usize {
     if affordable < draws.min(LEAST) { 0 } else { affordable }
 }
 
-/// DrawOfAreas of areas under the curves of `classes` classes over `n` samples.
+/// How many draws of areas under the curves of `classes` classes over `n` samples.
 pub(crate) fn ranked_draws(draws: usize, classes: usize, n: usize) -> usize {
     affordable(draws, classes * n, RANKED)
 }
@@ -41,7 +41,7 @@ pub(crate) fn scores_each(classes: usize, draws: usize) -> bool {
     classes * draws <= SCORES
 }
 
-/// DrawOfAreas of a recalibration over `n` samples: at least [`LEAST`], which is linear in `n`.
+/// How many draws of a recalibration over `n` samples: at least [`LEAST`], which is linear in `n`.
 pub(crate) fn recalibration_draws(draws: usize, n: usize) -> usize {
     draws.min((RECALIBRATED / n.max(1)).max(LEAST))
 }

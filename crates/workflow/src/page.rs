@@ -18,7 +18,7 @@ use train::{
 
 /// Worst errors that a report shows.
 pub const ERRORS: usize = 8;
-/// The same of findings, of all together.
+/// The same of findings, of all together, but two of each at least.
 const PICTURES: usize = 24;
 /// The most findings that have some.
 const FINDINGS: usize = 16;

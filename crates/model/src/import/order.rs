@@ -1,4 +1,4 @@
-//! LayersInOrder by their order, where no name is known: PyTorch networks are full of `model.3.0.weight`.
+//! Layers by their order, where no name is known: PyTorch networks are full of `model.3.0.weight`.
 //!
 //! The k-th convolution is the architecture's k-th and the k-th norm follows it. That is accepted only if every
 //! convolution has the right kind and kernel and takes as many channels as the one before it gives, and every norm is as

@@ -21,7 +21,8 @@ impl Dataset {
     /// cannot be read out of every part from now on. `progress` hears how many are done.
     ///
     /// # Errors
-    /// If more than the share `most` of them cannot be read, or nothing is left of a class in a split that had it.
+    /// If more than the share `most` of them cannot be read, or nothing is left of a class in a split that had it, or of a
+    /// split whose images have findings.
     pub fn leave_out_unreadable(
         &mut self,
         part: &[usize],
@@ -57,11 +58,15 @@ impl Dataset {
         }
         let left = self.cells(part);
         if let Some(at) = (0..before.len()).find(|&at| before[at] > 0 && left[at] == 0) {
-            let class = &self.classes[at % self.classes.len()];
-            let split = Split::ALL.get(at / self.classes.len());
+            let kinds = self.readable_kinds();
+            let class = match self.has_findings() {
+                true => String::new(),
+                false => format!(" of the class \"{}\"", self.classes[at % kinds]),
+            };
+            let split = Split::ALL.get(at / kinds);
             let place = split.map_or(String::new(), |split| format!(" in the {split} split"));
             let words = self.unreadable_words();
-            let reason = format!("no image of the class \"{class}\"{place} can be read: {words}");
+            let reason = format!("no image{class}{place} can be read: {words}");
             return Err(Error::dataset(&self.source, reason));
         }
         Ok(())
@@ -135,14 +140,40 @@ impl Dataset {
         (0..self.samples.len()).filter(|&i| self.samples[i].unreadable.is_none()).collect()
     }
 
+    /// What is told apart of the images of a split: the classes; an image with findings has none.
+    fn readable_kinds(&self) -> usize {
+        if self.has_findings() { 1 } else { self.classes.len() }
+    }
+
     /// Readable images among `part` of each split (and of none) and class.
     fn cells(&self, part: &[usize]) -> Vec<usize> {
-        let classes = self.classes.len();
-        let mut cells = vec![0; classes * (Split::ALL.len() + 1)];
+        let kinds = self.readable_kinds();
+        let mut cells = vec![0; kinds * (Split::ALL.len() + 1)];
         for sample in part.iter().map(|&i| &self.samples[i]).filter(|sample| sample.unreadable.is_none()) {
             let row = Split::ALL.iter().position(|&split| sample.split == Some(split));
-            cells[row.unwrap_or(Split::ALL.len()) * classes + sample.label] += 1;
+            cells[row.unwrap_or(Split::ALL.len()) * kinds + sample.label] += 1;
         }
         cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::{Labelling, Labels};
+
+    /// What they have is not lost with a split, so it is not what the error names.
+    #[test]
+    fn of_findings_a_split_is_missed_and_no_finding() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.png", "b.png"] {
+            std::fs::write(folder.path().join(name), "no image").unwrap();
+        }
+        let table = folder.path().join("m.csv");
+        std::fs::write(&table, "path,Mass,Edema,split\na.png,0,1,train\nb.png,1,0,val\n").unwrap();
+        let labelling = Labelling { labels: Some(Labels::All), ..Labelling::default() };
+        let mut dataset = Dataset::open_labelled(&table, false, &labelling).unwrap();
+        let said = dataset.leave_out_unreadable(&[1], 1.0, None, &mut |_| ()).unwrap_err().to_string();
+        assert!(said.contains("no image in the val split can be read: b.png: "), "{said}");
     }
 }

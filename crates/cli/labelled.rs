@@ -7,6 +7,7 @@ use crate::terminal::note;
 use data::GroupBy;
 use model::Metadata;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use workflow::{Labelled, Selection};
 
 /// The arguments that say it.
@@ -46,7 +47,9 @@ impl DataArgs {
             skip_unreadable: *skip_unreadable,
             max_unreadable: *max_unreadable,
         };
-        let labelled = selection.open(metadata, &mut |text| note(text), &mut progress)?;
+        // Ctrl-C ends the program here, as there is nothing to save yet.
+        let go_on = AtomicBool::new(false);
+        let labelled = selection.open(metadata, &mut |text| note(text), &go_on, &mut progress)?;
         drop(counter);
         Ok(labelled)
     }

@@ -18,22 +18,24 @@ const EXAMPLES: usize = 3;
 
 impl Dataset {
     /// Decodes the images at the indices `part`, through the window of a model if there is one, and leaves those that
-    /// cannot be read out of every part from now on. `progress` hears how many are done.
+    /// cannot be read out of every part from now on. `progress` hears how many are done; `stop` ends it.
     ///
     /// # Errors
-    /// If more than the share `most` of them cannot be read, or nothing is left of a class in a split that had it, or of a
+    /// [`Error::Stopped`], and nothing is left out; if more than the share `most` of them cannot be read, or nothing is left of a class in a split that had it, or of a
     /// split whose images have findings.
     pub fn leave_out_unreadable(
         &mut self,
         part: &[usize],
         most: f64,
         window: Option<Window>,
+        stop: &AtomicBool,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         let samples = &self.samples;
         let read = |i: usize| decode_through(&samples[i].path, window).err().map(|error| error.reason());
         let mut found = Vec::with_capacity(part.len());
         for chunk in part.chunks(AT_ONCE) {
+            check_stop(stop, found.len(), part.len())?;
             found.extend(par::map(chunk.len(), |at| read(chunk[at])));
             progress(found.len());
         }
@@ -86,12 +88,7 @@ impl Dataset {
     ) -> Result<(), Error> {
         let mut done = 0;
         for chunk in part.chunks(AT_ONCE) {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::Stopped(format!(
-                    "{done} of {} images were looked at; no run was begun",
-                    part.len()
-                )));
-            }
+            check_stop(stop, done, part.len())?;
             let read = |at: usize| decode_through(&self.samples[chunk[at]].path, window).err();
             if let Some(error) = par::map(chunk.len(), read).into_iter().flatten().next() {
                 return Err(error);
@@ -157,6 +154,14 @@ impl Dataset {
     }
 }
 
+/// That nobody wants a look at `images` to end, of which some are `done`.
+fn check_stop(stop: &AtomicBool, done: usize, images: usize) -> Result<(), Error> {
+    match stop.load(Ordering::Relaxed) {
+        true => Err(Error::Stopped(format!("{done} of {images} images were looked at; nothing was begun"))),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +178,31 @@ mod tests {
         std::fs::write(&table, "path,Mass,Edema,split\na.png,0,1,train\nb.png,1,0,val\n").unwrap();
         let labelling = Labelling { labels: Some(Labels::All), ..Labelling::default() };
         let mut dataset = Dataset::open_labelled(&table, false, &labelling).unwrap();
-        let said = dataset.leave_out_unreadable(&[1], 1.0, None, &mut |_| ()).unwrap_err().to_string();
+        let go_on = AtomicBool::new(false);
+        let said = dataset.leave_out_unreadable(&[1], 1.0, None, &go_on, &mut |_| ());
+        let said = said.unwrap_err().to_string();
         assert!(said.contains("no image in the val split can be read: b.png: "), "{said}");
+    }
+
+    /// Asked for in the first part of many images, the end comes before the second.
+    #[test]
+    fn a_look_that_is_stopped_leaves_nothing_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |i: usize| {
+            std::fs::write(folder.path().join(format!("{i}.png")), "no image").unwrap();
+            format!("{i}.png,{}\n", i % 2)
+        };
+        let rows: String = (0..2 * AT_ONCE).map(rows).collect();
+        let table = folder.path().join("m.csv");
+        std::fs::write(&table, format!("path,label\n{rows}")).unwrap();
+        let mut dataset = Dataset::open(&table).unwrap();
+        let (all, stop, mut heard) = (dataset.all(), AtomicBool::new(false), vec![]);
+        let said = dataset.leave_out_unreadable(&all, 1.0, None, &stop, &mut |done| {
+            heard.push(done);
+            stop.store(true, Ordering::Relaxed);
+        });
+        let said = said.unwrap_err().to_string();
+        assert!(said.contains(&format!("stopped: {AT_ONCE} of {} images", 2 * AT_ONCE)), "{said}");
+        assert_eq!((heard, dataset.unreadable()), (vec![AT_ONCE], vec![]));
     }
 }

@@ -39,7 +39,7 @@ pub fn calibrate(
             Calibration { rule, positive: positive.as_deref(), temperature, findings: &findings, path, stop };
         let mut model: Model = (*core.model).clone();
         asked.check(&model.metadata).map_err(raise)?;
-        let labelled = selection.open(&model.metadata, say, &mut |_, _| {}).map_err(raise)?;
+        let labelled = selection.open(&model.metadata, say, stop, &mut |_, _| {}).map_err(raise)?;
         let read = core.path.as_ref().and_then(|path| model::resolve(path).ok());
         not_over(&out, |out| read.is_some_and(|read| is_same(out, &read)) || is_of(&labelled.dataset, out))?;
         let calibrated = asked.calibrate(&mut model, &labelled, say).map_err(raise)?;

@@ -39,7 +39,7 @@ pub fn compare(
         let mut notes = vec![];
         let (say, pair) = (&mut |text: &str| notes.push(text.to_owned()), Pair { stop, ..pair.clone() });
         pair.check()?;
-        let labelled = selection.open(&first.model.metadata, say, &mut |_, _| {})?;
+        let labelled = selection.open(&first.model.metadata, say, stop, &mut |_, _| {})?;
         let compared = pair.compare(&labelled, say)?;
         Ok((labelled, compared, notes))
     };

@@ -95,7 +95,7 @@ pub fn evaluate<'py>(
         let (asked, mut notes) = (Asked { stop, ..asked }, vec![]);
         let say = &mut |text: &str| notes.push(text.to_owned());
         let (metadata, _) = asked.agree()?;
-        let labelled = selection.open(&metadata, say, &mut |_, _| {})?;
+        let labelled = selection.open(&metadata, say, stop, &mut |_, _| {})?;
         let judged = asked.judge(&labelled, say)?;
         let localise =
             |truth: &PathBuf| judged.localise(&model, &labelled, truth, method, &mut |text| say(text));

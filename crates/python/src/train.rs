@@ -162,7 +162,8 @@ impl Folds {
             *path = std::path::absolute(&*path).map_err(|error| argument("out", error))?;
         }
         let (count, lock) =
-            watched(py, |_| ::train::begin_folds(&config, folds, resume, &mut |_| {}))?.map_err(raise)?;
+            watched(py, |stop| ::train::begin_folds(&config, folds, resume, stop, &mut |_| {}))?
+                .map_err(raise)?;
         Ok(Self { config, notes, count, _lock: lock })
     }
 

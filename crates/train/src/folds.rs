@@ -32,7 +32,7 @@ pub fn cross_validate(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(usize, usize, &Event),
 ) -> Result<Option<(CrossValidation, RunLock)>, Error> {
-    let (count, lock) = begin_folds(config, folds, resume, &mut |event| observe(0, 0, event))?;
+    let (count, lock) = begin_folds(config, folds, resume, stop, &mut |event| observe(0, 0, event))?;
     for fold in 1..=count {
         if !train_fold(config, fold, stop, &mut |event| observe(fold, count, event))? {
             return Ok(None);
@@ -42,16 +42,17 @@ pub fn cross_validate(
 }
 
 /// The beginning of a cross-validation, as [`cross_validate`] has it: how many folds there are, each of which may
-/// then be trained by another process, and the lock of the folder.
+/// then be trained by another process, and the lock of the folder. `stop` ends the look for images that cannot be read.
 pub fn begin_folds(
     config: &Config,
     folds: Option<Folds>,
     resume: bool,
+    stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(usize, RunLock), Error> {
     config.check()?;
     let lock = match folds.filter(|_| !resume) {
-        Some(folds) => draw(config, folds, observe)?,
+        Some(folds) => draw(config, folds, stop, observe)?,
         None => go_on(config, folds)?,
     };
     Ok((RunFolder(&config.out).folds(), lock))
@@ -102,7 +103,12 @@ fn is_finished(config: &Config) -> bool {
 }
 
 /// Draws the folds and writes a manifest for each, the first one last: it says that all are there.
-fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Result<RunLock, Error> {
+fn draw(
+    config: &Config,
+    folds: Folds,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<RunLock, Error> {
     let out = &config.out;
     let check = || {
         if has_begun(out) { Err(Error::run(out, TAKEN)) } else { Ok(()) }
@@ -113,7 +119,7 @@ fn draw(config: &Config, folds: Folds, observe: &mut dyn FnMut(&Event)) -> Resul
             .with_two_classes()?;
     positive_of_data(&dataset, config.positive.as_deref())?;
     if config.skip_unreadable {
-        unreadable::look(config, &mut dataset, &AtomicBool::new(false), observe)?;
+        unreadable::look(config, &mut dataset, stop, observe)?;
     }
     observe(&Event::Read { dataset: &dataset });
     let left_out = dataset.clone();

@@ -37,7 +37,7 @@ pub(crate) fn look(
     if config.skip_unreadable && cross_validation_of(config).is_none() {
         let (all, images) = (dataset.all(), dataset.samples.len());
         observe(&Event::Checking { done: 0, images });
-        dataset.leave_out_unreadable(&all, config.max_unreadable, config.window, &mut |done| {
+        dataset.leave_out_unreadable(&all, config.max_unreadable, config.window, stop, &mut |done| {
             observe(&Event::Checking { done, images });
         })?;
     } else if !config.skip_unreadable {

@@ -4,6 +4,7 @@ use crate::{Error, alone, notes};
 use data::{Dataset, GroupBy, Labelling, Labels, Likeness, Split};
 use model::Metadata;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use train::check_classes;
 
 /// The images that an evaluation looks at.
@@ -35,7 +36,7 @@ pub struct Selection {
 impl Selection {
     /// Opens the data set, with the splits that it gives or that the model's training drew from it. Its classes are
     /// the model's, or some of them. What is assumed and passed over is told to `say`; `progress` hears how many of how
-    /// many images were looked through for those that cannot be read.
+    /// many images were looked through for those that cannot be read, which `stop` ends.
     ///
     /// # Errors
     /// Among others: a class that the model does not know, or a split without images.
@@ -43,6 +44,7 @@ impl Selection {
         &self,
         metadata: &Metadata,
         say: &mut dyn FnMut(&str),
+        stop: &AtomicBool,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Labelled, Error> {
         let split = match self.split.as_str() {
@@ -67,7 +69,7 @@ impl Selection {
             let images = part.len();
             let mut checked = |done| progress(done, images);
             let window = metadata.preprocessing.window;
-            dataset.leave_out_unreadable(&part, most, window, &mut checked)?;
+            dataset.leave_out_unreadable(&part, most, window, stop, &mut checked)?;
             part = chosen(&dataset);
         }
         if part.is_empty() {

@@ -5,6 +5,7 @@ use image::{ImageBuffer, Luma, Rgb};
 use model::{Preprocessing, ResizeMode, Window, preprocess};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 /// Nothing changes, but images go through the augmentation.
@@ -127,7 +128,7 @@ fn the_loader_tells_of_bytes() {
     let error = loader.batches(0, 0).find_map(|batch| batch.err()).expect("colour is refused").to_string();
     assert!(error.contains("0.png") && error.contains("found colour"), "{error}");
     let all = dataset.all();
-    dataset.leave_out_unreadable(&all, 0.5, Some(window), &mut |_| ()).unwrap();
+    dataset.leave_out_unreadable(&all, 0.5, Some(window), &AtomicBool::new(false), &mut |_| ()).unwrap();
     let left = dataset.unreadable();
     assert!(left.len() == 1 && left[0].1.contains("found colour"), "{left:?}");
 }

@@ -21,8 +21,8 @@ impl Dataset {
     /// cannot be read out of every part from now on. `progress` hears how many are done; `stop` ends it.
     ///
     /// # Errors
-    /// [`Error::Stopped`], and nothing is left out; if more than the share `most` of them cannot be read, or nothing is left of a class in a split that had it, or of a
-    /// split whose images have findings.
+    /// [`Error::Stopped`], and nothing is left out; if more than the share `most` of them cannot be read, or nothing is left
+    /// of a class in a split that had it, or of a split whose images have findings.
     pub fn leave_out_unreadable(
         &mut self,
         part: &[usize],

@@ -122,7 +122,11 @@ pub fn read_truth(path: &Path) -> Result<HashMap<String, Vec<TruthBox>>, String>
     let mut boxes: HashMap<String, Vec<TruthBox>> = HashMap::new();
     for record in &table.rows {
         let at_line = |reason: String| format!("{}: line {}: {reason}", path.display(), record.line);
-        if edges.iter().all(|&column| record.cells[column].is_empty()) {
+        // Tools write such a row with blank cells, or with `nan`.
+        let is_missing = |&column: &usize| {
+            record.text(column).is_ok_and(|text| text.trim().is_empty() || data::is_missing(text.trim()))
+        };
+        if edges.iter().all(is_missing) {
             continue;
         }
         let number = |column: usize| {

@@ -174,7 +174,7 @@ fn truth_is_read_by_its_columns() {
     assert_eq!(heatmap::read_truth(&path).unwrap()["a/1.png"][0].place, want);
     // VinDr-CXR's and ChestX-ray14's, as they were published: several boxes an image, rows without, width and height.
     let vindr = "image_id,class_name,rad_id,x_min,y_min,x_max,y_max\na,Mass,R1,1,2,3.5,4\na,Effusion,R2,5,6,7,8\n\
-                 b,No finding,R1,,,,\n";
+                 b,No finding,R1,,,,\nc,No finding,R1, ,nan,NaN,NA\n";
     std::fs::write(&path, vindr).unwrap();
     let boxes = heatmap::read_truth(&path).unwrap();
     assert_eq!(boxes.len(), 1);

@@ -49,6 +49,9 @@ impl Passed {
     }
 }
 
+/// No path is longer on any system; a line of stdin that is, is none.
+const MAX_LINE_BYTES: u64 = 1 << 17;
+
 type Inputs = Box<dyn Iterator<Item = Input>>;
 
 /// Every image that `arguments` mean, in their order. A folder is searched, and stdin is read, when its turn comes.
@@ -185,13 +188,40 @@ fn of_stream(mut stream: impl BufRead + 'static) -> Inputs {
         });
     }
     let head = head.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(head);
-    let lines = Cursor::new(head).chain(stream).split(b'\n');
-    Box::new(lines.filter_map(move |line| match line {
-        Ok(line) => {
-            let line = line.strip_suffix(b"\r").map(<[u8]>::to_vec).unwrap_or(line);
-            (!line.is_empty()).then(|| Input::File(path_of_bytes(line)))
+    let mut lines = Cursor::new(head).chain(stream);
+    let mut rest_of_line = false;
+    let mut next = move || -> io::Result<Option<Input>> {
+        loop {
+            if std::mem::take(&mut rest_of_line) {
+                lines.skip_until(b'\n')?;
+            }
+            let mut line = Vec::new();
+            if lines.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut line)? == 0 {
+                return Ok(None);
+            }
+            if line.len() as u64 > MAX_LINE_BYTES {
+                // Said at once, and passed over when more is asked for: the line may have no end.
+                rest_of_line = !line.ends_with(b"\n");
+                let reason =
+                    format!("expected a path a line, found a line of more than {MAX_LINE_BYTES} bytes");
+                return Ok(Some(Input::Failed("-".into(), reason)));
+            }
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() {
+                return Ok(Some(Input::File(path_of_bytes(line.to_vec()))));
+            }
         }
-        Err(error) => Some(failed(error)),
+    };
+    let mut broken = false;
+    Box::new(std::iter::from_fn(move || {
+        if broken {
+            return None;
+        }
+        next().unwrap_or_else(|error| {
+            broken = true;
+            Some(failed(error))
+        })
     }))
 }
 
@@ -312,6 +342,14 @@ mod tests {
             b"GIF89a",
         ] {
             assert_eq!(read(image), [Input::Bytes("-".into(), image.to_vec())]);
+        }
+        // A line that is too long for a path is kept by nobody, and the next one is read.
+        let long = vec![b'x'; MAX_LINE_BYTES as usize + 1];
+        let found = read(&[b"a\n", &long[..], b"xxx\nb\n", &long[1..], b"\nc"].concat());
+        assert_eq!([&found[0], &found[2], &found[4]], [&file("a"), &file("b"), &file("c")]);
+        for at in [1, 3] {
+            let Input::Failed(_, why) = &found[at] else { panic!("{:?}", found[at].path()) };
+            assert!(why.contains("found a line of more than 131072 bytes"), "{why}");
         }
         #[cfg(unix)]
         {

@@ -98,7 +98,8 @@ impl Lut {
     }
 
     pub fn get(&self, value: i64) -> u16 {
-        let index = (value - i64::from(self.first)).clamp(0, self.entries.len() as i64 - 1);
+        // What a steep rescale leads to may be as large as a number can be.
+        let index = value.saturating_sub(self.first.into()).clamp(0, self.entries.len() as i64 - 1);
         self.entries[index as usize].min(self.top())
     }
 

@@ -295,7 +295,9 @@ fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
 /// Raw values have no mark; what describes them lies beside them.
 fn beside(path: &Path) -> Option<Known> {
     let name = path.file_name()?.to_str()?;
-    let xml = std::fs::read(path.with_extension("xml")).unwrap_or_default();
+    // Its first element says what it is.
+    let mut xml = vec![];
+    let _ = File::open(path.with_extension("xml")).and_then(|file| file.take(START).read_to_end(&mut xml));
     if xml.windows(5).any(|bytes| bytes == b"<net ") {
         return Some(("the values of an OpenVINO network (.bin)", CONVERTED));
     }

@@ -145,11 +145,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     if !found.is_file() {
         return Err("expected a file, found a folder".into());
     }
-    let size = found.len();
-    if size > data::MAX_FILE_BYTES {
-        return Err(format!("expected a file of at most {} bytes, found {size}", data::MAX_FILE_BYTES));
-    }
-    std::fs::read(path).map_err(|error| error.to_string())
+    data::read_file(path).map_err(|error| error.reason())
 }
 
 /// The facts of a decoded file, and its thumbnail for [`duplicates::find`].

@@ -75,6 +75,12 @@ impl<'a> Walk<'a> {
     pub fn run<F: Fn(&Path) -> bool>(self, wanted: F) -> impl Iterator<Item = Found> + use<F> {
         let walk = WalkDir::new(self.root).follow_links(true).min_depth(1).max_depth(self.depth);
         let mut entries = walk.sort_by_file_name().into_iter();
+        // The walk knows the folders that it came through; a link may lead to one above its root too.
+        let root = self.root.canonicalize().ok();
+        let leads_up = move |entry: &DirEntry| {
+            let target = entry.path_is_symlink().then(|| entry.path().canonicalize().ok()).flatten();
+            target.zip(root.as_ref()).is_some_and(|(target, root)| root.starts_with(target))
+        };
         let hidden = move |path: &Path| !self.hidden && is_hidden(&name_of(path));
         std::iter::from_fn(move || {
             loop {
@@ -85,12 +91,13 @@ impl<'a> Walk<'a> {
                         }
                     }
                     Ok(entry) if entry.file_type().is_dir() => {
-                        let path = entry.into_path();
-                        if !hidden(&path) {
-                            return Some(Found::Folder(path));
-                        }
+                        let why = match hidden(entry.path()) {
+                            true => HIDDEN,
+                            false if leads_up(&entry) => LEADS_UP,
+                            false => return Some(Found::Folder(entry.into_path())),
+                        };
                         entries.skip_current_dir();
-                        return Some(Found::Passed(path, HIDDEN.into()));
+                        return Some(Found::Passed(entry.into_path(), why.into()));
                     }
                     Ok(entry) if !wanted(entry.path()) => {}
                     Ok(entry) if hidden(entry.path()) => {
@@ -104,6 +111,7 @@ impl<'a> Walk<'a> {
 }
 
 const HIDDEN: &str = "hidden or of the system";
+const LEADS_UP: &str = "a link back to a folder above it";
 
 /// What could not be looked at: nothing to say if nobody asked for it.
 fn failed(
@@ -116,7 +124,7 @@ fn failed(
         return wanted(&path).then(|| Found::Passed(path, HIDDEN.into()));
     }
     if error.loop_ancestor().is_some() {
-        return Some(Found::Passed(path, "a link back to a folder above it".into()));
+        return Some(Found::Passed(path, LEADS_UP.into()));
     }
     let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
     if is_link && !wanted(&path) {
@@ -286,6 +294,8 @@ mod tests {
         symlink("nothing", at("lost.png")).unwrap();
         symlink("nothing", at("lost.txt")).unwrap();
         symlink("nothing", at(".#lock.png")).unwrap();
+        // From a folder within, the way up leads out of the walk, and by the root back into it.
+        assert_eq!(met(&at("a")), ["+ 1.png 8", "/ deep", "- deep/up: a link back to a folder above it"]);
         let want = [
             "- .#lock.png: hidden or of the system",
             "/ a",

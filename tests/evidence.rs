@@ -99,7 +99,7 @@ fn every_option_of_evaluate() {
     let seen = fs::read_to_string(folder.path().join("seen.csv")).unwrap();
     assert!(seen.starts_with("path,label,predicted,p_disc,p_empty\n") && seen.lines().count() == 9, "{seen}");
 
-    let words = evaluate(&["--subgroup", "sex", "--prevalence", "0.1"]).ok().stdout;
+    let words = evaluate(&["--subgroup", "SEX", "--prevalence", "0.1"]).ok().stdout;
     assert!(words.contains("sex = not given") && words.contains("at a prevalence of 0.1"), "{words}");
     evaluate(&["--subgroup", "height"]).fails(2, &["sex, age, group", "found height"]);
     evaluate(&["--prevalence", "1"]).fails(2, &["--prevalence", "found 1"]);

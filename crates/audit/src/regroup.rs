@@ -43,7 +43,7 @@ pub fn regroup(dataset: &Dataset, found: [&[usize]; 2], unit: Unit) -> Dataset {
     let numbers = joined(ids, &given);
     let width = n.to_string().len();
     let mut regrouped = dataset.clone();
-    while let Some(at) = regrouped.columns.iter().position(|column| FOUND.contains(&column.as_str())) {
+    while let Some(at) = FOUND.iter().find_map(|name| regrouped.column(name)) {
         regrouped.columns.remove(at);
         regrouped.samples.iter_mut().for_each(|sample| drop(sample.extra.remove(at)));
     }
@@ -85,7 +85,7 @@ pub fn divided(
     part: impl Fn(usize) -> Option<usize>,
 ) -> Vec<(&'static str, usize, usize)> {
     let column = |name: &'static str| {
-        let at = dataset.columns.iter().position(|column| column == name)?;
+        let at = dataset.column(name)?;
         let keys = dataset.samples.iter().map(|sample| Some(&sample.extra[at]).filter(|key| !key.is_empty()));
         let sets = clusters(keys);
         let divided = sets.iter().filter(|members| differ(members, &part)).count();

@@ -117,6 +117,11 @@ impl Dataset {
         Ok(dataset)
     }
 
+    /// The column of the manifest that is called so, in upper or lower case; no manifest has two.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
+    }
+
     /// Whether an image has several findings, each there, not there or not known, instead of one class.
     pub fn has_findings(&self) -> bool {
         self.samples.first().is_some_and(|sample| !sample.findings.is_empty())
@@ -200,7 +205,7 @@ impl Dataset {
         match by {
             GroupBy::Column(name)
                 if name.eq_ignore_ascii_case("group") && self.samples.iter().any(|s| s.group.is_some()) => {}
-            GroupBy::Column(name) if dicom::is_group(name) && !self.columns.contains(name) => {
+            GroupBy::Column(name) if dicom::is_group(name) && self.column(name).is_none() => {
                 let found = |sample: &Sample| match dicom_file::group(&sample.path, name) {
                     Err(_) if unreadable_alone => Ok(None),
                     found => found,
@@ -209,8 +214,7 @@ impl Dataset {
                 self.use_groups(groups, &format!("DICOM files with {name}"))?;
             }
             GroupBy::Column(name) => {
-                let Some(column) = self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
-                else {
+                let Some(column) = self.column(name) else {
                     return Err(Error::dataset(&self.source, self.without_column(name)));
                 };
                 for sample in &mut self.samples {

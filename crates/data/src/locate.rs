@@ -60,6 +60,28 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// Which files a table has named so far, by where they lie: `a/../b.png` is `b.png`, and so is a way through a link.
+#[derive(Default)]
+pub(crate) struct Named {
+    folders: HashMap<PathBuf, PathBuf>,
+    files: HashMap<PathBuf, usize>,
+}
+
+impl Named {
+    /// Where the file at `path` was named first; `at`, if it was not named before.
+    pub fn first(&mut self, path: &Path, at: usize) -> usize {
+        let file = match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => {
+                let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                let lies = || here.canonicalize().unwrap_or_else(|_| folder.to_owned());
+                self.folders.entry(folder.to_owned()).or_insert_with(lies).join(name)
+            }
+            _ => path.to_owned(),
+        };
+        *self.files.entry(file).or_insert(at)
+    }
+}
+
 /// Files by their names below a folder, looked for when the first is asked for.
 pub(crate) struct ByName<'a> {
     folder: &'a Path,

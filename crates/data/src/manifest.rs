@@ -7,14 +7,12 @@
 //! Invariant: reading what [`crate::write_manifest()`] wrote gives the same samples, wherever the two manifests lie, also
 //! where a file's name is no text.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::Error;
 use crate::findings;
 use crate::labels::Labelling;
-use crate::locate::{locate, shortened};
-use crate::missing::is_missing;
+use crate::locate::{Named, locate, shortened};
 use crate::sample::{Listing, Sample};
 use crate::split_names::{one_name_each, taken_as};
 use crate::table::{Record, Table, at_line, every_column_once};
@@ -55,7 +53,7 @@ pub(crate) fn read(source: &Path, missing: bool, labelling: &Labelling) -> Resul
     let folder = source.parent().unwrap_or(Path::new(""));
 
     let mut samples: Vec<(String, Sample)> = Vec::new();
-    let mut seen: HashMap<PathBuf, usize> = HashMap::new();
+    let mut named = Named::default();
     let (mut splits, mut backslashes) = (Vec::new(), 0);
     for record in &table.rows {
         let refuse = |reason: String| at_line(source, record.line, reason);
@@ -65,7 +63,8 @@ pub(crate) fn read(source: &Path, missing: bool, labelling: &Labelling) -> Resul
         if samples.first().is_some_and(|(_, first)| first.split.is_some() != sample.split.is_some()) {
             return Err(refuse("expected a split in every row or in none, found both".into()));
         }
-        if let Some(first) = seen.insert(sample.path.clone(), record.line) {
+        let first = named.first(&sample.path, record.line);
+        if first != record.line {
             return Err(refuse(format!(
                 "expected every path once, found {} in line {first} too",
                 sample.name
@@ -87,9 +86,7 @@ pub(crate) fn read(source: &Path, missing: bool, labelling: &Labelling) -> Resul
     if backslashes > 0 {
         notes.push(format!("backslashes are read as slashes in the paths of {backslashes} rows"));
     }
-    if table.nameless > 0 {
-        notes.push(format!("columns without a name are not read: {}", table.nameless));
-    }
+    notes.extend(table.nameless_note());
     let columns = columns.extra.iter().map(|&i| table.header[i].clone()).collect();
     Ok(Listing { samples, columns, notes, ..Listing::default() })
 }
@@ -97,9 +94,6 @@ pub(crate) fn read(source: &Path, missing: bool, labelling: &Labelling) -> Resul
 /// The class and the sample of a row.
 fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Result<(String, Sample), String> {
     let cell = |column: usize| record.text(column);
-    let optional = |column: Option<usize>| -> Result<Option<&str>, String> {
-        Ok(column.map(cell).transpose()?.filter(|text| !text.is_empty() && !is_missing(text)))
-    };
     let class = match cell(columns.label)? {
         "" => return Err("expected a label, found an empty field".into()),
         several if several.contains('|') => {
@@ -112,8 +106,8 @@ fn row(record: &Record, columns: &Columns, folder: &Path, missing: bool) -> Resu
         label => label.to_owned(),
     };
     let sample = Sample {
-        split: optional(columns.split)?.map(str::parse).transpose()?,
-        group: optional(columns.group)?.map(String::from),
+        split: record.given(columns.split)?.map(str::parse).transpose()?,
+        group: record.given(columns.group)?.map(String::from),
         extra: columns.extra.iter().map(|&i| cell(i).map(String::from)).collect::<Result<_, _>>()?,
         ..locate(&record.cells[columns.path], folder, missing)?
     };

@@ -16,6 +16,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use crate::Error;
 use crate::content::Content;
 use crate::decode::read_file;
+use crate::missing::is_missing;
 
 /// What may separate fields.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -45,6 +46,12 @@ impl Record {
     /// What is no UTF-8, and what to do.
     pub fn text(&self, column: usize) -> Result<&str, String> {
         text(&self.cells[column])
+    }
+
+    /// The text of a cell that may be missing, or of a column that may.
+    pub(crate) fn given(&self, column: Option<usize>) -> Result<Option<&str>, String> {
+        let text = column.map(|at| self.text(at)).transpose()?;
+        Ok(text.filter(|text| !text.is_empty() && !is_missing(text)))
     }
 }
 
@@ -112,6 +119,11 @@ impl Table {
         }
         let header = named.iter().map(|&i| names[i].clone()).collect();
         Ok(Self { header, rows, nameless: nameless.into_iter().filter(|&it| it).count() })
+    }
+
+    /// What to say of columns that were passed over.
+    pub(crate) fn nameless_note(&self) -> Option<String> {
+        (self.nameless > 0).then(|| format!("columns without a name are not read: {}", self.nameless))
     }
 }
 

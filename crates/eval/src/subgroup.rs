@@ -85,8 +85,7 @@ fn parts(values: &[String]) -> Vec<(String, Vec<usize>)> {
     let numbers: Option<Vec<f64>> = members.keys().map(|text| finite(text)).collect();
     let mut parts: Vec<(String, Vec<usize>)> = match numbers {
         Some(numbers) => {
-            let mut parts: Vec<_> = numbers.into_iter().zip(members).collect();
-            parts.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let parts = by_number(numbers.into_iter().zip(members));
             if parts.len() > MOST_VALUES {
                 quartiles(parts)
             } else {
@@ -99,8 +98,27 @@ fn parts(values: &[String]) -> Vec<(String, Vec<usize>)> {
     parts
 }
 
+/// A value as it is written, and its samples.
+type Part<'a> = (&'a str, Vec<usize>);
+
+/// Numbers in order, each once: `1` and `1.0` are one, written as the shorter is.
+fn by_number<'a>(parts: impl Iterator<Item = (f64, Part<'a>)>) -> Vec<(f64, Part<'a>)> {
+    // -0 is 0.
+    let mut parts: Vec<_> = parts.map(|(number, part)| (number + 0.0, part)).collect();
+    parts.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.0.len().cmp(&b.1.0.len())));
+    parts.dedup_by(|next, first| {
+        let same = next.0 == first.0;
+        if same {
+            first.1.1.append(&mut next.1.1);
+            first.1.1.sort_unstable();
+        }
+        same
+    });
+    parts
+}
+
 /// Four parts of about the same number of samples, of `values` in order; those of one value stay together.
-fn quartiles(values: Vec<(f64, (&str, Vec<usize>))>) -> Vec<(String, Vec<usize>)> {
+fn quartiles(values: Vec<(f64, Part)>) -> Vec<(String, Vec<usize>)> {
     let total: usize = values.iter().map(|(_, (_, samples))| samples.len()).sum();
     let mut before = 0;
     let mut quarters: [Vec<(f64, Vec<usize>)>; 4] = Default::default();
@@ -132,6 +150,7 @@ mod tests {
         let part = |name: &str, samples| (name.to_owned(), samples);
         assert_eq!(names(&["m", "f", "", " m"]), [part("f", 1), part("m", 2), part("not given", 1)]);
         assert_eq!(names(&["10", "9", "9"]), [part("9", 2), part("10", 1)]);
+        assert_eq!(names(&["1.0", "0", "1", "-0.0", "1"]), [part("0", 2), part("1", 3)]);
     }
 
     #[test]

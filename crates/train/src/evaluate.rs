@@ -4,7 +4,7 @@
 //! model; they decide everything that is reported of any other split.
 
 use crate::{Error, Predictions};
-use data::Dataset;
+use data::{Dataset, is_missing};
 use eval::{Known, Positive, PositiveSource, Scored, Subgroup, Summary};
 use model::{Metadata, list_names};
 use predict::{Decision, positive_of, predicted_class, threshold_of};
@@ -105,17 +105,22 @@ impl<'a> LabelledPredictions<'a> {
 
     /// The main figures for each value of `column`: a column of the manifest, or `group`.
     pub fn subgroups(&self, question: &Question, column: &str) -> Result<Vec<Subgroup>, Error> {
-        let at = self.dataset.columns.iter().position(|known| known == column);
-        if at.is_none() && column != "group" {
+        let at = self.dataset.column(column);
+        if at.is_none() && !column.eq_ignore_ascii_case("group") {
             let known: Vec<&str> = self.dataset.columns.iter().map(String::as_str).chain(["group"]).collect();
             let expected = format!("a column of the manifest ({})", known.join(", "));
             return Err(Error::config("subgroup", expected, column));
         }
+        let column = at.map_or("group", |at| &self.dataset.columns[at]);
         let value = |&i: &usize| match at {
             Some(at) => self.dataset.samples[i].extra[at].clone(),
             None => self.dataset.samples[i].group.clone().unwrap_or_default(),
         };
-        let values: Vec<String> = self.predictions.indices.iter().map(value).collect();
+        let mut values: Vec<String> = self.predictions.indices.iter().map(value).collect();
+        // Of words, "none" may be one; among numbers it is what is not there.
+        if values.iter().all(|value| is_blank(value) || value.trim().parse::<f64>().is_ok()) {
+            values.iter_mut().filter(|value| is_blank(value)).for_each(String::clear);
+        }
         if self.metadata.has_findings() {
             let thresholds = predict::finding_thresholds(self.metadata, question.threshold);
             return Ok(self.findings(question, &thresholds).subgroups(column, &values)?);
@@ -311,4 +316,8 @@ fn write_findings(
         }
         table.flush()
     })?)
+}
+
+fn is_blank(value: &str) -> bool {
+    value.trim().is_empty() || is_missing(value.trim())
 }

@@ -316,6 +316,27 @@ fn findings_are_no_columns_of_their_predictions() {
 
 /// A cell that programs write where nothing is makes no group of all images that have it.
 #[test]
+fn findings_are_no_columns_of_a_manifest() {
+    let root = folder(&["1.png", "2.png"]);
+    let table = write(&root, "t.csv", "path,labels\n1.png,Split|Mass\n2.png,Mass\n");
+    let error = read(&table, "all", Uncertain::Ignore).unwrap_err();
+    assert!(error.contains("found \"Split\"") && error.contains("--labels"), "{error}");
+    assert_eq!(signs(&open(&table, "Mass")), ["1", "1"]);
+    let table = write(&root, "t.csv", "path,Mass,group\n1.png,1,0\n2.png,0,1\n");
+    let error = read(&table, "Mass,group", Uncertain::Ignore).unwrap_err();
+    assert!(error.contains("found \"group\""), "{error}");
+}
+
+#[test]
+fn rows_of_an_image_are_readers_whichever_way_names_it() {
+    let root = folder(&["a/1.png", "2.png"]);
+    let table = write(&root, "t.csv", "path,Mass\na/1.png,1\na/../a/1.png,1\n2.png,0\n./a/1.png,0\n");
+    let data = open(&table, "all");
+    assert_eq!(signs(&data), ["1", "0"]);
+    assert!(data.notes.iter().any(|note| note.starts_with("1 images have several rows")), "{:?}", data.notes);
+}
+
+#[test]
 fn a_group_that_is_not_given_is_none() {
     let root = folder(&["0.png", "1.png", "2.png"]);
     let table = write(&root, "table.csv", "path,mass,Group\n0.png,1,nan\n1.png,0,NaN\n2.png,0,p1\n");

@@ -147,6 +147,15 @@ fn errors_name_the_line_that_an_editor_shows() {
 }
 
 #[test]
+fn a_file_is_named_once_whichever_way_leads_to_it() {
+    let root = folder();
+    for way in ["d/a/1.png", "./d/a/1.png", "d/b/../a/1.png", "d//a/1.png"] {
+        let text = format!("path,label\nd/a/1.png,a\nd/b/3.png,b\n{way},b\n");
+        refused(&root, text.as_bytes(), &["line 4", "every path once", "in line 2 too"]);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_said_in_its_own_words() {
     let root = folder();
     refused(&root, b"path,label\nd/a/1.png,a,b\n", &["line 2: expected 2 fields", "found 3", "quotes"]);

@@ -161,9 +161,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Of an image on which the network gives no number: no decision follows from that.
-const NO_NUMBER: &str = "expected a probability, found none that is a number: are the weights damaged?";
-
 /// Classifies a batch and prints its lines in order.
 fn classify(
     ensemble: &mut Ensemble,
@@ -181,7 +178,7 @@ fn classify(
             Ok(pixels) => {
                 let row = rows.next().expect("a row for every image");
                 if row.iter().any(|p| !p.is_finite()) {
-                    printer.error(input.path(), NO_NUMBER)?;
+                    printer.error(input.path(), &predict::Error::NoNumber.to_string())?;
                     continue;
                 }
                 let draw = |maps: &mut &mut Heatmaps| {

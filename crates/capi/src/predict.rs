@@ -70,7 +70,7 @@ impl Places {
             }
             // Threads that share a model wait for each other's predictions only, while images of all are read.
             let picture = read(&model.prep)?;
-            let found = model.predictor().predict(&picture);
+            let found = model.predictor().predict(&picture).map_err(Refusal::failed)?;
             let decision = match found.positive {
                 None => VertebraDecision::MostProbable,
                 Some(true) => VertebraDecision::Positive,

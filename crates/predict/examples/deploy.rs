@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         Picture::from_u8(&gray, size, 1)?
     };
-    let found = predictor.predict(&picture);
+    let found = predictor.predict(&picture)?;
     let decision = match found.positive {
         Some(true) => "positive",
         Some(false) => "negative",

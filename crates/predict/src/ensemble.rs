@@ -235,7 +235,7 @@ mod tests {
             each.push(
                 pictures
                     .iter()
-                    .map(|picture| alone.predict(picture).probabilities[usize::from(swapped)])
+                    .map(|picture| alone.predict(picture).unwrap().probabilities[usize::from(swapped)])
                     .collect::<Vec<_>>(),
             );
         }

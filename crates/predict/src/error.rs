@@ -26,6 +26,9 @@ pub enum Error {
     /// An ensemble of nothing.
     #[error("expected a model or more, found none")]
     NoModel,
+    /// A network that gives no number for a picture: no decision follows from that.
+    #[error("expected a probability, found none that is a number: are the weights damaged?")]
+    NoNumber,
     /// A model file or a picture that is not right.
     #[error(transparent)]
     Model(#[from] model::Error),

@@ -21,7 +21,7 @@
 //! let mut predictor = Predictor::new(Model::new(metadata, tensors.collect())?)?;
 //!
 //! let gray = vec![0_u8; 480 * 640];
-//! let found = predictor.predict(&Picture::from_u8(&gray, [480, 640], 1)?);
+//! let found = predictor.predict(&Picture::from_u8(&gray, [480, 640], 1)?)?;
 //! println!("{} {:.3}", found.label, found.probability);
 //! assert_eq!(found.positive, Some(found.label == "fracture"));
 //! # Ok::<(), predict::Error>(())

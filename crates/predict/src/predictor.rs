@@ -104,13 +104,16 @@ impl Predictor {
     /// Resizes and scales the picture as the model was trained on, and classifies it. Where the model has a window
     /// ([`model::Preprocessing::window`]), gray of 16 bits ([`Picture::from_u16`]) is seen through it; values in
     /// other units come by [`Picture::from_values`]. A picture of 8 bits, or of colours, is taken as it is.
-    pub fn predict(&mut self, picture: &Picture) -> Prediction {
+    ///
+    /// # Errors
+    /// [`Error::NoNumber`].
+    pub fn predict(&mut self, picture: &Picture) -> Result<Prediction, Error> {
         let image = model::preprocess(picture, &self.metadata.preprocessing);
         self.classify(&[&image]).pop().expect("a prediction for the picture")
     }
 
     /// The same of several, which its threads share.
-    pub fn predict_each(&mut self, pictures: &[Picture]) -> Vec<Prediction> {
+    pub fn predict_each(&mut self, pictures: &[Picture]) -> Vec<Result<Prediction, Error>> {
         let prep = &self.metadata.preprocessing;
         let preprocess = || par::map(pictures.len(), |i| model::preprocess(&pictures[i], prep));
         let images = install(&self.pool, preprocess);
@@ -118,14 +121,18 @@ impl Predictor {
     }
 
     /// Classifies images that are preprocessed already ([`model::preprocess`]).
-    pub fn classify(&mut self, images: &[&[f32]]) -> Vec<Prediction> {
+    pub fn classify(&mut self, images: &[&[f32]]) -> Vec<Result<Prediction, Error>> {
         let classifier = &mut self.classifier;
         let logarithms = install(&self.pool, || classifier.log_probabilities_each(images));
         let rows = logarithms.chunks_exact(self.metadata.classes.len());
         rows.map(|row| self.prediction(row.iter().map(|log| log.exp()).collect())).collect()
     }
 
-    fn prediction(&self, probabilities: Vec<f64>) -> Prediction {
+    fn prediction(&self, probabilities: Vec<f64>) -> Result<Prediction, Error> {
+        // Compared with a threshold, what is no number would be negative.
+        if !probabilities.iter().all(|p| p.is_finite()) {
+            return Err(Error::NoNumber);
+        }
         let called = self.decision.as_ref().map(|decision| decision.class(&probabilities));
         let class = called.unwrap_or_else(|| eval::argmax(&probabilities));
         let findings: Vec<bool> =
@@ -133,7 +140,8 @@ impl Predictor {
         let any = (!findings.is_empty()).then(|| findings.contains(&true));
         let positive = self.decision.as_ref().map(|decision| class == decision.positive.class).or(any);
         let label = self.metadata.classes[class].clone();
-        Prediction { class, label, probability: probabilities[class], probabilities, positive, findings }
+        let probability = probabilities[class];
+        Ok(Prediction { class, label, probability, probabilities, positive, findings })
     }
 }
 
@@ -166,18 +174,29 @@ mod tests {
         let measured: Vec<f32> = values.iter().map(|&v| v.into()).collect();
         let mut with = predictor(Some(window));
         assert_eq!(with.metadata().preprocessing.window, Some(window));
-        let seen = with.predict(&stored);
-        assert_eq!(with.predict(&Picture::from_values(&measured, [60, 50], window).unwrap()), seen);
+        let seen = with.predict(&stored).unwrap();
+        let measured = Picture::from_values(&measured, [60, 50], window).unwrap();
+        assert_eq!(with.predict(&measured).unwrap(), seen);
         let mut without = predictor(None);
-        assert_eq!(without.predict(&stored.clone().through(window)), seen);
-        let plain = without.predict(&stored);
+        assert_eq!(without.predict(&stored.clone().through(window)).unwrap(), seen);
+        let plain = without.predict(&stored).unwrap();
         assert!((plain.probability - seen.probability).abs() > 1e-3, "{plain:?} {seen:?}");
         // Bytes are what they are to either.
         let bytes = Picture::from_u8(&[7; 3000], [60, 50], 1).unwrap();
-        assert_eq!(with.predict(&bytes), without.predict(&bytes));
+        assert_eq!(with.predict(&bytes).unwrap(), without.predict(&bytes).unwrap());
         // Several at once are what each is alone.
-        let each = [stored, bytes].map(|picture| (with.predict(&picture), picture));
+        let each = [stored, bytes].map(|picture| (with.predict(&picture).unwrap(), picture));
         let (alone, pictures): (Vec<_>, Vec<_>) = each.into_iter().unzip();
-        assert_eq!(with.predict_each(&pictures), alone);
+        let together: Vec<_> = with.predict_each(&pictures).into_iter().map(Result::unwrap).collect();
+        assert_eq!(together, alone);
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_prediction() {
+        let bias = [f32::INFINITY, 0.0];
+        let model = random_model(&["a", "b"], Preprocessing::new(1, [48, 32]), 1, &bias);
+        let mut predictor = Predictor::new(model).unwrap();
+        let found = predictor.predict(&Picture::from_u8(&[7; 3000], [60, 50], 1).unwrap());
+        assert!(matches!(found, Err(Error::NoNumber)), "{found:?}");
     }
 }

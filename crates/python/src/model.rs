@@ -150,7 +150,7 @@ impl Core {
             let prep = &metadata.preprocessing;
             let pixels = preprocess(&picture, prep);
             let mut predictor = self.predictor();
-            let found = predictor.classify(&[&pixels]).remove(0);
+            let found = predictor.classify(&[&pixels]).remove(0).map_err(raise)?;
             // With two classes the positive one, so that maps of different images compare.
             let positive = predictor.decision().map(|decision| decision.positive.class);
             let class = class.or(positive).unwrap_or(found.class);
@@ -331,10 +331,12 @@ fn classify(predictor: &mut Predictor, batch: Vec<Preprocessed>, answers: &mut V
     let images = batch.iter().filter_map(|(_, pixels)| pixels.as_ref().ok());
     let images: Vec<&[f32]> = images.map(|of_model| of_model[0].as_slice()).collect();
     let mut found = predictor.classify(&images).into_iter();
-    let failed = images.len() < batch.len();
+    let before = answers.len();
     answers.extend(batch.into_iter().map(|(input, pixels)| {
-        let answer = pixels.map(|_| found.next().expect("an answer for every image"));
+        let answer = pixels.and_then(|_| {
+            found.next().expect("an answer for every image").map_err(|error| error.to_string())
+        });
         (input.path().to_owned(), answer)
     }));
-    failed
+    answers[before..].iter().any(|(_, answer)| answer.is_err())
 }

@@ -1,5 +1,6 @@
 """Predictions: by every kind of image, the same bits as the command line, and what is wrong is said."""
 
+import json
 import pathlib
 import threading
 
@@ -113,6 +114,24 @@ def test_what_is_no_image_is_an_entry_or_an_exception(model, images, tmp_path, r
     with pytest.raises(ValueError, match="errors: expected raise or return"):
         model.predict(images, errors="ignore")
     assert len(model.predict([])) == 0 and model.predict([]).probabilities.shape == (0, 2)
+
+
+def test_weights_that_give_no_number_decide_nothing(run, images, said, tmp_path):
+    file = bytearray((pathlib.Path(run) / "best.safetensors").read_bytes())
+    start = 8 + int.from_bytes(file[:8], "little")
+    tensors = json.loads(file[8:start])
+    first, last = tensors["classifier.weight"]["data_offsets"]
+    file[start + first : start + last] = numpy.full((last - first) // 4, numpy.nan, "<f4").tobytes()
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(file)
+    model = vertebra.Model.load(damaged)
+    with pytest.raises(vertebra.Unreadable, match="none that is a number"):
+        model.predict(images[:2])
+    found = model.predict(images[:2], errors="return")
+    assert found.decisions == [None, None] and "none that is a number" in found.errors[1]
+    assert said(damaged, images[0], status=1)[0]["error"] == found.errors[0]
+    with pytest.raises(vertebra.Error, match="none that is a number"):
+        model.heatmap(images[0])
 
 
 def test_a_model_that_cannot_be_loaded(run, tmp_path):

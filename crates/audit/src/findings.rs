@@ -7,7 +7,7 @@ use crate::groups::GroupOrigin;
 use crate::hints::Hint;
 use crate::regroup::is_found_name;
 use crate::repeats::Repeats;
-use crate::shortcuts::ShortcutKind;
+use crate::shortcuts::{BOUND, ShortcutKind};
 
 /// Classes that differ in size by more than this are mentioned.
 const IMBALANCE: f64 = 3.0;
@@ -158,6 +158,15 @@ impl List {
             let what = found.finding.as_ref().unwrap_or(&found.higher_in);
             let message = format!("{feature} tells \"{what}\" with AUROC {auroc:.3}: {why}");
             self.add(Severity::Warning, "shortcut", message);
+        }
+        let unproven: Vec<_> = audit.shortcuts.iter().filter(|found| found.too_few).collect();
+        if let Some(first) = unproven.first() {
+            let (count, feature, auroc) = (unproven.len(), &first.feature, first.auroc);
+            let message = format!(
+                "features with an AUROC of {BOUND} or more, of so few patients or sources that chance may be why: {count}, the \
+                 highest {feature} with {auroc:.3}"
+            );
+            self.add(Severity::Note, "shortcut-unproven", message);
         }
     }
 

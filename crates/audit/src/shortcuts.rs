@@ -5,7 +5,7 @@
 //! Each feature alone is a score for a class: its AUROC is how well it tells that class from the rest, with an interval
 //! by what belongs together. What is flagged must be looked at; brightness may be disease, a file format cannot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use data::Dataset;
 use eval::delong::DeLong;
@@ -62,8 +62,10 @@ pub struct Shortcut {
     pub rule_accuracy: f64,
     /// What always naming the more frequent side gets right.
     pub majority_accuracy: f64,
-    /// Whether it is at or above [`BOUND`].
+    /// Whether it is at or above [`BOUND`], and chance is no explanation.
     pub flagged: bool,
+    /// Whether it is at or above [`BOUND`], and there are so few independent groups that chance may always be why.
+    pub too_few: bool,
 }
 
 /// Every feature that varies, the most telling first: of the classes, or of each finding over the images of which it is
@@ -254,6 +256,7 @@ fn tell(
     }
     let delong = DeLong::new(values, &is, Some(units))?;
     let estimate = delong.estimate(eval::summary::LEVEL);
+    let too_few = estimate.auroc >= BOUND && least_p(&is, units) > 1.0 - level;
     let certain = delong.estimate(level).interval.low > 0.5;
     let (threshold, rule_accuracy, majority_accuracy) = best_rule(values, &is);
     Some(Shortcut {
@@ -266,8 +269,33 @@ fn tell(
         threshold,
         rule_accuracy,
         majority_accuracy,
-        flagged: estimate.auroc >= BOUND && certain,
+        flagged: estimate.auroc >= BOUND && certain && !too_few,
+        too_few,
     })
+}
+
+/// The smallest two-sided p that exchanging labels could give, if no other arrangement of them tells the class as well:
+/// labels of whole units, and within units that have both. The interval above holds for many units; of eight patients, a
+/// feature without meaning divides four from four in 2 of 70 arrangements.
+fn least_p(is: &[bool], units: &[usize]) -> f64 {
+    let mut counts: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
+    for (&is, &unit) in is.iter().zip(units) {
+        counts.entry(unit).or_default()[usize::from(is)] += 1;
+    }
+    let (mut whole, mut within) = ([0; 2], 0.0);
+    for count in counts.into_values() {
+        match count {
+            [_, 0] => whole[0] += 1,
+            [0, _] => whole[1] += 1,
+            both => within += ln_arrangements(both),
+        }
+    }
+    2.0 * (-ln_arrangements(whole) - within).exp()
+}
+
+/// The logarithm of the number of ways to choose `a` of `a + b`.
+fn ln_arrangements([a, b]: [usize; 2]) -> f64 {
+    (1..=a.min(b)).map(|i| ((a.max(b) + i) as f64 / i as f64).ln()).sum()
 }
 
 /// The threshold with the most right answers, their share, and the share of the more frequent side.
@@ -379,6 +407,21 @@ mod tests {
             patients.auroc_ci,
             alone.auroc_ci
         );
+    }
+
+    #[test]
+    fn few_groups_prove_nothing() {
+        let each: Vec<usize> = (0..8).collect();
+        let is: Vec<bool> = (0..8).map(|i| i < 4).collect();
+        assert!((least_p(&is, &each) - 2.0 / 70.0).abs() < 1e-12);
+        // Two patients with both: 2 of 2 ways each.
+        assert!((least_p(&[true, false, true, false], &[0, 0, 1, 1]) - 2.0 / 4.0).abs() < 1e-12);
+        // Ten images each of four patients and four are a feature of eight.
+        let age = |i: usize| format!("{}.5", 20 + i / 5);
+        let found = with_column(age, |i| i / 20, &(0..40).map(|i| i / 5).collect::<Vec<_>>()).remove(0);
+        assert!(found.auroc == 1.0 && found.too_few && !found.flagged, "{found:?}");
+        let found = with_column(age, |i| i / 20, &(0..40).map(|i| i / 2).collect::<Vec<_>>()).remove(0);
+        assert!(found.auroc == 1.0 && !found.too_few && found.flagged, "{found:?}");
     }
 
     #[test]

@@ -179,7 +179,12 @@ fn shortcuts(shortcuts: &[Shortcut]) -> String {
             found.feature.clone(),
             format!("{:.3}", found.auroc),
             unbroken(found.auroc_ci),
-            if found.flagged { "yes" } else { "no" }.to_owned(),
+            match (found.flagged, found.too_few) {
+                (true, _) => "yes",
+                (_, true) => "too few groups to say",
+                _ => "no",
+            }
+            .to_owned(),
             format!("{} from {}", found.higher_in, short(found.threshold)),
             percent(found.rule_accuracy),
             percent(found.majority_accuracy),

@@ -230,9 +230,16 @@ fn shortcuts(shortcuts: &[Shortcut]) -> io::Result<()> {
     say!(
         "\n  what else tells {what} (flagged * from AUROC {BOUND}, if chance is no explanation; rules are chosen on the same images)"
     )?;
+    if shortcuts.iter().any(|found| found.too_few) {
+        say!("    ? so few patients or sources that chance may explain it")?;
+    }
     let flagged = shortcuts.iter().filter(|found| found.flagged).count();
     for found in shortcuts.iter().take(flagged + UNFLAGGED) {
-        let mark = if found.flagged { "*" } else { " " };
+        let mark = match (found.flagged, found.too_few) {
+            (true, _) => "*",
+            (_, true) => "?",
+            _ => " ",
+        };
         let Shortcut { feature, auroc, higher_in, .. } = found;
         let (range, from) = (interval(found.auroc_ci), short(found.threshold));
         let (right, majority) = (percent(found.rule_accuracy), percent(found.majority_accuracy));

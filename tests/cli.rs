@@ -68,7 +68,7 @@ fn a_run_folder_holds_what_is_documented() {
         assert_eq!(text.lines().next(), Some(header));
     }
     let steps = std::fs::read_to_string(run.join("steps.csv")).unwrap();
-    assert_eq!(steps.lines().count(), 1 + 3 * 4, "25 images are 4 batches, and there are 3 epochs");
+    assert_eq!(steps.lines().count(), 1 + 3 * 3, "25 images are 3 batches, and there are 3 epochs");
     assert!(
         steps.lines().skip(1).all(|line| line.split(',').nth(2).unwrap().parse::<f64>().unwrap().is_finite())
     );

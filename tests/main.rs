@@ -25,6 +25,7 @@ mod plant;
 mod predict;
 mod ranks;
 mod runs;
+mod settings;
 mod split;
 mod support;
 mod tensorboard;

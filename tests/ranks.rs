@@ -239,7 +239,8 @@ fn all_ranks_hear_why_the_first_cannot_begin() {
             config(5, 8),
             "ranks: expected 1 to 4 processes for batches of 8 (two images of each batch for each",
         ),
-        (config(2, 1), "ranks: expected 1 to 1 processes for batches of 1"),
+        (config(2, 3), "ranks: expected 1 to 1 processes for batches of 3"),
+        (config(2, 1), "--batch-size: expected 2 images or more, for norms that train"),
         (Config { data: folder.path().join("absent"), ..config(3, 8) }, "absent"),
     ] {
         let said = errors(threads(config.ranks), &config);

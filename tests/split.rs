@@ -225,7 +225,7 @@ fn cross_validation_tests_every_image_once() {
         "{words}"
     );
     assert!(
-        words.contains("report: cv/report.html") && words.contains("next, one model of all images"),
+        words.contains("report: cv/report.html") && words.contains("next, one model that keeps images"),
         "{words}"
     );
 }

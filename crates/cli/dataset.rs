@@ -27,8 +27,8 @@ pub fn groups_of(dataset: &Dataset, members: &[usize]) -> String {
     }
 }
 
-/// Says what a run trains on, and how it was divided.
-pub fn describe(dataset: &Dataset, origin: SplitOrigin) {
+/// Says what a run trains on, and how it was divided: by its `fold`, if it is one's.
+pub fn describe(dataset: &Dataset, origin: SplitOrigin, fold: bool) {
     let known = dataset.has_groups();
     let part = |split: Split| {
         let images = count(dataset.part(split).len(), "image");
@@ -37,6 +37,7 @@ pub fn describe(dataset: &Dataset, origin: SplitOrigin) {
     };
     let parts = Split::ALL.map(part).join(", ");
     let how = match (origin, known) {
+        _ if fold => "of the fold; val drawn by group from the others",
         (SplitOrigin::Given, true) => "given",
         (SplitOrigin::Given, false) => "given; no groups are known",
         (SplitOrigin::ValFromTrain, true) => "val set aside from train, by group",

@@ -18,6 +18,8 @@ const ONE_LINE: (u16, u16) = (1, 80);
 pub struct Progress {
     lines: Option<Lines>,
     epochs: u64,
+    /// Whether the run is a fold's.
+    of_fold: bool,
     dashboard: Dashboard,
     /// When a line was written last, without a terminal.
     said: Instant,
@@ -28,7 +30,13 @@ pub struct Progress {
 impl Progress {
     /// For a run of `epochs` epochs at most.
     pub fn new(epochs: u64) -> Self {
-        Self { lines: None, epochs, dashboard: Dashboard::new(epochs), said: Instant::now(), busy: None }
+        let (dashboard, said) = (Dashboard::new(epochs), Instant::now());
+        Self { lines: None, epochs, of_fold: false, dashboard, said, busy: None }
+    }
+
+    /// The same of a fold.
+    pub fn of_fold(epochs: u64) -> Self {
+        Self { of_fold: true, ..Self::new(epochs) }
     }
 
     /// Shows an event.
@@ -82,7 +90,7 @@ impl Progress {
             }
             Event::Started { dataset, origin, network, from, steps, images, unknown_contents, .. } => {
                 self.busy = None;
-                describe(dataset, *origin);
+                describe(dataset, *origin, self.of_fold);
                 if *unknown_contents {
                     note!(
                         "this run was begun by an earlier version, which noted names and sizes of its files: those are \

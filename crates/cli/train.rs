@@ -47,8 +47,8 @@ pub struct Args {
     /// a flag that it has is undone by =false
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Settings under a name, over which options win: described is --image-size 224 --lr 0.002 --epochs 4 from the ImageNet
-    /// weights in --init, which repeats the published result
+    /// Settings under a name, over which options win: described is --image-size 224 --lr 0.002 --epochs 4, Adam and all else
+    /// of the update rule as by default, from the ImageNet weights in --init, which repeats the published result
     #[arg(long, value_name = "NAME", hide_possible_values = true, conflicts_with = "resume")]
     recipe: Option<train::Recipe>,
     /// Go on with the run in --out, exactly where it stopped
@@ -237,22 +237,36 @@ impl Args {
             _ => typed.data.clone(),
         };
         let init = typed.init.as_ref().filter(|_| !self.resume).map(Model::read).transpose()?;
+        let find = |init| train::first_weights(init, &program);
+        let of_file = file.as_deref().map(|file| train::init_of(file, find)).transpose()?.flatten();
         let basis = Basis {
             resumed: self.resume.then_some(typed.out.as_path()),
             file: file.as_deref(),
             init: init.as_ref().map(|init| &init.metadata),
+            init_of_file: of_file.as_ref(),
             recipe: self.recipe,
         };
         let defaults = if is_none(&data) { for_phantom() } else { Config::default() };
         let mut config = basis.config(&defaults)?;
         self.settings.lay_over(&mut config);
         config.init = found(typed.init.or(config.init))?;
-        if config.schedule == Decay::OneCycle && is_none(&config.data) && !self.settings.has("warmup") {
+        if is_none(&config.data) && !self.settings.has("warmup") {
             // That of the simulated set, which nobody typed.
-            config.warmup = 0.0;
+            config.warmup = match config.schedule {
+                Decay::OneCycle => 0.0,
+                _ => config.warmup.min(config.epochs as f64),
+            };
         }
         self.recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(Failure::usage)?;
         basis.notes(&config).iter().for_each(note);
+        if let Some(folder) = file.as_deref().and_then(Path::parent).filter(|_| self.folds.is_none())
+            && train::is_cross_validation(folder)
+        {
+            let (of, folds) = (folder.display(), RunFolder(folder).folds());
+            note!(
+                "{of} is a cross-validation in {folds} folds, and this is one run (--folds {folds} repeats it)"
+            );
+        }
         if self.resume {
             file = Some(RunFolder(&typed.out).config());
         }
@@ -328,7 +342,7 @@ fn close(
     match report.best_epoch {
         0 => say!("No epoch was finished: these are the last weights.")?,
         epoch => {
-            let best = match config.best_by {
+            let best = match report.best_by {
                 train::BestBy::Loss => "lowest validation loss",
                 train::BestBy::Auroc => "highest validation AUROC",
             };

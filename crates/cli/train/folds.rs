@@ -37,10 +37,15 @@ pub fn run(
     let result = train::cross_validate(config, folds, resume, stop, &mut |fold, count, event| {
         if let Event::Read { dataset } = event {
             progress.1.show(event);
+            if dataset.samples.iter().any(|sample| sample.split.is_some()) {
+                note!(
+                    "the splits that the data have are not used: every fold is tested on groups of its own"
+                );
+            }
             return announce(dataset);
         }
         if progress.0 != fold {
-            progress = (fold, Progress::new(config.epochs));
+            progress = (fold, Progress::of_fold(config.epochs));
             note!("fold {fold} of {count}");
         }
         progress.1.show(event);
@@ -102,7 +107,10 @@ fn close(config: &Config, result: &CrossValidation, report: Option<&Path>) -> Re
     result.findings.iter().try_for_each(|finding| say!("  {}", over_folds_of(finding)))?;
     say!("\nfolder: {}", config.out.display())?;
     report.map_or(Ok(()), |report| say!("report: {}", report.display()))?;
-    say!("next, one model of all images with these settings: {}", line_for_all(config))?;
+    say!(
+        "next, one model that keeps images for validation and test, with these settings: {}",
+        line_for_all(config)
+    )?;
     Ok(say!("Research use only, not a medical device.")?)
 }
 

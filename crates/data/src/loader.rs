@@ -22,6 +22,8 @@ use crate::{Augment, CacheUsage, Dataset, Error, Remarks, Stream, decode_through
 pub struct LoaderOptions {
     /// Images a batch; the last of an epoch has what is left.
     pub batch_size: usize,
+    /// Of fewer images than so many no batch is made at the end of an epoch: the one before has them too.
+    pub least_batch: usize,
     /// Which of them are read here.
     pub shard: Shard,
     /// A new order every epoch; else the order of the samples.
@@ -45,6 +47,7 @@ impl LoaderOptions {
         let workers = cores.min(2);
         Self {
             batch_size,
+            least_batch: 1,
             shard: Shard::WHOLE,
             shuffle: false,
             seed: 0,
@@ -167,7 +170,7 @@ impl Loader {
 
     /// The number of batches in an epoch.
     pub fn batches_per_epoch(&self) -> usize {
-        self.images().div_ceil(self.source.options.batch_size)
+        self.source.batches()
     }
 
     /// The batches of `epoch` from batch `first` on. Decoding begins with this call, so an epoch that is asked for
@@ -240,6 +243,13 @@ impl Iterator for Batches {
 }
 
 impl Source {
+    /// The batches of an epoch.
+    fn batches(&self) -> usize {
+        let LoaderOptions { batch_size, least_batch, .. } = self.options;
+        let (whole, rest) = (self.items.len() / batch_size, self.items.len() % batch_size);
+        whole + usize::from(rest > 0 && (rest >= least_batch || whole == 0))
+    }
+
     fn order(&self, epoch: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.items.len()).collect();
         if self.options.shuffle {
@@ -273,7 +283,9 @@ impl Source {
     /// The samples of batch `number` in the `order` of an epoch, and which of them are in the shard.
     fn positions<'a>(&self, order: &'a [usize], number: usize) -> (&'a [usize], Range<usize>) {
         let first = number * self.options.batch_size;
-        let batch = &order[first..order.len().min(first + self.options.batch_size)];
+        let is_last = number + 1 == self.batches();
+        let end = if is_last { order.len() } else { first + self.options.batch_size };
+        let batch = &order[first..end];
         (batch, self.options.shard.range(batch.len()))
     }
 

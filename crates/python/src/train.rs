@@ -5,7 +5,9 @@
 
 use crate::error::{argument, detached, fault, raise};
 use crate::ranks::PythonRanks;
-use ::train::{Basis, Config, Epoch, Event, Outcome, Ranks, Recipe, RunLock, on_threads, settings_file};
+use ::train::{
+    Basis, Config, Epoch, Event, Outcome, Ranks, Recipe, RunLock, init_of, on_threads, settings_file,
+};
 use model::Model;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -269,10 +271,16 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<(Confi
     let mut typed = Config::default().with(settings.clone()).map_err(raise)?;
     typed.init = typed.init.map(first_weights).transpose()?;
     let init = typed.init.filter(|_| !resume).map(Model::read).transpose().map_err(raise)?;
+    let of_file = match file.as_deref() {
+        // What is not beside the package is said below.
+        Some(file) => init_of(file, |init| Ok(first_weights(init.clone()).unwrap_or(init))).map_err(raise)?,
+        None => None,
+    };
     let basis = Basis {
         resumed: resume.then_some(typed.out.as_path()),
         file: file.as_deref(),
         init: init.as_ref().map(|init| &init.metadata),
+        init_of_file: of_file.as_ref(),
         recipe,
     };
     let mut config =

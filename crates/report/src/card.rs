@@ -316,7 +316,8 @@ fn training(contents: &Contents) -> Vec<Line> {
         lines.push(Known("warnings", format!("Warnings of the training: {}.", warned.join("; "))));
     }
     if let Some(training) = &contents.training {
-        let best = match contents.metadata.provenance.config["best_by"] == "auroc" {
+        let has_auroc = training.epochs.iter().any(|epoch| epoch.val_auroc.is_some());
+        let best = match contents.metadata.provenance.config["best_by"] == "auroc" && has_auroc {
             true => "highest validation AUROC",
             false => "lowest validation loss",
         };

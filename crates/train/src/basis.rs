@@ -1,7 +1,7 @@
 //! What the settings that are asked for are laid over: those of another run or of a file, of first weights, of a recipe.
 
 use crate::{Config, Error, Recipe, RunFolder, settings};
-use model::Metadata;
+use model::{Metadata, Model};
 use std::path::{Path, PathBuf};
 
 /// Where settings come from before anything is asked for.
@@ -11,8 +11,10 @@ pub struct Basis<'a> {
     pub resumed: Option<&'a Path>,
     /// A file of settings, see [`settings_file`].
     pub file: Option<&'a Path>,
-    /// What the model says of itself whose weights are the first ones.
+    /// What the model says of itself whose weights are the first ones, where they were asked for.
     pub init: Option<&'a Metadata>,
+    /// The same of those that the file names, see [`init_of`].
+    pub init_of_file: Option<&'a Metadata>,
     /// A named set of defaults.
     pub recipe: Option<Recipe>,
 }
@@ -20,6 +22,20 @@ pub struct Basis<'a> {
 /// The file of settings at `path`; of a run folder, its own.
 pub fn settings_file(path: &Path) -> PathBuf {
     if path.is_dir() { RunFolder(path).config() } else { path.to_path_buf() }
+}
+
+/// What the model says of itself whose weights `file` names as the first ones, if it does and they are there; `find` has
+/// the place of those that come with the program. What they are the file need not say.
+///
+/// # Errors
+/// A file of settings, or a model, that cannot be read.
+pub fn init_of(
+    file: &Path,
+    find: impl FnOnce(PathBuf) -> Result<PathBuf, Error>,
+) -> Result<Option<Metadata>, Error> {
+    let named = Config::read(file, Some(&Config::default()))?.init;
+    let Some(path) = named.map(find).transpose()?.filter(|path| path.exists()) else { return Ok(None) };
+    Ok(Some(Model::read(path)?.metadata))
 }
 
 impl Basis<'_> {
@@ -32,23 +48,29 @@ impl Basis<'_> {
             // Without a limit it goes on to its last epoch.
             return Ok(Config { max_steps: None, ..settings(run)? });
         }
-        let mut config = match self.file {
-            Some(file) => Config::read(file, Some(defaults))?,
-            None => defaults.clone(),
+        let of = |config: &Config, init: Option<&Metadata>| match init {
+            None => config.clone(),
+            Some(Metadata { architecture, .. }) => {
+                Config { arch: architecture.name.clone(), width: architecture.width, ..config.clone() }
+            }
         };
-        if let Some(Metadata { architecture, .. }) = self.init {
-            (config.arch, config.width) = (architecture.name.clone(), architecture.width);
-        }
+        let defaults = of(defaults, self.init_of_file.filter(|_| self.init.is_none()));
+        let config = match self.file {
+            Some(file) => Config::read(file, Some(&defaults))?,
+            None => defaults,
+        };
+        let config = of(&config, self.init);
         Ok(self.recipe.map_or(config.clone(), |recipe| recipe.over(config)))
     }
 
-    /// What the first weights were trained with that `config` does otherwise, a line each.
+    /// What of a file is not used, and what the first weights were trained with that `config` does otherwise, a line
+    /// each.
     pub fn notes(&self, config: &Config) -> Vec<String> {
-        let Some(Metadata { architecture, preprocessing, .. }) = self.init.filter(|_| self.resumed.is_none())
-        else {
+        if self.resumed.is_some() {
             return vec![];
-        };
-        let mut notes = vec![];
+        }
+        let mut notes: Vec<String> = self.replaced(config).into_iter().collect();
+        let Some(Metadata { architecture, preprocessing, .. }) = self.init else { return notes };
         if architecture.channels > config.channels && !preprocessing.is_uniform() {
             notes.push(
                 "--init: its colours are scaled differently, so for gray images its first convolution is exact but \
@@ -62,5 +84,20 @@ impl Basis<'_> {
             ));
         }
         notes
+    }
+
+    /// What the file says that first weights or a recipe say otherwise.
+    fn replaced(&self, config: &Config) -> Option<String> {
+        let file = self.file.filter(|_| self.init.is_some() || self.recipe.is_some())?;
+        let said = Config::read(file, Some(&self.config(config).ok()?)).ok()?.table();
+        let (before, used) = (self.config(config).ok()?.table(), config.table());
+        let is_replaced = |name: &&String| {
+            let value = said.get(*name);
+            value.is_some() && before.get(*name) != value && used.get(*name) == before.get(*name)
+        };
+        let replaced: Vec<String> =
+            used.keys().filter(is_replaced).map(|name| format!("{name} {}", used[name])).collect();
+        let by = if self.recipe.is_some() { "--recipe and --init" } else { "--init" };
+        (!replaced.is_empty()).then(|| format!("by {by}, not by {}: {}", file.display(), replaced.join(", ")))
     }
 }

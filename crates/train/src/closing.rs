@@ -5,7 +5,7 @@ use crate::evaluate::{LabelledPredictions, Question, class_numbers, truth};
 use crate::operating::{fit_findings, fit_temperature};
 use crate::predictions::{Predictions, predict_all, predict_loader};
 use crate::promise::doubts;
-use crate::{Error, Opening, trouble};
+use crate::{BestBy, Error, Opening, trouble};
 use data::{Dataset, Loader, Remarks, Split};
 use eval::{Summary, ThresholdRule};
 use model::Model;
@@ -27,6 +27,8 @@ pub struct Report {
     pub split: Split,
     /// The epoch whose weights were used; 0: no epoch was validated, so the last weights.
     pub best_epoch: u64,
+    /// What that epoch is best by.
+    pub best_by: BestBy,
     /// The predictions that were evaluated.
     pub predictions: Predictions,
     /// Class names.
@@ -47,7 +49,7 @@ impl Report {
         dataset: &Dataset,
         validation: &Loader,
         rule: ThresholdRule,
-        best_epoch: u64,
+        (best_epoch, best_by): (u64, BestBy),
         mut warnings: Vec<String>,
     ) -> Result<(Self, Model), Error> {
         let raw = predict_loader(&mut Classifier::new(&model)?, validation)?;
@@ -118,6 +120,7 @@ impl Report {
             warnings,
             split,
             best_epoch,
+            best_by,
             predictions,
             classes,
             opening,

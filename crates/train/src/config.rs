@@ -7,7 +7,6 @@ use eval::ThresholdRule;
 use model::{Architecture, ImageSize, ResizeMode, Window};
 use nn::{Algorithm, Decay};
 use serde::{Deserialize, Serialize};
-use std::fmt::Display;
 use std::path::PathBuf;
 
 /// The update rule.
@@ -43,7 +42,7 @@ pub enum BestBy {
     /// The lowest loss, without weights of classes.
     #[default]
     Loss,
-    /// The highest AUROC; of more than two classes, or of findings, the mean.
+    /// The highest AUROC; of more than two classes, or of findings, the mean. Where there is none, the loss.
     Auroc,
 }
 
@@ -134,7 +133,7 @@ pub struct Config {
     /// Epochs at most
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub epochs: u64,
-    /// Epochs without a better validation loss before stopping; 0 never stops early
+    /// Epochs without a better validation loss (or what --best-by says) before stopping; 0 never stops early
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub patience: u64,
     /// What the best epoch is best by
@@ -158,7 +157,7 @@ pub struct Config {
     /// Train only the classifier (with --init)
     #[cfg_attr(feature = "cli", arg(long))]
     pub freeze: bool,
-    /// With --freeze: train everything after this many epochs
+    /// With --freeze: train everything after this many epochs, from which on --patience counts
     #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS"))]
     pub unfreeze_after: Option<u64>,
     /// With --freeze: views of an image of which the features are computed, once: the image as it is, and augmented
@@ -173,7 +172,7 @@ pub struct Config {
     #[cfg_attr(feature = "cli", arg(long = "no-augment"))]
     pub augment: bool,
     /// Augmentation also exchanges left and right
-    #[cfg_attr(feature = "cli", arg(long, conflicts_with = "augment"))]
+    #[cfg_attr(feature = "cli", arg(long))]
     pub flip: bool,
     /// The same order in every epoch
     #[cfg_attr(feature = "cli", arg(long = "no-shuffle"))]
@@ -274,7 +273,7 @@ impl Default for Config {
 pub const MAX_UNREADABLE: f64 = 0.01;
 
 /// The views of an image of which a frozen body computes the features: the image as it is.
-const FROZEN_VIEWS: u64 = 1;
+pub(crate) const FROZEN_VIEWS: u64 = 1;
 
 /// For settings that were written before there was such a share.
 fn max_unreadable() -> f64 {
@@ -290,99 +289,30 @@ fn is_alone(ranks: &usize) -> bool {
     *ranks == alone()
 }
 
-const MAX_BATCH: usize = 4096;
-/// More than anyone waits for; its product with the batches of an epoch is a number of steps.
-const MAX_EPOCHS: u64 = 1_000_000_000;
 /// More threads than any machine that this runs on has cores.
 pub const MAX_THREADS: usize = 1024;
 
 impl Config {
-    /// That every setting is one a run can have; the error names the option.
-    pub fn check(&self) -> Result<(), Error> {
-        let share = "in [0, 1)";
-        let positive = "a finite number above 0";
-        let not_negative = "a finite number, 0 or more";
-        let (skip, most) = (self.skip_unreadable, &self.max_unreadable);
-        let of_one = |x: f64| (0.0..1.0).contains(&x);
-        let above = |x: f64| x > 0.0 && x.is_finite();
-        let from_zero = |x: f64| x >= 0.0 && x.is_finite();
-        let (is_known, has_no_warmup) = (self.lr != LearningRate::Auto, self.schedule != Decay::OneCycle);
-        // Settings that were written before there were such views have 0.
-        let views = if self.frozen_views == 0 && !self.freeze { FROZEN_VIEWS } else { self.frozen_views };
-        let (thawed, steps) = (self.unfreeze_after.unwrap_or_default(), self.max_steps.unwrap_or_default());
-        let rules: [(bool, &'static str, &str, &dyn Display); 23] = [
-            ((1..=MAX_BATCH).contains(&self.batch_size), "batch-size", "1 to 4096 images", &self.batch_size),
-            (self.lr.fixed().is_none_or(above), "lr", positive, &self.lr),
-            (is_known || self.head_lr.is_none(), "head-lr", "a number in --lr beside it", &self.lr),
-            (
-                has_no_warmup || self.warmup == 0.0,
-                "warmup",
-                "0 with one-cycle, which has its own",
-                &self.warmup,
-            ),
-            (self.freeze || views == FROZEN_VIEWS, "frozen-views", "--freeze beside it", &views),
-            (self.head_lr.is_none_or(above), "head-lr", positive, &self.head_lr.unwrap_or_default()),
-            (of_one(self.beta1), "beta1", share, &self.beta1),
-            (of_one(self.beta2), "beta2", share, &self.beta2),
-            (above(self.epsilon), "epsilon", positive, &self.epsilon),
-            (of_one(self.momentum), "momentum", share, &self.momentum),
-            (from_zero(self.weight_decay), "weight-decay", not_negative, &self.weight_decay),
-            (from_zero(self.warmup), "warmup", not_negative, &self.warmup),
-            (of_one(self.label_smoothing.into()), "label-smoothing", share, &self.label_smoothing),
-            (of_one(self.average), "average", share, &self.average),
-            ((0.0..=1.0).contains(most), "max-unreadable", "a share from 0 to 1", most),
-            (skip || *most == MAX_UNREADABLE, "max-unreadable", "--skip-unreadable beside it", most),
-            (self.threads <= MAX_THREADS, "threads", "at most 1024", &self.threads),
-            ((1..=MAX_EPOCHS).contains(&self.epochs), "epochs", "1 to 1000000000", &self.epochs),
-            (self.patience <= MAX_EPOCHS, "patience", "at most 1000000000", &self.patience),
-            (thawed <= MAX_EPOCHS, "unfreeze-after", "at most 1000000000", &thawed),
-            (views <= MAX_EPOCHS, "frozen-views", "at most 1000000000", &views),
-            // The largest integer that TOML holds.
-            (i64::try_from(steps).is_ok(), "max-steps", "a number below 2^63", &steps),
-            (i64::try_from(self.seed).is_ok(), "seed", "a number below 2^63", &self.seed),
-        ];
-        if let Some((_, field, expected, found)) = rules.into_iter().find(|rule| !rule.0) {
-            return Err(Error::config(field, expected, found));
-        }
-        let (each, most) = (self.least_shard(), self.batch_size / self.least_shard());
-        if !(1..=most.max(1)).contains(&self.ranks) {
-            let why = match each {
-                1 => "an image of each batch for each",
-                _ => "two images of each batch for each, because norms that train need more than one",
-            };
-            let reason = format!(
-                "expected 1 to {} processes for batches of {} ({why}), found {}",
-                most.max(1),
-                self.batch_size,
-                self.ranks
-            );
-            return Err(Error::Setting { name: "ranks".into(), reason });
-        }
-        if self.freeze && self.init.is_none() {
-            let found = "none: a frozen network with random weights cannot learn";
-            return Err(Error::config("freeze", "a file of weights in --init", found));
-        }
-        if self.unfreeze_after.is_some() && !is_known {
-            let expected = "a number beside --unfreeze-after, for one test finds no rate of two networks";
-            return Err(Error::config("lr", expected, self.lr));
-        }
-        if self.labels.is_none() && self.uncertain != Uncertain::Ignore {
-            return Err(Error::config("uncertain", "--labels beside it", self.uncertain));
-        }
-        if self.labels.is_none() && self.readers != Readers::Majority {
-            return Err(Error::config("readers", "--labels beside it", self.readers));
-        }
-        if let Some(epochs) = self.unfreeze_after.filter(|_| !self.freeze) {
-            return Err(Error::config("unfreeze-after", "--freeze beside it", epochs));
-        }
-        self.architecture(2)?.network()?;
-        Ok(())
+    /// Whether the body is frozen to the end, so that no norm trains.
+    pub(crate) fn stays_frozen(&self) -> bool {
+        self.freeze && self.unfreeze_after.is_none()
     }
 
     /// Images of a batch that one of several ranks has at least, where there are as many: norms that train take the
     /// statistics of a shard, and in a last feature map of 1x1 one image has no variance.
     pub(crate) fn least_shard(&self) -> usize {
-        if self.freeze && self.unfreeze_after.is_none() { 1 } else { 2 }
+        if self.stays_frozen() { 1 } else { 2 }
+    }
+
+    /// The same of a whole batch, with last feature maps of this `size`.
+    pub(crate) fn least_batch(&self, size: [usize; 2]) -> usize {
+        if size == [1, 1] { self.least_shard() } else { 1 }
+    }
+
+    /// The option that sets the learning rate of what trains in `epoch`, counted from 1.
+    pub(crate) fn rate_option(&self, epoch: u64) -> &'static str {
+        let is_frozen = self.freeze && self.unfreeze_after.is_none_or(|after| epoch <= after);
+        if is_frozen && self.head_lr.is_some() { "--head-lr" } else { "--lr" }
     }
 
     /// How the labels of the data are read.

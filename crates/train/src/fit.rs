@@ -111,6 +111,10 @@ fn fit_in(
                       run with another --out";
         return Err(Error::run(folder.0, reason));
     }
+    if let Some(most) = config.max_steps.filter(|&most| most < position.step) {
+        let expected = format!("{} or more, the steps that this run has done", position.step);
+        return Err(Error::config("max-steps", expected, most));
+    }
     if config.skip_unreadable {
         unreadable::write(folder.0, &dataset)?;
     }

@@ -15,7 +15,7 @@ use crate::documents::write_text;
 use crate::drawn::{Drawn, find_images, is_drawn_here, labels_of_folds, settings};
 use crate::fit::TAKEN;
 use crate::pooled::{CrossValidation, pooled};
-use crate::start::{grouped, positive_of_data};
+use crate::start::grouped;
 use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, has_begun, unreadable};
 
 /// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`,
@@ -117,7 +117,7 @@ fn draw(
     let mut dataset =
         grouped(&config.data, &config.labelling(), config.group_by.as_ref(), config.skip_unreadable)?
             .with_two_classes()?;
-    positive_of_data(&dataset, config.positive.as_deref())?;
+    config.positive_of(&dataset)?;
     if config.skip_unreadable {
         unreadable::look(config, &mut dataset, stop, observe)?;
     }

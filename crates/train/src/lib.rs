@@ -6,6 +6,7 @@
 
 mod basis;
 mod builtin;
+mod check;
 mod checkpoint;
 mod closing;
 mod config;
@@ -49,7 +50,7 @@ mod trainer;
 mod trouble;
 mod unreadable;
 
-pub use basis::{Basis, settings_file};
+pub use basis::{Basis, init_of, settings_file};
 pub use builtin::first_weights;
 pub use closing::Report;
 pub use config::{BestBy, ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind};

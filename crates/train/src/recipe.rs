@@ -22,8 +22,23 @@ impl Recipe {
     pub fn over(self, config: Config) -> Config {
         match self {
             Self::Described => {
-                let Config { lr, optimizer, schedule, average, .. } = Config::default();
-                Config { image_size: 224.into(), lr, optimizer, schedule, average, epochs: 4, ..config }
+                let Config { lr, optimizer, beta1, beta2, epsilon, momentum, .. } = Config::default();
+                let Config { weight_decay, schedule, warmup, average, .. } = Config::default();
+                Config {
+                    image_size: 224.into(),
+                    epochs: 4,
+                    lr,
+                    optimizer,
+                    beta1,
+                    beta2,
+                    epsilon,
+                    momentum,
+                    weight_decay,
+                    schedule,
+                    warmup,
+                    average,
+                    ..config
+                }
             }
         }
     }
@@ -54,6 +69,9 @@ mod tests {
             epochs: 3,
             seed: 7,
             width: 0.25,
+            optimizer: crate::OptimizerKind::AdamW,
+            weight_decay: 0.05,
+            warmup: 1.0,
             ..Config::default()
         };
         let described = Recipe::Described.over(before);

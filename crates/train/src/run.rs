@@ -85,7 +85,10 @@ impl<'a, 'r> Run<'a, 'r> {
             let options = LoaderOptions { cache_bytes, ..options };
             Loader::new(dataset, part, &metadata.preprocessing, options)
         };
+        let network = trainer.network.spec();
+        let least_batch = config.least_batch(network.feature_size());
         let options = LoaderOptions {
+            least_batch,
             shard: ranks.shard(config.least_shard()),
             shuffle: config.shuffle,
             augment: config.augment.then(|| Augment { flip: config.flip, ..Augment::default() }),
@@ -93,6 +96,11 @@ impl<'a, 'r> Run<'a, 'r> {
         };
         let in_order = || LoaderOptions::in_order(config.batch_size);
         let mut part = dataset.part(Split::Train);
+        if part.len() < least_batch {
+            let expected = "a larger one: a last feature map of 1x1 has no variance of one image, and there is one to train on";
+            let [height, width] = network.image_size;
+            return Err(Error::config("image-size", expected, format!("{height}x{width}")));
+        }
         let remarks = Remarks::default();
         let training = loader(&part, options).with_remarks(&remarks);
         let validation = loader(&dataset.part(Split::Val), in_order()).with_remarks(&remarks);
@@ -190,7 +198,7 @@ impl<'a, 'r> Run<'a, 'r> {
         self.save()?;
         let (last_step, first_epoch) = (self.last_step(), self.position.epoch);
         while self.position.step < last_step {
-            if self.position.stopper.exhausted(self.config.patience) {
+            if self.is_exhausted() {
                 break;
             }
             if !self.epoch(last_step)? {
@@ -207,10 +215,17 @@ impl<'a, 'r> Run<'a, 'r> {
             // Shorter than an epoch.
             self.tell(&Event::Remarked(&self.remarks.clone()))?;
         }
-        if self.position.stopper.exhausted(self.config.patience) {
+        if self.is_exhausted() {
             self.tell(&Event::StoppedEarly { best_epoch: self.position.stopper.best_epoch })?;
         }
         Ok(true)
+    }
+
+    /// Whether to stop early: what is frozen at first trains for as many epochs as the patience has in any case.
+    fn is_exhausted(&self) -> bool {
+        let thawed = self.config.unfreeze_after.unwrap_or_default();
+        let since = self.position.epoch.saturating_sub(thawed);
+        since >= self.config.patience && self.position.stopper.exhausted(self.config.patience)
     }
 
     /// Trains what is left of an epoch and validates; false if it was interrupted. Steps end at `last_step`, and an
@@ -253,8 +268,8 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 
     fn step(&mut self, batch: Batch, clock: &mut Instant) -> Result<(), Error> {
-        let rate = self.rates.rate(self.position.step);
-        let loss = self.learn(&batch, rate)?;
+        let loss = self.learn(&batch, self.rates.rate(self.position.step))?;
+        let rate = self.rate_of(self.position.step);
         let (step, epoch) = (self.position.step + 1, self.position.epoch + 1);
         if !loss.is_finite() {
             return Err(self.diverged(format!("the loss is {loss}"), step));
@@ -273,6 +288,15 @@ impl<'a, 'r> Run<'a, 'r> {
         self.position.batches_seen = self.trainer.network.batches_seen;
         self.training.recycle(batch);
         self.tell(&Event::Step { step, epoch, loss, lr: rate, images_per_second: speed, waited })
+    }
+
+    /// The learning rate of what trains in the step after `step`: of the classifier alone, its own.
+    fn rate_of(&self, step: u64) -> f64 {
+        let rate = self.rates.rate(step);
+        match self.config.head_lr.filter(|_| self.trainer.network.is_body_frozen()) {
+            Some(of_head) => of_head * (rate / self.rates.base),
+            None => rate,
+        }
     }
 
     /// Learns from a batch, of several ranks together; its loss.
@@ -390,7 +414,7 @@ impl<'a, 'r> Run<'a, 'r> {
             val_loss,
             val_accuracy: figures.accuracy,
             val_auroc: figures.auroc,
-            lr: self.rates.rate(step - 1),
+            lr: self.rate_of(step - 1),
             seconds: begun.elapsed().as_secs_f64(),
             images_per_second,
             best,
@@ -401,11 +425,18 @@ impl<'a, 'r> Run<'a, 'r> {
         let (classes, loss) = (self.answers(), row.train_loss.max(val_loss));
         let warns = !self.has_exploded && trouble::has_exploded(row.train_loss, val_loss, classes);
         self.has_exploded |= warns;
+        let lacks_auroc = epoch == 1 && self.config.best_by == BestBy::Auroc && row.val_auroc.is_none();
         (self.position.batch, self.position.loss_sum, self.position.images) = (0, 0.0, 0);
         self.save()?;
         self.tell(&Event::Epoch(&row))?;
+        if lacks_auroc {
+            self.tell(&Event::Warned(trouble::NO_AUROC))?;
+        }
         match warns {
-            true => self.tell(&Event::Warned(&trouble::words(epoch, loss, classes, row.lr))),
+            true => {
+                let option = self.config.rate_option(epoch);
+                self.tell(&Event::Warned(&trouble::words(epoch, loss, classes, (row.lr, option))))
+            }
             false => Ok(()),
         }
     }
@@ -450,7 +481,14 @@ impl<'a, 'r> Run<'a, 'r> {
             _ => format!("the best weights, of epoch {best}, are in {}", self.folder.best().display()),
         };
         let checkpoint = format!("{kept}; the last checkpoint is {}", self.folder.last().display());
-        Error::Diverged { what, step, rate: self.rates.rate(step.saturating_sub(1)), checkpoint }
+        let rate = self.rate_of(step.saturating_sub(1));
+        Error::Diverged {
+            what,
+            step,
+            rate,
+            option: self.config.rate_option(self.position.epoch + 1),
+            checkpoint,
+        }
     }
 
     /// Restores the best weights (the last ones, if no epoch was validated), fixes temperature and threshold,
@@ -466,11 +504,15 @@ impl<'a, 'r> Run<'a, 'r> {
             }
         };
         let table = read_text(&self.folder.epochs())?;
-        let exploded = trouble::exploded(&table, self.answers(), best_epoch);
+        let option = |epoch| self.config.rate_option(epoch);
+        let exploded = trouble::exploded(&table, self.answers(), best_epoch, &option);
+        let lacks_auroc = best_epoch > 0 && !trouble::has_auroc(&table);
+        let best_by = if lacks_auroc { BestBy::Loss } else { self.config.best_by };
+        let by_loss = (best_by != self.config.best_by).then(|| trouble::NO_AUROC.to_owned());
         let rule = self.config.threshold_rule;
-        let warnings = exploded.into_iter().collect();
+        let warnings = exploded.into_iter().chain(by_loss).collect();
         let (mut report, mut model) =
-            Report::new(model, self.dataset, &self.validation, rule, best_epoch, warnings)?;
+            Report::new(model, self.dataset, &self.validation, rule, (best_epoch, best_by), warnings)?;
         let fixed = fixed.map(|fixed| fixed.restore(&mut model));
         report.warnings.extend(fixed);
         model.write(self.folder.best())?;

@@ -17,6 +17,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// `SessionLog.SessionStatus.START`.
 const START: i64 = 1;
 
+/// What the names of event files begin with.
+const PREFIX: &str = "events.out.tfevents.";
+
 /// An event file that is being written.
 pub(crate) struct EventFile {
     file: File,
@@ -28,16 +31,21 @@ pub(crate) struct EventFile {
 impl EventFile {
     /// Begins a file in `folder`, for the steps after `step`.
     pub(crate) fn create(folder: &Path, step: u64) -> Result<Self, Error> {
+        // A run that was killed before its first checkpoint left some of these steps too.
+        let has_other = std::fs::read_dir(folder)
+            .map_err(Error::io(folder))?
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
         // TensorBoard reads a run's files in the order of their names.
         for second in unix_time() as u64.. {
-            let path = folder.join(format!("events.out.tfevents.{second}.vertebra"));
+            let path = folder.join(format!("{PREFIX}{second}.vertebra"));
             match OpenOptions::new().append(true).create_new(true).open(&path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io(&path)(error)),
                 Ok(file) => {
                     let mut file = Self { file, path, step };
                     file.write(event(0).text(3, "brain.Event:2"))?;
-                    if step > 0 {
+                    if has_other {
                         file.write(event(step + 1).message(7, &Message::default().int(1, START)))?;
                     }
                     return Ok(file);
@@ -130,6 +138,18 @@ fn crc32c(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Killed before its first checkpoint, a run begins again at its first step.
+    #[test]
+    fn whoever_is_not_the_first_begins_a_session() {
+        let folder = tempfile::tempdir().unwrap();
+        let length = || {
+            let file = EventFile::create(folder.path(), 0).unwrap();
+            std::fs::metadata(&file.path).unwrap().len()
+        };
+        let (first, second) = (length(), length());
+        assert!(second > first, "{first} {second}");
+    }
 
     /// The bit-by-bit definition.
     fn slow_crc32c(bytes: &[u8]) -> u32 {

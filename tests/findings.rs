@@ -132,6 +132,8 @@ fn findings_from_the_table_to_the_decision() {
     assert!((shown - first["findings"][0]["probability"].as_f64().unwrap()).abs() < 1e-6);
     let all =
         vertebra(folder, &["predict", "run", "images/000.png", "--threshold", "0", "--heatmap", "maps"]).ok();
+    vertebra(folder, &["predict", "run", "images/000.png", "--top", "1", "--format", "jsonl"])
+        .fails(2, &["--top: expected --format table beside it"]);
     assert!(all.stdout.contains("maps/images_000.png_left.png"), "{}", all.stdout);
     assert_eq!(std::fs::read_dir(folder.join("maps")).unwrap().count(), 4);
 

@@ -440,6 +440,12 @@ fn names_that_are_no_text_go_through_every_command() {
     let found = vertebra(at, &["predict", "run", "data/test", "--format", "jsonl"]).ok();
     assert_eq!(lines(&found).len(), 8);
     assert!(found.stdout.contains("caf\u{fffd}.png"));
+    // For programs, each name is the one that it is.
+    let of_bytes =
+        |line: &Value| line["path_bytes"].as_str().map(|bytes| bytes.ends_with("20636166e92e706e67"));
+    assert_eq!(lines(&found).iter().filter_map(of_bytes).collect::<Vec<_>>(), [true; 4]);
+    let csv = command(at, &["predict", "run", "data/test", "--format", "csv"]).output().unwrap().stdout;
+    assert_eq!(csv.windows(8).filter(|bytes| bytes == b"caf\xe9.png").count(), 4);
 
     // Folders and the run too.
     fs::rename(at.join("data"), at.join(odd(b"d\xe9"))).unwrap();

@@ -269,6 +269,7 @@ fn folds_say_what_they_do_not_use_and_what_they_are() {
     let ended = train(folder, "table.csv", "cv", &options).ok();
     assert!(ended.stderr.contains("the splits that the data have are not used"), "{}", ended.stderr);
     assert!(ended.stderr.contains("splits (of the fold; val drawn by group"), "{}", ended.stderr);
+    vertebra(folder, &["inspect", "cv"]).fails(1, &["holds a cross-validation", "fold-1"]);
     // The flag of a file is undone before another is looked at.
     let one = ["train", "--config", "cv", "--no-augment=false", "--flip", "--out", "one", "--max-steps", "1"];
     let ended = vertebra(folder, &one).ok();

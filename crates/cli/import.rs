@@ -4,8 +4,8 @@ use crate::failure::Failure;
 use crate::outputs::{FileKind, Force, OutputFile};
 use crate::shell::{place, program};
 use model::{
-    Activation, Architecture, Colours, ForeignFile, ImageSize, ImportOptions, Imported, Naming, Origin,
-    Padding, Preprocessing,
+    Activation, Architecture, Colours, ForeignFile, Hints, ImageSize, ImportOptions, Imported, Naming,
+    Origin, Padding, Preprocessing,
 };
 use std::path::{Path, PathBuf};
 use workflow::is_same;
@@ -77,14 +77,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
         is_same(out, &args.file) || args.labels.as_ref().is_some_and(|labels| is_same(out, labels))
     };
     let output = OutputFile::check("--out", &args.out, &FileKind::Weights, is_read, args.force.force)?;
-    let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&args.file, args.key.as_deref())?;
     let mut repeated = vec![];
     let classes = args.labels.as_deref().map(|path| labels(path, &mut repeated)).transpose()?;
-    let options = ImportOptions {
+    let asked = ImportOptions {
         naming: args.naming,
         padding: args.padding,
-        told,
-        hints,
+        told: None,
+        hints: Hints::default(),
         colours: args.colours,
         image_size: args.image_size.map(Into::into),
         classes,
@@ -92,6 +91,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
         activation: args.activation,
         preprocessing: args.preprocessing.clone(),
     };
+    asked.check().map_err(Failure::usage)?;
+    let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&args.file, args.key.as_deref())?;
+    let options = ImportOptions { told, hints, ..asked };
     let mut imported =
         model::import_explained(tensors, &options).map_err(|error| error.in_file(&args.file))?;
     if let Some(name) = &args.positive {
@@ -157,6 +159,8 @@ fn summary(args: &Args, imported: &Imported, done: &str) -> Result<(), Failure> 
 fn labels(path: &Path, repeated: &mut Vec<String>) -> Result<Vec<String>, Failure> {
     let text =
         std::fs::read_to_string(path).map_err(|error| failed!("cannot read {}: {error}", path.display()))?;
+    // A mark of UTF-8 and empty lines at the end are no names.
+    let text = text.trim_start_matches('\u{feff}').trim_end();
     let mut names: Vec<String> = text.lines().map(|line| line.trim().trim_matches('\'').to_owned()).collect();
     for at in 1..names.len() {
         if names[..at].contains(&names[at]) {
@@ -175,7 +179,7 @@ mod tests {
     fn labels_are_distinct() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels.txt");
-        std::fs::write(&path, "'crane, bird'\nhen\r\ncrane, bird\n").unwrap();
+        std::fs::write(&path, "\u{feff}'crane, bird'\nhen\r\ncrane, bird\n\n").unwrap();
         let mut repeated = vec![];
         let found = labels(&path, &mut repeated).ok().unwrap();
         assert_eq!(

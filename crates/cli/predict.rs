@@ -39,14 +39,15 @@ use workflow::{Images, Preprocessed, picture};
 
 INPUT is an image (PNG, JPEG or DICOM, 8 to 16 bit), a folder (searched
 through), a pattern with *, ?, [] and **, or - for stdin, which holds a path a
-line or the bytes of one image. In folders and patterns, what is hidden or is
-no image by its content is passed over, and said. csv has path, label,
+line or the bytes of one image. In folders and patterns, what is hidden is passed over, and said, and so is what is no
+image by its content, unless it is named as one (a.png), which is an error of that file. csv has path, label,
 probability, a column p_CLASS for every class, and error; jsonl has path, label,
-probability and probabilities, or path and error. With two classes, label is the
+probability and probabilities, or path and error; and path_bytes, in hexadecimal, where the path is no UTF-8. With two
+classes, label is the
 class by the threshold; decision (positive or negative) and larger (the class of
 the larger probability) are there too, at the end of a csv line. With --top, only
 K classes are there: the label, which a threshold may have chosen, and the most probable
-others. A model of findings (train --labels) has no label: every finding has its
+others. A model of findings (train --labels) has no label, and --top for tables only: every finding has its
 probability and is called by its own threshold, csv has p_FINDING and
 called_FINDING (0 or 1) of each, jsonl a list findings, and --heatmap writes a
 map of each that is called, or of the most probable. --heatmap writes DIR/NAME.png for every image (NAME is its path
@@ -100,6 +101,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let positive = decision.as_ref().map(|decision| decision.positive.class);
     let thresholds = predict::finding_thresholds(&metadata, args.threshold);
     let from: Vec<f64> = thresholds.iter().map(|threshold| threshold.value).collect();
+    if let Some(top) = args.top.filter(|_| metadata.has_findings() && args.format != Format::Table) {
+        let expected = "--format table beside it: for programs every finding has its place";
+        return Err(usage!("--top: expected {expected}, found {top}"));
+    }
     let mut heatmaps = args
         .heatmap
         .map(|folder| {

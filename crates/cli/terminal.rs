@@ -53,6 +53,14 @@ pub fn raw(line: impl Display) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")
 }
 
+/// A line of CSV (RFC 4180) on stdout, whose first field need not be text.
+pub fn record(first: &[u8], others: &[String]) -> io::Result<()> {
+    let mut table = csv::Writer::from_writer(io::stdout().lock());
+    table.write_field(first)?;
+    table.write_record(others)?;
+    table.flush()
+}
+
 /// A JSON object of `entries`, which come one by one: `collect` sorts them first, by some kilobytes of code for every
 /// iterator.
 pub fn object(entries: impl Iterator<Item = (String, Value)>) -> Value {

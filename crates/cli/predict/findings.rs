@@ -1,6 +1,6 @@
 //! Lines of a model of findings: a probability and a decision for each.
 
-use super::lines::{Format, Printer, SHOWN, csv_line};
+use super::lines::{Format, Printer, SHOWN, add_bytes, csv_line};
 use crate::terminal::raw;
 use serde_json::{Value, json};
 use std::io;
@@ -27,7 +27,7 @@ impl Printer<'_> {
                 header.extend(self.with_heatmaps.then(|| "heatmaps".into()));
                 header.push("error".into());
                 header.extend(names.iter().filter(|_| self.with_spread).map(|name| format!("spread_{name}")));
-                csv_line(&header)
+                csv_line(Path::new("path"), &header[1..])
             }
             Format::Jsonl => Ok(()),
         }
@@ -45,7 +45,7 @@ impl Printer<'_> {
         let names = &self.metadata.classes;
         let called = |at: usize| row[at] >= self.thresholds[at].value;
         let maps: Vec<String> = heatmaps.iter().map(|path| path.display().to_string()).collect();
-        let path = path.display().to_string();
+        let (file, path) = (path, path.display().to_string());
         match self.format {
             Format::Table => {
                 let mut order: Vec<usize> = (0..row.len()).collect();
@@ -72,13 +72,13 @@ impl Printer<'_> {
                 say!("{path}  {label}  ({}{more}){spread}{arrow}{error}", all.join(", "))
             }
             Format::Csv => {
-                let mut line = vec![path];
+                let mut line = vec![];
                 let cells = |at: usize| [data::exact(row[at]), u8::from(called(at)).to_string()];
                 line.extend((0..row.len()).flat_map(cells));
                 line.extend(self.with_heatmaps.then(|| maps.join(";")));
                 line.push(error);
                 line.extend(spread.unwrap_or_default().iter().copied().map(data::exact));
-                csv_line(&line)
+                csv_line(file, &line)
             }
             Format::Jsonl => {
                 let each = |at: usize| {
@@ -96,6 +96,7 @@ impl Printer<'_> {
                 };
                 let mut line =
                     json!({ "path": path, "findings": (0..row.len()).map(each).collect::<Vec<Value>>() });
+                add_bytes(&mut line, file);
                 if self.with_heatmaps {
                     line["heatmaps"] = json!(maps);
                 }

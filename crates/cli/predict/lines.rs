@@ -1,10 +1,10 @@
 //! The lines of `vertebra predict`, one an image: for people, as CSV or as JSON.
 
-use crate::terminal::{object, raw};
+use crate::terminal::{object, raw, record};
 use clap::ValueEnum;
 use model::Metadata;
 use predict::{Decision, predicted_class};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,7 @@ impl Printer<'_> {
                     header.extend(["decision".into(), "larger".into()]);
                 }
                 header.extend(self.with_spread.then(|| "spread".into()));
-                csv_line(&header)
+                csv_line(Path::new("path"), &header[1..])
             }
             _ => Ok(()),
         }
@@ -100,7 +100,7 @@ impl Printer<'_> {
             eval::sort_by_number(&mut order, &|class| f64::from(class != predicted));
         }
         let shown = &order[..self.top];
-        let (path, label) = (path.display().to_string(), &classes[predicted]);
+        let (file, path, label) = (path, path.display().to_string(), &classes[predicted]);
         match self.format {
             Format::Table => {
                 let all: Vec<_> = shown.iter().map(|&i| format!("{} {:.4}", classes[i], row[i])).collect();
@@ -117,14 +117,14 @@ impl Printer<'_> {
                 say!("{path}  {label}  ({}{more}){decision}{spread}{arrow}{error}", all.join(", "))
             }
             Format::Csv => {
-                let mut line = vec![path, label.clone(), data::exact(row[predicted])];
+                let mut line = vec![label.clone(), data::exact(row[predicted])];
                 let cell = |i: usize| if shown.contains(&i) { data::exact(row[i]) } else { String::new() };
                 line.extend((0..row.len()).map(cell));
                 line.extend(self.with_heatmaps.then(|| heatmap.unwrap_or_default()));
                 line.push(error);
                 line.extend(decision.into_iter().flat_map(|decision| [decision.to_owned(), larger.clone()]));
                 line.extend(spread.map(data::exact));
-                csv_line(&line)
+                csv_line(file, &line)
             }
             Format::Jsonl => {
                 let probabilities = object(shown.iter().map(|&i| (classes[i].clone(), json!(row[i]))));
@@ -134,6 +134,7 @@ impl Printer<'_> {
                     "probability": row[predicted],
                     "probabilities": probabilities,
                 });
+                add_bytes(&mut line, file);
                 if let (Some(decision), Some(rule)) = (decision, &self.decision) {
                     line["decision"] = json!(decision);
                     line["larger"] = json!(larger);
@@ -157,37 +158,39 @@ impl Printer<'_> {
     pub fn error(&mut self, path: &Path, reason: &str) -> io::Result<()> {
         self.lines += 1;
         self.failed += 1;
-        let path = path.display().to_string();
         match self.format {
-            Format::Table => say!("{path}  error: {reason}"),
+            Format::Table => say!("{}  error: {reason}", path.display()),
             Format::Csv => {
-                let mut line = vec![path];
-                if !self.thresholds.is_empty() {
-                    line.resize(
-                        1 + 2 * self.thresholds.len() + usize::from(self.with_heatmaps),
-                        String::new(),
-                    );
-                    line.push(reason.to_owned());
-                    let spreads = if self.with_spread { self.thresholds.len() } else { 0 };
-                    line.resize(line.len() + spreads, String::new());
-                    return csv_line(&line);
-                }
-                let columns = 3 + self.metadata.classes.len() + usize::from(self.with_heatmaps);
-                line.resize(columns, String::new());
+                let (classes, findings) = (self.metadata.classes.len(), self.thresholds.len());
+                let (before, after) = match findings {
+                    0 => {
+                        let of_decision = 2 * usize::from(self.decision.is_some());
+                        (2 + classes, of_decision + usize::from(self.with_spread))
+                    }
+                    _ => (2 * findings, if self.with_spread { findings } else { 0 }),
+                };
+                let mut line = vec![String::new(); before + usize::from(self.with_heatmaps)];
                 line.push(reason.to_owned());
-                let more = 2 * usize::from(self.decision.is_some()) + usize::from(self.with_spread);
-                line.resize(line.len() + more, String::new());
-                csv_line(&line)
+                line.resize(line.len() + after, String::new());
+                csv_line(path, &line)
             }
-            Format::Jsonl => raw(json!({ "path": path, "error": reason })),
+            Format::Jsonl => {
+                let mut line = json!({ "path": path.display().to_string(), "error": reason });
+                add_bytes(&mut line, path);
+                raw(line)
+            }
         }
     }
 }
 
-/// Prints one line of CSV (RFC 4180).
-pub(super) fn csv_line(cells: &[String]) -> io::Result<()> {
-    let mut line = csv::Writer::from_writer(vec![]);
-    line.write_record(cells)?;
-    let line = line.into_inner().map_err(csv::IntoInnerError::into_error)?;
-    raw(String::from_utf8_lossy(&line).trim_end_matches('\n'))
+/// Adds the bytes of a path that is no text, in hexadecimal: by its text two files may be one.
+pub(super) fn add_bytes(line: &mut Value, path: &Path) {
+    if path.to_str().is_none() {
+        line["path_bytes"] = json!(data::hexadecimal(&data::bytes_of_path(path)));
+    }
+}
+
+/// Prints one line of CSV: a path, whose name need not be text, and cells.
+pub(super) fn csv_line(path: &Path, cells: &[String]) -> io::Result<()> {
+    record(&data::bytes_of_path(path), cells)
 }

@@ -70,11 +70,7 @@ pub fn decode_bytes_through(
     bytes: &[u8],
     window: Option<Window>,
 ) -> Result<(Picture, Vec<String>), Error> {
-    let plain = |picture: Picture| match window {
-        Some(_) if picture.shown => (picture, vec![TAKEN_AS_IT_IS.to_owned()]),
-        Some(window) => (picture.through(window), vec![]),
-        None => (picture, vec![]),
-    };
+    let plain = |picture: Picture| laid_through(picture, window);
     let decode = || match Content::of(bytes) {
         Content::Png => {
             PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(explain).and_then(read).map(plain)
@@ -98,8 +94,34 @@ pub fn decode_bytes_through(
     })
 }
 
+/// A picture that a program has, as it is seen through a model's window, and what is to be said of that.
+///
+/// # Errors
+/// Colour, which a window is not for.
+pub fn seen_through(picture: Picture, window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
+    let (picture, mut notes) = laid_through(picture, window);
+    if let Some(window) = window {
+        notes.extend(check_seen(&picture, window)?);
+    }
+    Ok((picture, notes))
+}
+
+/// The same before it is known whether it is colour.
+fn laid_through(picture: Picture, window: Option<Window>) -> (Picture, Vec<String>) {
+    match window {
+        Some(_) if picture.shown => {
+            let note = if picture.bits == 8 { TAKEN_AS_IT_IS } else { TAKEN_AS_THEY_ARE };
+            (picture, vec![note.to_owned()])
+        }
+        Some(window) => (picture.through(window), vec![]),
+        None => (picture, vec![]),
+    }
+}
+
 /// What is said of a picture that no window is for.
 const TAKEN_AS_IT_IS: &str = "8 bits: taken as it is, not through the model's window";
+const TAKEN_AS_THEY_ARE: &str =
+    "samples from black to white: taken as they are, not through the model's window";
 
 /// That the picture is one that a window is for; a note if nothing is seen of it.
 fn check_seen(picture: &Picture, window: Window) -> Result<Option<String>, String> {

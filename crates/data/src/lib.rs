@@ -41,7 +41,7 @@ pub use cache::CacheUsage;
 pub use dataset::{Dataset, FRACTIONS, SplitOrigin};
 pub use decode::{
     MAX_FILE_BYTES, decode, decode_bytes, decode_bytes_noted, decode_bytes_through, decode_noted,
-    decode_through, read_file,
+    decode_through, read_file, seen_through,
 };
 pub use dicom_file::describe;
 pub use digest::{Digest, Likeness, file_digest, hexadecimal};

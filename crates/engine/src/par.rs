@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// Sets the number of threads for the whole process; 0 means one a core. Call it once, before any parallel work;
@@ -23,11 +23,48 @@ pub fn threads() -> usize {
     rayon::current_num_threads()
 }
 
+/// The process in which threads were first asked for.
+static BEGUN: LazyLock<u32> = LazyLock::new(std::process::id);
+
+/// Runs `f` with the threads of the process; in a child that was forked from it, which has none of them and would wait for
+/// them forever, with as many of its own. A library that others may fork calls [`note_process`] first.
+pub fn in_this_process<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    /// Of a child, and its number: a child of that needs others.
+    static OWN: Mutex<Option<(u32, &'static Pool)>> = Mutex::new(None);
+    let process = std::process::id();
+    if process == *BEGUN {
+        return f();
+    }
+    let pool = {
+        let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        match *own {
+            Some((of, pool)) if of == process => Some(pool),
+            _ => {
+                // It is never dropped: threads that a grandchild does not have cannot be waited for.
+                let pool = Pool::new(threads()).ok().map(|pool| &*Box::leak(Box::new(pool)));
+                *own = pool.map(|pool| (process, pool));
+                pool
+            }
+        }
+    };
+    match pool {
+        Some(pool) => pool.install(f),
+        None => with_threads(1, f),
+    }
+}
+
+/// Notes that this process is the one whose threads are used: see [`in_this_process`].
+pub fn note_process() {
+    LazyLock::force(&BEGUN);
+}
+
 /// Threads beside those of the process, for a program that links this one and says how many each of its models may have. They
 /// have ended when it is dropped.
 pub struct Pool {
     pool: Option<rayon::ThreadPool>,
     threads: Vec<JoinHandle<()>>,
+    /// Which has them: a child that was forked has not.
+    process: u32,
 }
 
 impl Pool {
@@ -41,17 +78,26 @@ impl Pool {
             started.push(thread::Builder::new().name("vertebra".into()).spawn(|| thread.run())?);
             Ok(())
         });
-        Ok(Self { pool: Some(pool.build().map_err(io::Error::other)?), threads: started })
+        let pool = pool.build().map_err(io::Error::other)?;
+        Ok(Self { pool: Some(pool), threads: started, process: std::process::id() })
     }
 
-    /// Runs `f` on one of its threads, with the others for parallel work.
+    /// Runs `f` on one of its threads, with the others for parallel work; in a child that was forked, with those of the
+    /// child.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        if self.process != std::process::id() {
+            return in_this_process(f);
+        }
         self.pool.as_ref().expect("it is there until it is dropped").install(f)
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            std::mem::forget((self.pool.take(), std::mem::take(&mut self.threads)));
+            return;
+        }
         self.pool = None;
         self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }

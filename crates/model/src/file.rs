@@ -434,6 +434,15 @@ pub fn resolve(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
     if best.is_file() {
         return Ok(best);
     }
-    let unknown = || Error::Format(format!("the folder holds no {BEST}, so it is not a finished run"));
+    let of_folds = path.join("fold-1").join(BEST).is_file();
+    let unknown = || {
+        match of_folds {
+        true => Error::Format(
+            "the folder holds a cross-validation, whose folds have a model each: name one of them, such as its fold-1"
+                .to_owned(),
+        ),
+        false => Error::Format(format!("the folder holds no {BEST}, so it is not a finished run")),
+    }
+    };
     Err(format::recognise(path).unwrap_or_else(unknown).in_file(path))
 }

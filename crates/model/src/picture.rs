@@ -111,6 +111,9 @@ impl Picture {
         if channels != 1 && channels != 3 {
             return Err(Error::invalid("picture", "1 or 3 channels", channels));
         }
+        if height == 0 || width == 0 {
+            return Err(Error::invalid("picture", "pixels", format!("none: {height} x {width}")));
+        }
         let expected = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
         if samples.is_empty() || expected != Some(samples.len()) {
             let expected = format!("{height} x {width} x {channels} samples");
@@ -182,7 +185,7 @@ mod tests {
             said(Picture::from_u8(&[0; 5], [2, 3], 1)),
             "picture: expected 2 x 3 x 1 samples, found 5"
         );
-        assert!(said(Picture::from_u8(&[], [0, 0], 1)).contains("found 0"));
+        assert!(said(Picture::from_u8(&[], [0, 5], 1)).contains("expected pixels, found none: 0 x 5"));
         assert!(said(Picture::from_u8(&[0; 4], [1, 1], 4)).contains("1 or 3 channels"));
         assert!(said(Picture::from_u8(&[0; 4], [usize::MAX, 2], 1)).contains("found 4"));
         assert!(said(Picture::from_f32(&[f32::NAN], [1, 1], 1)).contains("between 0 and 1, found NaN"));

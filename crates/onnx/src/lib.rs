@@ -63,7 +63,10 @@ fn properties(metadata: &Metadata) -> Vec<(&'static str, serde_json::Value)> {
 fn input(metadata: &Metadata) -> serde_json::Value {
     let prep = &metadata.preprocessing;
     let colours = match prep.channels {
-        1 => "gray: round(0.299 R + 0.587 G + 0.114 B) where a picture has colours",
+        1 => {
+            "gray, where a picture has colours, like Pillow's convert('L'): (19595 R + 38470 G + 7471 B) / 65536, rounded where \
+             samples have 8 bits, and not where they have more"
+        }
         _ => "red, green, blue: a gray picture three times",
     };
     let fit = match prep.fit {
@@ -92,7 +95,7 @@ fn input(metadata: &Metadata) -> serde_json::Value {
             "width": window.width,
             "applied": format!(
                 "first, to gray of more than 8 bits: a value v (of DICOM after the modality transform, else as stored) becomes \
-                 255 * min(max((v - {black}) / ({white} - {black}), 0), 1), instead of the division by 257"
+                 round(65535 * min(max((v - {black}) / ({white} - {black}), 0), 1)) / 257"
             ),
         });
     }

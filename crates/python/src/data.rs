@@ -4,7 +4,7 @@ use crate::error::{argument, raise};
 use crate::train::watched;
 use data::{Dataset, FRACTIONS, Folds, GroupBy, Labelling, Labels, Readers, Uncertain};
 use pyo3::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -95,25 +95,30 @@ pub fn split(
     })?
 }
 
-/// The rows of a manifest, with paths as they are from here.
+/// The columns and rows of a manifest, with paths as they are from here.
 fn rows(dataset: &Dataset) -> Value {
+    let has_split = dataset.samples.iter().any(|sample| sample.split.is_some());
+    let mut columns = vec!["path"];
+    match dataset.has_findings() {
+        true => columns.extend(dataset.classes.iter().map(String::as_str)),
+        false => columns.push("label"),
+    }
+    columns.extend(has_split.then_some("split"));
+    columns.push("group");
+    columns.extend(dataset.columns.iter().map(String::as_str));
     let row = |sample: &data::Sample| {
-        let mut row = Map::new();
-        row.insert("path".into(), json!(sample.path.to_string_lossy()));
-        match sample.findings.is_empty() {
-            true => drop(row.insert("label".into(), json!(dataset.classes[sample.label]))),
-            false => {
-                row.extend(dataset.classes.iter().cloned().zip(sample.findings.iter().map(|is| json!(is))))
-            }
+        let mut row = vec![json!(sample.path.to_string_lossy())];
+        match dataset.has_findings() {
+            true => row.extend(sample.findings.iter().map(|is| json!(is))),
+            false => row.push(json!(dataset.classes[sample.label])),
         }
-        if let Some(split) = sample.split {
-            row.insert("split".into(), json!(split.to_string()));
-        }
-        row.insert("group".into(), json!(sample.group));
-        row.extend(dataset.columns.iter().cloned().zip(sample.extra.iter().map(|value| json!(value))));
-        Value::Object(row)
+        row.extend(has_split.then(|| json!(sample.split.map(|split| split.to_string()))));
+        row.push(json!(sample.group));
+        row.extend(sample.extra.iter().map(|value| json!(value)));
+        Value::Array(row)
     };
-    dataset.samples.iter().map(row).collect()
+    let rows: Vec<Value> = dataset.samples.iter().map(row).collect();
+    json!({ "columns": columns, "rows": rows })
 }
 
 /// How labels are read: one class an image, or the findings that `labels` names.

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, argument, detached, raise};
 use crate::model::Core;
-use model::{ForeignFile, ImportOptions, Origin, Preprocessing, write_atomic};
+use model::{ForeignFile, Hints, ImportOptions, Origin, Preprocessing, write_atomic};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -16,7 +17,8 @@ pub fn export_onnx(py: Python, core: &Core, out: PathBuf) -> PyResult<()> {
     detached(py, || {
         let read = core.path.as_ref().and_then(|path| model::resolve(path).ok());
         not_over(&out, |out| read.is_some_and(|read| is_same(out, &read)))?;
-        let bytes = onnx::to_bytes(&core.model).map_err(|error| Error::new_err(error.to_string()))?;
+        let bytes =
+            onnx::to_bytes(&core.as_it_decides()).map_err(|error| Error::new_err(error.to_string()))?;
         write_atomic(&out, |file| file.write_all(&bytes)).map_err(raise)
     })
 }
@@ -48,12 +50,11 @@ pub fn import_weights(
         (word("naming", naming)?, word("padding", padding)?, word("colours", colours)?);
     detached(py, || {
         not_over(&out, |out| is_same(out, &file))?;
-        let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&file, key).map_err(raise)?;
-        let options = ImportOptions {
+        let asked = ImportOptions {
             naming,
             padding,
-            told,
-            hints,
+            told: None,
+            hints: Hints::default(),
             colours,
             image_size,
             classes,
@@ -61,6 +62,9 @@ pub fn import_weights(
             activation,
             preprocessing,
         };
+        asked.check().map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let ForeignFile { tensors, told, hints } = ForeignFile::read_one(&file, key).map_err(raise)?;
+        let options = ImportOptions { told, hints, ..asked };
         let imported =
             model::import_explained(tensors, &options).map_err(|error| raise(error.in_file(&file)))?;
         let origin = |origin: Origin| match origin {

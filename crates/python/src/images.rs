@@ -85,9 +85,13 @@ impl<'py> Given<'py> {
 
     /// The picture by itself, for a model with this window.
     pub(crate) fn picture(&self, window: Option<Window>) -> Result<Picture, String> {
+        self.noted(window).map(|(picture, _)| picture)
+    }
+
+    fn noted(&self, window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
         match (self, self.input()) {
             (Self::Array(_, array), _) => array.borrow().map_err(|error| error.to_string())?.picture(window),
-            (_, Some(input)) => workflow::picture(&input, window).map(|(picture, _)| picture),
+            (_, Some(input)) => workflow::picture(&input, window),
             (_, None) => Err("expected an image".into()),
         }
     }
@@ -137,13 +141,15 @@ impl<'py> Array<'py> {
 }
 
 impl Borrowed<'_> {
-    pub(crate) fn picture(&self, window: Option<Window>) -> Result<Picture, String> {
+    /// The picture as a model with this window sees it, and what is to be said of that.
+    pub(crate) fn picture(&self, window: Option<Window>) -> Result<(Picture, Vec<String>), String> {
         let Self { ref samples, size, channels } = *self;
         let picture = match *samples {
             Slice::F64(samples, white) if white.is_nan() => match window {
                 Some(window) if channels == 1 => {
                     let values: Vec<f32> = samples.iter().map(|&value| value as f32).collect();
-                    Picture::from_values(&values, size, window)
+                    let picture = Picture::from_values(&values, size, window);
+                    return picture.map(|picture| (picture, vec![])).map_err(|error| error.to_string());
                 }
                 _ => return Err(NO_WHITE.into()),
             },
@@ -152,6 +158,6 @@ impl Borrowed<'_> {
             Slice::F32(samples) => Picture::from_f32(samples, size, channels),
             Slice::F64(samples, white) => Picture::from_f64(samples, size, channels, white),
         };
-        picture.map_err(|error| error.to_string())
+        data::seen_through(picture.map_err(|error| error.to_string())?, window)
     }
 }

@@ -29,7 +29,7 @@ mod vertebra {
     #[pymodule_export]
     use super::error::panics;
     #[pymodule_export]
-    use super::evaluate::evaluate;
+    use super::evaluate::{Shown, evaluate};
     #[pymodule_export]
     use super::export::{export_onnx, import_weights};
     #[pymodule_export]
@@ -40,7 +40,13 @@ mod vertebra {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        engine::par::note_process();
         error::note_panics();
+        // The command line says this before any work.
+        let wrong = kernels::Level::from_env().err().or(kernels::Caches::from_env().err());
+        if let Some(reason) = wrong {
+            return Err(error::Error::new_err(reason));
+        }
         module.add("Error", module.py().get_type::<error::Error>())?;
         module.add("Unreadable", module.py().get_type::<error::Unreadable>())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))

@@ -4,7 +4,7 @@ use crate::error::{Error, Unreadable, argument, detached, raise};
 use crate::images::Given;
 use data::{Passed, Remarks};
 use heatmap::{Caption, Explainer, Method, overlay, overlay_file};
-use model::{Model, Placement, preprocess};
+use model::{Model, Placement, StoredThreshold, preprocess};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use predict::{Prediction, Predictor};
 use pyo3::prelude::*;
@@ -80,7 +80,8 @@ impl Core {
             let predictor = predictor
                 .and_then(|predictor| predictor.decide_by(positive.as_deref(), threshold))
                 .map_err(raise)?;
-            let (threads, described) = (predictor.threads(), describe(&predictor));
+            let is_own = positive.is_none() && threshold.is_none();
+            let (threads, described) = (predictor.threads(), describe(&predictor, is_own));
             let (predictor, explainer) = (Mutex::new(predictor), Mutex::new(None));
             Ok(Self { model, path, positive, threshold, predictor, threads, described, explainer })
         })
@@ -109,7 +110,7 @@ impl Core {
         for run in given.chunk_by(|a, b| a.is_array() == b.is_array()) {
             let before = answers.len();
             match run[0].is_array() {
-                true => self.predict_arrays(py, run, stop, &mut answers)?,
+                true => self.predict_arrays(py, run, &remarks, stop, &mut answers)?,
                 false => self.predict_files(py, run, passed.as_ref(), &remarks, stop, &mut answers)?,
             }
             if stop && answers[before..].iter().any(|(_, answer)| answer.is_err()) {
@@ -123,17 +124,18 @@ impl Core {
     }
 
     /// The map of a class over an image.
+    #[pyo3(signature = (image, label, method))]
     fn heatmap<'py>(
         &self,
         py: Python<'py>,
         image: (String, PathBuf, Bound<'py, PyAny>),
-        class: Option<&str>,
+        label: Option<&str>,
         method: &str,
     ) -> PyResult<Mapped<'py>> {
         let method = method_of("method", method)?;
         let (metadata, (kind, name, value)) = (&self.model.metadata, image);
         let find = |name: &str| metadata.classes.iter().position(|class| class == name);
-        let class = match class {
+        let class = match label {
             None => None,
             Some(name) => Some(find(name).ok_or_else(|| {
                 let known = model::list_names(&metadata.classes);
@@ -187,6 +189,31 @@ pub(crate) fn method_of(name: &str, text: &str) -> PyResult<Method> {
 }
 
 impl Core {
+    /// The model with the operating point that it was loaded with, where that is not its own.
+    pub(crate) fn as_it_decides(&self) -> Model {
+        let mut model = (*self.model).clone();
+        if self.positive.is_none() && self.threshold.is_none() {
+            return model;
+        }
+        let predictor = self.predictor();
+        let stored = |positive: &str, value: f64, rule: &str| StoredThreshold {
+            value: value as f32,
+            rule: rule.to_owned(),
+            positive: positive.to_owned(),
+            evidence: None,
+        };
+        let metadata = &mut model.metadata;
+        if let Some(decision) = predictor.decision() {
+            let positive = metadata.classes[decision.positive.class].clone();
+            let threshold = &decision.threshold;
+            train::set_threshold(metadata, stored(&positive, threshold.value, &threshold.rule));
+        }
+        for (name, &value) in metadata.classes.clone().iter().zip(predictor.thresholds()) {
+            train::set_finding_threshold(metadata, stored(name, value, "fixed"));
+        }
+        model
+    }
+
     /// The predictor, when no other call has it. A call that panicked left it as good as before: it holds no answer.
     pub(crate) fn predictor(&self) -> MutexGuard<'_, Predictor> {
         self.predictor.lock().unwrap_or_else(PoisonError::into_inner)
@@ -239,6 +266,7 @@ impl Core {
         &self,
         py: Python,
         run: &[Given],
+        remarks: &Remarks,
         stop: bool,
         answers: &mut Vec<Answered>,
     ) -> PyResult<()> {
@@ -253,7 +281,12 @@ impl Core {
                 let mut predictor = self.predictor();
                 let pictures = predictor.install(|| {
                     engine::par::map(arrays.len(), |at| {
-                        arrays[at].1.picture(prep.window).map(|picture| vec![preprocess(&picture, prep)])
+                        let (name, array) = &arrays[at];
+                        let (picture, notes) = array.picture(prep.window)?;
+                        if !notes.is_empty() {
+                            remarks.add(&name.display().to_string(), notes);
+                        }
+                        Ok(vec![preprocess(&picture, prep)])
                     })
                 });
                 let named = arrays.iter().zip(pictures);
@@ -306,7 +339,7 @@ impl Core {
 }
 
 /// What a model says of itself and how it decides, as JSON.
-fn describe(predictor: &Predictor) -> String {
+fn describe(predictor: &Predictor, is_own: bool) -> String {
     let metadata = predictor.metadata();
     let decision = predictor.decision().map(|decision| {
         serde_json::json!({
@@ -319,7 +352,7 @@ fn describe(predictor: &Predictor) -> String {
     serde_json::json!({
         "metadata": metadata,
         "decision": decision,
-        "promise": metadata.threshold.as_ref().and_then(train::promise),
+        "promise": metadata.threshold.as_ref().filter(|_| is_own).and_then(train::promise),
         "thresholds": predictor.thresholds(),
         "threads": predictor.threads(),
     })

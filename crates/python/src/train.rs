@@ -9,7 +9,7 @@ use ::train::{
     Basis, Config, Epoch, Event, Outcome, Ranks, Recipe, RunLock, init_of, on_threads, settings_file,
 };
 use model::Model;
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -287,7 +287,11 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<(Confi
         basis.config(&Config::default()).and_then(|config| config.with(settings)).map_err(raise)?;
     recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(raise)?;
     config.init = config.init.map(first_weights).transpose()?;
-    config.check().map_err(raise)?;
+    config.check().map_err(|error| match error {
+        // Of the network that the settings describe.
+        ::train::Error::Model(error) => PyValueError::new_err(error.to_string()),
+        error => raise(error),
+    })?;
     if config.data.as_os_str().is_empty() {
         return Err(argument("data", "expected a folder or CSV manifest, found none"));
     }

@@ -1,6 +1,8 @@
 """Predictions: by every kind of image, the same bits as the command line, and what is wrong is said."""
 
+import io
 import json
+import multiprocessing
 import pathlib
 import threading
 
@@ -92,7 +94,7 @@ def test_what_is_no_image_is_an_entry_or_an_exception(model, images, tmp_path, r
         (numpy.full((4, 4), -1.0), "found -1"),
         (numpy.zeros((4, 4), numpy.int32), "give white=255"),
         (numpy.zeros((4, 4, 5)), "found [4, 4, 5]"),
-        (numpy.zeros((0, 4), numpy.uint8), "found 0"),
+        (numpy.zeros((0, 4), numpy.uint8), "with pixels, found [0, 4]"),
         (numpy.zeros((4, 4), complex), "found an array of complex128"),
         (Image.open(damaged), "truncated"),
         (Image.new("I", (4, 4), 200), "give white=255"),
@@ -120,8 +122,9 @@ def test_weights_that_give_no_number_decide_nothing(run, images, said, tmp_path)
     file = bytearray((pathlib.Path(run) / "best.safetensors").read_bytes())
     start = 8 + int.from_bytes(file[:8], "little")
     tensors = json.loads(file[8:start])
-    first, last = tensors["classifier.weight"]["data_offsets"]
-    file[start + first : start + last] = numpy.full((last - first) // 4, numpy.nan, "<f4").tobytes()
+    first, last = tensors["conv1.weight"]["data_offsets"]
+    huge = numpy.tile(numpy.array([3e38, -3e38], "<f4"), (last - first) // 8)
+    file[start + first : start + last] = huge.tobytes()
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(file)
     model = vertebra.Model.load(damaged)
@@ -250,3 +253,67 @@ def test_a_panic_is_an_exception_that_says_where(capfd):
     with pytest.raises(vertebra.Error, match=r"^a fault of this program's: odd \(.*src/error.rs:\d+\)$"):
         vertebra._vertebra.panics("odd")
     assert capfd.readouterr() == ("", "")
+
+
+def _labels_in_a_child(run, images, threads, sent):
+    sent.put(vertebra.Model.load(run, threads=threads).predict(images).labels)
+
+
+def test_a_forked_child_has_threads_of_its_own(model, run, images):
+    """It has none of its parent's: waiting for those would never end."""
+    own = vertebra.Model.load(run, threads=2)
+    want = model.predict(images).labels
+    assert own.predict(images).labels == want
+    fork = multiprocessing.get_context("fork")
+    sent = fork.Queue()
+    for work, arguments in [
+        (_labels_in_a_child, (run, images, None, sent)),
+        (_labels_in_a_child, (run, images, 1, sent)),
+        (_labels_in_a_child, (run, images, 2, sent)),
+        (lambda: sent.put(model.predict(images).labels), ()),
+        (lambda: sent.put(own.predict(images).labels), ()),
+    ]:
+        child = fork.Process(target=work, args=arguments)
+        child.start()
+        try:
+            assert sent.get(timeout=60) == want
+        finally:
+            child.kill()
+            child.join()
+
+
+def test_an_open_file_is_its_content(model, images):
+    want = model.predict(images[0])
+    with open(images[0], "rb") as file:
+        found = model.predict(file)
+    assert found.paths == [str(images[0])]
+    content = io.BytesIO(images[0].read_bytes())
+    assert numpy.array_equal(found.probabilities, want.probabilities)
+    assert numpy.array_equal(model.predict([content]).probabilities, want.probabilities)
+    with open(__file__) as text, pytest.raises(vertebra.Unreadable, match='opened with "rb"'):
+        model.predict(text)
+
+
+def test_the_window_of_a_model_is_for_gray_values_however_they_come(data, tmp_path, program):
+    windowed = tmp_path / "windowed"
+    settings = ["--window", "32808,400", "--max-steps", 0, "--image-size", 32, "--width", 0.25]
+    program("train", data / "manifest.csv", "--out", windowed, *settings)
+    model = vertebra.Model.load(windowed)
+    colours = numpy.zeros((8, 8, 3), numpy.uint8)
+    for image in (colours, Image.fromarray(colours)):
+        with pytest.raises(vertebra.Unreadable, match="found colour"):
+            model.predict(image)
+        with pytest.raises(vertebra.Unreadable, match="found colour"):
+            model.heatmap(image)
+    assert "8 bits" in " ".join(model.predict(colours[:, :, 0]).notes)
+    assert "from black to white" in " ".join(model.predict(numpy.full((8, 8), 0.5)).notes)
+    assert model.predict(numpy.full((8, 8), 32808, numpy.uint16) + numpy.arange(8, dtype=numpy.uint16)).notes == []
+
+
+def test_an_exported_model_decides_as_it_was_loaded(run, tmp_path):
+    other = [name for name in vertebra.Model.load(run).classes if name != vertebra.Model.load(run).positive][0]
+    model = vertebra.Model.load(run, positive=other, threshold=0.625)
+    vertebra.export_onnx(model, tmp_path / "other.onnx")
+    content = (tmp_path / "other.onnx").read_bytes()
+    assert f'"positive":"{other}"'.encode() in content and b'"value":0.625' in content
+    assert "Threshold:" not in model.explain()

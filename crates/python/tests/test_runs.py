@@ -171,6 +171,10 @@ def test_a_setting_that_cannot_be(data, tmp_path):
         (dict(epochs="many"), "epochs: invalid type"),
         (dict(batch_size=0), "batch_size: expected 1 to 4096"),
         (dict(positive="bent"), "positive: expected"),
+        (dict(width=-1), "width: expected above 0"),
+        (dict(arch="x"), "expected mobilenet-v1 or mobilenet-v2"),
+        (dict(lr=float("nan")), "lr: expected a finite number"),
+        (dict(momentum=0.9), "momentum: expected"),
     ]:
         with pytest.raises(ValueError, match=said):
             vertebra.train(data / "manifest.csv", out=tmp_path / "none", **{**SETTINGS, **options})
@@ -279,6 +283,16 @@ def test_a_split_is_that_of_the_command_line(data, program, tmp_path):
     vertebra.split(data / "manifest.csv", folds=3, out=tmp_path / "b.csv", overwrite=True)
     program("split", data / "manifest.csv", "--folds", 3, "--out", tmp_path / "c.csv")
     assert (tmp_path / "c.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert list(list(rows.iloc[0].index) if hasattr(rows, "iloc") else rows[0])[:4] == ["path", "label", "split", "group"]
+    folds = vertebra.split(data / "manifest.csv", folds=3)
+    assert list(list(folds.iloc[0].index) if hasattr(folds, "iloc") else folds[0])[2] == "fold"
+    # A finding may have a comma in its name.
+    named = tmp_path / "named.csv"
+    some = sorted(data.rglob("*.png"))[:12]
+    lines = "".join(f"{path},{at % 2},{at % 3 % 2},p{at}\n" for at, path in enumerate(some))
+    named.write_text('path,"Mass, left",odontoid,group\n' + lines)
+    found = vertebra.split(named, labels=["Mass, left", "odontoid"])
+    assert len(found) == 12
     with pytest.raises(ValueError, match="folds: "):
         vertebra.split(data / "manifest.csv", folds="some")
     with pytest.raises(ValueError, match="fractions: expected three numbers above 0"):
@@ -308,6 +322,11 @@ def test_weights_go_out_and_come_back(run, tmp_path, program, images):
     assert back.classes == ["x", "y"] and back.positive == "y" and len(back.predict(images)) == 7
     with pytest.raises(ValueError, match="naming: "):
         vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "c.safetensors", naming="nobody")
+    for options in (dict(image_size=5), dict(epsilon=-1), dict(classes=["a", "a"])):
+        with pytest.raises(ValueError):
+            vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "c.safetensors", **options)
+    with pytest.raises(vertebra.Error, match="2 distinct names"):
+        vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "c.safetensors", classes=["a"])
     with pytest.raises(vertebra.Error):
         vertebra.import_weights(tmp_path / "a.onnx", tmp_path / "c.safetensors")
     for write in [

@@ -56,20 +56,20 @@ pub(super) fn complete_norms(network: &Network, weights: &mut Weights, notes: &m
 }
 
 /// A head as ours: a missing bias is 0, and one output, a sigmoid's, is the second of two classes, exactly:
-/// `sigmoid(w x + b)` is `softmax([0, w x + b])[1]`.
+/// `sigmoid(w x + b)` is `softmax([0, w x + b])[1]`. Whether it is one.
 pub(super) fn complete_classifier(
     network: &Network,
     weights: &mut Weights,
     notes: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let [weight, bias] = ["weight", "bias"].map(|part| format!("{}.{part}", network.classifier));
-    let Some(&[outputs, features]) = weights.get(&weight).map(Array::shape) else { return Ok(()) };
+    let Some(&[outputs, features]) = weights.get(&weight).map(Array::shape) else { return Ok(false) };
     if !weights.contains(&bias) {
         weights.insert(bias.clone(), Array::new([outputs], vec![0.0; outputs])?);
         notes.push("the classifier has no bias, so it is 0".into());
     }
     if outputs != 1 || weights[&*bias].data().len() != 1 {
-        return Ok(());
+        return Ok(false);
     }
     for (name, shape) in [(weight, vec![2, features]), (bias, vec![2])] {
         let row = weights.remove(&name).expect("it is there").into_data();
@@ -81,7 +81,7 @@ pub(super) fn complete_classifier(
          names, or with its name alone)"
             .into(),
     );
-    Ok(())
+    Ok(true)
 }
 
 /// Turns the inputs of the first convolution around, which then sees red, green, blue as it saw blue, green, red.

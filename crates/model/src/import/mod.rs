@@ -57,7 +57,7 @@ pub fn import_explained(
     let kept = tensors.into_iter().filter(|tensor| !copies.contains_key(&tensor.path)).collect();
     let mut weights = rename(kept, &names, hwio, &network)?;
     complete_norms(&network, &mut weights, &mut notes);
-    complete_classifier(&network, &mut weights, &mut notes)?;
+    let is_sigmoid = complete_classifier(&network, &mut weights, &mut notes)?;
     fold_biases_into_means(&network, &mut weights);
 
     let told = options.told.as_ref().filter(|told| {
@@ -76,7 +76,7 @@ pub fn import_explained(
             metadata
         }
     };
-    options.apply(&mut metadata)?;
+    options.apply(&mut metadata, is_sigmoid)?;
     let channels = metadata.architecture.channels;
     if options.colours == Some(Colours::Bgr) && channels == 3 {
         turn_colours(&network, &mut weights);

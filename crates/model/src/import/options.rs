@@ -99,6 +99,29 @@ pub struct Imported {
 }
 
 impl ImportOptions {
+    /// That the options are such as any network can have, before a file is read.
+    ///
+    /// # Errors
+    /// Of a size, an epsilon or names that none can have.
+    pub fn check(&self) -> Result<(), Error> {
+        let any = Architecture::named("mobilenet-v1")?;
+        Architecture {
+            image_size: self.image_size.unwrap_or(any.image_size),
+            epsilon: self.epsilon.unwrap_or(any.epsilon),
+            ..any
+        }
+        .network()?;
+        let names = self.classes.as_deref().unwrap_or_default();
+        let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+        match (twice, names.iter().any(String::is_empty)) {
+            (Some((_, name)), _) => {
+                Err(Error::invalid("classes", "every name once", format!("{name} twice")))
+            }
+            (_, true) => Err(Error::invalid("classes", "names", "an empty one")),
+            _ => Ok(()),
+        }
+    }
+
     /// Lays what the file says of its network over what was assumed. What cannot be is left out, and noted.
     pub(super) fn hint(&self, metadata: &mut Metadata, notes: &mut Vec<String>) -> Result<(), Error> {
         let Metadata { architecture, preprocessing, classes, .. } = metadata;
@@ -127,8 +150,8 @@ impl ImportOptions {
         Ok(())
     }
 
-    /// Lays the given options over what was told or assumed.
-    pub(super) fn apply(&self, metadata: &mut Metadata) -> Result<(), Error> {
+    /// Lays the given options over what was told or assumed of a network, whose head may have been a sigmoid.
+    pub(super) fn apply(&self, metadata: &mut Metadata, is_sigmoid: bool) -> Result<(), Error> {
         let Metadata { architecture, preprocessing, classes, .. } = metadata;
         choose(architecture, preprocessing, self.image_size, self.padding, self.epsilon, self.activation);
         if let Some(name) = &self.preprocessing {
@@ -138,7 +161,7 @@ impl ImportOptions {
             classes.clone_from(names);
             // One name is enough for a sigmoid.
             if let [name] = &names[..]
-                && architecture.classes == 2
+                && is_sigmoid
             {
                 *classes = vec![format!("not {name}"), name.clone()];
             }

@@ -81,6 +81,10 @@ fn one_output_is_the_second_of_two_classes() {
         let options = ImportOptions { classes: Some(vec!["fracture".into()]), ..ImportOptions::default() };
         assert_eq!(import(tensors, &options).unwrap().metadata.classes, ["not fracture", "fracture"]);
     }
+    // Of two outputs nobody knows which one a single name is for.
+    let options = ImportOptions { classes: Some(vec!["fracture".into()]), ..ImportOptions::default() };
+    let message = import(ours, &options).unwrap_err().to_string();
+    assert!(message.contains("2 distinct names"), "{message}");
 }
 
 #[test]
@@ -277,6 +281,11 @@ fn counters_are_passed_over_and_quantised_weights_are_not() {
     }
     let file = TensorFile::from_bytes(&header("I64", "bn1.num_batches_tracked", "[]", 8)).unwrap();
     assert!(file.tensors.is_empty() && file.skipped.is_empty());
+    // As those are who convert all of a network's tensors.
+    for (dtype, len) in [("F16", 2), ("F32", 4), ("F64", 8), ("BF16", 2)] {
+        let file = TensorFile::from_bytes(&header(dtype, "bn1.num_batches_tracked", "[]", len)).unwrap();
+        assert!(file.tensors.is_empty() && file.skipped.is_empty(), "{dtype}");
+    }
     let message = TensorFile::from_bytes(&header("I8", "conv.weight", "[4]", 4)).unwrap_err().to_string();
     assert!(message.contains("quantised"), "{message}");
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
 import os
 from typing import Any, Dict, List, Optional, Sequence, Union
@@ -159,11 +161,23 @@ def split(
         seed,
         None if out is None else _free(out, overwrite),
     )
-    return _tables.frame(json.loads(rows))
+    found = json.loads(rows)
+    columns: List[str] = found["columns"]
+    order = list(columns)
+    if folds is not None:
+        # Where the split would be.
+        order.remove("fold")
+        order.insert(order.index("group"), "fold")
+    named = (dict(zip(columns, row)) for row in found["rows"])
+    return _tables.frame([{name: row[name] for name in order} for row in named])
 
 
 def _names(labels: Union[str, Sequence[str], None]) -> Optional[str]:
-    return ",".join(labels) if labels is not None and not isinstance(labels, str) else labels
+    if labels is None or isinstance(labels, str):
+        return labels
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(labels)
+    return line.getvalue()
 
 
 def _three(fractions: Sequence[float]) -> List[float]:

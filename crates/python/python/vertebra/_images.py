@@ -39,7 +39,25 @@ def _is_stack(images: Any) -> bool:
 
 
 def _is_iterator(images: Any) -> bool:
-    return hasattr(images, "__next__")
+    return hasattr(images, "__next__") and not _is_file(images)
+
+
+def _is_file(image: Any) -> bool:
+    """Whether it is an open file, which as an iterator would be lines."""
+    return callable(getattr(image, "read", None)) and not hasattr(image, "shape")
+
+
+def _content(file: Any, name: str) -> Given:
+    """What is left of an open file."""
+    given = getattr(file, "name", None)
+    name = given if isinstance(given, str) else name
+    try:
+        content = file.read()
+    except (OSError, ValueError) as error:
+        return ("wrong", name, str(error))
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        return ("wrong", name, 'expected a file opened with "rb", found one of text')
+    return ("bytes", name, bytes(content))
 
 
 def _one(image: Any, name: str, white: Optional[float]) -> Given:
@@ -47,6 +65,8 @@ def _one(image: Any, name: str, white: Optional[float]) -> Given:
         return ("path", os.fspath(image), None)
     if isinstance(image, (bytes, bytearray, memoryview)):
         return ("bytes", name, bytes(image))
+    if _is_file(image):
+        return _content(image, name)
     try:
         if hasattr(image, "getbands") and hasattr(image, "mode"):
             name = getattr(image, "filename", None) or name
@@ -85,6 +105,8 @@ def _samples(image: Any, white: Optional[float]) -> Tuple[Any, float]:
         )
     if array.ndim == 3 and array.shape[2] in (2, 4):
         array = array[:, :, : array.shape[2] - 1]  # Without the transparency, as files are read.
+    if 0 in array.shape:
+        raise ValueError(f"expected an array with pixels, found {list(array.shape)}")
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (1, 3)):
         shape = list(array.shape)
         raise ValueError(

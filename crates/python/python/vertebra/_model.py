@@ -130,7 +130,8 @@ class Model:
 
                 - a path (``str`` or ``pathlib``) of a PNG, JPEG or DICOM file; of a folder, which is searched; or a
                   pattern with ``*``, ``?``, ``[]`` and ``**``;
-                - ``bytes``: the content of such a file;
+                - ``bytes``: the content of such a file; or one that is open (``open(path, "rb")``, ``io.BytesIO``), which is
+                  read;
                 - an image of Pillow;
                 - a numpy array ``[height, width]`` or ``[height, width, channels]``, of 1 (gray), 3 (red, green, blue),
                   or 2 or 4 channels, the last of which (transparency) is dropped; ``[n, height, width, channels]`` is a
@@ -142,7 +143,8 @@ class Model:
                 never clipped.
             errors: ``"raise"``: the first image that cannot be read is an exception; ``"return"``: it is an entry with
                 its error and without an answer.
-            white: the value that is white, for arrays, whatever their type.
+            white: the value that is white, for arrays, whatever their type. Samples with a white but 65535, and floats
+                without one, are from black to white already: a model's window does not apply to them, as ``notes`` say.
 
         Returns:
             Predictions: an entry an image, in their order (a folder's by path).
@@ -346,8 +348,8 @@ class Model:
 
 def export_onnx(model: Union[Model, Path], out: Path, *, overwrite: bool = False) -> None:
     """Writes a model as an ONNX file: input ``input`` ``[N, channels, height, width]``, preprocessed; outputs
-    ``logits`` and ``probabilities`` ``[N, classes]``. Classes, preprocessing and operating point are JSON in its
-    metadata.
+    ``logits`` and ``probabilities`` ``[N, classes]``. Classes, preprocessing and operating point (that which the model
+    was loaded with) are JSON in its metadata.
 
     Raises:
         FileExistsError: ``out`` is there, and ``overwrite`` is not said.

@@ -25,12 +25,12 @@ def pandas_frame(rows: Sequence[Dict[str, Any]]) -> Any:
     return pandas.DataFrame(list(rows))
 
 
-def warn(notes: Iterable[str]) -> List[str]:
-    """Warns of what begins as a warning; all notes."""
+def warn(notes: Iterable[str], level: int = 3) -> List[str]:
+    """Warns of what begins as a warning, at the caller of a function of the package; all notes."""
     notes = list(notes)
     for note in notes:
         if note.startswith("warning: "):
-            warnings.warn(note[len("warning: ") :], stacklevel=4)
+            warnings.warn(note[len("warning: ") :], stacklevel=level)
     return notes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, Dict, Literal, Optional, Protocol, Union, overload
@@ -182,7 +183,9 @@ def train(
             keys. Options win over it.
         recipe: the name of settings over which options win: ``"described"``, as ``vertebra train --help`` explains.
         options: the settings of ``config.toml``, which are the options of ``vertebra train`` with underscores:
-            image_size, arch, width, epochs, batch_size, lr, seed, group_by, init, freeze, augment, threads and so on.
+            image_size, arch, width, epochs, batch_size, lr, seed, group_by, init, freeze, threads and so on. Of what the
+            command line turns off the name is that of what is on: ``augment=False``, ``shuffle=False``; and
+            ``--cache`` is ``cache_mib``.
 
     Returns:
         The run; ``train(...).model()`` predicts. With ``folds`` the cross-validation. Of several ranks only rank 0 has
@@ -222,7 +225,7 @@ def train(
 
 def settings_of(data: Optional[Path], out: Optional[Path], options: Dict[str, Any]) -> Dict[str, Any]:
     """Settings as JSON can hold them."""
-    settings = {name: _plain(value) for name, value in options.items()}
+    settings = {name: _plain(name, value) for name, value in options.items()}
     settings.update({name: os.fspath(path) for name, path in (("data", data), ("out", out)) if path is not None})
     return settings
 
@@ -241,11 +244,14 @@ class Folds:
     def finish(self) -> CrossValidation:
         """The result, when all folds are finished."""
         document, notes = self._begun.finish()
-        _tables.warn(notes)
+        _tables.warn(notes, level=4)
         return CrossValidation(json.loads(self.settings)["out"], {**json.loads(document), "init": self._init})
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return value.item() if hasattr(value, "item") else value
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, found {value}")
+    return value

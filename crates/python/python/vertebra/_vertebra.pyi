@@ -35,7 +35,7 @@ class Core:
         List[str],
     ]: ...
     def heatmap(
-        self, image: Tuple[str, str, Any], class_: Optional[str], method: str
+        self, image: Tuple[str, str, Any], label: Optional[str], method: str
     ) -> Tuple[NDArray[numpy.float32], int, float, bytes]: ...
 
 class Shown:

@@ -61,7 +61,7 @@ def predict(
 
     Raises:
         Error: the model cannot be read.
-        ValueError: no column has images.
+        ValueError: no column has images, or there is none.
     """
     import ray
 
@@ -71,7 +71,11 @@ def predict(
     if isinstance(images, ray.data.Dataset):
         batch_size = batch_size or 64
     else:
-        paths = [{"path": str(path)} for path in images]
+        if isinstance(images, (str, bytes, os.PathLike)):
+            raise ValueError("images: expected a list of paths or a dataset, found a single one")
+        paths = [{"path": os.fspath(path)} for path in images]
+        if not paths:
+            raise ValueError("images: expected a path or more, found none")
         batch_size = batch_size or 1000
         # Ray makes 200 blocks of 20,000 paths, and a task of each: that cost a fifth of the time.
         blocks = max(2 * workers, -(-len(paths) // batch_size))

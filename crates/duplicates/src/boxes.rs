@@ -1,7 +1,7 @@
 //! Boxes of one gray, as augmentation and redaction put over a picture.
 
 use crate::SIDE;
-use crate::void::beside;
+use crate::beside::beside;
 
 /// Marks in `pixels: [SIDE, SIDE]` the boxes among what is `shown`: what is beneath is not to be seen.
 pub(crate) fn boxes(pixels: &[u8], shown: &[bool]) -> Vec<bool> {

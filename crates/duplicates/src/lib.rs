@@ -8,6 +8,7 @@
 mod agreement;
 mod alignment;
 mod bend;
+mod beside;
 mod boxes;
 mod cluster;
 mod complete;

@@ -4,6 +4,7 @@
 //! and what remains at the border is filled in smoothly and marked, so that nothing is compared there.
 
 use crate::SIDE;
+use crate::beside::beside;
 use crate::boxes::boxes;
 use crate::convex::hull;
 
@@ -99,18 +100,6 @@ fn border(shown: &[bool]) -> impl Iterator<Item = usize> {
         x == 0 || y == 0 || x == SIDE - 1 || y == SIDE - 1 || beside.iter().any(|&j| !shown[j])
     };
     (0..SIDE * SIDE).filter(move |&i| shown[i] && at_border(i))
-}
-
-/// The pixels left and right of one, above and below.
-pub(crate) fn beside(i: usize) -> impl Iterator<Item = usize> {
-    let (x, y) = (i % SIDE, i / SIDE);
-    let all = [
-        (x > 0, i.wrapping_sub(1)),
-        (x + 1 < SIDE, i + 1),
-        (y > 0, i.wrapping_sub(SIDE)),
-        (y + 1 < SIDE, i + SIDE),
-    ];
-    all.into_iter().filter(|&(is, _)| is).map(|(_, j)| j)
 }
 
 /// Marks in `empty` what of the `shown` `is_empty`, from these pixels on.

@@ -7,25 +7,10 @@ use data::{Dataset, Folds, Labelling, Labels, Likeness, Sample, write_manifest};
 use serde::{Deserialize, Serialize};
 
 use crate::documents::{read_json, write_text};
-use crate::fit::check_likeness;
-use crate::start::grouped;
+use crate::folder::is_drawn_here;
+use crate::likeness::check_likeness;
+use crate::open::grouped;
 use crate::{Config, Error, RunFolder, is_cross_validation, unreadable};
-
-/// Whether the folder has the settings of its folds; earlier versions wrote them only into the runs.
-pub(crate) fn is_drawn_here(out: &Path) -> bool {
-    RunFolder(out).config().exists()
-}
-
-/// The cross-validation of which `config` describes the run of a fold: such a run lies beside its manifest, and the
-/// settings beside both. A user's own `fold-1.csv` makes none.
-pub(crate) fn cross_validation_of(config: &Config) -> Option<&Path> {
-    let folds = config.out.parent()?;
-    let fold = config.out.file_name()?.to_str()?.strip_prefix("fold-")?.parse().ok()?;
-    let same = |a: &Path, b: &Path| {
-        a == b || (a.canonicalize().ok().zip(b.canonicalize().ok())).is_some_and(|(a, b)| a == b)
-    };
-    (is_drawn_here(folds) && same(&config.data, &RunFolder(folds).manifest(fold))).then_some(folds)
-}
 
 /// The settings of the run or cross-validation in `out`.
 pub fn settings(out: &Path) -> Result<Config, Error> {

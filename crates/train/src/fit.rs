@@ -6,15 +6,18 @@
 //! [`crate::Trainer`]), batches on their number only (see [`data::Loader`]), and tables are cut back to the checkpoint.
 
 use crate::checkpoint::{self, Position};
+use crate::folder::TAKEN;
 use crate::follow::Welcome;
+use crate::likeness::check_data;
+use crate::open::open_to_train;
 use crate::operating;
 use crate::ranks::{Alone, Group};
 use crate::run::Run;
-use crate::start::{First, first_model, new_trainer, open_to_train};
+use crate::start::{First, first_model, new_trainer};
 use crate::stopper::Stopper;
 use crate::unreadable::{self, open_run_data};
 use crate::{BestBy, Config, Error, Event, LearningRate, Ranks, Report, RunFolder, RunLock, has_begun};
-use data::{Dataset, Likeness};
+use data::Likeness;
 use model::Model;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -200,26 +203,4 @@ fn check_ranks(config: &Config, found: usize) -> Result<(), Error> {
         ),
     };
     Err(Error::Setting { name: "ranks".into(), reason: format!("expected {expected}, found {found}") })
-}
-
-/// What is said of a folder with a run that would be overwritten.
-pub(crate) const TAKEN: &str =
-    "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out";
-
-/// That the data are those that the run began with, wherever they lie.
-fn check_data(folder: RunFolder, dataset: &Dataset) -> Result<Likeness, Error> {
-    let before = Model::read(folder.last())?.metadata.provenance.data_fingerprint;
-    check_likeness(folder.0, dataset.compare_fingerprint(&before))
-}
-
-/// Refuses data that are not those of the run or cross-validation in `folder`.
-pub(crate) fn check_likeness(folder: &Path, found: Likeness) -> Result<Likeness, Error> {
-    let what = match found {
-        Likeness::Same | Likeness::SameSizes => return Ok(found),
-        Likeness::OtherContents => "what the files hold; their number, labels, splits and sizes are the same",
-        Likeness::Other => "files, labels, splits or sizes",
-    };
-    let reason =
-        format!("the data set has changed since this run began ({what}); start a new run with another --out");
-    Err(Error::run(folder, reason))
 }

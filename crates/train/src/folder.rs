@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::Config;
 use crate::documents::read_text;
 
 /// The folder of a run, or of a cross-validation.
@@ -86,6 +87,26 @@ pub fn is_cross_validation(folder: &Path) -> bool {
 pub fn has_begun(folder: &Path) -> bool {
     RunFolder(folder).is_taken() || is_cross_validation(folder)
 }
+
+/// Whether the folder has the settings of its folds; earlier versions wrote them only into the runs.
+pub(crate) fn is_drawn_here(out: &Path) -> bool {
+    RunFolder(out).config().exists()
+}
+
+/// The cross-validation of which `config` describes the run of a fold: such a run lies beside its manifest, and the
+/// settings beside both. A user's own `fold-1.csv` makes none.
+pub(crate) fn cross_validation_of(config: &Config) -> Option<&Path> {
+    let folds = config.out.parent()?;
+    let fold = config.out.file_name()?.to_str()?.strip_prefix("fold-")?.parse().ok()?;
+    let same = |a: &Path, b: &Path| {
+        a == b || (a.canonicalize().ok().zip(b.canonicalize().ok())).is_some_and(|(a, b)| a == b)
+    };
+    (is_drawn_here(folds) && same(&config.data, &RunFolder(folds).manifest(fold))).then_some(folds)
+}
+
+/// What is said of a folder with a run that would be overwritten.
+pub(crate) const TAKEN: &str =
+    "holds a run already, which is not overwritten; add --resume to go on with it, or choose another --out";
 
 /// Where a run on `data` goes if nobody says it: the first free `runs/NAME`, `runs/NAME-2`, ...
 pub fn new_run(data: &Path) -> PathBuf {

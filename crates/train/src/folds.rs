@@ -12,10 +12,10 @@ use std::sync::atomic::AtomicBool;
 use data::{Folds, write_manifest};
 
 use crate::documents::write_text;
-use crate::drawn::{Drawn, find_images, is_drawn_here, labels_of_folds, settings};
-use crate::fit::TAKEN;
+use crate::drawn::{Drawn, find_images, labels_of_folds, settings};
+use crate::folder::{TAKEN, is_drawn_here};
+use crate::open::grouped;
 use crate::pooled::{CrossValidation, pooled};
-use crate::start::grouped;
 use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, has_begun, unreadable};
 
 /// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`,

@@ -1,8 +1,9 @@
 //! A run as the ranks see it that are not the first: they are told what it begins with, and take every step with it.
 
+use crate::open::open_to_train;
 use crate::ranks::{Group, Ranks};
 use crate::run::Run;
-use crate::start::{new_trainer, open_to_train};
+use crate::start::new_trainer;
 use crate::{Config, Error, LearningRate, checkpoint};
 use data::Likeness;
 use model::{Metadata, Model, TensorFile};

@@ -25,9 +25,11 @@ mod folds;
 mod follow;
 mod frozen;
 mod head;
+mod likeness;
 mod lock;
 mod log;
 mod memory;
+mod open;
 mod openings;
 mod operating;
 #[cfg(feature = "cli")]
@@ -70,6 +72,7 @@ pub use head::Head;
 pub use lock::RunLock;
 pub use memory::check_memory;
 pub use nn::Decay;
+pub use open::{grouped, open_data, open_data_with, open_to_train};
 pub use openings::{Looks, Opening, Openings, record_opening};
 pub use operating::{fit_slopes, fit_temperature, set_finding_threshold, set_threshold};
 #[cfg(feature = "cli")]
@@ -81,7 +84,7 @@ pub use range_test::RangeStep;
 pub use ranks::{Ranks, give_up};
 pub use rate::LearningRate;
 pub use recipe::Recipe;
-pub use start::{grouped, open_data, open_data_with, open_to_train, positive_of_data};
+pub use start::positive_of_data;
 pub use stopper::Stopper;
 pub use trainer::{Backward, Input, Trainer, Truth};
 pub use unreadable::open_run_data;

@@ -1,25 +1,19 @@
 //! The loop of a training: epochs of steps, validations, checkpoints and the end, of one process or, of several ranks,
 //! of one of them. Where it begins is [`fit()`](crate::fit)'s to say.
 
+mod rates;
+mod validation;
+
 use crate::checkpoint::{self, Position};
-use crate::documents::read_text;
-use crate::evaluate::{truth, write_predictions};
+use crate::evaluate::truth;
 use crate::features::Features;
-use crate::figures::EpochFigures;
 use crate::log::{Log, nine_digits};
-use crate::operating::Fixed;
-use crate::predictions::predict_loader;
-use crate::range_test::{self, RangeTest};
 use crate::ranks::Group;
-use crate::start::new_trainer;
 use crate::tensorboard::EventFile;
-use crate::{
-    BestBy, Config, Epoch, Error, Event, Input, LearningRate, Report, RunFolder, Trainer, Truth, trouble,
-};
+use crate::{Config, Error, Event, Input, RunFolder, Trainer, Truth};
 use data::{Augment, Batch, Dataset, Loader, LoaderOptions, Remarks, Split};
 use engine::{Rng, Tensor};
-use model::{Metadata, Model, Weights};
-use predict::Classifier;
+use model::Metadata;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -157,42 +151,6 @@ impl<'a, 'r> Run<'a, 'r> {
         self.config.max_steps.map_or(all, |most| most.min(all))
     }
 
-    /// Finds the learning rate by a range test, and puts all back to the first weights; false if it was interrupted.
-    pub fn find_rate(&mut self) -> Result<bool, Error> {
-        let first = self.trainer.network.clone();
-        let mut test = RangeTest::default();
-        for epoch in 0.. {
-            if !self.prepare_features(epoch)? {
-                return Ok(false);
-            }
-            for batch in self.batches(epoch, 0) {
-                let Some(rate) = test.next_rate() else { break };
-                let batch = batch.map_err(|error| self.unreadable(error))?;
-                test.add(rate, self.learn(&batch, rate)?);
-                self.training.recycle(batch);
-                self.tell(&Event::RangeTest { step: test.steps.len(), steps: range_test::STEPS })?;
-                if self.stops {
-                    return Ok(false);
-                }
-            }
-            if test.next_rate().is_none() {
-                break;
-            }
-        }
-        let (found, default) = (test.rate(), Config::default().lr.fixed());
-        let lr = found.or(default).unwrap_or_default();
-        let config = Config { lr: LearningRate::Fixed(lr), ..self.config.clone() };
-        if self.ranks.leads() {
-            test.write(&self.folder.lr_range())?;
-            config.save()?;
-        }
-        self.metadata.provenance.config["lr"] = lr.into();
-        self.rates = config.rates(self.training.batches_per_epoch() as u64);
-        self.trainer = new_trainer(&config, self.dataset, first);
-        self.tell(&Event::RateFound { lr, steps: test.steps.len(), is_default: found.is_none() })?;
-        Ok(true)
-    }
-
     /// Trains to the end; false if it was interrupted.
     pub fn train(&mut self) -> Result<bool, Error> {
         self.save()?;
@@ -290,15 +248,6 @@ impl<'a, 'r> Run<'a, 'r> {
         self.tell(&Event::Step { step, epoch, loss, lr: rate, images_per_second: speed, waited })
     }
 
-    /// The learning rate of what trains in the step after `step`: of the classifier alone, its own.
-    fn rate_of(&self, step: u64) -> f64 {
-        let rate = self.rates.rate(step);
-        match self.config.head_lr.filter(|_| self.trainer.network.is_body_frozen()) {
-            Some(of_head) => of_head * (rate / self.rates.base),
-            None => rate,
-        }
-    }
-
     /// Learns from a batch, of several ranks together; its loss.
     fn learn(&mut self, batch: &Batch, rate: f64) -> Result<f64, Error> {
         let findings = truth(self.dataset, &batch.indices);
@@ -331,114 +280,6 @@ impl<'a, 'r> Run<'a, 'r> {
     fn images(&self, batch: &Batch) -> Tensor {
         let prep = &self.metadata.preprocessing;
         Tensor::from_slice([batch.labels.len(), prep.height, prep.width, prep.channels], &batch.images)
-    }
-
-    /// Measures the running statistics of the present weights over a few batches of training images ("precise batch
-    /// norm", Wu and Johnson 2021, section 3). The average that training keeps lags behind the weights by some hundred
-    /// steps; on a small set that is an epoch, so validation, and with it early stopping, would judge a network that
-    /// no longer exists. The images are not varied: an image that is to be classified is not varied either, and noise
-    /// that is there in training only would be counted into the variance of every early channel.
-    fn measure_statistics(&mut self) -> Result<(), Error> {
-        if self.trainer.network.is_body_frozen() {
-            return Ok(());
-        }
-        self.trainer.network.batches_seen = 0;
-        for batch in self.unvaried.batches(0, 0) {
-            let batch = batch.map_err(|error| self.unreadable(error))?;
-            let images = self.images(&batch);
-            self.trainer.measure(images);
-            self.unvaried.recycle(batch);
-        }
-        Ok(())
-    }
-
-    /// What an epoch is validated by and what is kept of it: the average of the weights, with statistics of its own.
-    /// Training goes on with the weights and statistics that it had.
-    fn kept_weights(&mut self) -> Result<Weights, Error> {
-        let training = self.trainer.statistics();
-        self.trainer.swap_average();
-        self.measure_statistics()?;
-        if let Some(name) = self.trainer.broken_tensor() {
-            return Err(self.diverged(format!("{name} is not finite"), self.position.step));
-        }
-        let weights = self.trainer.network.weights();
-        self.trainer.swap_average();
-        self.trainer.restore_statistics(training);
-        Ok(weights)
-    }
-
-    /// Ends an epoch, of which `images` were trained since `begun`: rank 0 validates, and all hear where the run is.
-    fn end_epoch(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
-        if !self.ranks.leads() {
-            self.position = self.ranks.hear()?;
-            return Ok(());
-        }
-        self.validate(begun, images)?;
-        if self.ranks.count() > 1 {
-            self.ranks.tell(&self.position)?;
-        }
-        Ok(())
-    }
-
-    /// Validates, keeps the weights if they are the best so far, and saves.
-    fn validate(&mut self, begun: Instant, images: usize) -> Result<(), Error> {
-        let images_per_second = images as f64 / begun.elapsed().as_secs_f64().max(1e-9);
-        let step = self.position.step;
-        let weights = self.kept_weights()?;
-        let network = self.trainer.network.spec();
-        let predictions = match self.features.as_ref().and_then(|features| features.validation.as_ref()) {
-            Some(rows) => rows.predict(&mut Classifier::of_features(network, &weights, &self.metadata)?),
-            None => {
-                predict_loader(&mut Classifier::of(network, &weights, &self.metadata)?, &self.validation)?
-            }
-        };
-        let figures = EpochFigures::of(&predictions, self.dataset, &self.metadata);
-        let val_loss = figures.loss;
-        if !val_loss.is_finite() {
-            return Err(self.diverged(format!("the validation loss is {val_loss}"), step));
-        }
-        self.position.epoch += 1;
-        let epoch = self.position.epoch;
-        // Whether there is an AUROC depends on the labels only, so it is the same of every epoch.
-        let judged = match (self.config.best_by, figures.auroc) {
-            (BestBy::Auroc, Some(auroc)) => 1.0 - auroc,
-            _ => val_loss,
-        };
-        let best = self.position.stopper.observe(epoch, judged);
-        if best {
-            Model::new(self.metadata.clone(), weights)?.write(self.folder.best())?;
-        }
-        let row = Epoch {
-            epoch,
-            train_loss: self.position.loss_sum / self.position.images as f64,
-            val_loss,
-            val_accuracy: figures.accuracy,
-            val_auroc: figures.auroc,
-            lr: self.rate_of(step - 1),
-            seconds: begun.elapsed().as_secs_f64(),
-            images_per_second,
-            best,
-        };
-        if let Some(epochs) = &mut self.epochs {
-            epochs.add(&row.to_csv())?;
-        }
-        let (classes, loss) = (self.answers(), row.train_loss.max(val_loss));
-        let warns = !self.has_exploded && trouble::has_exploded(row.train_loss, val_loss, classes);
-        self.has_exploded |= warns;
-        let lacks_auroc = epoch == 1 && self.config.best_by == BestBy::Auroc && row.val_auroc.is_none();
-        (self.position.batch, self.position.loss_sum, self.position.images) = (0, 0.0, 0);
-        self.save()?;
-        self.tell(&Event::Epoch(&row))?;
-        if lacks_auroc {
-            self.tell(&Event::Warned(trouble::NO_AUROC))?;
-        }
-        match warns {
-            true => {
-                let option = self.config.rate_option(epoch);
-                self.tell(&Event::Warned(&trouble::words(epoch, loss, classes, (row.lr, option))))
-            }
-            false => Ok(()),
-        }
     }
 
     /// What an image is guessed among: the classes, or whether a finding is there.
@@ -489,36 +330,5 @@ impl<'a, 'r> Run<'a, 'r> {
             option: self.config.rate_option(self.position.epoch + 1),
             checkpoint,
         }
-    }
-
-    /// Restores the best weights (the last ones, if no epoch was validated), fixes temperature and threshold,
-    /// evaluates, and writes the finished model. What was `fixed` after an earlier end stays with the same weights.
-    pub fn finish(&mut self, fixed: Option<Fixed>) -> Result<Report, Error> {
-        self.tell(&Event::Evaluating)?;
-        let best_epoch = self.position.stopper.best_epoch;
-        let model = match best_epoch {
-            0 => Model::new(self.metadata.clone(), self.trainer.network.weights())?,
-            _ => {
-                let weights = Model::read(self.folder.best())?.weights;
-                Model::new(self.metadata.clone(), weights)?
-            }
-        };
-        let table = read_text(&self.folder.epochs())?;
-        let option = |epoch| self.config.rate_option(epoch);
-        let exploded = trouble::exploded(&table, self.answers(), best_epoch, &option);
-        let lacks_auroc = best_epoch > 0 && !trouble::has_auroc(&table);
-        let best_by = if lacks_auroc { BestBy::Loss } else { self.config.best_by };
-        let by_loss = (best_by != self.config.best_by).then(|| trouble::NO_AUROC.to_owned());
-        let rule = self.config.threshold_rule;
-        let warnings = exploded.into_iter().chain(by_loss).collect();
-        let (mut report, mut model) =
-            Report::new(model, self.dataset, &self.validation, rule, (best_epoch, best_by), warnings)?;
-        let fixed = fixed.map(|fixed| fixed.restore(&mut model));
-        report.warnings.extend(fixed);
-        model.write(self.folder.best())?;
-        let path = self.folder.predictions();
-        write_predictions(&path, &report.classes, &report.summary, &report.predictions, self.dataset)?;
-        self.tell(&Event::Remarked(&report.remarks))?;
-        Ok(report)
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use data::{Dataset, Split, SplitOrigin};
 
-use crate::drawn::cross_validation_of;
-use crate::start::open_to_train;
+use crate::folder::cross_validation_of;
+use crate::open::open_to_train;
 use crate::{Config, Error, Event, RunFolder};
 
 const SOON: Duration = Duration::from_secs(2);

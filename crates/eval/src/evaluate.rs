@@ -66,47 +66,19 @@ impl Summary {
         }
 
         let auroc = mean(per_class.iter().map(|class| class.auroc));
-        let by_draws = || {
-            let by =
-                if groups.is_some() { "bootstrap by group, percentile" } else { "bootstrap, percentile" };
-            areas.auroc.map(|interval| (interval, by))
-        };
-        let by_sums = || {
-            let by = match groups {
-                Some(_) => "DeLong by group, summed over the classes, logit scale",
-                None => "DeLong, summed over the classes, logit scale",
-            };
-            mean_interval(auroc?, &deviations, LEVEL).map(|interval| (interval, by))
-        };
         let (auroc_ci, auroc_ci_method) = match binary {
-            true => by_draws(),
-            false => by_draws().or_else(by_sums).or_else(|| exact_macro_interval(&kept)),
-        }
-        .unzip();
+            // How that of the positive class is made, it says itself.
+            true => (areas.auroc, None),
+            false => interval_of_mean(auroc, &areas, &kept, &deviations, groups).unzip(),
+        };
         let macro_average = Average {
-            precision: confusion.macro_average(OneVsRest::precision),
-            precision_ci: spread.precision,
-            recall: confusion.macro_average(OneVsRest::recall),
-            recall_ci: spread.recall,
-            f1: confusion.macro_average(OneVsRest::f1),
-            f1_ci: spread.f1,
             auroc,
             auroc_ci,
             auprc: mean(per_class.iter().filter(|class| class.support > 0).map(|class| class.auprc)),
             auprc_ci: areas.auprc,
+            ..macro_rates(&confusion, &spread)
         };
-        let micro_average = Average {
-            precision: accuracy,
-            precision_ci: accuracy_ci,
-            recall: accuracy,
-            recall_ci: accuracy_ci,
-            f1: accuracy,
-            f1_ci: accuracy_ci,
-            auroc: area_under_roc(pooled.cuts()),
-            auroc_ci: areas.pooled_auroc,
-            auprc: average_precision(pooled.cuts()),
-            auprc_ci: areas.pooled_auprc,
-        };
+        let micro_average = micro(&right, &pooled, &areas);
         let largest = confusion.largest(LARGEST).into_iter().map(|(truth, called, images)| Confused {
             truth: input.classes[truth].clone(),
             called: input.classes[called].clone(),
@@ -199,6 +171,58 @@ impl Summary {
         self.reliability = reliability(&view.scores, &view.positive, RELIABILITY_BINS);
         let thresholds: Vec<f64> = (1..20).map(|i| f64::from(i) / 20.0).collect();
         self.decision_curve = decision_curve(&view.scores, &view.positive, &thresholds);
+    }
+}
+
+/// The interval of the mean AUROC of several classes, and how it was made: by the bootstrap where draws were asked for, else
+/// from sums over the classes, else exact.
+fn interval_of_mean(
+    auroc: Option<f64>,
+    areas: &DrawnAreas,
+    kept: &[ClassView],
+    deviations: &[f64],
+    groups: Option<&[usize]>,
+) -> Option<(Interval, &'static str)> {
+    let of = |grouped: &'static str, alone: &'static str| if groups.is_some() { grouped } else { alone };
+    let by = of("bootstrap by group, percentile", "bootstrap, percentile");
+    let by_draws = areas.auroc.map(|interval| (interval, by));
+    let by_sums = || {
+        let by = of(
+            "DeLong by group, summed over the classes, logit scale",
+            "DeLong, summed over the classes, logit scale",
+        );
+        mean_interval(auroc?, deviations, LEVEL).map(|interval| (interval, by))
+    };
+    by_draws.or_else(by_sums).or_else(|| exact_macro_interval(kept))
+}
+
+/// The means of the classes' rates.
+fn macro_rates(confusion: &Confusion, spread: &DrawnFigures) -> Average {
+    Average {
+        precision: confusion.macro_average(OneVsRest::precision),
+        precision_ci: spread.precision,
+        recall: confusion.macro_average(OneVsRest::recall),
+        recall_ci: spread.recall,
+        f1: confusion.macro_average(OneVsRest::f1),
+        f1_ci: spread.f1,
+        ..Average::default()
+    }
+}
+
+/// Over all pairs of a sample and a class, where precision, recall and F1 are the share that is `right`.
+fn micro(right: &Proportion, pooled: &Ranking, areas: &DrawnAreas) -> Average {
+    let (value, interval) = (Some(right.value), Some(right.interval));
+    Average {
+        precision: value,
+        precision_ci: interval,
+        recall: value,
+        recall_ci: interval,
+        f1: value,
+        f1_ci: interval,
+        auroc: area_under_roc(pooled.cuts()),
+        auroc_ci: areas.pooled_auroc,
+        auprc: average_precision(pooled.cuts()),
+        auprc_ci: areas.pooled_auprc,
     }
 }
 

@@ -131,6 +131,50 @@ impl Findings<'_> {
     }
 }
 
+/// All pairs of an image and a finding that is known of it.
+struct Pairs {
+    /// The number of each among all pairs, known or not.
+    numbers: Vec<usize>,
+    scores: Vec<f64>,
+    /// 1 where the finding is there.
+    labels: Vec<usize>,
+    positive: Vec<bool>,
+    /// 1 where it is called.
+    called: Vec<usize>,
+}
+
+impl Findings<'_> {
+    fn pairs(&self, problems: &[Problem]) -> Pairs {
+        let count = self.names.len();
+        let number = |(at, of): (usize, &Problem)| -> Vec<usize> {
+            of.known.images.iter().map(|image| image * count + at).collect()
+        };
+        let numbers: Vec<usize> = problems.iter().enumerate().flat_map(number).collect();
+        let scores: Vec<f64> = problems.iter().flat_map(|of| &of.scores).copied().collect();
+        let labels: Vec<usize> = problems.iter().flat_map(|of| &of.labels).copied().collect();
+        let positive = labels.iter().map(|&label| label == 1).collect();
+        let from = |number: &usize| self.thresholds[number % count].value;
+        let called = numbers.iter().zip(&scores).map(|(number, p)| usize::from(*p >= from(number))).collect();
+        Pairs { numbers, scores, labels, positive, called }
+    }
+}
+
+/// The means over the findings that have a figure.
+fn macro_average(per_class: &[ClassSummary], findings: &[Summary], areas: &DrawnAreas) -> Average {
+    let of_class = |value: fn(&ClassSummary) -> Option<f64>| mean(per_class.iter().map(value));
+    let of_finding = |value: fn(&Summary) -> Option<f64>| mean(findings.iter().map(value));
+    Average {
+        precision: of_class(|class| class.precision),
+        recall: of_class(|class| class.recall),
+        f1: of_class(|class| class.f1),
+        auroc: of_finding(|of| of.auroc),
+        auroc_ci: areas.auroc,
+        auprc: of_finding(|of| of.auprc),
+        auprc_ci: areas.auprc,
+        ..Average::default()
+    }
+}
+
 impl Summary {
     /// Whether a finding of this probability is called; of the evaluation of one.
     pub fn calls(&self, probability: f64) -> bool {
@@ -151,20 +195,7 @@ impl Summary {
         let findings: Vec<Summary> =
             problems.iter().enumerate().map(|(at, of)| input.finding(at, of)).collect::<Result<_, _>>()?;
 
-        // Of all known pairs, with the number that a pair has among all.
-        let mut pairs: (Vec<usize>, Vec<f64>, Vec<usize>) = Default::default();
-        for (at, of) in problems.iter().enumerate() {
-            pairs.0.extend(of.known.images.iter().map(|image| image * count + at));
-            pairs.1.extend(&of.scores);
-            pairs.2.extend(&of.labels);
-        }
-        let (numbers, scores, labels) = pairs;
-        let positive: Vec<bool> = labels.iter().map(|&label| label == 1).collect();
-        let called: Vec<usize> = numbers
-            .iter()
-            .zip(&scores)
-            .map(|(number, p)| usize::from(*p >= input.thresholds[number % count].value))
-            .collect();
+        let Pairs { numbers, scores, labels, positive, called } = input.pairs(&problems);
         let pooled = Ranking::new(&scores, &positive).renumbered(|pair| numbers[pair]);
         let ranking =
             |of: &Problem| Ranking::new(&of.scores, &of.known.is).renumbered(|at| of.known.images[at]);
@@ -184,18 +215,8 @@ impl Summary {
             ..of.per_class.get(1).cloned().unwrap_or_default()
         };
         let per_class: Vec<ClassSummary> = findings.iter().map(class).collect();
-        let of_class = |value: fn(&ClassSummary) -> Option<f64>| mean(per_class.iter().map(value));
         let of_finding = |value: fn(&Summary) -> Option<f64>| mean(findings.iter().map(value));
-        let macro_average = Average {
-            precision: of_class(|class| class.precision),
-            recall: of_class(|class| class.recall),
-            f1: of_class(|class| class.f1),
-            auroc: of_finding(|of| of.auroc),
-            auroc_ci: areas.auroc,
-            auprc: of_finding(|of| of.auprc),
-            auprc_ci: areas.auprc,
-            ..Average::default()
-        };
+        let macro_average = macro_average(&per_class, &findings, &areas);
         let counts: OneVsRest = Confusion::new(&labels, &called, 2).one_vs_rest(1);
         let micro_average = Average {
             precision: counts.precision(),

@@ -190,6 +190,19 @@ fn a_run_is_not_made_shorter_than_it_is() {
     vertebra(folder, &["train", "--resume", "--out", "run", "--max-steps", "6"]).ok();
 }
 
+/// What an earlier version took without effect cannot be changed in a run that goes on, and does not end it.
+#[test]
+fn a_run_goes_on_with_settings_that_a_new_one_may_not_have() {
+    let folder = workspace();
+    let folder = folder.path();
+    train(folder, "data", "run", &["--epochs", "2", "--max-steps", "1"]).ok();
+    let file = folder.join("run/config.toml");
+    let old = text(&file).replace("momentum = 0.0", "momentum = 0.9").replace("warmup = 0.0", "warmup = 9.0");
+    fs::write(&file, old).unwrap();
+    vertebra(folder, &["train", "--config", "run", "--out", "new"]).fails(1, &["momentum: expected"]);
+    vertebra(folder, &["train", "--resume", "--out", "run"]).ok();
+}
+
 /// While the body is frozen, the rate that is noted and blamed is the one that trains.
 #[test]
 fn the_rate_of_a_classifier_alone_is_its_own() {
@@ -221,6 +234,16 @@ fn patience_counts_from_where_the_body_trains() {
     assert_eq!(epochs("frozen", &["--patience", "2"]), 3);
     let thawed = epochs("thawed", &["--patience", "2", "--unfreeze-after", "4"]);
     assert!(thawed >= 6, "{thawed}");
+}
+
+/// The simulated set is shown as it is unless what was asked for needs more.
+#[test]
+fn what_is_typed_for_the_simulated_set_has_its_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = ["train", "--flip", "--epochs", "1", "--max-steps", "0", "--out", "run"];
+    vertebra(folder.path(), &line).ok();
+    let settings = text(folder.path().join("run/config.toml"));
+    assert!(settings.contains("augment = true") && settings.contains("flip = true"), "{settings}");
 }
 
 #[test]

@@ -162,6 +162,9 @@ fn labels(path: &Path, repeated: &mut Vec<String>) -> Result<Vec<String>, Failur
     // A mark of UTF-8 and empty lines at the end are no names.
     let text = text.trim_start_matches('\u{feff}').trim_end();
     let mut names: Vec<String> = text.lines().map(|line| line.trim().trim_matches('\'').to_owned()).collect();
+    if let Some(at) = names.iter().position(String::is_empty) {
+        return Err(failed!("{}: line {}: expected a name, found none", path.display(), at + 1));
+    }
     for at in 1..names.len() {
         if names[..at].contains(&names[at]) {
             repeated.push(names[at].clone());

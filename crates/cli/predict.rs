@@ -42,7 +42,7 @@ through), a pattern with *, ?, [] and **, or - for stdin, which holds a path a
 line or the bytes of one image. In folders and patterns, what is hidden is passed over, and said, and so is what is no
 image by its content, unless it is named as one (a.png), which is an error of that file. csv has path, label,
 probability, a column p_CLASS for every class, and error; jsonl has path, label,
-probability and probabilities, or path and error; and path_bytes, in hexadecimal, where the path is no UTF-8. With two
+probability and probabilities, or path and error; and path_bytes, in hexadecimal, where the path is no UTF-8 (csv has the bytes as they are). With two
 classes, label is the
 class by the threshold; decision (positive or negative) and larger (the class of
 the larger probability) are there too, at the end of a csv line. With --top, only

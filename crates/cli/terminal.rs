@@ -55,10 +55,11 @@ pub fn raw(line: impl Display) -> io::Result<()> {
 
 /// A line of CSV (RFC 4180) on stdout, whose first field need not be text.
 pub fn record(first: &[u8], others: &[String]) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(io::stdout().lock());
-    table.write_field(first)?;
-    table.write_record(others)?;
-    table.flush()
+    // Whole, and with the error of stdout itself: whoever reads may want no more.
+    let mut line = csv::Writer::from_writer(vec![]);
+    line.write_field(first)?;
+    line.write_record(others)?;
+    io::stdout().write_all(&line.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 /// A JSON object of `entries`, which come one by one: `collect` sorts them first, by some kilobytes of code for every

@@ -223,6 +223,17 @@ impl Args {
         }
     }
 
+    /// Of the settings for the simulated set, which nobody typed, makes what goes with those that were.
+    fn fit_phantom(&self, config: &mut Config) {
+        if !self.settings.has("warmup") {
+            config.warmup = match config.schedule {
+                Decay::OneCycle => 0.0,
+                _ => config.warmup.min(config.epochs as f64),
+            };
+        }
+        config.augment |= !self.settings.has("augment") && (config.flip || config.frozen_views > 1);
+    }
+
     /// The settings: those of the run to resume, of a file, or the defaults, and the options laid over them.
     fn config(&self, threads: Option<usize>) -> Result<Config, Failure> {
         let mut typed = Config::default();
@@ -238,7 +249,12 @@ impl Args {
         };
         let init = typed.init.as_ref().filter(|_| !self.resume).map(Model::read).transpose()?;
         let find = |init| train::first_weights(init, &program);
-        let of_file = file.as_deref().map(|file| train::init_of(file, find)).transpose()?.flatten();
+        let of_file = file
+            .as_deref()
+            .filter(|_| init.is_none())
+            .map(|file| train::init_of(file, find))
+            .transpose()?
+            .flatten();
         let basis = Basis {
             resumed: self.resume.then_some(typed.out.as_path()),
             file: file.as_deref(),
@@ -250,12 +266,8 @@ impl Args {
         let mut config = basis.config(&defaults)?;
         self.settings.lay_over(&mut config);
         config.init = found(typed.init.or(config.init))?;
-        if is_none(&config.data) && !self.settings.has("warmup") {
-            // That of the simulated set, which nobody typed.
-            config.warmup = match config.schedule {
-                Decay::OneCycle => 0.0,
-                _ => config.warmup.min(config.epochs as f64),
-            };
+        if is_none(&config.data) && file.is_none() {
+            self.fit_phantom(&mut config);
         }
         self.recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(Failure::usage)?;
         basis.notes(&config).iter().for_each(note);
@@ -271,7 +283,8 @@ impl Args {
             file = Some(RunFolder(&typed.out).config());
         }
         config.threads = threads.unwrap_or(config.threads);
-        config.check().map_err(|error| match file {
+        let checked = if self.resume { config.check_run() } else { config.check() };
+        checked.map_err(|error| match file {
             Some(file) => Failure::of_settings(self.settings.blame(error, &file)),
             None => Failure::usage(error),
         })?;

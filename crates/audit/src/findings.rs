@@ -163,7 +163,7 @@ impl List {
         if let Some(first) = unproven.first() {
             let (count, feature, auroc) = (unproven.len(), &first.feature, first.auroc);
             let message = format!(
-                "features with an AUROC of {BOUND} or more, of so few patients or sources that chance may be why: {count}, the \
+                "features with an AUROC of {BOUND} or more, of so few groups or sources that chance may be why: {count}, the \
                  highest {feature} with {auroc:.3}"
             );
             self.add(Severity::Note, "shortcut-unproven", message);

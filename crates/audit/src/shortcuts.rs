@@ -275,22 +275,23 @@ fn tell(
 }
 
 /// The smallest two-sided p that exchanging labels could give, if no other arrangement of them tells the class as well:
-/// labels of whole units, and within units that have both. The interval above holds for many units; of eight patients, a
-/// feature without meaning divides four from four in 2 of 70 arrangements.
+/// those of whole units, and the two of a unit that has both, within which images are no evidence by themselves. The
+/// interval above holds for many units; of eight patients, a feature without meaning divides four from four in 2 of 70
+/// arrangements.
 fn least_p(is: &[bool], units: &[usize]) -> f64 {
     let mut counts: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
     for (&is, &unit) in is.iter().zip(units) {
         counts.entry(unit).or_default()[usize::from(is)] += 1;
     }
-    let (mut whole, mut within) = ([0; 2], 0.0);
+    let (mut whole, mut within) = ([0; 2], 0);
     for count in counts.into_values() {
         match count {
             [_, 0] => whole[0] += 1,
             [0, _] => whole[1] += 1,
-            both => within += ln_arrangements(both),
+            _ => within += 1,
         }
     }
-    2.0 * (-ln_arrangements(whole) - within).exp()
+    2.0 * (-ln_arrangements(whole) - f64::from(within) * std::f64::consts::LN_2).exp()
 }
 
 /// The logarithm of the number of ways to choose `a` of `a + b`.
@@ -416,6 +417,8 @@ mod tests {
         assert!((least_p(&is, &each) - 2.0 / 70.0).abs() < 1e-12);
         // Two patients with both: 2 of 2 ways each.
         assert!((least_p(&[true, false, true, false], &[0, 0, 1, 1]) - 2.0 / 4.0).abs() < 1e-12);
+        // Of one patient with both, neighbouring slices are no twenty of each.
+        assert_eq!(least_p(&(0..40).map(|i| i < 20).collect::<Vec<_>>(), &[0; 40]), 1.0);
         // Ten images each of four patients and four are a feature of eight.
         let age = |i: usize| format!("{}.5", 20 + i / 5);
         let found = with_column(age, |i| i / 20, &(0..40).map(|i| i / 5).collect::<Vec<_>>()).remove(0);

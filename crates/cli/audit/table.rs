@@ -230,11 +230,13 @@ fn shortcuts(shortcuts: &[Shortcut]) -> io::Result<()> {
     say!(
         "\n  what else tells {what} (flagged * from AUROC {BOUND}, if chance is no explanation; rules are chosen on the same images)"
     )?;
-    if shortcuts.iter().any(|found| found.too_few) {
-        say!("    ? so few patients or sources that chance may explain it")?;
+    let (flagged, others): (Vec<&Shortcut>, Vec<&Shortcut>) =
+        shortcuts.iter().partition(|found| found.flagged);
+    let shown: Vec<&Shortcut> = flagged.into_iter().chain(others.into_iter().take(UNFLAGGED)).collect();
+    if shown.iter().any(|found| found.too_few) {
+        say!("    ? so few groups or sources that chance may explain it")?;
     }
-    let flagged = shortcuts.iter().filter(|found| found.flagged).count();
-    for found in shortcuts.iter().take(flagged + UNFLAGGED) {
+    for found in shown {
         let mark = match (found.flagged, found.too_few) {
             (true, _) => "*",
             (_, true) => "?",

@@ -80,6 +80,7 @@ pub(crate) fn read(
     if *wanted == Labels::All && matches!(place.form, Form::Columns(_)) {
         notes.extend(notes::left_out(&table, &columns, &extra));
     }
+    notes.extend(notes::beside_lists(&place, &columns, header));
     notes.extend(notes::of_unsure(settled.unsure, labelling.uncertain));
     notes.extend(notes::of_readers(settled.several, &place, labelling));
     let any = samples.iter().any(|(_, sample)| sample.group.is_some());
@@ -157,6 +158,15 @@ fn check_names(names: &[String]) -> Result<(), String> {
         return Err(format!(
             "expected findings that are not called path, split or group, as columns of manifests are, found \"{name}\": rename \
              it, or name the others with --labels"
+        ));
+    }
+    let twice = names.iter().enumerate().find_map(|(at, name)| {
+        names[..at].iter().find(|other| name.eq_ignore_ascii_case(other)).map(|other| (other, name))
+    });
+    if let Some((first, second)) = twice {
+        return Err(format!(
+            "expected findings that differ in more than capitals, found \"{first}\" and \"{second}\": write them alike in the \
+             table, or name one of them with --labels"
         ));
     }
     let columns = |name: &String| ["p_", "called_", "spread_"].map(|before| format!("{before}{name}"));

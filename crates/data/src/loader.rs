@@ -20,7 +20,7 @@ use crate::{Augment, CacheUsage, Dataset, Error, Remarks, Stream, decode_through
 /// How a [`Loader`] reads.
 #[derive(Clone, Debug)]
 pub struct LoaderOptions {
-    /// Images a batch; the last of an epoch has what is left.
+    /// Images a batch; the last of an epoch has what is left, or with that a few more: see `least_batch`.
     pub batch_size: usize,
     /// Of fewer images than so many no batch is made at the end of an epoch: the one before has them too.
     pub least_batch: usize,

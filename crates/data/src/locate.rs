@@ -60,7 +60,8 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-/// Which files a table has named so far, by where they lie: `a/../b.png` is `b.png`, and so is a way through a link.
+/// Which files a table has named so far, by the folder in which they lie: `a/../b.png` is `b.png`, and so is a way through
+/// a folder that is a link. A file that is a link is one of its own, as in stores that keep equal files once.
 #[derive(Default)]
 pub(crate) struct Named {
     folders: HashMap<PathBuf, PathBuf>,

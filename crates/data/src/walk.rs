@@ -75,11 +75,17 @@ impl<'a> Walk<'a> {
     pub fn run<F: Fn(&Path) -> bool>(self, wanted: F) -> impl Iterator<Item = Found> + use<F> {
         let walk = WalkDir::new(self.root).follow_links(true).min_depth(1).max_depth(self.depth);
         let mut entries = walk.sort_by_file_name().into_iter();
-        // The walk knows the folders that it came through; a link may lead to one above its root too.
-        let root = self.root.canonicalize().ok();
-        let leads_up = move |entry: &DirEntry| {
+        // The walk knows the folders that it came through, but not those above its root, or above where a link led: those
+        // that lie so, with the depth at which they were entered.
+        let mut entered: Vec<(usize, PathBuf)> =
+            self.root.canonicalize().into_iter().map(|root| (0, root)).collect();
+        let mut leads_up = move |entry: &DirEntry| {
+            entered.retain(|(depth, _)| *depth < entry.depth());
             let target = entry.path_is_symlink().then(|| entry.path().canonicalize().ok()).flatten();
-            target.zip(root.as_ref()).is_some_and(|(target, root)| root.starts_with(target))
+            let Some(target) = target else { return false };
+            let is_above = entered.iter().any(|(_, folder)| folder.starts_with(&target));
+            entered.push((entry.depth(), target));
+            is_above
         };
         let hidden = move |path: &Path| !self.hidden && is_hidden(&name_of(path));
         std::iter::from_fn(move || {
@@ -294,6 +300,15 @@ mod tests {
         symlink("nothing", at("lost.png")).unwrap();
         symlink("nothing", at("lost.txt")).unwrap();
         symlink("nothing", at(".#lock.png")).unwrap();
+        // And from a folder elsewhere, into which a link led.
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::create_dir_all(elsewhere.path().join("x")).unwrap();
+        fs::write(elsewhere.path().join("2.png"), PNG).unwrap();
+        symlink(elsewhere.path(), elsewhere.path().join("x/up")).unwrap();
+        symlink(elsewhere.path().join("x"), at("a/deep/to")).unwrap();
+        let found = met(&at("a/deep"));
+        assert_eq!(found[..2], ["/ to", "- to/up: a link back to a folder above it"]);
+        fs::remove_file(at("a/deep/to")).unwrap();
         // From a folder within, the way up leads out of the walk, and by the root back into it.
         assert_eq!(met(&at("a")), ["+ 1.png 8", "/ deep", "- deep/up: a link back to a folder above it"]);
         let want = [

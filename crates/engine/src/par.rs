@@ -27,30 +27,24 @@ pub fn threads() -> usize {
 static BEGUN: LazyLock<u32> = LazyLock::new(std::process::id);
 
 /// Runs `f` with the threads of the process; in a child that was forked from it, which has none of them and would wait for
-/// them forever, with as many of its own. A library that others may fork calls [`note_process`] first.
+/// them for ever, with as many of its own. A library that others may fork calls [`note_process`] first.
 pub fn in_this_process<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    /// Of a child, and its number: a child of that needs others.
-    static OWN: Mutex<Option<(u32, &'static Pool)>> = Mutex::new(None);
+    if std::process::id() == *BEGUN { f() } else { of_this_process(threads()).install(f) }
+}
+
+/// So many threads of this process, which was forked: they are made once, and never dropped, for a child of it could not
+/// wait for their end.
+fn of_this_process(threads: usize) -> &'static Pool {
+    static OWN: Mutex<Vec<(u32, usize, &'static Pool)>> = Mutex::new(vec![]);
     let process = std::process::id();
-    if process == *BEGUN {
-        return f();
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, _, pool)) = own.iter().find(|(of, count, _)| (*of, *count) == (process, threads)) {
+        return pool;
     }
-    let pool = {
-        let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-        match *own {
-            Some((of, pool)) if of == process => Some(pool),
-            _ => {
-                // It is never dropped: threads that a grandchild does not have cannot be waited for.
-                let pool = Pool::new(threads()).ok().map(|pool| &*Box::leak(Box::new(pool)));
-                *own = pool.map(|pool| (process, pool));
-                pool
-            }
-        }
-    };
-    match pool {
-        Some(pool) => pool.install(f),
-        None => with_threads(1, f),
-    }
+    let pool = Pool::new(threads).expect("a forked process starts a thread");
+    let pool: &'static Pool = Box::leak(Box::new(pool));
+    own.push((process, threads, pool));
+    pool
 }
 
 /// Notes that this process is the one whose threads are used: see [`in_this_process`].
@@ -65,6 +59,7 @@ pub struct Pool {
     threads: Vec<JoinHandle<()>>,
     /// Which has them: a child that was forked has not.
     process: u32,
+    count: usize,
 }
 
 impl Pool {
@@ -79,14 +74,15 @@ impl Pool {
             Ok(())
         });
         let pool = pool.build().map_err(io::Error::other)?;
-        Ok(Self { pool: Some(pool), threads: started, process: std::process::id() })
+        let count = pool.current_num_threads();
+        Ok(Self { pool: Some(pool), threads: started, process: std::process::id(), count })
     }
 
-    /// Runs `f` on one of its threads, with the others for parallel work; in a child that was forked, with those of the
+    /// Runs `f` on one of its threads, with the others for parallel work; in a child that was forked, with as many of the
     /// child.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         if self.process != std::process::id() {
-            return in_this_process(f);
+            return of_this_process(self.count).install(f);
         }
         self.pool.as_ref().expect("it is there until it is dropped").install(f)
     }

@@ -145,11 +145,11 @@ impl Predictor {
     }
 }
 
-/// Runs `f` on the threads of `pool`, or where it is called.
+/// Runs `f` on the threads of `pool`, or where it is called, on those of the process.
 fn install<R: Send>(pool: &Option<Pool>, f: impl FnOnce() -> R + Send) -> R {
     match pool {
         Some(pool) => pool.install(f),
-        None => f(),
+        None => par::in_this_process(f),
     }
 }
 

@@ -6,7 +6,7 @@ use data::{Passed, Remarks};
 use heatmap::{Caption, Explainer, Method, overlay, overlay_file};
 use model::{Model, Placement, StoredThreshold, preprocess};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
-use predict::{Prediction, Predictor};
+use predict::{Decision, Prediction, Predictor, finding_thresholds};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::ffi::OsString;
@@ -80,8 +80,7 @@ impl Core {
             let predictor = predictor
                 .and_then(|predictor| predictor.decide_by(positive.as_deref(), threshold))
                 .map_err(raise)?;
-            let is_own = positive.is_none() && threshold.is_none();
-            let (threads, described) = (predictor.threads(), describe(&predictor, is_own));
+            let (threads, described) = (predictor.threads(), describe(&predictor));
             let (predictor, explainer) = (Mutex::new(predictor), Mutex::new(None));
             Ok(Self { model, path, positive, threshold, predictor, threads, described, explainer })
         })
@@ -192,10 +191,10 @@ impl Core {
     /// The model with the operating point that it was loaded with, where that is not its own.
     pub(crate) fn as_it_decides(&self) -> Model {
         let mut model = (*self.model).clone();
-        if self.positive.is_none() && self.threshold.is_none() {
+        let predictor = self.predictor();
+        if decides_as_stored(&predictor) {
             return model;
         }
-        let predictor = self.predictor();
         let stored = |positive: &str, value: f64, rule: &str| StoredThreshold {
             value: value as f32,
             rule: rule.to_owned(),
@@ -338,8 +337,18 @@ impl Core {
     }
 }
 
+/// Whether a model decides as its file says.
+fn decides_as_stored(predictor: &Predictor) -> bool {
+    let metadata = predictor.metadata();
+    let point = |decision: &Decision| (decision.positive.class, decision.threshold.value);
+    let stored = Decision::of(metadata, None, None).ok().flatten();
+    let thresholds = finding_thresholds(metadata, None);
+    predictor.decision().map(point) == stored.as_ref().map(point)
+        && thresholds.iter().map(|of| of.value).eq(predictor.thresholds().iter().copied())
+}
+
 /// What a model says of itself and how it decides, as JSON.
-fn describe(predictor: &Predictor, is_own: bool) -> String {
+fn describe(predictor: &Predictor) -> String {
     let metadata = predictor.metadata();
     let decision = predictor.decision().map(|decision| {
         serde_json::json!({
@@ -352,7 +361,7 @@ fn describe(predictor: &Predictor, is_own: bool) -> String {
     serde_json::json!({
         "metadata": metadata,
         "decision": decision,
-        "promise": metadata.threshold.as_ref().filter(|_| is_own).and_then(train::promise),
+        "promise": metadata.threshold.as_ref().filter(|_| decides_as_stored(predictor)).and_then(train::promise),
         "thresholds": predictor.thresholds(),
         "threads": predictor.threads(),
     })

@@ -8,6 +8,7 @@ use crate::ranks::PythonRanks;
 use ::train::{
     Basis, Config, Epoch, Event, Outcome, Ranks, Recipe, RunLock, init_of, on_threads, settings_file,
 };
+use engine::par;
 use model::Model;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
@@ -37,7 +38,8 @@ fn observed<T: Send>(
     let (stop, (sender, messages)) = (&AtomicBool::new(false), mpsc::channel());
     let (done, error) = py.detach(move || {
         thread::scope(|scope| {
-            let working = scope.spawn(move || work(stop, sender));
+            // A process that was forked has threads of its own.
+            let working = scope.spawn(move || par::in_this_process(|| work(stop, sender)));
             let mut error = None;
             let mut check = |result: PyResult<()>| {
                 if let Err(raised) = result {
@@ -271,7 +273,7 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<(Confi
     let mut typed = Config::default().with(settings.clone()).map_err(raise)?;
     typed.init = typed.init.map(first_weights).transpose()?;
     let init = typed.init.filter(|_| !resume).map(Model::read).transpose().map_err(raise)?;
-    let of_file = match file.as_deref() {
+    let of_file = match file.as_deref().filter(|_| init.is_none()) {
         // What is not beside the package is said below.
         Some(file) => init_of(file, |init| Ok(first_weights(init.clone()).unwrap_or(init))).map_err(raise)?,
         None => None,
@@ -287,7 +289,8 @@ fn configured(mut settings: Map<String, Value>, resume: bool) -> PyResult<(Confi
         basis.config(&Config::default()).and_then(|config| config.with(settings)).map_err(raise)?;
     recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(raise)?;
     config.init = config.init.map(first_weights).transpose()?;
-    config.check().map_err(|error| match error {
+    let checked = if resume { config.check_run() } else { config.check() };
+    checked.map_err(|error| match error {
         // Of the network that the settings describe.
         ::train::Error::Model(error) => PyValueError::new_err(error.to_string()),
         error => raise(error),

@@ -255,31 +255,34 @@ def test_a_panic_is_an_exception_that_says_where(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def _labels_in_a_child(run, images, threads, sent):
-    sent.put(vertebra.Model.load(run, threads=threads).predict(images).labels)
+def _in_a_child(work):
+    """What `work` gives in a forked process, which has a minute."""
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe(duplex=False)
+    child = fork.Process(target=lambda: there.send(work()))
+    child.start()
+    try:
+        assert here.poll(60), "the child waits for threads that it does not have"
+        return here.recv()
+    finally:
+        child.kill()
+        child.join()
 
 
-def test_a_forked_child_has_threads_of_its_own(model, run, images):
+def test_a_forked_child_has_threads_of_its_own(model, run, images, data, tmp_path):
     """It has none of its parent's: waiting for those would never end."""
     own = vertebra.Model.load(run, threads=2)
     want = model.predict(images).labels
     assert own.predict(images).labels == want
-    fork = multiprocessing.get_context("fork")
-    sent = fork.Queue()
-    for work, arguments in [
-        (_labels_in_a_child, (run, images, None, sent)),
-        (_labels_in_a_child, (run, images, 1, sent)),
-        (_labels_in_a_child, (run, images, 2, sent)),
-        (lambda: sent.put(model.predict(images).labels), ()),
-        (lambda: sent.put(own.predict(images).labels), ()),
-    ]:
-        child = fork.Process(target=work, args=arguments)
-        child.start()
-        try:
-            assert sent.get(timeout=60) == want
-        finally:
-            child.kill()
-            child.join()
+    for threads in (None, 1, 2):
+        assert _in_a_child(lambda: vertebra.Model.load(run, threads=threads).predict(images).labels) == want
+    for loaded in (model, own):
+        assert _in_a_child(lambda: loaded.predict(images).labels) == want
+        judge = lambda: loaded.evaluate(data / "manifest.csv", bootstrap=0)["confusion"]  # noqa: E731
+        assert _in_a_child(judge) == judge()
+    settings = dict(image_size=32, width=0.25, max_steps=1, out=tmp_path / "run")
+    assert _in_a_child(lambda: vertebra.train(data / "manifest.csv", **settings).path) == str(tmp_path / "run")
+    assert _in_a_child(lambda: vertebra.audit(data / "manifest.csv").document["images"]) == 48
 
 
 def test_an_open_file_is_its_content(model, images):
@@ -290,7 +293,7 @@ def test_an_open_file_is_its_content(model, images):
     content = io.BytesIO(images[0].read_bytes())
     assert numpy.array_equal(found.probabilities, want.probabilities)
     assert numpy.array_equal(model.predict([content]).probabilities, want.probabilities)
-    with open(__file__) as text, pytest.raises(vertebra.Unreadable, match='opened with "rb"'):
+    with open(images[0]) as text, pytest.raises(vertebra.Unreadable, match='opened with "rb"'):
         model.predict(text)
 
 

@@ -322,8 +322,12 @@ def test_weights_go_out_and_come_back(run, tmp_path, program, images):
     assert back.classes == ["x", "y"] and back.positive == "y" and len(back.predict(images)) == 7
     with pytest.raises(ValueError, match="naming: "):
         vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "c.safetensors", naming="nobody")
-    for options in (dict(image_size=5), dict(epsilon=-1), dict(classes=["a", "a"])):
-        with pytest.raises(ValueError):
+    for options, said in (
+        (dict(image_size=5), "image size"),
+        (dict(epsilon=-1), "epsilon: expected"),
+        (dict(classes=["a", "a"]), "classes: expected every name once"),
+    ):
+        with pytest.raises(ValueError, match=said):
             vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "c.safetensors", **options)
     with pytest.raises(vertebra.Error, match="2 distinct names"):
         vertebra.import_weights(tmp_path / "torch.safetensors", tmp_path / "c.safetensors", classes=["a"])

@@ -97,7 +97,11 @@ impl Basis<'_> {
         };
         let replaced: Vec<String> =
             used.keys().filter(is_replaced).map(|name| format!("{name} {}", used[name])).collect();
-        let by = if self.recipe.is_some() { "--recipe and --init" } else { "--init" };
+        let by = match (self.recipe, self.init) {
+            (Some(_), Some(_)) => "--recipe and --init",
+            (Some(_), None) => "--recipe",
+            (None, _) => "--init",
+        };
         (!replaced.is_empty()).then(|| format!("by {by}, not by {}: {}", file.display(), replaced.join(", ")))
     }
 }

@@ -37,10 +37,14 @@ fn from_zero(x: f64) -> bool {
 impl Config {
     /// That every setting is one a run can have, and has an effect; the error names the option.
     pub fn check(&self) -> Result<(), Error> {
+        self.check_run()?;
+        self.check_effects()
+    }
+
+    /// The same of a run that goes on, whose settings stay what they are: earlier versions took some that have no effect.
+    pub fn check_run(&self) -> Result<(), Error> {
         self.check_ranges()?;
-        self.check_optimizer()?;
-        self.check_frozen()?;
-        self.check_data()?;
+        self.check_together()?;
         let network = self.architecture(2)?.network()?;
         let least = self.least_batch(network.feature_size());
         if self.batch_size < least {
@@ -81,34 +85,8 @@ impl Config {
         ])
     }
 
-    /// The update rule and its rate.
-    fn check_optimizer(&self) -> Result<(), Error> {
-        let default = Self::default();
-        let is_adam = self.optimizer != OptimizerKind::Sgd;
-        let of_sgd = "--optimizer sgd beside it, for adam has --beta1";
-        let of_adam = "--optimizer adam or adamw beside it, for sgd has none";
-        let is_known = self.lr != LearningRate::Auto;
-        let has_no_warmup = self.schedule != Decay::OneCycle;
-        let rises = self.warmup <= self.epochs as f64;
-        let most = format!("at most the {} of --epochs, or the full rate is never reached", self.epochs);
-        hold(&[
-            (!is_adam || self.momentum == 0.0, "momentum", of_sgd, &self.momentum),
-            (is_adam || self.beta1 == default.beta1, "beta1", of_adam, &self.beta1),
-            (is_adam || self.beta2 == default.beta2, "beta2", of_adam, &self.beta2),
-            (is_adam || self.epsilon == default.epsilon, "epsilon", of_adam, &self.epsilon),
-            (is_known || self.head_lr.is_none(), "head-lr", "a number in --lr beside it", &self.lr),
-            (
-                has_no_warmup || self.warmup == 0.0,
-                "warmup",
-                "0 with one-cycle, which has its own",
-                &self.warmup,
-            ),
-            (rises, "warmup", &most, &self.warmup),
-        ])
-    }
-
-    /// What is frozen, and what is seen of images then.
-    fn check_frozen(&self) -> Result<(), Error> {
+    /// Settings that exclude each other, or need another.
+    fn check_together(&self) -> Result<(), Error> {
         if self.freeze && self.init.is_none() {
             let found = "none: a frozen network with random weights cannot learn";
             return Err(Error::config("freeze", "a file of weights in --init", found));
@@ -117,32 +95,60 @@ impl Config {
             let expected = "a number beside --unfreeze-after, for one test finds no rate of two networks";
             return Err(Error::config("lr", expected, self.lr));
         }
-        // Settings that were written before there were such views have 0.
-        let views = if self.frozen_views == 0 && !self.freeze { FROZEN_VIEWS } else { self.frozen_views };
-        let thaws = self.unfreeze_after.is_none_or(|after| after < self.epochs);
-        let (thawed, epochs) = (self.unfreeze_after.unwrap_or_default(), self.epochs);
-        let fewer = format!("less than the {epochs} of --epochs, or nothing is unfrozen");
+        let (is_known, has_findings) = (self.lr != LearningRate::Auto, self.labels.is_some());
+        let (has_no_warmup, of_findings) = (self.schedule != Decay::OneCycle, "--labels beside it");
+        let (skip, most) = (self.skip_unreadable, &self.max_unreadable);
+        let (views, thawed) = (self.views(), self.unfreeze_after.unwrap_or_default());
+        let (uncertain, readers) = (self.uncertain, self.readers);
+        hold(&[
+            (is_known || self.head_lr.is_none(), "head-lr", "a number in --lr beside it", &self.lr),
+            (
+                has_no_warmup || self.warmup == 0.0,
+                "warmup",
+                "0 with one-cycle, which has its own",
+                &self.warmup,
+            ),
+            (self.freeze || views == FROZEN_VIEWS, "frozen-views", "--freeze beside it", &views),
+            (self.freeze || self.unfreeze_after.is_none(), "unfreeze-after", "--freeze beside it", &thawed),
+            (skip || *most == MAX_UNREADABLE, "max-unreadable", "--skip-unreadable beside it", most),
+            (has_findings || uncertain == Uncertain::Ignore, "uncertain", of_findings, &uncertain),
+            (has_findings || readers == Readers::Majority, "readers", of_findings, &readers),
+        ])
+    }
+
+    /// Settings that would change nothing, or not all that they say.
+    fn check_effects(&self) -> Result<(), Error> {
+        let default = Self::default();
+        let is_adam = self.optimizer != OptimizerKind::Sgd;
+        let of_sgd = "--optimizer sgd beside it, for adam has --beta1";
+        let of_adam = "--optimizer adam or adamw beside it, for sgd has none";
+        let epochs = self.epochs;
+        let rises = self.warmup <= epochs as f64;
+        let most = format!("at most the {epochs} of --epochs, or the full rate is never reached");
+        let thaws = self.unfreeze_after.is_none_or(|after| (1..epochs).contains(&after));
+        let thawed = self.unfreeze_after.unwrap_or_default();
+        let some = format!("1 or more, and less than the {epochs} of --epochs, or nothing is unfrozen");
+        let (views, frozen) = (self.views(), self.unfreeze_after.unwrap_or(epochs).min(epochs));
+        let shown = format!("at most {frozen}, one for each epoch of a frozen body");
         let varies = !self.stays_frozen() || views != FROZEN_VIEWS;
         let to_vary = "--frozen-views 0, or 2 and more, beside it: of an image as it is there is one view";
         hold(&[
-            (self.freeze || views == FROZEN_VIEWS, "frozen-views", "--freeze beside it", &views),
+            (!is_adam || self.momentum == 0.0, "momentum", of_sgd, &self.momentum),
+            (is_adam || self.beta1 == default.beta1, "beta1", of_adam, &self.beta1),
+            (is_adam || self.beta2 == default.beta2, "beta2", of_adam, &self.beta2),
+            (is_adam || self.epsilon == default.epsilon, "epsilon", of_adam, &self.epsilon),
+            (rises, "warmup", &most, &self.warmup),
+            (thaws, "unfreeze-after", &some, &thawed),
             (self.augment || views <= FROZEN_VIEWS, "frozen-views", "1 beside --no-augment", &views),
-            (self.freeze || self.unfreeze_after.is_none(), "unfreeze-after", "--freeze beside it", &thawed),
-            (thaws, "unfreeze-after", &fewer, &thawed),
+            (views <= frozen.max(FROZEN_VIEWS), "frozen-views", &shown, &views),
             (self.augment || !self.flip, "flip", "no --no-augment beside it", &self.flip),
             (varies || !self.flip, "flip", to_vary, &self.flip),
         ])
     }
 
-    /// How labels and files are read.
-    fn check_data(&self) -> Result<(), Error> {
-        let (has_findings, most) = (self.labels.is_some(), &self.max_unreadable);
-        let (skip, of_findings) = (self.skip_unreadable, "--labels beside it");
-        hold(&[
-            (skip || *most == MAX_UNREADABLE, "max-unreadable", "--skip-unreadable beside it", most),
-            (has_findings || self.uncertain == Uncertain::Ignore, "uncertain", of_findings, &self.uncertain),
-            (has_findings || self.readers == Readers::Majority, "readers", of_findings, &self.readers),
-        ])
+    /// The views of an image of a frozen body. Settings that were written before there were such views have 0.
+    fn views(&self) -> u64 {
+        if self.frozen_views == 0 && !self.freeze { FROZEN_VIEWS } else { self.frozen_views }
     }
 
     /// That every process has enough of a batch.

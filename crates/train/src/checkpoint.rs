@@ -36,6 +36,13 @@ pub(crate) struct Position {
     pub order: String,
 }
 
+impl Position {
+    /// Whether epochs of so many batches lead here.
+    pub fn is_of(&self, batches: usize) -> bool {
+        self.step == self.epoch * batches as u64 + self.batch as u64
+    }
+}
+
 /// The checkpoint, to be written or sent.
 pub(crate) fn to_file(
     metadata: &Metadata,

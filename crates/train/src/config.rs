@@ -1,6 +1,7 @@
 //! Everything that a run depends on, as one plain value: what the command line makes, what `config.toml` in the run
 //! folder holds (`config_file`), and what a resumed run is compared with (`resume`).
 
+use crate::trouble::Cure;
 use crate::{Error, LearningRate, paths};
 use data::{GroupBy, Labelling, Labels, Readers, Uncertain};
 use eval::ThresholdRule;
@@ -96,7 +97,7 @@ pub struct Config {
     #[cfg_attr(feature = "cli", arg(long, value_name = "CENTER,WIDTH", allow_hyphen_values = true))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
-    /// Images a step
+    /// Images a step; the last of an epoch has what is left
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub batch_size: usize,
     /// Processes that share each batch: see [`Ranks`](crate::Ranks)
@@ -309,10 +310,11 @@ impl Config {
         if size == [1, 1] { self.least_shard() } else { 1 }
     }
 
-    /// The option that sets the learning rate of what trains in `epoch`, counted from 1.
-    pub(crate) fn rate_option(&self, epoch: u64) -> &'static str {
+    /// What may help where the loss explodes in `epoch`, counted from 1.
+    pub(crate) fn cure(&self, epoch: u64) -> Cure {
         let is_frozen = self.freeze && self.unfreeze_after.is_none_or(|after| epoch <= after);
-        if is_frozen && self.head_lr.is_some() { "--head-lr" } else { "--lr" }
+        let option = if is_frozen && self.head_lr.is_some() { "--head-lr" } else { "--lr" };
+        Cure { option, warmup: self.schedule != Decay::OneCycle }
     }
 
     /// How the labels of the data are read.

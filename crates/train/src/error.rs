@@ -35,7 +35,7 @@ pub enum Error {
     /// The loss or a weight is no longer a finite number.
     #[error(
         "training diverged: {what} at step {step} (learning rate {rate}). Nothing was lost: {checkpoint}. \
-         Try a lower {option}, --warmup 1, or look for odd images; the last losses are in steps.csv"
+         Try {cure}, or look for odd images; the last losses are in steps.csv"
     )]
     Diverged {
         /// What is not finite.
@@ -44,8 +44,8 @@ pub enum Error {
         step: u64,
         /// The learning rate of the step.
         rate: f64,
-        /// The option that sets it.
-        option: &'static str,
+        /// What may help, in words.
+        cure: String,
         /// What is on disk.
         checkpoint: String,
     },

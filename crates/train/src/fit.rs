@@ -6,7 +6,7 @@
 //! [`crate::Trainer`]), batches on their number only (see [`data::Loader`]), and tables are cut back to the checkpoint.
 
 use crate::checkpoint::{self, Position};
-use crate::folder::TAKEN;
+use crate::folder::{TAKEN, cross_validation_of};
 use crate::follow::Welcome;
 use crate::likeness::check_data;
 use crate::open::open_to_train;
@@ -70,7 +70,9 @@ fn fit_in(
     observe: &mut dyn FnMut(&Event),
     ranks: &mut Group,
 ) -> Result<Outcome, Error> {
-    config.check()?;
+    // Of a fold, whoever drew it has asked.
+    let begins = !resume && cross_validation_of(config).is_none();
+    if begins { config.check() } else { config.check_run() }?;
     check_ranks(config, ranks.count())?;
     let folder = RunFolder(&config.out);
     check_folder(config, resume)?;
@@ -89,6 +91,9 @@ fn fit_in(
             open_to_train(&config.data, &config.labelling(), by, seed, unreadable)?
         }
     };
+    if begins {
+        config.check_threshold_rule(&dataset)?;
+    }
     if !resume {
         unreadable::look(config, &mut dataset, stop, observe)?;
     }

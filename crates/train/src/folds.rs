@@ -16,6 +16,7 @@ use crate::drawn::{Drawn, find_images, labels_of_folds, settings};
 use crate::folder::{TAKEN, is_drawn_here};
 use crate::open::grouped;
 use crate::pooled::{CrossValidation, pooled};
+use crate::start::positive_of_data;
 use crate::{Config, Error, Event, Outcome, RunFolder, RunLock, fit, has_begun, unreadable};
 
 /// Trains and tests every fold as `config` says, in `config.out`: the `folds` that are drawn now or, with `resume`,
@@ -50,7 +51,7 @@ pub fn begin_folds(
     stop: &AtomicBool,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<(usize, RunLock), Error> {
-    config.check()?;
+    if resume { config.check_run() } else { config.check() }?;
     let lock = match folds.filter(|_| !resume) {
         Some(folds) => draw(config, folds, stop, observe)?,
         None => go_on(config, folds)?,
@@ -117,7 +118,8 @@ fn draw(
     let mut dataset =
         grouped(&config.data, &config.labelling(), config.group_by.as_ref(), config.skip_unreadable)?
             .with_two_classes()?;
-    config.positive_of(&dataset)?;
+    positive_of_data(&dataset, config.positive.as_deref())?;
+    config.check_threshold_rule(&dataset)?;
     if config.skip_unreadable {
         unreadable::look(config, &mut dataset, stop, observe)?;
     }

@@ -80,7 +80,12 @@ impl<'a, 'r> Run<'a, 'r> {
             Loader::new(dataset, part, &metadata.preprocessing, options)
         };
         let network = trainer.network.spec();
-        let least_batch = config.least_batch(network.feature_size());
+        let images = dataset.part(Split::Train).len();
+        let least_batch = match position.is_of(images.div_ceil(config.batch_size)) {
+            // An earlier version trained a last batch of one image, and such a run goes on so.
+            true if position.epoch > 0 => 1,
+            _ => config.least_batch(network.feature_size()),
+        };
         let options = LoaderOptions {
             least_batch,
             shard: ranks.shard(config.least_shard()),
@@ -90,7 +95,7 @@ impl<'a, 'r> Run<'a, 'r> {
         };
         let in_order = || LoaderOptions::in_order(config.batch_size);
         let mut part = dataset.part(Split::Train);
-        if part.len() < least_batch {
+        if images < least_batch {
             let expected = "a larger one: a last feature map of 1x1 has no variance of one image, and there is one to train on";
             let [height, width] = network.image_size;
             return Err(Error::config("image-size", expected, format!("{height}x{width}")));
@@ -327,7 +332,7 @@ impl<'a, 'r> Run<'a, 'r> {
             what,
             step,
             rate,
-            option: self.config.rate_option(self.position.epoch + 1),
+            cure: self.config.cure(self.position.epoch + 1).words(),
             checkpoint,
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct First {
 /// What the run of `config` on `dataset` begins with.
 pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, Error> {
     let classes = dataset.classes.len();
-    let positive = config.positive_of(dataset)?;
+    let positive = positive_of_data(dataset, config.positive.as_deref())?;
     let mut architecture = config.architecture(classes)?;
     let mut prep = Preprocessing::new(config.channels, architecture.image_size);
     let init = config.init.as_deref().map(|path| initial_weights(path, config)).transpose()?;
@@ -82,17 +82,14 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
 }
 
 impl Config {
-    /// The positive class of `dataset`, which has those that the settings need.
-    ///
-    /// # Errors
-    /// For a name that is no class of two, or a rule for a threshold that the classes have not.
-    pub(crate) fn positive_of(&self, dataset: &Dataset) -> Result<Positive, Error> {
+    /// That the classes of `dataset` have a threshold, if a rule for it was asked for.
+    pub(crate) fn check_threshold_rule(&self, dataset: &Dataset) -> Result<(), Error> {
         let has_threshold = dataset.has_findings() || dataset.classes.len() == 2;
         if !has_threshold && self.threshold_rule != eval::ThresholdRule::default() {
             let expected = format!("two classes, for a threshold, and these are {}", dataset.classes.len());
             return Err(Error::config("threshold-rule", expected, String::from(self.threshold_rule)));
         }
-        positive_of_data(dataset, self.positive.as_deref())
+        Ok(())
     }
 
     /// What of `network` learns, and how fast.

@@ -25,7 +25,7 @@ pub(crate) fn exploded(
     table: &str,
     classes: usize,
     best_epoch: u64,
-    option: &dyn Fn(u64) -> &'static str,
+    cure: &dyn Fn(u64) -> Cure,
 ) -> Option<String> {
     let rows = EpochLine::all_of(table);
     let first = rows.iter().find(|row| has_exploded(row.train_loss, row.val_loss, classes))?;
@@ -36,13 +36,33 @@ pub(crate) fn exploded(
         return None;
     }
     Some(
-        words(first.epoch, first.train_loss.max(first.val_loss), classes, (first.lr, option(first.epoch)))
+        words(first.epoch, first.train_loss.max(first.val_loss), classes, first.lr, &cure(first.epoch))
             + &format!("; the weights that are kept are of epoch {best_epoch}"),
     )
 }
 
+/// What may keep a loss from exploding: the option of the rate that trains, and whether a warm-up can be had.
+pub(crate) struct Cure {
+    pub option: &'static str,
+    pub warmup: bool,
+}
+
+impl Cure {
+    /// In words, where no rate can be named.
+    pub fn words(&self) -> String {
+        let warmup = if self.warmup { ", --warmup 1" } else { "" };
+        format!("a lower {}{warmup}", self.option)
+    }
+}
+
 /// What is said where the best epoch should be best by an AUROC that does not exist.
-pub(crate) const NO_AUROC: &str = "the validation split has images of one class only, so no AUROC (--best-by auroc): the best epoch is that of the lowest loss";
+pub(crate) fn no_auroc(has_findings: bool) -> String {
+    let why = match has_findings {
+        true => "in the validation split no finding is there in some images and not in others",
+        false => "the validation split has images of one class only",
+    };
+    format!("{why}, so there is no AUROC (--best-by auroc): the best epoch is that of the lowest loss")
+}
 
 /// Whether an epoch of `table`, which is `epochs.csv`, has an AUROC.
 pub(crate) fn has_auroc(table: &str) -> bool {
@@ -50,13 +70,14 @@ pub(crate) fn has_auroc(table: &str) -> bool {
 }
 
 /// The same of an epoch, in a line, with its rate and the option that sets it.
-pub(crate) fn words(epoch: u64, loss: f64, classes: usize, (lr, option): (f64, &str)) -> String {
+pub(crate) fn words(epoch: u64, loss: f64, classes: usize, lr: f64, cure: &Cure) -> String {
     let loss = if loss < 1e4 { format!("{loss:.1}") } else { format!("{loss:.1e}") };
     // One digit, as people type it.
     let lower: f64 = format!("{:.0e}", lr / 10.0).parse().unwrap_or(lr);
+    let (option, warmup) = (cure.option, if cure.warmup { ", or --warmup 1" } else { "" });
     format!(
         "the loss exploded in epoch {epoch}: {loss}, where guessing gives {:.2}, at a learning rate of {lr}; try {option} \
-         {lower}, or --warmup 1",
+         {lower}{warmup}",
         guessing(classes)
     )
 }
@@ -98,28 +119,39 @@ mod tests {
 
     #[test]
     fn a_loss_that_explodes_is_told_with_its_epoch_and_rate() {
-        let words = exploded(&table(&[(0.7, 0.7), (3.0, 1.2e11), (2.0, 1e9)]), 2, 1, &|_| "--lr").unwrap();
+        let words = exploded(&table(&[(0.7, 0.7), (3.0, 1.2e11), (2.0, 1e9)]), 2, 1, &|_| Cure {
+            option: "--lr",
+            warmup: true,
+        })
+        .unwrap();
         for part in ["in epoch 2", "1.2e11", "gives 0.69", "rate of 0.5", "--lr 0.05,", "kept are of epoch 1"]
         {
             assert!(words.contains(part), "{part}: {words}");
         }
         // In training only.
-        assert!(exploded(&table(&[(0.7, 0.7), (100.0, 0.7)]), 2, 1, &|_| "--lr").is_some());
+        assert!(
+            exploded(&table(&[(0.7, 0.7), (100.0, 0.7)]), 2, 1, &|_| Cure { option: "--lr", warmup: true })
+                .is_some()
+        );
         // Wrong and very sure, but no explosion: twenty classes may lose more than two.
-        assert_eq!(exploded(&table(&[(0.7, 13.0), (0.7, 0.8)]), 2, 2, &|_| "--lr"), None);
+        assert_eq!(
+            exploded(&table(&[(0.7, 13.0), (0.7, 0.8)]), 2, 2, &|_| Cure { option: "--lr", warmup: true }),
+            None
+        );
         let of_two = table(&[(0.7, 20.0)]);
         assert!(
-            exploded(&of_two, 2, 1, &|_| "--lr").is_some() && exploded(&of_two, 20, 1, &|_| "--lr").is_none()
+            exploded(&of_two, 2, 1, &|_| Cure { option: "--lr", warmup: true }).is_some()
+                && exploded(&of_two, 20, 1, &|_| Cure { option: "--lr", warmup: true }).is_none()
         );
     }
 
     #[test]
     fn a_network_that_has_recovered_is_not_complained_of() {
         let losses = [(40.0, 50.0), (1.0, 0.9), (0.5, 0.4)];
-        assert_eq!(exploded(&table(&losses), 2, 3, &|_| "--lr"), None);
+        assert_eq!(exploded(&table(&losses), 2, 3, &|_| Cure { option: "--lr", warmup: true }), None);
         // No better than guessing, or not the weights that are kept.
-        assert!(exploded(&table(&losses[..2]), 2, 2, &|_| "--lr").is_some());
-        assert!(exploded(&table(&losses), 2, 1, &|_| "--lr").is_some());
+        assert!(exploded(&table(&losses[..2]), 2, 2, &|_| Cure { option: "--lr", warmup: true }).is_some());
+        assert!(exploded(&table(&losses), 2, 1, &|_| Cure { option: "--lr", warmup: true }).is_some());
     }
 
     #[test]

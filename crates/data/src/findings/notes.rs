@@ -43,6 +43,19 @@ pub(super) fn left_out(table: &Table, columns: &Columns, extra: &[usize]) -> Vec
     extra.iter().filter_map(left_out).collect()
 }
 
+/// Columns that are not kept, for they are called as findings of a list are.
+pub(super) fn beside_lists(place: &Place, columns: &Columns, header: &[String]) -> Option<String> {
+    let is_named = |&&at: &&usize| {
+        !matches!(place.form, Form::Columns(_))
+            && place.names.iter().any(|name| name.eq_ignore_ascii_case(&header[at]))
+    };
+    let named: Vec<&String> = columns.others.iter().filter(is_named).map(|&at| &header[at]).collect();
+    (!named.is_empty()).then(|| {
+        let names = model::list_names(&named);
+        format!("columns that are called as findings of the list are not read (--labels {names} reads them): {names}")
+    })
+}
+
 /// What became of labels that nobody was sure of.
 pub(super) fn of_unsure(unsure: usize, uncertain: Uncertain) -> Option<String> {
     let how = match uncertain {

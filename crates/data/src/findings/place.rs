@@ -78,15 +78,17 @@ impl Place {
         Ok(Self { names, all, form: Form::Lists(list, between) })
     }
 
-    /// The columns that say something else of an image.
+    /// The columns that say something else of an image, without those that are called as a finding of a list is, which no
+    /// manifest could have beside it.
     pub fn rest(&self, header: &[String], columns: &Columns) -> Vec<usize> {
+        let is_finding = |at: usize| self.names.iter().any(|name| name.eq_ignore_ascii_case(&header[at]));
         let of_boxes = |at: usize| OF_BOXES.iter().any(|name| header[at].eq_ignore_ascii_case(name));
         let is_ours = |at: usize| match &self.form {
             Form::Columns(columns) => columns.contains(&Some(at)),
             Form::Lists(column, _) => at == *column,
             Form::Boxes(column, reader) => at == *column || Some(at) == *reader || of_boxes(at),
         };
-        columns.others.iter().copied().filter(|&at| !is_ours(at)).collect()
+        columns.others.iter().copied().filter(|&at| !is_ours(at) && !is_finding(at)).collect()
     }
 
     /// What a row says.

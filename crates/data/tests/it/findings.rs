@@ -273,11 +273,28 @@ fn a_column_that_is_left_out_is_named() {
 fn findings_that_are_written_in_two_ways_are_named() {
     let root = folder(&["1.png", "2.png"]);
     let table = write(&root, "table.csv", "path,labels\n1.png,Effusion|Mass\n2.png,effusion\n");
-    for labels in ["all", "Effusion"] {
-        let notes = open(&table, labels).notes;
-        let words = "warning: \"Effusion\" and \"effusion\" differ only in how they are written";
-        assert!(notes.iter().any(|note| note.starts_with(words)), "{labels}: {notes:?}");
-    }
+    let notes = open(&table, "Effusion").notes;
+    let words = "warning: \"Effusion\" and \"effusion\" differ only in how they are written";
+    assert!(notes.iter().any(|note| note.starts_with(words)), "{notes:?}");
+    // As columns of a manifest they would be one.
+    let error = read(&table, "all", Uncertain::Ignore).unwrap_err();
+    assert!(error.contains("found \"Effusion\" and \"effusion\": write them alike"), "{error}");
+}
+
+/// A table may have its findings twice: in lists, and in columns of which a manifest has one each.
+#[test]
+fn columns_beside_a_list_of_the_same_names_are_not_kept() {
+    let root = folder(&["1.png", "2.png"]);
+    let table = write(&root, "t.csv", "path,Finding Labels,mass,sex\n1.png,Mass,1,f\n2.png,Edema,0,m\n");
+    let data = open(&table, "all");
+    assert_eq!(
+        (&data.classes[..], &data.columns[..]),
+        (&["Edema", "Mass"].map(String::from)[..], &["sex".to_owned()][..])
+    );
+    assert!(data.notes.iter().any(|note| note.contains("are not read (--labels mass")), "{:?}", data.notes);
+    let again = root.path().join("again.csv");
+    write_manifest(&again, &data).unwrap();
+    assert_eq!(signs(&open(&again, "all")), signs(&data));
 }
 
 /// What counts is what more than half of an image's readers say; who is not sure says that, unless it counts as something.

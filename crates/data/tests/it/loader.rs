@@ -39,6 +39,34 @@ fn read(loader: &Loader, epoch: u64, first: usize) -> Vec<Batch> {
     loader.batches(epoch, first).map(batch).collect()
 }
 
+/// 21 images in batches of four leave one, which goes with the four before it if a batch has two at least.
+#[test]
+fn what_is_left_is_no_batch_if_it_is_too_few() {
+    let (_root, dataset) = set();
+    let lengths = |batches: &[Batch]| batches.iter().map(|batch| batch.indices.len()).collect::<Vec<_>>();
+    let with = |least_batch: usize, shard: Shard| {
+        loader(&dataset, |options| (options.least_batch, options.shard) = (least_batch, shard))
+    };
+    let (plain, joined) = (with(1, Shard::WHOLE), with(2, Shard::WHOLE));
+    let (one, two) = (read(&plain, 1, 0), read(&joined, 1, 0));
+    assert_eq!((lengths(&one), lengths(&two)), (vec![4, 4, 4, 4, 4, 1], vec![4, 4, 4, 4, 5]));
+    assert_eq!((plain.batches_per_epoch(), joined.batches_per_epoch()), (6, 5));
+    let order =
+        |batches: &[Batch]| batches.iter().flat_map(|batch| batch.indices.clone()).collect::<Vec<_>>();
+    assert_eq!(order(&one), order(&two));
+    assert_eq!(read(&joined, 1, 4), two[4..]);
+    let rows = std::sync::Arc::new((0..21).map(|i| i as f32).collect::<Vec<_>>());
+    let of_rows: Vec<Batch> = joined.batches_of(&rows, 1, 0).collect();
+    assert!(of_rows.iter().zip(&two).all(|(rows, images)| rows.indices == images.indices));
+    assert_eq!(of_rows[4].images.len(), 5);
+    // Two processes share it.
+    let shards: Vec<Vec<usize>> =
+        (0..2).map(|rank| lengths(&read(&with(2, Shard { rank, ranks: 2, least: 2 }), 1, 0))).collect();
+    assert_eq!(shards, [[2, 2, 2, 2, 3], [2, 2, 2, 2, 2]]);
+    // What is all there is, is a batch.
+    assert_eq!(lengths(&read(&loader(&dataset, |o| (o.batch_size, o.least_batch) = (30, 22)), 1, 0)), [21]);
+}
+
 #[test]
 fn threads_cache_and_entry_change_nothing() {
     let (_root, dataset) = set();

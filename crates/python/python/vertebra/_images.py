@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from typing import Any, List, Optional, Tuple
@@ -51,12 +52,14 @@ def _content(file: Any, name: str) -> Given:
     """What is left of an open file."""
     given = getattr(file, "name", None)
     name = given if isinstance(given, str) else name
+    if isinstance(file, io.TextIOBase):
+        return ("wrong", name, 'expected a file opened with "rb", found one of text')
     try:
         content = file.read()
-    except (OSError, ValueError) as error:
-        return ("wrong", name, str(error))
+    except Exception as error:  # Whatever a stream says of one image, the others go on.
+        return ("wrong", name, f"{type(error).__name__}: {error}")
     if not isinstance(content, (bytes, bytearray, memoryview)):
-        return ("wrong", name, 'expected a file opened with "rb", found one of text')
+        return ("wrong", name, f"expected a file of bytes, found one of {type(content).__name__}")
     return ("bytes", name, bytes(content))
 
 

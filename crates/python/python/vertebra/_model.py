@@ -48,8 +48,8 @@ class Model:
     """A model that is ready to predict; made by :meth:`Model.load`. Research use only, not a medical device.
 
     It may be used from several threads: they wait for each other, while images of all of them are decoded. For
-    predictions at the same time, load it once a thread with ``threads=1``. A forked process may use it too: it gets
-    threads of its own.
+    predictions at the same time, load it once a thread with ``threads=1``. A forked process may use it too, with threads of
+    its own, unless another thread was using it at the fork.
     """
 
     def __init__(self, core: Core) -> None:

@@ -175,8 +175,8 @@ def train(
         callback: called after every epoch with a dict: epoch, train_loss, val_loss, val_accuracy, val_auroc, lr,
             seconds, images_per_second, best. Training goes on meanwhile. An exception that it raises stops the run,
             with all saved.
-        folds: a number of folds, or ``"leave-one-group-out"``: cross-validates by group, a run for every fold. Epochs
-            of the callback have the number of their fold, ``fold``, too.
+        folds: a number of folds, or ``"leave-one-group-out"``: cross-validates by group, a run for every fold; splits that
+            the data have are not used. Epochs of the callback have the number of their fold, ``fold``, too.
         ranks: the processes that train this run together, each a shard of every batch: see :class:`Ranks`.
             :class:`vertebra.mpi.Ranks` are those of MPI. All of them make this call. If one fails, all raise.
         config: settings to begin with: a ``config.toml`` that a run has written, its folder, or a file with some of its

@@ -111,12 +111,12 @@ impl Run<'_, '_> {
         self.save()?;
         self.tell(&Event::Epoch(&row))?;
         if lacks_auroc {
-            self.tell(&Event::Warned(trouble::NO_AUROC))?;
+            self.tell(&Event::Warned(&trouble::no_auroc(self.dataset.has_findings())))?;
         }
         match warns {
             true => {
-                let option = self.config.rate_option(epoch);
-                self.tell(&Event::Warned(&trouble::words(epoch, loss, classes, (row.lr, option))))
+                let cure = self.config.cure(epoch);
+                self.tell(&Event::Warned(&trouble::words(epoch, loss, classes, row.lr, &cure)))
             }
             false => Ok(()),
         }
@@ -135,11 +135,12 @@ impl Run<'_, '_> {
             }
         };
         let table = read_text(&self.folder.epochs())?;
-        let option = |epoch| self.config.rate_option(epoch);
-        let exploded = trouble::exploded(&table, self.answers(), best_epoch, &option);
+        let cure = |epoch| self.config.cure(epoch);
+        let exploded = trouble::exploded(&table, self.answers(), best_epoch, &cure);
         let lacks_auroc = best_epoch > 0 && !trouble::has_auroc(&table);
         let best_by = if lacks_auroc { BestBy::Loss } else { self.config.best_by };
-        let by_loss = (best_by != self.config.best_by).then(|| trouble::NO_AUROC.to_owned());
+        let by_loss =
+            (best_by != self.config.best_by).then(|| trouble::no_auroc(self.dataset.has_findings()));
         let rule = self.config.threshold_rule;
         let warnings = exploded.into_iter().chain(by_loss).collect();
         let (mut report, mut model) =

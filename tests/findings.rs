@@ -443,7 +443,7 @@ fn two_findings_are_no_two_classes() {
     assert!(line["label"].is_null() && line["findings"].as_array().unwrap().len() == 2, "{line}");
 }
 
-/// What `split` writes has a column a finding, and what is not known stays so.
+/// What `split` writes has a column a finding, and what is not known, or not sure, stays so: whoever trains on it decides.
 #[test]
 fn a_split_keeps_the_findings() {
     let workspace = workspace();
@@ -455,10 +455,11 @@ fn a_split_keeps_the_findings() {
         data::Dataset::open_labelled(&folder.join(table), false, &labelling).unwrap()
     };
     let truth = |set: &data::Dataset| set.samples.iter().map(|it| it.findings.clone()).collect::<Vec<_>>();
-    let (before, after) =
-        (open("table.csv", data::Uncertain::Positive), open("split.csv", data::Uncertain::Ignore));
-    assert_eq!((&after.classes, truth(&after)), (&before.classes, truth(&before)));
-    assert!(after.divided_groups().is_empty() && truth(&after).concat().contains(&None));
+    for uncertain in [data::Uncertain::Positive, data::Uncertain::Negative, data::Uncertain::Ignore] {
+        let (before, after) = (open("table.csv", uncertain), open("split.csv", uncertain));
+        assert_eq!((&after.classes, truth(&after)), (&before.classes, truth(&before)));
+        assert!(after.divided_groups().is_empty() && truth(&after).concat().contains(&None));
+    }
 }
 
 /// A run that was stopped goes on as if it had not been; one thread and two give the same bits.

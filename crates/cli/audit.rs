@@ -143,7 +143,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if found.stopped {
         return Err(Failure::Stopped);
     }
-    let written = args.write_groups.as_deref().filter(|_| is_written);
+    let written = args.write_groups.as_deref().filter(|_| is_written).map(|path| (path, args.by));
     let group_by = args.group_by.as_ref();
     next::next(&found, &next::Asked { data: &args.data, group_by, labelling: &labelling, written })
         .iter()

@@ -38,11 +38,15 @@ pub fn typed(labelling: &Labelling) -> String {
     words
 }
 
-/// The same for a manifest of ours, in which readers and what is uncertain are decided. The findings are named: all columns
-/// of 0 and 1 would take others beside them.
+/// The same for a manifest of ours, in which readers are decided. The findings are named: all columns of 0 and 1 would take
+/// others beside them.
 pub fn typed_of_written(labelling: &Labelling, classes: &[String]) -> String {
     let named = labelling.labels.as_ref().map(|_| Labels::Names(classes.to_vec()));
-    named.map_or(String::new(), of_labels)
+    let uncertain = match labelling.uncertain {
+        Uncertain::Ignore => String::new(),
+        other => format!(" --uncertain {}", String::from(other)),
+    };
+    named.map_or(String::new(), of_labels) + &uncertain
 }
 
 fn of_labels(labels: Labels) -> String {

@@ -20,9 +20,9 @@ OUT gets {train,val,test}/{fracture,normal}/*.png, manifest.csv (with the patien
 every fracture). With --findings, images lie in {train,val,test}/ and manifest.csv has a column a kind of fracture: 1, 0, or
 nothing. Each is there in a quarter of the patients, whatever the others are. Everything is simulated: no patient was X-rayed.")]
 pub struct Args {
-    /// Folder to write to: new, empty, or an earlier phantom set, which is replaced
+    /// Folder to write to: new, empty, or an earlier phantom set, whose files are replaced; others in it stay
     out: PathBuf,
-    /// Patients; half of them have a fracture [with --findings: each kind a quarter]
+    /// Patients; half of every 16 have a fracture [with --findings: each kind a quarter]
     #[arg(long, default_value_t = PhantomConfig::default().patients, value_name = "N")]
     patients: usize,
     /// Radiographs a patient
@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         None => {
             make(&set, &out)?;
-            note!("next: {} train {}", program(), place(&out));
+            note!("next: {} train {}", program(), place(&out.join("manifest.csv")));
         }
     }
     Ok(())

@@ -20,7 +20,7 @@ use workflow::is_of;
   vertebra split DATA --by volume --leave-one-out --out folds.csv
   vertebra split Data_Entry_2017.csv --labels all --by 'Patient ID' --out split.csv
 
-No group is divided, and the classes are as alike in all parts as the groups allow. The manifest has the columns
+No group is divided, and the classes are about as alike in all parts as groups allow. The manifest has the columns
 path,label,split,group and those that DATA had; with folds it has a column `fold` in place of split, so that
 `train folds.csv --group-by fold --folds leave-one-group-out` trains and tests on exactly these folds.
 With --labels it has a column for each finding in place of label.")]

@@ -65,6 +65,8 @@ pub struct Audit {
     pub findings: Vec<Finding>,
     /// Whether the given split leaks.
     pub leaks: bool,
+    /// The share of the images for validation and test of which a copy, or another of the same group, is in training.
+    pub seen_in_training: f64,
     /// The conclusion, sentence by sentence.
     pub verdict: Vec<String>,
     /// Whether the search for copies was stopped before its end: there may be more than are counted here.

@@ -74,7 +74,16 @@ impl List {
         let named = audit.groups.as_ref().is_some_and(|groups| {
             groups.origin == GroupOrigin::Given && !groups.names.iter().all(|name| is_found_name(name))
         });
-        if across_splits > audit.copies.across_splits && !named {
+        if across_splits <= audit.copies.across_splits {
+            return;
+        }
+        if named {
+            let message = format!(
+                "look-alikes: {across_splits} of {series} series lie in more than one split, though the given groups do not; if \
+                 slices of one volume or views of one patient are among them, their groups are too small"
+            );
+            self.add(Severity::Note, "series-across-groups", message);
+        } else {
             let message = format!(
                 "look-alikes (copies, slices of one volume, views of one patient): {across_splits} of {series} series \
                  lie in more than one split; `vertebra audit --write-groups` keeps each together"

@@ -125,7 +125,8 @@ pub fn hints(
 
 /// An image without a value stands alone.
 fn key<'a>(name: &'a str, value: &'a str) -> (bool, &'a str) {
-    if value.is_empty() { (false, name) } else { (true, value) }
+    let is_given = !value.is_empty() && !data::is_missing(value);
+    if is_given { (true, value) } else { (false, name) }
 }
 
 #[cfg(test)]
@@ -153,7 +154,7 @@ mod tests {
         };
         assert_eq!(hinted(&set, None), [("patient*_".to_owned(), 3, 1)]);
         set.columns = vec!["sex".into(), "StudyNumber".into()];
-        for (sample, study) in set.samples.iter_mut().zip(["7", "7", "", ""]) {
+        for (sample, study) in set.samples.iter_mut().zip(["7", "7", "", "NA"]) {
             sample.extra = vec!["f".into(), study.into()];
         }
         assert_eq!(hinted(&set, None)[0], ("StudyNumber".to_owned(), 1, 1), "two stand alone");

@@ -82,6 +82,8 @@ pub fn audit(
     let unreadable = dataset.samples.iter().zip(&facts).filter_map(|(sample, facts)| {
         Some(Unreadable { path: sample.name.clone(), reason: facts.as_ref().err()?.clone() })
     });
+    let together = joined(source, groups.as_ref().map_or(source, |groups| &groups.ids));
+    let seen_in_training = seen_in_training(dataset, &together);
     let of_findings = dataset.has_findings();
     let binary = dataset.classes.len() == 2 && !of_findings;
     let mut audit = Audit {
@@ -96,7 +98,7 @@ pub fn audit(
         sources: distinct(readable(source)),
         sources_at_least: distinct(readable(&similar.perhaps)),
         series: distinct(readable(&similar.series)),
-        parts: parts(dataset, source, groups.as_ref()),
+        parts: parts(dataset, &readable(source), groups.as_ref()),
         identical_files: Repeats::of(dataset, key(|facts| facts.file)),
         identical_pixels: Repeats::of(dataset, key(|facts| facts.pixels)),
         copies: Repeats::of(dataset, readable(source)),
@@ -117,6 +119,7 @@ pub fn audit(
         groups,
         findings: vec![],
         leaks: false,
+        seen_in_training,
         verdict: vec![],
         stopped: similar.stopped,
         pairs,
@@ -133,7 +136,16 @@ fn distinct(ids: impl IntoIterator<Item = Option<usize>>) -> usize {
     ids.into_iter().flatten().collect::<HashSet<_>>().len()
 }
 
-fn parts(dataset: &Dataset, source: &[usize], groups: Option<&Groups>) -> Vec<Part> {
+/// The share of the images for validation and test that belong `together` with one in training.
+fn seen_in_training(dataset: &Dataset, together: &[usize]) -> f64 {
+    let trained: HashSet<usize> = dataset.part(Split::Train).into_iter().map(|i| together[i]).collect();
+    let others = [dataset.part(Split::Val), dataset.part(Split::Test)].concat();
+    let seen = others.iter().filter(|&&i| trained.contains(&together[i])).count();
+    seen as f64 / others.len().max(1) as f64
+}
+
+/// What the whole set and its splits have; the `source` of an image that cannot be read is none.
+fn parts(dataset: &Dataset, source: &[Option<usize>], groups: Option<&Groups>) -> Vec<Part> {
     let part = |name: String, members: Vec<usize>| {
         let mut per_class = vec![0; dataset.classes.len()];
         let mut findings = vec![KnownFinding::default(); dataset.classes.len()];
@@ -151,8 +163,8 @@ fn parts(dataset: &Dataset, source: &[usize], groups: Option<&Groups>) -> Vec<Pa
             true => per_class = findings.iter().map(|of| of.positives).collect(),
             false => findings.clear(),
         }
-        let among = |ids: &[usize]| distinct(members.iter().map(|&i| Some(ids[i])));
-        let (sources, groups) = (among(source), groups.map(|groups| among(&groups.ids)));
+        let sources = distinct(members.iter().map(|&i| source[i]));
+        let groups = groups.map(|groups| distinct(members.iter().map(|&i| Some(groups.ids[i]))));
         Part { split: name, images: members.len(), per_class, findings, sources, groups }
     };
     let splits = Split::ALL.map(|split| part(split.to_string(), dataset.part(split)));

@@ -5,6 +5,8 @@
 //! Each feature alone is a score for a class: its AUROC is how well it tells that class from the rest, with an interval
 //! by what belongs together. What is flagged must be looked at; brightness may be disease, a file format cannot.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use data::Dataset;
@@ -17,6 +19,7 @@ use crate::columns::is_property;
 use crate::facts::Facts;
 use crate::file::Container;
 use crate::names;
+use words::Words;
 
 /// An AUROC from which a single feature is flagged, if chance is no explanation: its interval at `FLAG_LEVEL` excludes
 /// 0.5.
@@ -90,7 +93,7 @@ pub fn shortcuts(
         }],
     };
     let level = 1.0 - 0.05 / (MEASURES * questions.len() as f64);
-    let mut found = vec![];
+    let (mut found, mut worded): (Vec<Shortcut>, Vec<Worded>) = (vec![], vec![]);
     let mut add = |feature: String, kind, values: Vec<Option<f64>>| {
         for question in &questions {
             let known = question.at.iter().zip(&question.labels);
@@ -114,14 +117,17 @@ pub fn shortcuts(
             );
         }
     }
+    let mut add_text = |name: &str, kind, values: &[&str]| {
+        texts(name, values).into_iter().for_each(|(name, values)| add(name, kind, values));
+        if has_words(values) {
+            worded.push((name.to_owned(), kind, values.iter().map(|v| (*v).to_owned()).collect()));
+        }
+    };
     for (at, column) in dataset.columns.iter().enumerate() {
         let values: Vec<&str> = readable.iter().map(|&i| dataset.samples[i].extra[at].as_str()).collect();
-        if !is_property(column, &values) {
-            continue;
+        if is_property(column, &values) {
+            add_text(&format!("column {column}"), ShortcutKind::Column, &values);
         }
-        texts(&format!("column {column}"), &values)
-            .into_iter()
-            .for_each(|(name, v)| add(name, ShortcutKind::Column, v));
     }
     let names: BTreeSet<&str> =
         known.iter().flat_map(|facts| &facts.tags).map(|tag| tag.0.as_str()).collect();
@@ -129,11 +135,26 @@ pub fn shortcuts(
         let value = |facts: &&Facts| facts.tags.iter().find(|tag| tag.0 == name).map(|tag| tag.1.clone());
         let values: Vec<String> = known.iter().map(|facts| value(facts).unwrap_or_default()).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        texts(name, &values).into_iter().for_each(|(name, values)| add(name, ShortcutKind::File, values));
+        add_text(name, ShortcutKind::File, &values);
+    }
+    for (feature, kind, values) in worded {
+        for question in &questions {
+            let words = Words { feature: &feature, kind, values: &values, units: &units, level };
+            let told = words.tell(question);
+            // A single word that tells as much says it better.
+            let is_said = |told: &Shortcut| {
+                let of_one = |of: &&Shortcut| of.feature.starts_with(&feature) && of.finding == told.finding;
+                found.iter().filter(of_one).any(|one| one.auroc + 0.02 >= told.auroc)
+            };
+            found.extend(told.filter(|told| !is_said(told)));
+        }
     }
     found.sort_by(|a, b| b.auroc.total_cmp(&a.auroc));
     found
 }
+
+/// What has words: its name, where it comes from, and the word of each image that can be read.
+type Worded = (String, ShortcutKind, Vec<String>);
 
 /// What is to be told: classes, or whether a finding is there.
 struct Question {
@@ -159,12 +180,9 @@ impl Question {
 /// The features of texts, an empty one for each image that has none: numbers are one, of the images that have one, and
 /// another is whether there is one; a few words are one each.
 fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<Option<f64>>)> {
-    let number = |value: &str| value.parse().ok().filter(|number: &f64| number.is_finite());
     let numbers: Vec<Option<f64>> = values.iter().map(|value| number(value.trim())).collect();
-    let is_not_given = |value: &str| value.trim().is_empty() || data::is_missing(value.trim());
     let given = numbers.iter().flatten().count();
-    if given > 0 && values.iter().zip(&numbers).all(|(value, number)| number.is_some() || is_not_given(value))
-    {
+    if !has_words(values) && given > 0 {
         if given == values.len() {
             return vec![(name.to_owned(), numbers)];
         }
@@ -184,6 +202,23 @@ fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<Option<f64>>)> {
         (format!("{name} {words}"), values.iter().map(|v| Some(flag(*v == value))).collect())
     };
     distinct.into_iter().map(one).collect()
+}
+
+/// A number, of which some countries divide the whole from the rest by a comma.
+fn number(text: &str) -> Option<f64> {
+    let plain = match text.split_once(',') {
+        Some((whole, rest)) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()) => {
+            &format!("{whole}.{rest}")
+        }
+        _ => text,
+    };
+    plain.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Whether some of the values are given and no numbers.
+fn has_words(values: &[&str]) -> bool {
+    let is_given = |value: &str| !value.is_empty() && !data::is_missing(value);
+    values.iter().map(|value| value.trim()).any(|value| is_given(value) && number(value).is_none())
 }
 
 type Feature = (&'static str, ShortcutKind, fn(&Facts) -> f64);

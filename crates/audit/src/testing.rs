@@ -12,6 +12,7 @@ pub fn dataset(rows: &[(&str, &str, Option<Split>, Option<&str>)]) -> Dataset {
         name: name.into(),
         label: classes.iter().position(|known| known == class).unwrap(),
         findings: vec![],
+        unsure: vec![],
         split,
         group: group.map(str::to_owned),
         bytes: 1,

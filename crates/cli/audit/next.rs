@@ -14,8 +14,8 @@ pub struct Asked<'a> {
     pub group_by: Option<&'a GroupBy>,
     /// How its labels were read.
     pub labelling: &'a Labelling,
-    /// Where a manifest with the sources as groups was written.
-    pub written: Option<&'a Path>,
+    /// Where a manifest with the sources or the series as groups was written, and which.
+    pub written: Option<(&'a Path, audit::Unit)>,
 }
 
 /// The lines, each with the exact command.
@@ -29,10 +29,11 @@ pub fn next(found: &Audit, asked: &Asked) -> Vec<String> {
     let given = asked.group_by.map(|by| option(&by.to_string())).unwrap_or_default();
     let seen = found.window.map_or(String::new(), |window| format!(" --window {window}"));
     let has_split = found.parts.len() > 1;
-    if let Some(written) = asked.written {
+    if let Some((written, unit)) = asked.written {
         let written = place(written);
+        let what = if unit == audit::Unit::Series { "look-alikes" } else { "copies" };
         return vec![format!(
-            "next: {program} split {written}{labels} --out split.csv   (look-alikes stay together)"
+            "next: {program} split {written}{labels} --out split.csv   ({what} stay together)"
         )];
     }
     // What is given is what belongs together; what was seen in names or offered may be.

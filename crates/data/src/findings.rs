@@ -72,16 +72,21 @@ pub(crate) fn read(
     }
     one_name_each(splits.iter().copied()).map_err(|reason| refuse(format!("column \"split\": {reason}")))?;
     let settled = readings.settle(place.names.len(), labelling.readers, labelling.uncertain);
-    for ((_, sample), findings) in samples.iter_mut().zip(settled.findings) {
+    let unsure = settled.unsure.iter().flatten().filter(|&&unsure| unsure).count();
+    for ((_, sample), (findings, unsure)) in
+        samples.iter_mut().zip(settled.findings.into_iter().zip(settled.unsure))
+    {
         sample.findings = findings;
+        sample.unsure = if unsure.contains(&true) { unsure } else { vec![] };
     }
 
     let mut notes = notes::of_place(&place, header);
     if *wanted == Labels::All && matches!(place.form, Form::Columns(_)) {
         notes.extend(notes::left_out(&table, &columns, &extra));
     }
+    notes.extend(notes::lacking(&place));
     notes.extend(notes::beside_lists(&place, &columns, header));
-    notes.extend(notes::of_unsure(settled.unsure, labelling.uncertain));
+    notes.extend(notes::of_unsure(unsure, labelling.uncertain));
     notes.extend(notes::of_readers(settled.several, &place, labelling));
     let any = samples.iter().any(|(_, sample)| sample.group.is_some());
     notes.extend(notes::of_groups(&columns, header, any));

@@ -3,6 +3,7 @@
 //! Invariant: the fold of a sample depends on the seed, the groups and their labels, not on the order of the samples; a
 //! group lies in one fold.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -61,7 +62,7 @@ impl Dataset {
         }
         let keys: Vec<_> = (0..self.samples.len()).map(|i| self.group_key(i)).collect();
         let mut groups = keys.clone();
-        groups.sort_unstable();
+        groups.sort_unstable_by(|a, b| natural(a.1).cmp(&natural(b.1)).then(a.cmp(b)));
         groups.dedup();
         match folds {
             Folds::K(k) if groups.len() < k => Err(Error::Split(format!(
@@ -78,8 +79,9 @@ impl Dataset {
                 groups.len()
             ))),
             Folds::LeaveOneGroupOut => {
-                let fold = keys.iter().map(|key| groups.binary_search(key).unwrap_or_default()).collect();
-                Ok((fold, groups.len()))
+                let number: HashMap<_, usize> =
+                    groups.iter().enumerate().map(|(at, key)| (*key, at)).collect();
+                Ok((keys.iter().map(|key| number[key]).collect(), groups.len()))
             }
         }
     }
@@ -139,6 +141,12 @@ impl Dataset {
     }
 }
 
+/// What a name is sorted by so that 2 comes before 10: its first number, if it begins with one.
+fn natural(name: &str) -> Option<u128> {
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    name[..digits].parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +159,7 @@ mod tests {
             name: i.to_string(),
             label: usize::from(i % 5 < 2),
             findings: vec![],
+            unsure: vec![],
             split: None,
             group: Some(format!("p{}", i / 5)),
             bytes: 1,

@@ -17,6 +17,8 @@ pub struct Sample {
     /// Whether each finding of [`crate::Dataset::classes`] is there, none if that is not known; empty where an image has one
     /// class.
     pub findings: Vec<Option<bool>>,
+    /// Of which of [`Sample::findings`] nobody was sure, whatever that counts as: a manifest says so again. Empty if of none.
+    pub unsure: Vec<bool>,
     /// What it is used for; none until it is given or [`crate::Dataset::assign_splits`] chose.
     pub split: Option<Split>,
     /// What must not be divided; none: the image stands alone.

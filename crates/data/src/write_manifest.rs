@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::path_bytes::bytes_of_path;
 use crate::sample::Sample;
 
-/// Writes `dataset` as a manifest: `path,label`, or `path` and a column a finding (1, 0, nothing), `split` and `group`
+/// Writes `dataset` as a manifest: `path,label`, or `path` and a column a finding (1, 0, -1 where nobody was sure, nothing), `split` and `group`
 /// if any sample has one, and its other columns. Paths are relative to the new manifest if the files lie below its
 /// folder, else absolute. Links in a data set stay links.
 pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
@@ -33,9 +33,15 @@ pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
         let mut row = vec![bytes_of_path(found.strip_prefix(&folder).unwrap_or(&found))];
         match sample.findings.is_empty() {
             true => row.push(dataset.classes[sample.label].clone().into_bytes()),
-            false => {
-                row.extend(sample.findings.iter().map(|is| is.map_or(vec![], |is| vec![b'0' + u8::from(is)])))
-            }
+            false => row.extend(sample.findings.iter().enumerate().map(|(at, is)| {
+                let cell = match (sample.unsure.get(at), is) {
+                    (Some(true), _) => "-1",
+                    (_, Some(true)) => "1",
+                    (_, Some(false)) => "0",
+                    (_, None) => "",
+                };
+                cell.as_bytes().to_vec()
+            })),
         }
         let more = has_split.then(|| sample.split.map_or(String::new(), |split| split.to_string()));
         let more = more.into_iter().chain(has_group.then(|| sample.group.clone().unwrap_or_default()));

@@ -37,7 +37,7 @@ pub const CLASSES: [&str; 2] = ["fracture", "normal"];
 /// What set to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhantomConfig {
-    /// Number of patients; half of them have a fracture.
+    /// Number of patients; half of every 16 have a fracture.
     pub patients: usize,
     /// Radiographs a patient: the same anatomy in other poses and exposures.
     pub views: usize,

@@ -106,17 +106,20 @@ fn rows(dataset: &Dataset) -> Value {
     columns.extend(has_split.then_some("split"));
     columns.push("group");
     columns.extend(dataset.columns.iter().map(String::as_str));
-    let row = |sample: &data::Sample| {
-        let mut row = vec![json!(sample.path.to_string_lossy())];
-        match dataset.has_findings() {
-            true => row.extend(sample.findings.iter().map(|is| json!(is))),
-            false => row.push(json!(dataset.classes[sample.label])),
-        }
-        row.extend(has_split.then(|| json!(sample.split.map(|split| split.to_string()))));
-        row.push(json!(sample.group));
-        row.extend(sample.extra.iter().map(|value| json!(value)));
-        Value::Array(row)
-    };
+    let row =
+        |sample: &data::Sample| {
+            let mut row = vec![json!(sample.path.to_string_lossy())];
+            match dataset.has_findings() {
+                true => row.extend(sample.findings.iter().enumerate().map(|(at, is)| {
+                    if sample.unsure.get(at) == Some(&true) { json!(-1) } else { json!(is) }
+                })),
+                false => row.push(json!(dataset.classes[sample.label])),
+            }
+            row.extend(has_split.then(|| json!(sample.split.map(|split| split.to_string()))));
+            row.push(json!(sample.group));
+            row.extend(sample.extra.iter().map(|value| json!(value)));
+            Value::Array(row)
+        };
     let rows: Vec<Value> = dataset.samples.iter().map(row).collect();
     json!({ "columns": columns, "rows": rows })
 }

@@ -40,7 +40,9 @@ pub(crate) fn labels_of_folds(out: &Path) -> Result<Option<Labels>, Error> {
 
 /// The manifest of fold `fold`, from 1, of the cross-validation in `out`; its files need not be there.
 pub fn open_fold(out: &Path, fold: usize) -> Result<Dataset, Error> {
-    let labelling = Labelling { labels: labels_of_folds(out)?, ..Labelling::default() };
+    // What was uncertain still is in the manifest of a fold; readers were decided.
+    let uncertain = settings(out)?.uncertain;
+    let labelling = Labelling { labels: labels_of_folds(out)?, uncertain, ..Labelling::default() };
     Ok(Dataset::open_with_missing(&RunFolder(out).manifest(fold), &labelling)?)
 }
 

@@ -84,7 +84,7 @@ pub use range_test::RangeStep;
 pub use ranks::{Ranks, give_up};
 pub use rate::LearningRate;
 pub use recipe::Recipe;
-pub use start::positive_of_data;
+pub use start::{check_groups, positive_of_data};
 pub use stopper::Stopper;
 pub use trainer::{Backward, Input, Trainer, Truth};
 pub use unreadable::open_run_data;

@@ -5,12 +5,15 @@ use std::path::Path;
 use data::{Dataset, Likeness};
 use model::Model;
 
+use crate::start::check_groups;
 use crate::{Error, RunFolder};
 
 /// That the data are those that the run began with, wherever they lie.
 pub(crate) fn check_data(folder: RunFolder, dataset: &Dataset) -> Result<Likeness, Error> {
-    let before = Model::read(folder.last())?.metadata.provenance.data_fingerprint;
-    check_likeness(folder.0, dataset.compare_fingerprint(&before))
+    let before = Model::read(folder.last())?.metadata;
+    let found = check_likeness(folder.0, dataset.compare_fingerprint(&before.provenance.data_fingerprint))?;
+    check_groups(&before, dataset).map_err(|reason| Error::run(&dataset.source, reason))?;
+    Ok(found)
 }
 
 /// Refuses data that are not those of the run or cross-validation in `folder`.

@@ -8,6 +8,7 @@ use eval::Positive;
 use kernels::Level;
 use model::{Architecture, Metadata, Model, Preprocessing, Provenance};
 use nn::{Learner, Loss};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a run begins with.
@@ -64,6 +65,8 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         // The groups of a fold stand in its manifest; what made them, other data are asked for.
         settings["group_by"] = crate::drawn::settings(folds)?.group_by.map(String::from).into();
     }
+    // Files and labels may be the same without them.
+    settings["groups"] = Some(groups_of(dataset)).filter(|&groups| groups > 0).into();
     if config.skip_unreadable {
         settings["unreadable_images"] = dataset.unreadable().len().into();
     }
@@ -79,6 +82,32 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         ..metadata.provenance
     };
     Ok(First { metadata, network, head: adopted })
+}
+
+/// How many groups a data set has: of what stands alone none is one.
+fn groups_of(dataset: &Dataset) -> usize {
+    let known = dataset.samples.iter().filter_map(|sample| sample.group.as_ref());
+    known.collect::<BTreeSet<_>>().len()
+}
+
+/// That `dataset` has groups, if the model was trained on the same images with such.
+///
+/// # Errors
+/// How many groups are missing, and what gives them: without, intervals are too narrow.
+pub fn check_groups(metadata: &Metadata, dataset: &Dataset) -> Result<(), String> {
+    let had = metadata.provenance.config["groups"].as_u64().unwrap_or_default();
+    if had == 0 || dataset.has_groups() {
+        return Ok(());
+    }
+    let manifest = dataset.source.join("manifest.csv");
+    let there = match manifest.is_file() {
+        true => format!(" (such as {})", manifest.display()),
+        false => String::new(),
+    };
+    Err(format!(
+        "expected the {had} groups of the training, without which intervals are too narrow, found none: give the manifest that \
+         has them{there}"
+    ))
 }
 
 impl Config {

@@ -116,8 +116,13 @@ impl Selection {
                 say(&format!(
                     "this is{known} the data set that the model was trained on, with the splits of that run"
                 ));
-                if let Some(by) = wanted {
-                    self.regroup(&mut drawn, by)?;
+                match wanted {
+                    Some(by) => self.regroup(&mut drawn, by)?,
+                    None => {
+                        if let Err(reason) = train::check_groups(metadata, &drawn) {
+                            say(&format!("warning: {}: {reason}, or --group-by", self.data.display()));
+                        }
+                    }
                 }
                 return Ok((drawn, true));
             }

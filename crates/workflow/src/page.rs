@@ -42,6 +42,8 @@ pub fn report_of_run(run: &Path, data: Option<&Path>) -> Result<[PathBuf; 2], Er
             run.display()
         )));
     }
+    train::check_groups(&model.metadata, &dataset)
+        .map_err(|reason| Error::Failed(format!("{}: {reason}", config.data.display())))?;
     if data.is_some() {
         config.save()?;
     }

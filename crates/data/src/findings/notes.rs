@@ -26,6 +26,24 @@ pub(super) fn of_place(place: &Place, header: &[String]) -> Vec<String> {
     [read].into_iter().chain(odd).collect()
 }
 
+/// Wanted findings that the table does not have, as one of another model's may not.
+pub(super) fn lacking(place: &Place) -> Option<String> {
+    let (lacking, what): (Vec<&String>, _) = match &place.form {
+        Form::Columns(columns) => {
+            let named = place.names.iter().zip(columns);
+            (
+                named.filter(|(_, at)| at.is_none()).map(|(name, _)| name).collect(),
+                "no column of the table is called",
+            )
+        }
+        _ => {
+            let named = place.names.iter();
+            (named.filter(|name| !place.all.contains(*name)).collect(), "no image of the table has")
+        }
+    };
+    (!lacking.is_empty()).then(|| format!("{what} {}", model::list_names(&lacking)))
+}
+
 /// The columns `extra` that would be findings but for a few cells.
 pub(super) fn left_out(table: &Table, columns: &Columns, extra: &[usize]) -> Vec<String> {
     let is_known = |cell: &str| code(cell).is_some_and(|votes| votes != [0; 3]);

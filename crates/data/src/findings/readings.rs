@@ -19,8 +19,8 @@ pub(super) struct Readings {
 /// What each image has of each finding, none where that is not known.
 pub(super) struct Settled {
     pub findings: Vec<Vec<Option<bool>>>,
-    /// Labels of which nobody was sure, or readers did not agree.
-    pub unsure: usize,
+    /// Of which labels nobody was sure, or readers did not agree.
+    pub unsure: Vec<Vec<bool>>,
     /// Images that several readers judged.
     pub several: usize,
 }
@@ -53,21 +53,15 @@ impl Readings {
             self.votes.push((0..findings).map(|at| [said(at), all - said(at), 0]).collect());
             several += usize::from(all > 1);
         }
-        let mut unsure = 0;
-        let mut decide = |votes: &Votes| decided(votes, who, uncertain, &mut unsure);
-        let findings = self.votes.iter().map(|votes| votes.iter().map(&mut decide).collect()).collect();
+        let decide = |votes: &Vec<Votes>| votes.iter().map(|votes| decided(votes, who, uncertain)).unzip();
+        let (findings, unsure) = self.votes.iter().map(decide).unzip();
         Settled { findings, unsure, several }
     }
 }
 
-/// What the votes of an image's readers say of a finding. Who is not sure votes as `uncertain` says, or, where that is
-/// ignored, for neither; what most of them do not say is uncertain, and counted in `unsure`.
-fn decided(
-    &[yes, no, perhaps]: &Votes,
-    who: Readers,
-    uncertain: Uncertain,
-    unsure: &mut usize,
-) -> Option<bool> {
+/// What the votes of an image's readers say of a finding, and whether that is uncertain: what most of them do not say. Who is
+/// not sure votes as `uncertain` says, or, where that is ignored, for neither.
+fn decided(&[yes, no, perhaps]: &Votes, who: Readers, uncertain: Uncertain) -> (Option<bool>, bool) {
     let all = yes + no + perhaps;
     let (yes, no) = match uncertain.counts_as() {
         Some(true) => (yes + perhaps, no),
@@ -75,13 +69,13 @@ fn decided(
         None => (yes, no),
     };
     let said = match who {
-        _ if all == 0 => return None,
+        _ if all == 0 => return (None, false),
         Readers::Any if yes > 0 => Some(true),
         _ if 2 * yes > all => Some(true),
         _ if 2 * no > all => Some(false),
         _ => None,
     };
     // A tie, or a word of somebody who is not sure.
-    *unsure += usize::from(said.is_none() || (perhaps > 0 && all == 1));
-    said.or(uncertain.counts_as())
+    let is_unsure = said.is_none() || (perhaps > 0 && all == 1);
+    (said.or(uncertain.counts_as()), is_unsure)
 }

@@ -249,6 +249,23 @@ fn what_is_written_is_read_again_and_divided_by_the_rarest_finding() {
     assert_ne!(open(&other, "all").fingerprint(), print);
 }
 
+/// What nobody was sure of stays so in a manifest, whatever it counted as when that was written.
+#[test]
+fn what_is_uncertain_is_written_as_such() {
+    let root = folder(&["1.png", "2.png", "3.png"]);
+    let table = write(&root, "t.csv", "path,Mass,Edema\n1.png,-1,1\n2.png,0,-1\n3.png,1,\n");
+    for counts_as in [Uncertain::Ignore, Uncertain::Positive, Uncertain::Negative] {
+        let copy = root.path().join("copy.csv");
+        write_manifest(&copy, &read(&table, "all", counts_as).unwrap()).unwrap();
+        let text = fs::read_to_string(&copy).unwrap();
+        assert!(text.ends_with("1.png,-1,1\n2.png,0,-1\n3.png,1,\n"), "{text}");
+        for again in [Uncertain::Ignore, Uncertain::Positive, Uncertain::Negative] {
+            let [copied, own] = [&copy, &table].map(|table| signs(&read(table, "all", again).unwrap()));
+            assert_eq!(copied, own);
+        }
+    }
+}
+
 /// One cell that is no code takes no finding away unseen; a spelling of "missing" takes none at all.
 #[test]
 fn a_column_that_is_left_out_is_named() {

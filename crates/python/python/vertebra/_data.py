@@ -125,7 +125,7 @@ def split(
     out: Optional[Path] = None,
     overwrite: bool = False,
 ) -> Any:
-    """Divides a data set by group; no group is divided, and the classes are as alike in all parts as groups allow.
+    """Divides a data set by group; no group is divided, and the classes are about as alike in all parts as groups allow.
 
     Args:
         data: a folder or CSV manifest; the splits that it has are not used.
@@ -140,7 +140,7 @@ def split(
         overwrite: whether it may be replaced.
 
     Returns:
-        A row an image: path, label (or a column a finding), split or fold, group, and the columns that the data had; a
+        A row an image: path, label (or a column a finding: True, False, -1 where nobody was sure, None), split or fold, group, and the columns that the data had; a
         pandas data frame where pandas is installed, else a list of dicts.
 
     Raises:

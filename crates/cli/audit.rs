@@ -63,7 +63,7 @@ pub struct Args {
     by: Unit,
     #[command(flatten)]
     force: Force,
-    /// End with status 1 if the given split leaks, if series of look-alikes cross it, or, where no groups are given, if
+    /// End with status 1 if the given split leaks, or, where no groups are given, if series of look-alikes cross it or
     /// something that a name such as "patient" identifies is in two splits
     #[arg(long)]
     strict: bool,

@@ -17,7 +17,7 @@ use crate::start::{First, first_model, new_trainer};
 use crate::stopper::Stopper;
 use crate::unreadable::{self, open_run_data};
 use crate::{BestBy, Config, Error, Event, LearningRate, Ranks, Report, RunFolder, RunLock, has_begun};
-use data::Likeness;
+use data::{Dataset, Likeness, SplitOrigin};
 use model::Model;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -113,16 +113,7 @@ fn fit_in(
         Some(last) => checkpoint::load(last, &mut trainer)?,
         None => Position { order: dataset.order(), ..Position::default() },
     };
-    if !position.order.is_empty() && !dataset.is_in_order(&position.order) {
-        let reason = "the images are in another order than when this run began, and what a batch holds depends on it; \
-                      restore the order of the manifest's rows (or the names of the files in a folder), or start a new \
-                      run with another --out";
-        return Err(Error::run(folder.0, reason));
-    }
-    if let Some(most) = config.max_steps.filter(|&most| most < position.step) {
-        let expected = format!("{} or more, the steps that this run has done", position.step);
-        return Err(Error::config("max-steps", expected, most));
-    }
+    check_position(config, &position, &dataset)?;
     if config.skip_unreadable {
         unreadable::write(folder.0, &dataset)?;
     }
@@ -135,20 +126,7 @@ fn fit_in(
     let fixed = if resume { operating::fixed_after_training(&folder.best())? } else { None };
     let mut run = Run::new(config, &dataset, metadata, trainer, position, stop, observe, ranks)?;
     Welcome::say(&mut run)?;
-    let (steps, images) = (run.last_step(), run.training.images());
-    let network = run.trainer.network.spec();
-    let Stopper { best_epoch, best_loss, .. } = run.position.stopper;
-    (run.observe)(&Event::Started {
-        dataset: &dataset,
-        origin,
-        network,
-        from: run.position.step,
-        steps,
-        images,
-        epoch_steps: run.training.batches_per_epoch() as u64,
-        best: best_loss.filter(|_| config.best_by == BestBy::Loss).map(|loss| (best_epoch, loss)),
-        unknown_contents: likeness == Some(Likeness::SameSizes),
-    });
+    say_start(&mut run, origin, likeness);
     if let Some(head) = head.filter(|_| !resume) {
         (run.observe)(&Event::Initialised(&head));
     }
@@ -161,6 +139,41 @@ fn fit_in(
     } else {
         Ok(Outcome::Interrupted { step: run.position.step })
     }
+}
+
+/// That a run can go on from `position` with `dataset`, as far as `config` wants.
+fn check_position(config: &Config, position: &Position, dataset: &Dataset) -> Result<(), Error> {
+    if !position.order.is_empty() && !dataset.is_in_order(&position.order) {
+        let reason = "the images are in another order than when this run began, and what a batch holds depends on it; \
+                      restore the order of the manifest's rows (or the names of the files in a folder), or start a new \
+                      run with another --out";
+        return Err(Error::run(&config.out, reason));
+    }
+    match config.max_steps.filter(|&most| most < position.step) {
+        Some(most) => {
+            let expected = format!("{} or more, the steps that this run has done", position.step);
+            Err(Error::config("max-steps", expected, most))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Says what is trained, and from where on.
+fn say_start(run: &mut Run, origin: SplitOrigin, likeness: Option<Likeness>) {
+    let (steps, images) = (run.last_step(), run.training.images());
+    let Stopper { best_epoch, best_loss, .. } = run.position.stopper;
+    let by_loss = run.config.best_by == BestBy::Loss;
+    (run.observe)(&Event::Started {
+        dataset: run.dataset,
+        origin,
+        network: run.trainer.network.spec(),
+        from: run.position.step,
+        steps,
+        images,
+        epoch_steps: run.training.batches_per_epoch() as u64,
+        best: best_loss.filter(|_| by_loss).map(|loss| (best_epoch, loss)),
+        unknown_contents: likeness == Some(Likeness::SameSizes),
+    });
 }
 
 /// The settings with the checkpoint for first weights: whoever goes on needs no `--init`, which may be gone.

@@ -108,7 +108,7 @@ fn options_that_make_no_run() {
         ),
         (
             &["--init", "run", "--freeze", "--unfreeze-after", "2", "--epochs", "2"],
-            "--unfreeze-after: expected less than the 2 of --epochs",
+            "--unfreeze-after: expected 1 or more, and less than the 2 of --epochs",
         ),
     ] {
         let arguments = [&["train", "data", "--out", "other"][..], options].concat();

@@ -63,8 +63,8 @@ pub struct Args {
     by: Unit,
     #[command(flatten)]
     force: Force,
-    /// End with status 1 if the given split leaks, or, where no groups are given, if series of look-alikes cross it or
-    /// something that a name such as "patient" identifies is in two splits
+    /// End with status 1 if the given split leaks, or, where no groups are given or only those that an audit wrote, if series
+    /// of look-alikes cross it, or something that a name such as "patient" identifies is in two splits
     #[arg(long)]
     strict: bool,
     /// Print the result as one JSON document

@@ -7,6 +7,7 @@ use model::{
     Activation, Architecture, Colours, ForeignFile, Hints, ImageSize, ImportOptions, Imported, Naming,
     Origin, Padding, Preprocessing,
 };
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use workflow::is_same;
 
@@ -157,8 +158,15 @@ fn summary(args: &Args, imported: &Imported, done: &str) -> Result<(), Failure> 
 /// The names in a file, one a line. ImageNet has two cranes; a model's classes are distinct, so each repeated name gets
 /// its number.
 fn labels(path: &Path, repeated: &mut Vec<String>) -> Result<Vec<String>, Failure> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| failed!("cannot read {}: {error}", path.display()))?;
+    /// No list of classes is longer.
+    const MOST: u64 = 16 << 20;
+    let read = || {
+        let mut text = String::new();
+        std::fs::File::open(path)?.take(MOST).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text: String =
+        read().map_err(|error: std::io::Error| failed!("cannot read {}: {error}", path.display()))?;
     // A mark of UTF-8 and empty lines at the end are no names.
     let text = text.trim_start_matches('\u{feff}').trim_end();
     let mut names: Vec<String> = text.lines().map(|line| line.trim().trim_matches('\'').to_owned()).collect();

@@ -95,6 +95,13 @@ enum Command {
     Selftest(selftest::Args),
 }
 
+/// Starts the threads of the process.
+fn start_threads(threads: usize) -> Result<(), Failure> {
+    engine::par::set_threads(threads).map_err(|error| {
+        failed!("cannot start threads: {error} (a limit of processes, as by ulimit -u or pids.max); --threads 1 takes one")
+    })
+}
+
 fn run(cli: Cli) -> Result<(), Failure> {
     Level::from_env().map_err(Failure::Usage)?;
     Caches::from_env().map_err(Failure::Usage)?;
@@ -103,7 +110,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         return Err(usage!("--threads: expected at most {MAX_THREADS}, found {found}"));
     }
     if !matches!(cli.command, Command::Train(_)) {
-        engine::par::set_threads(threads.unwrap_or(0));
+        start_threads(threads.unwrap_or(0))?;
     }
     match cli.command {
         Command::Train(args) => train::run(*args, threads),

@@ -66,7 +66,7 @@ pub struct Args {
 
 pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
     let mut config = args.config(threads)?;
-    engine::par::set_threads(config.threads);
+    crate::start_threads(config.threads)?;
     let goes_on = args.resume && train::is_cross_validation(&config.out);
     if !goes_on {
         train::check_folder(&config, args.resume)?;
@@ -134,7 +134,7 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         return close(&config, &report, glance.as_ref(), looks, is_reported);
     }
     let threshold = report.threshold.as_ref();
-    Ok(json(&serde_json::json!({
+    json(&serde_json::json!({
         "run": config.out.display().to_string(),
         "best_epoch": report.best_epoch,
         // What a range test found, if there was one.
@@ -147,7 +147,8 @@ pub fn run(args: Args, threads: Option<usize>) -> Result<(), Failure> {
         "init": init,
         "threshold_evidence": threshold.and_then(|threshold| threshold.evidence.as_ref()),
         "warnings": report.warnings,
-    }))?)
+    }))?;
+    if is_reported { Ok(()) } else { Err(Failure::Reported) }
 }
 
 /// The width of the weights that come with the program.
@@ -223,15 +224,16 @@ impl Args {
         }
     }
 
-    /// Of the settings for the simulated set, which nobody typed, makes what goes with those that were.
-    fn fit_phantom(&self, config: &mut Config) {
-        if !self.settings.has("warmup") {
+    /// Of the settings for the simulated set that nobody typed, nor a file `said`, makes what goes with the others.
+    fn fit_phantom(&self, config: &mut Config, said: &[String]) {
+        let is_said = |name: &str| self.settings.has(name) || said.iter().any(|said| said == name);
+        if !is_said("warmup") {
             config.warmup = match config.schedule {
                 Decay::OneCycle => 0.0,
                 _ => config.warmup.min(config.epochs as f64),
             };
         }
-        config.augment |= !self.settings.has("augment") && (config.flip || config.frozen_views > 1);
+        config.augment |= !is_said("augment") && (config.flip || config.frozen_views > 1);
     }
 
     /// The settings: those of the run to resume, of a file, or the defaults, and the options laid over them.
@@ -266,8 +268,9 @@ impl Args {
         let mut config = basis.config(&defaults)?;
         self.settings.lay_over(&mut config);
         config.init = found(typed.init.or(config.init))?;
-        if is_none(&config.data) && file.is_none() {
-            self.fit_phantom(&mut config);
+        if is_none(&config.data) {
+            let said = file.as_deref().map(train::keys).transpose()?.unwrap_or_default();
+            self.fit_phantom(&mut config, &said);
         }
         self.recipe.map_or(Ok(()), |recipe| recipe.check(&config)).map_err(Failure::usage)?;
         basis.notes(&config).iter().for_each(note);
@@ -390,5 +393,7 @@ fn close(
     }
     let (run, example) = (place(&config.out), place(&report.example));
     say!("next: {} predict {run} {example}", program())?;
-    Ok(say!("Research use only, not a medical device.")?)
+    say!("Research use only, not a medical device.")?;
+    // The run is whole, but a script that waits for its report is told that there is none.
+    if is_reported { Ok(()) } else { Err(Failure::Reported) }
 }

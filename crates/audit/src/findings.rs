@@ -77,6 +77,10 @@ impl List {
         if across_splits <= audit.copies.across_splits {
             return;
         }
+        let known = audit.groups.as_ref().is_some_and(|groups| groups.across_splits > 0);
+        if named && known {
+            return;
+        }
         if named {
             let message = format!(
                 "look-alikes: {across_splits} of {series} series lie in more than one split, though the given groups do not; if \

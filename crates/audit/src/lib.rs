@@ -40,4 +40,4 @@ pub use quick::{Quick, files_in_training, quick, quick_hints};
 pub use regroup::{Unit, divided, regroup};
 pub use repeats::{Cluster, Repeats};
 pub use run::{AuditStage, audit};
-pub use shortcuts::{BOUND, Shortcut, ShortcutKind};
+pub use shortcuts::{BOUND, Shortcut, ShortcutKind, most_telling};

@@ -69,6 +69,15 @@ pub struct Shortcut {
     pub flagged: bool,
     /// Whether it is at or above [`BOUND`], and there are so few independent groups that chance may always be why.
     pub too_few: bool,
+    /// Whether the threshold is one of a number that people know.
+    #[serde(skip)]
+    pub has_rule: bool,
+}
+
+/// Those that are flagged, and the first of the others.
+pub fn most_telling(shortcuts: &[Shortcut], others: usize) -> Vec<&Shortcut> {
+    let (flagged, rest): (Vec<&Shortcut>, Vec<&Shortcut>) = shortcuts.iter().partition(|found| found.flagged);
+    flagged.into_iter().chain(rest.into_iter().take(others)).collect()
 }
 
 /// Every feature that varies, the most telling first: of the classes, or of each finding over the images of which it is
@@ -141,10 +150,13 @@ pub fn shortcuts(
         for question in &questions {
             let words = Words { feature: &feature, kind, values: &values, units: &units, level };
             let told = words.tell(question);
-            // A single word that tells as much says it better.
+            // A single word that tells as much of the same says it better.
             let is_said = |told: &Shortcut| {
-                let of_one = |of: &&Shortcut| of.feature.starts_with(&feature) && of.finding == told.finding;
-                found.iter().filter(of_one).any(|one| one.auroc + 0.02 >= told.auroc)
+                let of_one = |of: &&Shortcut| {
+                    of.feature.starts_with(&format!("{feature} is ")) && of.finding == told.finding
+                };
+                let says = |one: &Shortcut| one.auroc + 0.02 >= told.auroc && (one.flagged || !told.flagged);
+                found.iter().filter(of_one).any(says)
             };
             found.extend(told.filter(|told| !is_said(told)));
         }
@@ -180,7 +192,8 @@ impl Question {
 /// The features of texts, an empty one for each image that has none: numbers are one, of the images that have one, and
 /// another is whether there is one; a few words are one each.
 fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<Option<f64>>)> {
-    let numbers: Vec<Option<f64>> = values.iter().map(|value| number(value.trim())).collect();
+    let numbers: Vec<Option<f64>> =
+        values.iter().map(|value| number(value.trim(), has_comma(values))).collect();
     let given = numbers.iter().flatten().count();
     if !has_words(values) && given > 0 {
         if given == values.len() {
@@ -204,10 +217,18 @@ fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<Option<f64>>)> {
     distinct.into_iter().map(one).collect()
 }
 
-/// A number, of which some countries divide the whole from the rest by a comma.
-fn number(text: &str) -> Option<f64> {
+/// Whether commas divide the whole from the rest in a column, as some countries write it; where three digits follow every comma
+/// they may divide thousands, and what has them is no number.
+fn has_comma(values: &[&str]) -> bool {
+    let rests = values.iter().filter_map(|value| Some(value.trim().split_once(',')?.1));
+    rests.into_iter().any(|rest| rest.len() != 3)
+}
+
+fn number(text: &str, has_comma: bool) -> Option<f64> {
     let plain = match text.split_once(',') {
-        Some((whole, rest)) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((whole, rest))
+            if has_comma && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             &format!("{whole}.{rest}")
         }
         _ => text,
@@ -218,7 +239,8 @@ fn number(text: &str) -> Option<f64> {
 /// Whether some of the values are given and no numbers.
 fn has_words(values: &[&str]) -> bool {
     let is_given = |value: &str| !value.is_empty() && !data::is_missing(value);
-    values.iter().map(|value| value.trim()).any(|value| is_given(value) && number(value).is_none())
+    let comma = has_comma(values);
+    values.iter().map(|value| value.trim()).any(|value| is_given(value) && number(value, comma).is_none())
 }
 
 type Feature = (&'static str, ShortcutKind, fn(&Facts) -> f64);
@@ -306,6 +328,7 @@ fn tell(
         majority_accuracy,
         flagged: estimate.auroc >= BOUND && certain && !too_few,
         too_few,
+        has_rule: true,
     })
 }
 

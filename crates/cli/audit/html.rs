@@ -185,12 +185,15 @@ fn shortcuts(shortcuts: &[Shortcut]) -> String {
                 _ => "no",
             }
             .to_owned(),
-            format!("{} from {}", found.higher_in, short(found.threshold)),
+            match found.has_rule {
+                true => format!("{} from {}", found.higher_in, short(found.threshold)),
+                false => format!("{} by its share among the others of a value", found.higher_in),
+            },
             percent(found.rule_accuracy),
             percent(found.majority_accuracy),
         ]
     };
-    let rows: Vec<Vec<String>> = shortcuts.iter().take(FEATURES).map(row).collect();
+    let rows: Vec<Vec<String>> = audit::most_telling(shortcuts, FEATURES).into_iter().map(row).collect();
     let heads = ["feature", "AUROC", "95 % interval", "flagged", "rule", "right", "larger class"];
     let what = if shortcuts.iter().any(|found| found.finding.is_some()) { "a finding" } else { "the class" };
     format!(

@@ -230,9 +230,7 @@ fn shortcuts(shortcuts: &[Shortcut]) -> io::Result<()> {
     say!(
         "\n  what else tells {what} (flagged * from AUROC {BOUND}, if chance is no explanation; rules are chosen on the same images)"
     )?;
-    let (flagged, others): (Vec<&Shortcut>, Vec<&Shortcut>) =
-        shortcuts.iter().partition(|found| found.flagged);
-    let shown: Vec<&Shortcut> = flagged.into_iter().chain(others.into_iter().take(UNFLAGGED)).collect();
+    let shown = audit::most_telling(shortcuts, UNFLAGGED);
     if shown.iter().any(|found| found.too_few) {
         say!("    ? so few groups or sources that chance may explain it")?;
     }
@@ -245,7 +243,10 @@ fn shortcuts(shortcuts: &[Shortcut]) -> io::Result<()> {
         let Shortcut { feature, auroc, higher_in, .. } = found;
         let (range, from) = (interval(found.auroc_ci), short(found.threshold));
         let (right, majority) = (percent(found.rule_accuracy), percent(found.majority_accuracy));
-        let rule = format!("{higher_in} from {from}: {right} right (larger class {majority})");
+        let rule = match found.has_rule {
+            true => format!("{higher_in} from {from}: {right} right (larger class {majority})"),
+            false => format!("{higher_in} by its share among the others of a value"),
+        };
         say!("  {mark} {feature:<38} {auroc:.3} {range}  {rule}")?;
     }
     Ok(())

@@ -165,15 +165,6 @@ fn check_names(names: &[String]) -> Result<(), String> {
              it, or name the others with --labels"
         ));
     }
-    let twice = names.iter().enumerate().find_map(|(at, name)| {
-        names[..at].iter().find(|other| name.eq_ignore_ascii_case(other)).map(|other| (other, name))
-    });
-    if let Some((first, second)) = twice {
-        return Err(format!(
-            "expected findings that differ in more than capitals, found \"{first}\" and \"{second}\": write them alike in the \
-             table, or name one of them with --labels"
-        ));
-    }
     let columns = |name: &String| ["p_", "called_", "spread_"].map(|before| format!("{before}{name}"));
     let clash = names
         .iter()

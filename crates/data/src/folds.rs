@@ -141,16 +141,35 @@ impl Dataset {
     }
 }
 
-/// What a name is sorted by so that 2 comes before 10: its first number, if it begins with one.
-fn natural(name: &str) -> Option<u128> {
-    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
-    name[..digits].parse().ok()
+/// A name in pieces, numbers by their length first, so that `p2` comes before `p10`.
+fn natural(name: &str) -> Vec<(bool, usize, &str)> {
+    let mut pieces = vec![];
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        let is_number = first.is_ascii_digit();
+        let end = rest.find(|c: char| c.is_ascii_digit() != is_number).unwrap_or(rest.len());
+        let (piece, behind) = rest.split_at(end);
+        let digits = piece.trim_start_matches('0');
+        pieces.push(if is_number { (false, digits.len(), digits) } else { (true, 0, piece) });
+        rest = behind;
+    }
+    pieces
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Sample;
+
+    #[test]
+    fn numbers_in_names_are_in_their_order() {
+        let long = "1".repeat(45);
+        let order = ["1", "1a", "2", "02b", "10", &long, "p2", "p10", "p10 x", "volume 2", "volume 10"];
+        let mut sorted = order;
+        sorted.reverse();
+        sorted.sort_by(|a, b| natural(a).cmp(&natural(b)).then(a.cmp(b)));
+        assert_eq!(sorted, order);
+    }
 
     /// Samples of nine patients with five images each, of both classes.
     fn dataset() -> Dataset {

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::dataset::Dataset;
 use crate::path_bytes::bytes_of_path;
 use crate::sample::Sample;
+use crate::table::every_column_once;
 
 /// Writes `dataset` as a manifest: `path,label`, or `path` and a column a finding (1, 0, -1 where nobody was sure, nothing), `split` and `group`
 /// if any sample has one, and its other columns. Paths are relative to the new manifest if the files lie below its
@@ -24,6 +25,15 @@ pub fn write_manifest(path: &Path, dataset: &Dataset) -> Result<(), Error> {
     header.extend(has_split.then_some("split"));
     header.extend(has_group.then_some("group"));
     header.extend(dataset.columns.iter().map(String::as_str));
+    if dataset.has_findings() {
+        // They were read from lists; a table has one column of a name.
+        let names = header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        every_column_once(&names).map_err(|reason| {
+            let how = "names of findings are columns of a manifest, whatever their capitals: write them alike, or name some with \
+                       --labels";
+            Error::dataset(path, format!("{reason}; {how}"))
+        })?;
+    }
     let root = if dataset.source.is_dir() { Some(&*dataset.source) } else { dataset.source.parent() };
     let root = root.unwrap_or(Path::new(""));
     let here = if root.as_os_str().is_empty() { Path::new(".") } else { root };

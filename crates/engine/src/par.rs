@@ -12,10 +12,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Sets the number of threads for the whole process; 0 means one a core. Call it once, before any parallel work;
-/// returns false if the pool was already running (and stays as it is).
-pub fn set_threads(threads: usize) -> bool {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().is_ok()
+/// Sets the number of threads for the whole process; 0 means one a core. Call it once, before any parallel work; where threads
+/// run already, they stay as they are.
+///
+/// # Errors
+/// When a thread cannot start.
+pub fn set_threads(threads: usize) -> io::Result<()> {
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
+        // Its other errors have no source.
+        Err(error) if std::error::Error::source(&error).is_some() => Err(io::Error::other(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The number of threads that parallel work uses.
@@ -37,14 +44,14 @@ pub fn in_this_process<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 fn of_this_process(threads: usize) -> &'static Pool {
     static OWN: Mutex<Vec<(u32, usize, &'static Pool)>> = Mutex::new(vec![]);
     let process = std::process::id();
-    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, _, pool)) = own.iter().find(|(of, count, _)| (*of, *count) == (process, threads)) {
-        return pool;
-    }
-    let pool = Pool::new(threads).expect("a forked process starts a thread");
-    let pool: &'static Pool = Box::leak(Box::new(pool));
-    own.push((process, threads, pool));
-    pool
+    let own = || OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = own().iter().find(|(of, count, _)| (*of, *count) == (process, threads)).map(|found| found.2);
+    known.unwrap_or_else(|| {
+        let pool = Pool::new(threads).expect("a forked process may start threads");
+        let pool: &'static Pool = Box::leak(Box::new(pool));
+        own().push((process, threads, pool));
+        pool
+    })
 }
 
 /// Notes that this process is the one whose threads are used: see [`in_this_process`].

@@ -61,6 +61,21 @@ fn create_beside(folder: &Path, name: &OsStr) -> io::Result<(Temporary, File)> {
     }
 }
 
+/// Removes what writers of the files `names` in `folder` left that were killed. Nobody else may be writing there.
+pub fn remove_left(folder: &Path, names: &[&str]) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let is_ours = |name: &&str| {
+            let rest = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('.'));
+            let number = rest.and_then(|rest| rest.strip_suffix(".tmp")?.split_once('-'));
+            number.is_some_and(|(process, at)| [process, at].iter().all(|n| n.parse::<u64>().is_ok()))
+        };
+        if names.iter().any(is_ours) {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
 /// Removes the temporary on every way out; after the rename there is nothing left to remove.
 struct Temporary(PathBuf);
 
@@ -77,6 +92,20 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<OsString> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn what_killed_writers_left_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in
+            ["a.st.12-0.tmp", "a.st.9-31.tmp", "a.st", "a.st.tmp", "a.st.x-1.tmp", "b.12-0.tmp", "a.st.1.tmp"]
+        {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        remove_left(folder.path(), &["a.st"]);
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, ["a.st", "a.st.1.tmp", "a.st.tmp", "a.st.x-1.tmp", "b.12-0.tmp"]);
     }
 
     #[test]

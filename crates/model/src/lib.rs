@@ -58,7 +58,7 @@ mod format {
 }
 
 pub use architecture::{Architecture, NAMES};
-pub use atomic::write_atomic;
+pub use atomic::{remove_left, write_atomic};
 pub use error::Error;
 pub use file::{
     BEST, Calibration, Metadata, Model, Output, Provenance, StoredFinding, StoredThreshold, TRAINING_PREFIX,

@@ -91,12 +91,13 @@ pub fn split(
             Ok(dataset)
         };
         let dataset = divide().map_err(raise)?;
-        Ok((rows(&dataset).to_string(), dataset.notes))
+        let keeps = labelling.uncertain == Uncertain::Ignore;
+        Ok((rows(&dataset, keeps).to_string(), dataset.notes))
     })?
 }
 
-/// The columns and rows of a manifest, with paths as they are from here.
-fn rows(dataset: &Dataset) -> Value {
+/// The columns and rows of a manifest, with paths as they are from here; with -1 where nobody was sure, if that is kept.
+fn rows(dataset: &Dataset, keeps_unsure: bool) -> Value {
     let has_split = dataset.samples.iter().any(|sample| sample.split.is_some());
     let mut columns = vec!["path"];
     match dataset.has_findings() {
@@ -106,20 +107,19 @@ fn rows(dataset: &Dataset) -> Value {
     columns.extend(has_split.then_some("split"));
     columns.push("group");
     columns.extend(dataset.columns.iter().map(String::as_str));
-    let row =
-        |sample: &data::Sample| {
-            let mut row = vec![json!(sample.path.to_string_lossy())];
-            match dataset.has_findings() {
-                true => row.extend(sample.findings.iter().enumerate().map(|(at, is)| {
-                    if sample.unsure.get(at) == Some(&true) { json!(-1) } else { json!(is) }
-                })),
-                false => row.push(json!(dataset.classes[sample.label])),
-            }
-            row.extend(has_split.then(|| json!(sample.split.map(|split| split.to_string()))));
-            row.push(json!(sample.group));
-            row.extend(sample.extra.iter().map(|value| json!(value)));
-            Value::Array(row)
-        };
+    let row = |sample: &data::Sample| {
+        let mut row = vec![json!(sample.path.to_string_lossy())];
+        match dataset.has_findings() {
+            true => row.extend(sample.findings.iter().enumerate().map(|(at, is)| {
+                if keeps_unsure && sample.unsure.get(at) == Some(&true) { json!(-1) } else { json!(is) }
+            })),
+            false => row.push(json!(dataset.classes[sample.label])),
+        }
+        row.extend(has_split.then(|| json!(sample.split.map(|split| split.to_string()))));
+        row.push(json!(sample.group));
+        row.extend(sample.extra.iter().map(|value| json!(value)));
+        Value::Array(row)
+    };
     let rows: Vec<Value> = dataset.samples.iter().map(row).collect();
     json!({ "columns": columns, "rows": rows })
 }

@@ -57,8 +57,10 @@ fn said(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
 }
 
-/// Runs `work` with the interpreter free. A panic of it is an exception like any other, and no `BaseException`.
+/// Runs `work` with the interpreter free, and with threads that this process has, which may have been forked. A panic of it
+/// is an exception like any other, and no `BaseException`.
 pub(crate) fn detached<T: Send>(py: Python, work: impl FnOnce() -> PyResult<T> + Send) -> PyResult<T> {
+    let work = || engine::par::in_this_process(work);
     py.detach(|| panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(fault(&*panic))))
 }
 

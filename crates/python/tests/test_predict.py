@@ -278,8 +278,11 @@ def test_a_forked_child_has_threads_of_its_own(model, run, images, data, tmp_pat
         assert _in_a_child(lambda: vertebra.Model.load(run, threads=threads).predict(images).labels) == want
     for loaded in (model, own):
         assert _in_a_child(lambda: loaded.predict(images).labels) == want
-        judge = lambda: loaded.evaluate(data / "manifest.csv", bootstrap=0)["confusion"]  # noqa: E731
-        assert _in_a_child(judge) == judge()
+        judge = lambda: loaded.evaluate(data / "manifest.csv", bootstrap=200)  # noqa: E731
+        assert _in_a_child(lambda: judge()["confusion"]) == judge()["confusion"]
+        assert _in_a_child(lambda: len(judge()._repr_html_())) > 1000
+    site = lambda: vertebra.Model.load(run).calibrate(data / "manifest.csv", tmp_path / "site", split="all")  # noqa: E731
+    assert _in_a_child(lambda: len(site())) > 0
     settings = dict(image_size=32, width=0.25, max_steps=1, out=tmp_path / "run")
     assert _in_a_child(lambda: vertebra.train(data / "manifest.csv", **settings).path) == str(tmp_path / "run")
     assert _in_a_child(lambda: vertebra.audit(data / "manifest.csv").document["images"]) == 48

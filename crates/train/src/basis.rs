@@ -1,5 +1,6 @@
 //! What the settings that are asked for are laid over: those of another run or of a file, of first weights, of a recipe.
 
+use crate::config_file::read_settings;
 use crate::{Config, Error, Recipe, RunFolder, settings};
 use model::{Metadata, Model};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,16 @@ pub struct Basis<'a> {
 /// The file of settings at `path`; of a run folder, its own.
 pub fn settings_file(path: &Path) -> PathBuf {
     if path.is_dir() { RunFolder(path).config() } else { path.to_path_buf() }
+}
+
+/// The settings that a file has.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn keys(file: &Path) -> Result<Vec<String>, Error> {
+    let text = read_settings(file)?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| Error::run(file, error.to_string()))?;
+    Ok(table.keys().cloned().collect())
 }
 
 /// What the model says of itself whose weights `file` names as the first ones, if it does and they are there; `find` has

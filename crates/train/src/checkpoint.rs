@@ -34,13 +34,9 @@ pub(crate) struct Position {
     /// In which order the data set has its images, on which batches depend; empty in files of earlier versions.
     #[serde(default)]
     pub order: String,
-}
-
-impl Position {
-    /// Whether epochs of so many batches lead here.
-    pub fn is_of(&self, batches: usize) -> bool {
-        self.step == self.epoch * batches as u64 + self.batch as u64
-    }
+    /// Batches of an epoch; 0 in files of earlier versions, which trained a last one of a single image always.
+    #[serde(default)]
+    pub batches: u64,
 }
 
 /// The checkpoint, to be written or sent.

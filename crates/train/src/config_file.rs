@@ -3,7 +3,23 @@
 use crate::documents::{read_text, write_text};
 use crate::places::{self, Places};
 use crate::{Config, Error, RunFolder};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// The text of a file of settings, of which nobody has a megabyte.
+pub(crate) fn read_settings(path: &Path) -> Result<String, Error> {
+    const MOST: u64 = 1 << 20;
+    let read = || {
+        let mut text = String::new();
+        std::fs::File::open(path)?.take(MOST + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().map_err(|error: std::io::Error| Error::run(path, error.to_string()))?;
+    match text.len() as u64 {
+        ..=MOST => Ok(text),
+        _ => Err(Error::run(path, "expected settings of a run, found more than a megabyte")),
+    }
+}
 
 impl Config {
     /// The settings of the run in `folder`.
@@ -19,7 +35,7 @@ impl Config {
     /// `crate::places`. What it does not say is as in `base`; without one, it has to say everything.
     pub fn read(path: &Path, base: Option<&Self>) -> Result<Self, Error> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let text = std::fs::read_to_string(path).map_err(|error| Error::run(path, error.to_string()))?;
+        let text = read_settings(path)?;
         // The lines that show where are indented, as all lines of a message behind its first.
         let lines = |error: toml::de::Error| error.to_string().trim_end().replace('\n', "\n  ");
         let broken = |error| Error::run(path, format!("not a run's settings: {}", lines(error)));

@@ -101,6 +101,16 @@ impl Error {
 
     /// The system refused to read or write `path`.
     pub(crate) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
-        move |error| Self::run(path, format!("{error}; free space or choose another folder with --out"))
+        use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        move |error| {
+            let advice = match error.kind() {
+                StorageFull | QuotaExceeded => "; free space, or choose another folder",
+                PermissionDenied | ReadOnlyFilesystem => {
+                    "; choose a folder that may be written, or give that right"
+                }
+                _ => "",
+            };
+            Self::run(path, format!("{error}{advice}"))
+        }
     }
 }

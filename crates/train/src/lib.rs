@@ -52,7 +52,7 @@ mod trainer;
 mod trouble;
 mod unreadable;
 
-pub use basis::{Basis, init_of, settings_file};
+pub use basis::{Basis, init_of, keys, settings_file};
 pub use builtin::first_weights;
 pub use closing::Report;
 pub use config::{BestBy, ClassWeights, Config, MAX_THREADS, MAX_UNREADABLE, OptimizerKind};

@@ -12,6 +12,17 @@ use std::time::{Duration, Instant};
 /// Pause between two attempts at a lock that is waited for.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// What is written whole while the lock is held: what a killed run left half is as large as a checkpoint.
+const WRITTEN: [&str; 7] = [
+    model::BEST,
+    "last.safetensors",
+    "config.toml",
+    "steps.csv",
+    "epochs.csv",
+    "predictions.csv",
+    "report.html",
+];
+
 /// The right to write into a run folder, until it is dropped.
 #[derive(Debug)]
 pub struct RunLock(#[expect(dead_code, reason = "the lock goes when the file is closed")] File);
@@ -36,6 +47,7 @@ impl RunLock {
             Ok(mut file) => {
                 // For the message of whoever comes next; the lock holds without it.
                 let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+                model::remove_left(folder, &WRITTEN);
                 Ok(Self(file))
             }
             Err(mut file) => {

@@ -16,15 +16,22 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the table at `path`, keeping its lines up to number `keep`.
-    pub(crate) fn open(path: PathBuf, header: &str, keep: u64) -> Result<Self, Error> {
+    /// Opens the table at `path`, keeping its lines up to number `keep`; and what is to be said if some are missing.
+    pub(crate) fn open(path: PathBuf, header: &str, keep: u64) -> Result<(Self, Option<String>), Error> {
         let old = if keep > 0 { read_text(&path)? } else { String::new() };
         let kept = truncated(&old, header, keep);
+        let lines = kept.lines().count() as u64 - 1;
+        let lacking = (lines < keep).then(|| {
+            format!(
+                "{}: expected {keep} lines, up to the checkpoint, found {lines}: it was damaged or changed, and stays so",
+                path.display()
+            )
+        });
         if kept != old {
             write_text(&path, &kept)?;
         }
         let file = OpenOptions::new().append(true).open(&path).map_err(Error::io(&path))?;
-        Ok(Self { file, path })
+        Ok((Self { file, path }, lacking))
     }
 
     /// Adds a line.
@@ -69,8 +76,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("steps.csv");
         for (keep, line) in [(0, "1,a"), (1, "2,b"), (1, "2,c")] {
-            Log::open(path.clone(), "step,x", keep).unwrap().add(line).unwrap();
+            let (mut log, lacking) = Log::open(path.clone(), "step,x", keep).unwrap();
+            log.add(line).unwrap();
+            assert_eq!(lacking, None);
         }
+        assert!(Log::open(path.clone(), "step,x", 3).unwrap().1.unwrap().contains("expected 3 lines"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "step,x\n1,a\n2,c\n");
     }
 

@@ -68,7 +68,7 @@ impl<'a, 'r> Run<'a, 'r> {
         dataset: &'a Dataset,
         metadata: Metadata,
         trainer: Trainer,
-        position: Position,
+        mut position: Position,
         stop: &'a AtomicBool,
         observe: &'a mut dyn FnMut(&Event),
         ranks: &'a mut Group<'r>,
@@ -81,11 +81,10 @@ impl<'a, 'r> Run<'a, 'r> {
         };
         let network = trainer.network.spec();
         let images = dataset.part(Split::Train).len();
-        let least_batch = match position.is_of(images.div_ceil(config.batch_size)) {
-            // An earlier version trained a last batch of one image, and such a run goes on so.
-            true if position.epoch > 0 => 1,
-            _ => config.least_batch(network.feature_size()),
-        };
+        let all = images.div_ceil(config.batch_size) as u64;
+        // A run of an earlier version goes on with the batches that it had.
+        let is_earlier = position.step > 0 && [0, all].contains(&position.batches);
+        let least_batch = if is_earlier { 1 } else { config.least_batch(network.feature_size()) };
         let options = LoaderOptions {
             least_batch,
             shard: ranks.shard(config.least_shard()),
@@ -108,10 +107,14 @@ impl<'a, 'r> Run<'a, 'r> {
         Rng::derive(&[config.seed, STATISTICS_STREAM]).shuffle(&mut part);
         part.truncate(whole * config.batch_size);
         let unvaried = loader(&part, in_order());
+        position.batches = training.batches_per_epoch() as u64;
         let rates = config.rates(training.batches_per_epoch() as u64);
         let log = |path, header, keep| leads.then(|| Log::open(path, header, keep)).transpose();
-        let steps = log(folder.steps(), STEPS, position.step)?;
-        let epochs = log(folder.epochs(), EPOCHS, position.epoch)?;
+        let (steps, some) = log(folder.steps(), STEPS, position.step)?.unzip();
+        let (epochs, others) = log(folder.epochs(), EPOCHS, position.epoch)?.unzip();
+        for lacking in some.into_iter().chain(others).flatten() {
+            observe(&Event::Warned(&lacking));
+        }
         let has_curves = config.tensorboard && leads;
         let tensorboard = has_curves.then(|| EventFile::create(folder.0, position.step)).transpose()?;
         let saved = Instant::now();

@@ -96,7 +96,8 @@ fn groups_of(dataset: &Dataset) -> usize {
 /// How many groups are missing, and what gives them: without, intervals are too narrow.
 pub fn check_groups(metadata: &Metadata, dataset: &Dataset) -> Result<(), String> {
     let had = metadata.provenance.config["groups"].as_u64().unwrap_or_default();
-    if had == 0 || dataset.has_groups() {
+    let found = groups_of(dataset) as u64;
+    if had == 0 || found == had {
         return Ok(());
     }
     let manifest = dataset.source.join("manifest.csv");
@@ -105,8 +106,8 @@ pub fn check_groups(metadata: &Metadata, dataset: &Dataset) -> Result<(), String
         false => String::new(),
     };
     Err(format!(
-        "expected the {had} groups of the training, without which intervals are too narrow, found none: give the manifest that \
-         has them{there}"
+        "expected the {had} groups of the training, without which intervals would be others, found {found}: give the manifest \
+         that has them{there}"
     ))
 }
 

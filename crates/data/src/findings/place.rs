@@ -56,6 +56,8 @@ impl Place {
         }
         let list = column(header, &LISTS);
         let own = match wanted {
+            // A model of a list's findings is asked about the list, whatever columns there are beside it.
+            Labels::Names(names) if may_lack && list.is_some_and(|at| lists_more(table, at, names)) => None,
             Labels::Names(names) => of_names(names, header, may_lack, list.is_some())?,
             Labels::All if list.is_some_and(|at| has_lists(table, at)) => None,
             Labels::All => coded(table, columns),
@@ -114,6 +116,15 @@ impl Place {
             }
         }
     }
+}
+
+/// Whether the lists of a column have more of the findings `names` than there are columns of such names.
+fn lists_more(table: &Table, at: usize, names: &[String]) -> bool {
+    let has = |between: &char| table.rows.iter().any(|row| row.cells[at].contains(&(*between as u8)));
+    let between = BETWEEN.into_iter().find(has).unwrap_or(BETWEEN[0]);
+    let all: BTreeSet<String> = table.rows.iter().flat_map(|row| listed(&lossy(row, at), between)).collect();
+    let columns = names.iter().filter(|name| column(&table.header, &[name]).is_some()).count();
+    names.iter().filter(|name| all.contains(*name)).count() > columns
 }
 
 /// What a row says in the column of a finding.

@@ -59,9 +59,17 @@ impl Readings {
     }
 }
 
-/// What the votes of an image's readers say of a finding, and whether that is uncertain: what most of them do not say. Who is
-/// not sure votes as `uncertain` says, or, where that is ignored, for neither.
-fn decided(&[yes, no, perhaps]: &Votes, who: Readers, uncertain: Uncertain) -> (Option<bool>, bool) {
+/// What the votes of an image's readers say of a finding, and whether that is uncertain: another answer where -1 counts
+/// otherwise.
+fn decided(votes: &Votes, who: Readers, uncertain: Uncertain) -> (Option<bool>, bool) {
+    let [ignored, positive, negative] = [Uncertain::Ignore, Uncertain::Positive, Uncertain::Negative]
+        .map(|uncertain| said(votes, who, uncertain));
+    (said(votes, who, uncertain), ignored != positive || ignored != negative)
+}
+
+/// What most of the votes say. Who is not sure votes as `uncertain` says, or, where that is ignored, for neither; and so is what
+/// most of them do not say.
+fn said(&[yes, no, perhaps]: &Votes, who: Readers, uncertain: Uncertain) -> Option<bool> {
     let all = yes + no + perhaps;
     let (yes, no) = match uncertain.counts_as() {
         Some(true) => (yes + perhaps, no),
@@ -69,13 +77,12 @@ fn decided(&[yes, no, perhaps]: &Votes, who: Readers, uncertain: Uncertain) -> (
         None => (yes, no),
     };
     let said = match who {
-        _ if all == 0 => return (None, false),
+        _ if all == 0 => return None,
         Readers::Any if yes > 0 => Some(true),
         _ if 2 * yes > all => Some(true),
         _ if 2 * no > all => Some(false),
         _ => None,
     };
     // A tie, or a word of somebody who is not sure.
-    let is_unsure = said.is_none() || (perhaps > 0 && all == 1);
-    (said.or(uncertain.counts_as()), is_unsure)
+    said.or(uncertain.counts_as())
 }

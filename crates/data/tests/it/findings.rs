@@ -254,6 +254,13 @@ fn what_is_written_is_read_again_and_divided_by_the_rarest_finding() {
 fn what_is_uncertain_is_written_as_such() {
     let root = folder(&["1.png", "2.png", "3.png"]);
     let table = write(&root, "t.csv", "path,Mass,Edema\n1.png,-1,1\n2.png,0,-1\n3.png,1,\n");
+    // Two who are not sure, and one beside one who is, are no more certain; three of whom two agree are.
+    let readers =
+        "path,Mass,Edema\n1.png,-1,1\n1.png,-1,1\n2.png,1,0\n2.png,-1,0\n3.png,1,1\n3.png,1,0\n3.png,-1,1\n";
+    let readers = read(&write(&root, "r.csv", readers), "all", Uncertain::Positive).unwrap();
+    write_manifest(&root.path().join("of.csv"), &readers).unwrap();
+    let text = fs::read_to_string(root.path().join("of.csv")).unwrap();
+    assert!(text.ends_with("1.png,-1,1\n2.png,-1,0\n3.png,1,1\n"), "{text}");
     for counts_as in [Uncertain::Ignore, Uncertain::Positive, Uncertain::Negative] {
         let copy = root.path().join("copy.csv");
         write_manifest(&copy, &read(&table, "all", counts_as).unwrap()).unwrap();
@@ -290,12 +297,15 @@ fn a_column_that_is_left_out_is_named() {
 fn findings_that_are_written_in_two_ways_are_named() {
     let root = folder(&["1.png", "2.png"]);
     let table = write(&root, "table.csv", "path,labels\n1.png,Effusion|Mass\n2.png,effusion\n");
-    let notes = open(&table, "Effusion").notes;
-    let words = "warning: \"Effusion\" and \"effusion\" differ only in how they are written";
-    assert!(notes.iter().any(|note| note.starts_with(words)), "{notes:?}");
+    for labels in ["all", "Effusion"] {
+        let notes = open(&table, labels).notes;
+        let words = "warning: \"Effusion\" and \"effusion\" differ only in how they are written";
+        assert!(notes.iter().any(|note| note.starts_with(words)), "{labels}: {notes:?}");
+    }
     // As columns of a manifest they would be one.
-    let error = read(&table, "all", Uncertain::Ignore).unwrap_err();
-    assert!(error.contains("found \"Effusion\" and \"effusion\": write them alike"), "{error}");
+    let error = write_manifest(&root.path().join("copy.csv"), &open(&table, "all")).unwrap_err().to_string();
+    assert!(error.contains("found \"effusion\" twice") && error.contains("write them alike"), "{error}");
+    write_manifest(&root.path().join("copy.csv"), &open(&table, "Effusion")).unwrap();
 }
 
 /// A table may have its findings twice: in lists, and in columns of which a manifest has one each.

@@ -133,7 +133,8 @@ def split(
         fractions: shares of train, val and test; ``(0.8, 0.1, 0.1)`` if not given.
         folds: a number of folds, or ``"leave-one-group-out"``: a column ``fold`` in place of ``split``.
         labels: of several findings an image: ``"all"``, or their names.
-        uncertain: what -1 counts as then: ``ignore``, ``positive`` or ``negative``.
+        uncertain: what -1 counts as then, in the division and in the rows: ``ignore`` (it is -1), ``positive`` or
+            ``negative``. In the file ``out`` it stays -1, for the training to decide.
         readers: as for :func:`audit`.
         seed: the split follows from it and from the groups.
         out: a manifest to write, as ``vertebra split --out`` does.

@@ -51,6 +51,13 @@ impl Error {
         }
     }
 
+    /// Whether not the file is at fault but what this process may have: memory, or open files.
+    pub fn is_of_process(&self) -> bool {
+        // ENOMEM, ENFILE and EMFILE.
+        let limits = [12, 23, 24];
+        matches!(self, Self::Io { source, .. } if source.raw_os_error().is_some_and(|of| limits.contains(&of)))
+    }
+
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), source }
     }

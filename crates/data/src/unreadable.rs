@@ -32,11 +32,16 @@ impl Dataset {
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         let samples = &self.samples;
-        let read = |i: usize| decode_through(&samples[i].path, window).err().map(|error| error.reason());
+        let read = |i: usize| match decode_through(&samples[i].path, window) {
+            Err(error) if error.is_of_process() => Err(error),
+            read => Ok(read.err().map(|error| error.reason())),
+        };
         let mut found = Vec::with_capacity(part.len());
         for chunk in part.chunks(AT_ONCE) {
             check_stop(stop, found.len(), part.len())?;
-            found.extend(par::map(chunk.len(), |at| read(chunk[at])));
+            for read in par::map(chunk.len(), |at| read(chunk[at])) {
+                found.push(read?);
+            }
             progress(found.len());
         }
         let count = found.iter().flatten().count();

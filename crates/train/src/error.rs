@@ -90,6 +90,7 @@ impl Error {
     /// Of a batch that was read.
     pub(crate) fn batch(error: data::Error) -> Self {
         match error {
+            error if error.is_of_process() => Self::Data(error),
             error @ (data::Error::Image { .. } | data::Error::Io { .. }) => Self::Unreadable(error),
             other => Self::Data(other),
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use data::{Dataset, Likeness};
 use model::Model;
 
-use crate::start::check_groups;
+use crate::groups::check_groups;
 use crate::{Error, RunFolder};
 
 /// That the data are those that the run began with, wherever they lie.

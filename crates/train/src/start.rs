@@ -1,6 +1,7 @@
 //! What a run starts from: its first weights, and what its model files say about themselves.
 
 use crate::folder::cross_validation_of;
+use crate::groups::groups_of;
 use crate::head::{self, Head};
 use crate::{ClassWeights, Config, Error, Trainer};
 use data::{Dataset, Split};
@@ -8,7 +9,6 @@ use eval::Positive;
 use kernels::Level;
 use model::{Architecture, Metadata, Model, Preprocessing, Provenance};
 use nn::{Learner, Loss};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a run begins with.
@@ -82,33 +82,6 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         ..metadata.provenance
     };
     Ok(First { metadata, network, head: adopted })
-}
-
-/// How many groups a data set has: of what stands alone none is one.
-fn groups_of(dataset: &Dataset) -> usize {
-    let known = dataset.samples.iter().filter_map(|sample| sample.group.as_ref());
-    known.collect::<BTreeSet<_>>().len()
-}
-
-/// That `dataset` has groups, if the model was trained on the same images with such.
-///
-/// # Errors
-/// How many groups are missing, and what gives them: without, intervals are too narrow.
-pub fn check_groups(metadata: &Metadata, dataset: &Dataset) -> Result<(), String> {
-    let had = metadata.provenance.config["groups"].as_u64().unwrap_or_default();
-    let found = groups_of(dataset) as u64;
-    if had == 0 || found == had {
-        return Ok(());
-    }
-    let manifest = dataset.source.join("manifest.csv");
-    let there = match manifest.is_file() {
-        true => format!(" (such as {})", manifest.display()),
-        false => String::new(),
-    };
-    Err(format!(
-        "expected the {had} groups of the training, without which intervals would be others, found {found}: give the manifest \
-         that has them{there}"
-    ))
 }
 
 impl Config {

@@ -6,15 +6,11 @@
 //! is asked of labels that are exchanged among units (a permutation test, Phipson and Smyth 2010), and scored anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use engine::{Rng, par};
 use eval::delong::DeLong;
 
-use super::{BOUND, Question, Shortcut, ShortcutKind, best_rule, least_p};
-
-/// Names the random streams that exchange labels.
-const STREAM: u64 = u64::from_be_bytes(*b"words of");
+use super::chance::{is_no_chance, least_p};
+use super::{BOUND, Question, Shortcut, ShortcutKind, best_rule};
 
 /// A column of words, or of a tag of files.
 pub(super) struct Words<'a> {
@@ -85,6 +81,9 @@ impl Words<'_> {
         let too_few = tells && least_p(&is, units) > 1.0 - self.level;
         // Of several classes the best is taken, so each has its share of the level.
         let tested = if question.classes.len() == 2 { 1.0 } else { question.classes.len() as f64 };
+        let tells_again = |is: &[bool]| eval::auroc(&encoding.scores(is), is);
+        let no_chance =
+            || is_no_chance(&is, &encoding.unit, estimate.auroc, (1.0 - self.level) / tested, &tells_again);
         let (threshold, rule_accuracy, majority_accuracy) = best_rule(&scores, &is);
         Some(Shortcut {
             feature: format!("{}, {}", self.feature, telling(words, &is)),
@@ -96,9 +95,7 @@ impl Words<'_> {
             threshold,
             rule_accuracy,
             majority_accuracy,
-            flagged: tells
-                && !too_few
-                && encoding.is_no_chance(&is, estimate.auroc, (1.0 - self.level) / tested),
+            flagged: tells && !too_few && no_chance(),
             too_few,
             has_rule: false,
         })
@@ -135,41 +132,6 @@ impl Encoding {
         };
         (0..is.len()).map(score).collect()
     }
-
-    /// Whether labels that are exchanged are told as well with a probability below `level`: those of units that have one class
-    /// among these, and those within a unit that has both.
-    fn is_no_chance(&self, is: &[bool], auroc: f64, level: f64) -> bool {
-        let mut members: Vec<Vec<usize>> = vec![vec![]; self.unit.len()];
-        self.unit.iter().enumerate().for_each(|(i, &unit)| members[unit].push(i));
-        members.retain(|members| !members.is_empty());
-        let (whole, mixed): (Vec<Vec<usize>>, Vec<Vec<usize>>) =
-            members.into_iter().partition(|members| members.iter().all(|&i| is[i] == is[members[0]]));
-        // With none as good among so many, p is 1 in one more (Phipson and Smyth).
-        let draws = (1.0 / level).ceil() as usize;
-        let is_reached = AtomicBool::new(false);
-        let draw = |draw: usize| {
-            if is_reached.load(Ordering::Relaxed) {
-                return;
-            }
-            let mut rng = Rng::derive(&[STREAM, draw as u64]);
-            let mut labels: Vec<bool> = whole.iter().map(|members| is[members[0]]).collect();
-            rng.shuffle(&mut labels);
-            let mut drawn = is.to_vec();
-            for (members, label) in whole.iter().zip(labels) {
-                members.iter().for_each(|&i| drawn[i] = label);
-            }
-            for members in &mixed {
-                let mut labels: Vec<bool> = members.iter().map(|&i| is[i]).collect();
-                rng.shuffle(&mut labels);
-                members.iter().zip(labels).for_each(|(&i, label)| drawn[i] = label);
-            }
-            if eval::auroc(&self.scores(&drawn), &drawn).is_some_and(|drawn| drawn >= auroc) {
-                is_reached.store(true, Ordering::Relaxed);
-            }
-        };
-        par::map(draws, draw);
-        !is_reached.into_inner()
-    }
 }
 
 /// Each of the things by a number, equal ones by the same, below how many there are.
@@ -200,6 +162,7 @@ fn telling(words: &[&str], is: &[bool]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::Rng;
 
     fn told(
         value: impl Fn(usize) -> String,

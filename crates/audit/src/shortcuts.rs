@@ -6,6 +6,7 @@
 //! by what belongs together. What is flagged must be looked at; brightness may be disease, a file format cannot.
 
 mod chance;
+mod texts;
 mod words;
 
 use std::collections::BTreeSet;
@@ -20,7 +21,8 @@ use crate::columns::is_property;
 use crate::facts::Facts;
 use crate::file::Container;
 use crate::names;
-use chance::{few_units, is_no_chance, least_p};
+use chance::{Ranks, few_units, is_no_chance, least_p};
+use texts::{has_words, texts};
 use words::Words;
 
 /// An AUROC from which a single feature is flagged, if chance is no explanation: its interval excludes 0.5 or, of few groups,
@@ -28,8 +30,6 @@ use words::Words;
 pub const BOUND: f64 = 0.75;
 /// Each of some 25 measures has its chance, so together, and for all findings, they are held to 95 % (Bonferroni).
 const MEASURES: f64 = 25.0;
-/// Values of a manifest's column or of metadata, at most, to look at one by one.
-const MAX_VALUES: usize = 20;
 
 /// Where a feature comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -191,60 +191,6 @@ impl Question {
     }
 }
 
-/// The features of texts, an empty one for each image that has none: numbers are one, of the images that have one, and
-/// another is whether there is one; a few words are one each.
-fn texts(name: &str, values: &[&str]) -> Vec<(String, Vec<Option<f64>>)> {
-    let numbers: Vec<Option<f64>> =
-        values.iter().map(|value| number(value.trim(), has_comma(values))).collect();
-    let given = numbers.iter().flatten().count();
-    if !has_words(values) && given > 0 {
-        if given == values.len() {
-            return vec![(name.to_owned(), numbers)];
-        }
-        let is_not = numbers.iter().map(|number| Some(flag(number.is_none()))).collect();
-        let some = format!("{name} (of the {given} images that have it)");
-        return vec![(some, numbers), (format!("{name} is not given"), is_not)];
-    }
-    let mut distinct: Vec<&str> = values.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    if distinct.len() > MAX_VALUES {
-        return vec![];
-    }
-    // Of two, one says all.
-    distinct.reverse();
-    distinct.truncate(if distinct.len() == 2 { 1 } else { MAX_VALUES });
-    let one = |value: &str| {
-        let words = if value.is_empty() { "is not given".to_owned() } else { format!("is \"{value}\"") };
-        (format!("{name} {words}"), values.iter().map(|v| Some(flag(*v == value))).collect())
-    };
-    distinct.into_iter().map(one).collect()
-}
-
-/// Whether commas divide the whole from the rest in a column, as some countries write it; where three digits follow every comma
-/// they may divide thousands, and what has them is no number.
-fn has_comma(values: &[&str]) -> bool {
-    let rests = values.iter().filter_map(|value| Some(value.trim().split_once(',')?.1));
-    rests.into_iter().any(|rest| rest.len() != 3)
-}
-
-fn number(text: &str, has_comma: bool) -> Option<f64> {
-    let plain = match text.split_once(',') {
-        Some((whole, rest))
-            if has_comma && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            &format!("{whole}.{rest}")
-        }
-        _ => text,
-    };
-    plain.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// Whether some of the values are given and no numbers.
-fn has_words(values: &[&str]) -> bool {
-    let is_given = |value: &str| !value.is_empty() && !data::is_missing(value);
-    let comma = has_comma(values);
-    values.iter().map(|value| value.trim()).any(|value| is_given(value) && number(value, comma).is_none())
-}
-
 type Feature = (&'static str, ShortcutKind, fn(&Facts) -> f64);
 
 fn flag(condition: bool) -> f64 {
@@ -317,9 +263,12 @@ fn tell(
     let estimate = delong.estimate(eval::summary::LEVEL);
     let too_few = estimate.auroc >= BOUND && least_p(&is, units) > 1.0 - level;
     // Of few units of one side no interval holds.
-    let again = |is: &[bool]| eval::auroc(values, is).map(|auroc| auroc.max(1.0 - auroc));
     let is_sure = || match few_units(&is, units) {
-        true => is_no_chance(&is, units, estimate.auroc, 1.0 - level, &again),
+        true => {
+            let ranks = Ranks::of(values);
+            let again = |is: &[bool]| ranks.auroc(is).map(|auroc| auroc.max(1.0 - auroc));
+            is_no_chance(&is, units, estimate.auroc, 1.0 - level, &again)
+        }
         false => delong.estimate(level).interval.low > 0.5,
     };
     let (threshold, rule_accuracy, majority_accuracy) = best_rule(values, &is);

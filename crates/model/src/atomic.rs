@@ -61,16 +61,16 @@ fn create_beside(folder: &Path, name: &OsStr) -> io::Result<(Temporary, File)> {
     }
 }
 
-/// Removes what writers of the files `names` in `folder` left that were killed. Nobody else may be writing there.
-pub fn remove_left(folder: &Path, names: &[&str]) {
+/// Removes what killed writers of the file at `path` left beside it. Nobody else may be writing it.
+pub fn remove_left(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else {
+        return;
+    };
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let file = entry.file_name();
-        let is_ours = |name: &&str| {
-            let rest = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('.'));
-            let number = rest.and_then(|rest| rest.strip_suffix(".tmp")?.split_once('-'));
-            number.is_some_and(|(process, at)| [process, at].iter().all(|n| n.parse::<u64>().is_ok()))
-        };
-        if names.iter().any(is_ours) {
+        let rest = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('.'));
+        let numbers = rest.and_then(|rest| rest.strip_suffix(".tmp")?.split_once('-'));
+        if numbers.is_some_and(|(process, at)| [process, at].iter().all(|n| n.parse::<u64>().is_ok())) {
             fs::remove_file(entry.path()).ok();
         }
     }
@@ -102,7 +102,7 @@ mod tests {
         {
             fs::write(folder.path().join(name), "x").unwrap();
         }
-        remove_left(folder.path(), &["a.st"]);
+        remove_left(&folder.path().join("a.st"));
         let mut left = names(folder.path());
         left.sort();
         assert_eq!(left, ["a.st", "a.st.1.tmp", "a.st.tmp", "a.st.x-1.tmp", "b.12-0.tmp"]);

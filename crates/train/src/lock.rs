@@ -12,17 +12,6 @@ use std::time::{Duration, Instant};
 /// Pause between two attempts at a lock that is waited for.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What is written whole while the lock is held: what a killed run left half is as large as a checkpoint.
-const WRITTEN: [&str; 7] = [
-    model::BEST,
-    "last.safetensors",
-    "config.toml",
-    "steps.csv",
-    "epochs.csv",
-    "predictions.csv",
-    "report.html",
-];
-
 /// The right to write into a run folder, until it is dropped.
 #[derive(Debug)]
 pub struct RunLock(#[expect(dead_code, reason = "the lock goes when the file is closed")] File);
@@ -47,7 +36,9 @@ impl RunLock {
             Ok(mut file) => {
                 // For the message of whoever comes next; the lock holds without it.
                 let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-                model::remove_left(folder, &WRITTEN);
+                if is_held(&RunFolder(folder).lock()) {
+                    remove_left(RunFolder(folder));
+                }
                 Ok(Self(file))
             }
             Err(mut file) => {
@@ -61,6 +52,18 @@ impl RunLock {
             }
         }
     }
+}
+
+/// Whether somebody, perhaps this process, has the lock of the file at `path`: on a file system without locks nobody has.
+fn is_held(path: &Path) -> bool {
+    File::open(path).is_ok_and(|other| matches!(other.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// Removes what a killed run left half of the files that are written while its lock is held: as large as a checkpoint.
+fn remove_left(run: RunFolder) {
+    let written = [run.best(), run.last(), run.config(), run.steps(), run.epochs(), run.lr_range()];
+    let at_the_end = [run.predictions(), run.audit(), run.report(), run.card()];
+    written.iter().chain(&at_the_end).for_each(|path| model::remove_left(path));
 }
 
 /// The file at `path`, made if need be, with its lock; or without, if another process has that for longer than

@@ -44,6 +44,31 @@ fn ln_arrangements([a, b]: [usize; 2]) -> f64 {
     (1..=a.min(b)).map(|i| ((a.max(b) + i) as f64 / i as f64).ln()).sum()
 }
 
+/// Values by their rank, equal ones by the middle of theirs: from these the AUROC of any labels is a sum (Mann and Whitney 1947).
+pub(super) struct Ranks(Vec<f64>);
+
+impl Ranks {
+    pub fn of(values: &[f64]) -> Self {
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+        let (mut ranks, mut before) = (vec![0.0; values.len()], 0);
+        for ties in order.chunk_by(|&a, &b| values[a] == values[b]) {
+            let middle = before as f64 + (ties.len() + 1) as f64 / 2.0;
+            ties.iter().for_each(|&i| ranks[i] = middle);
+            before += ties.len();
+        }
+        Self(ranks)
+    }
+
+    /// None with one class only.
+    pub fn auroc(&self, is: &[bool]) -> Option<f64> {
+        let sum: f64 = self.0.iter().zip(is).filter(|(_, is)| **is).map(|(rank, _)| rank).sum();
+        let positives = is.iter().filter(|&&is| is).count() as f64;
+        let pairs = positives * (is.len() as f64 - positives);
+        (pairs > 0.0).then(|| (sum - positives * (positives + 1.0) / 2.0) / pairs)
+    }
+}
+
 /// Whether labels that are exchanged are told as well as by `auroc` with a probability below `level`: those of units that have
 /// one class, and those within a unit that has both. `tells` has the area for labels. A permutation test: of so many draws that
 /// none as good makes p small enough, the first that is ends it (Phipson and Smyth 2010).
@@ -76,10 +101,43 @@ pub(super) fn is_no_chance(
             rng.shuffle(&mut labels);
             members.iter().zip(labels).for_each(|(&i, label)| drawn[i] = label);
         }
-        if tells(&drawn).is_some_and(|drawn| drawn >= auroc) {
+        // Equal areas may differ in their last digits.
+        if tells(&drawn).is_some_and(|drawn| drawn >= auroc - 1e-9) {
             is_reached.store(true, Ordering::Relaxed);
         }
     };
     par::map(draws, draw);
     !is_reached.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_give_the_area() {
+        let mut rng = Rng::new(3);
+        for _ in 0..50 {
+            let values: Vec<f64> = (0..40).map(|_| rng.below(12) as f64 - 6.0).collect();
+            let is: Vec<bool> = (0..40).map(|_| rng.below(3) == 0).collect();
+            let (found, expected) = (Ranks::of(&values).auroc(&is), eval::auroc(&values, &is));
+            assert!(found.zip(expected).is_none_or(|(found, expected)| (found - expected).abs() < 1e-12));
+            assert_eq!(found.is_some(), expected.is_some());
+        }
+        assert_eq!(Ranks::of(&[1.0, 2.0]).auroc(&[true, true]), None);
+    }
+
+    /// Labels that values order exactly are found again by no exchange; labels by chance soon are.
+    #[test]
+    fn exchange_tells_order_from_chance() {
+        let values: Vec<f64> = (0..40).map(f64::from).collect();
+        let ranks = Ranks::of(&values);
+        let units: Vec<usize> = (0..40).collect();
+        let told = |is: &[bool]| {
+            let auroc = ranks.auroc(is).unwrap();
+            is_no_chance(is, &units, auroc, 0.002, &|is| ranks.auroc(is))
+        };
+        assert!(told(&(0..40).map(|i| i >= 30).collect::<Vec<_>>()));
+        assert!(!told(&(0..40).map(|i| i % 3 == 0).collect::<Vec<_>>()));
+    }
 }

@@ -63,12 +63,10 @@ pub(super) fn left_out(table: &Table, columns: &Columns, extra: &[usize]) -> Vec
 
 /// Columns that are not kept, for they are called as findings of a list are.
 pub(super) fn beside_lists(place: &Place, columns: &Columns, header: &[String]) -> Option<String> {
-    let is_named = |&&at: &&usize| {
-        !matches!(place.form, Form::Columns(_))
-            && place.names.iter().any(|name| name.eq_ignore_ascii_case(&header[at]))
-    };
-    let named: Vec<&String> = columns.others.iter().filter(is_named).map(|&at| &header[at]).collect();
-    (!named.is_empty()).then(|| {
+    let of_columns = matches!(place.form, Form::Columns(_));
+    let others = columns.others.iter().map(|&at| &header[at]);
+    let named: Vec<&String> = others.filter(|column| place.is_named(column)).collect();
+    (!of_columns && !named.is_empty()).then(|| {
         let names = model::list_names(&named);
         format!("columns that are called as findings of the list are not read (--labels {names} reads them): {names}")
     })

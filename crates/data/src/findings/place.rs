@@ -72,25 +72,26 @@ impl Place {
                 shortened(&header.join(", "))
             ));
         };
-        let has = |between: &char| table.rows.iter().any(|row| row.cells[list].contains(&(*between as u8)));
-        let between = BETWEEN.into_iter().find(has).unwrap_or(BETWEEN[0]);
-        let all: BTreeSet<String> =
-            table.rows.iter().flat_map(|row| listed(&lossy(row, list), between)).collect();
+        let (all, between) = all_listed(table, list);
         let names = named(wanted, &all, may_lack, &header[list])?;
         Ok(Self { names, all, form: Form::Lists(list, between) })
+    }
+
+    /// Whether a column is called as one of the findings is.
+    pub fn is_named(&self, column: &str) -> bool {
+        self.names.iter().any(|name| name.eq_ignore_ascii_case(column))
     }
 
     /// The columns that say something else of an image, without those that are called as a finding of a list is, which no
     /// manifest could have beside it.
     pub fn rest(&self, header: &[String], columns: &Columns) -> Vec<usize> {
-        let is_finding = |at: usize| self.names.iter().any(|name| name.eq_ignore_ascii_case(&header[at]));
         let of_boxes = |at: usize| OF_BOXES.iter().any(|name| header[at].eq_ignore_ascii_case(name));
         let is_ours = |at: usize| match &self.form {
             Form::Columns(columns) => columns.contains(&Some(at)),
             Form::Lists(column, _) => at == *column,
             Form::Boxes(column, reader) => at == *column || Some(at) == *reader || of_boxes(at),
         };
-        columns.others.iter().copied().filter(|&at| !is_ours(at) && !is_finding(at)).collect()
+        columns.others.iter().copied().filter(|&at| !is_ours(at) && !self.is_named(&header[at])).collect()
     }
 
     /// What a row says.
@@ -118,11 +119,16 @@ impl Place {
     }
 }
 
-/// Whether the lists of a column have more of the findings `names` than there are columns of such names.
-fn lists_more(table: &Table, at: usize, names: &[String]) -> bool {
+/// All findings that the lists of a column name, and what stands between them.
+fn all_listed(table: &Table, at: usize) -> (BTreeSet<String>, char) {
     let has = |between: &char| table.rows.iter().any(|row| row.cells[at].contains(&(*between as u8)));
     let between = BETWEEN.into_iter().find(has).unwrap_or(BETWEEN[0]);
-    let all: BTreeSet<String> = table.rows.iter().flat_map(|row| listed(&lossy(row, at), between)).collect();
+    (table.rows.iter().flat_map(|row| listed(&lossy(row, at), between)).collect(), between)
+}
+
+/// Whether the lists of a column have more of the findings `names` than there are columns of such names.
+fn lists_more(table: &Table, at: usize, names: &[String]) -> bool {
+    let (all, _) = all_listed(table, at);
     let columns = names.iter().filter(|name| column(&table.header, &[name]).is_some()).count();
     names.iter().filter(|name| all.contains(*name)).count() > columns
 }

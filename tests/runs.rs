@@ -563,6 +563,33 @@ fn an_evaluation_remembers_the_groups_of_the_run() {
 
 /// The manifest of a fold has its groups in a column of its own; the model tells what they were made by. Folds of an
 /// earlier version, which did not, are read too.
+/// The same images without the groups of the training are other evidence: intervals would be narrower, unsaid.
+#[test]
+fn a_run_keeps_the_groups_of_its_images() {
+    let folder = workspace();
+    let folder = folder.path();
+    let mut table = "path,label,split,group\n".to_owned();
+    for (split, images) in [("train", 25), ("val", 8), ("test", 8)] {
+        for i in 0..images {
+            let class = ["disc", "empty"][i % 2];
+            table += &format!("{split}/{class}/{i}.png,{class},{split},{split}{}\n", i / 4);
+        }
+    }
+    fs::write(folder.join("data/manifest.csv"), table).unwrap();
+    train(folder, "data/manifest.csv", "run", &["--epochs", "1"]).ok();
+    assert_eq!(model::Model::read(folder.join("run")).unwrap().metadata.provenance.groups, Some(11));
+    let card = text(folder.join("run/model-card.md"));
+    let words = ["expected the 11 groups of the training", "found 0", "such as data/manifest.csv"];
+    vertebra(folder, &["report", "run", "data"]).fails(1, &words);
+    vertebra(folder, &["train", "data", "--resume", "--out", "run", "--epochs", "2"]).fails(1, &words);
+    assert_eq!(text(folder.join("run/model-card.md")), card);
+    let said = vertebra(folder, &["evaluate", "run", "data"]).ok().stderr;
+    assert!(said.contains("warning: data: expected the 11 groups"), "{said}");
+    let said = vertebra(folder, &["evaluate", "run", "data/manifest.csv"]).ok().stderr;
+    assert!(!said.contains("expected the 11 groups"), "{said}");
+    vertebra(folder, &["report", "run", "data/manifest.csv"]).ok();
+}
+
 #[test]
 fn folds_remember_what_they_were_grouped_by() {
     let folder = workspace();

@@ -180,6 +180,9 @@ pub struct Provenance {
     pub seed: Option<u64>,
     /// Identifies the data of the run.
     pub data_fingerprint: String,
+    /// How many groups they had, which the fingerprint does not tell; none without, and in files of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
     /// What was measured at the end.
     pub metrics: serde_json::Value,
 }

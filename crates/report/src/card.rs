@@ -301,8 +301,7 @@ fn model(contents: &Contents) -> Vec<Line> {
 
 fn training(contents: &Contents) -> Vec<Line> {
     let settings = contents.metadata.provenance.config.as_object().into_iter().flatten();
-    // How many groups there were is no setting.
-    let shown = settings.filter(|(name, value)| !value.is_null() && *name != "groups");
+    let shown = settings.filter(|(_, value)| !value.is_null());
     let text: Vec<String> =
         shown.map(|(name, value)| format!("{name} {}", value.to_string().trim_matches('"'))).collect();
     if text.is_empty() {

@@ -16,9 +16,9 @@ pub(crate) fn groups_of(dataset: &Dataset) -> usize {
 /// # Errors
 /// How many groups are missing, and what gives them: without, intervals are too narrow.
 pub fn check_groups(metadata: &Metadata, dataset: &Dataset) -> Result<(), String> {
-    let had = metadata.provenance.config["groups"].as_u64().unwrap_or_default();
-    let found = groups_of(dataset) as u64;
-    if had == 0 || found == had {
+    let Some(had) = metadata.provenance.groups else { return Ok(()) };
+    let found = groups_of(dataset);
+    if found == had {
         return Ok(());
     }
     let manifest = dataset.source.join("manifest.csv");

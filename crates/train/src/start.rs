@@ -65,8 +65,6 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         // The groups of a fold stand in its manifest; what made them, other data are asked for.
         settings["group_by"] = crate::drawn::settings(folds)?.group_by.map(String::from).into();
     }
-    // Files and labels may be the same without them.
-    settings["groups"] = Some(groups_of(dataset)).filter(|&groups| groups > 0).into();
     if config.skip_unreadable {
         settings["unreadable_images"] = dataset.unreadable().len().into();
     }
@@ -79,6 +77,7 @@ pub(crate) fn first_model(config: &Config, dataset: &Dataset) -> Result<First, E
         config: settings,
         seed: Some(config.seed),
         data_fingerprint: dataset.fingerprint(),
+        groups: Some(groups_of(dataset)).filter(|&groups| groups > 0),
         ..metadata.provenance
     };
     Ok(First { metadata, network, head: adopted })
